@@ -1,0 +1,19 @@
+"""Corpora: one module each, and the steps ``fetch`` and ``prepare`` that are the same for all."""
+
+from importlib import import_module
+from typing import cast
+
+from merflow.corpora.corpus import CorpusModule
+
+#: Name -> module; a new corpus is one line here and one module.
+CORPORA = {
+    "meld": "merflow.corpora.meld",
+    "iemocap": "merflow.corpora.iemocap",
+    "mosei": "merflow.corpora.mosei",
+    "ravdess": "merflow.corpora.ravdess",
+}
+
+
+def load(name: str) -> CorpusModule:
+    """The module of a corpus."""
+    return cast(CorpusModule, import_module(CORPORA[name]))

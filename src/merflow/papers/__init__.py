@@ -1,0 +1,6 @@
+"""The papers: one module each, in the paper's order: networks, systems, claims."""
+
+#: Key -> module; a new paper is one line here, one module, a params block, a file under reported/ and its stages.
+PAPERS = {
+    "weighted_late_fusion": "merflow.papers.weighted_late_fusion",
+}
