@@ -1,0 +1,54 @@
+# Two commands do all: `make reproduce` and `make test`. `make` alone lists the rest.
+PYTHON ?= python3.11
+CORES ?= 2
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+.DEFAULT_GOAL := help
+
+.PHONY: help env reproduce test lint format lock status clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+env: $(VENV)/.ready  ## make the environment in .venv from requirements.lock
+
+# torch first and alone: pip takes a CPU build where one is configured, uv then keeps it and brings the rest in seconds
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or set PYTHON=..."; exit 1; }
+	@echo "environment: $(VENV)"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $$(grep -E '^uv==' requirements.lock)
+	@echo "environment: torch"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $$(grep -E '^torch==' requirements.lock)
+	@echo "environment: $$(grep -c == requirements.lock) packages"
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+reproduce: env  ## rebuild everything that params.yaml asks for, from archives to the report
+	snakemake --cores $(CORES)
+	@echo "report: $(CURDIR)/results/report/index.html"
+
+test: env lint  ## lint and tests
+	pytest -n $(CORES)
+
+lint: env  ## ruff, snakefmt, mypy
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	mypy
+
+format: env  ## apply ruff and snakefmt
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+status: env  ## what is at hand, what the next run would do
+	@merflow status
+
+lock: env  ## compile requirements.lock anew (GPU packages stay out: torch's own metadata asks for them where they fit)
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header --quiet \
+	  | grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock
+
+clean:  ## delete scratch (build/); artifacts stay
+	rm -rf build
