@@ -59,7 +59,7 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, m
             table = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         else:
             table = table.select(schema.names).cast(schema)
-    except (KeyError, pa.ArrowException) as error:
+    except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
         raise StoreError(f"{path}: the table does not fit its columns: {error}") from error
     for field in schema:
         if not field.nullable and table[field.name].null_count:

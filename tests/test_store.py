@@ -1,0 +1,91 @@
+"""Artifacts are whole or absent, fit their columns, and come back as they went in."""
+
+import errno
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from merflow import artifacts, store
+from merflow.errors import StoreError
+
+ARRAYS = {"b": np.arange(6, dtype=np.float32).reshape(3, 2), "a": np.ones((1, 2), np.float32)}
+
+
+def test_features_come_back_as_they_went_in(tmp_path):
+    path = tmp_path / "bert.parquet"
+    store.write_features(path, ARRAYS.items(), {"feature": "bert"})
+    found = store.read_features(path)
+    assert list(found) == ["a", "b"]
+    np.testing.assert_array_equal(found["b"], [[0, 1], [2, 3], [4, 5]])
+    assert found["b"].dtype == np.float32
+    assert list(store.read_features(path, ["b"])) == ["b"]
+    assert store.read_metadata(path, artifacts.FEATURES) == {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}}
+
+
+def test_same_features_are_the_same_bytes(tmp_path):
+    store.write_features(tmp_path / "1", ARRAYS.items(), {})
+    store.write_features(tmp_path / "2", reversed(ARRAYS.items()), {})
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_a_missing_utterance_is_named(tmp_path):
+    store.write_features(tmp_path / "s", ARRAYS.items(), {})
+    with pytest.raises(StoreError, match="1 utterances are not in the store, the first is c"):
+        store.read_features(tmp_path / "s", ["a", "c"])
+
+
+def test_arrays_of_two_sizes_are_refused(tmp_path):
+    with pytest.raises(StoreError, match="one dim and dtype"):
+        store.write_features(tmp_path / "s", [("a", np.ones((1, 2))), ("b", np.ones((1, 3)))], {})
+    assert not list(tmp_path.iterdir())
+
+
+def split_table(**columns):
+    return pd.DataFrame({"utterance_id": ["u"], "scheme": ["official"], "fold": [0], "split": ["train"]} | columns)
+
+
+def test_a_table_must_fit_its_columns(tmp_path):
+    with pytest.raises(StoreError, match="does not fit"):
+        store.write_table(tmp_path / "t", split_table().drop(columns="fold"), artifacts.SPLITS)
+    with pytest.raises(StoreError, match="split: string not null"):
+        store.write_table(tmp_path / "t", split_table(split=[None]), artifacts.SPLITS)
+    store.write_table(tmp_path / "t", split_table(), artifacts.SPLITS, {"source": "demo"})
+    assert store.read_table(tmp_path / "t", artifacts.SPLITS, ["split"])["split"].tolist() == ["train"]
+    assert store.read_metadata(tmp_path / "t", artifacts.SPLITS) == {"source": "demo"}
+
+
+def test_an_absent_or_broken_file_is_one_line(tmp_path):
+    with pytest.raises(StoreError, match="no such file; build it with"):
+        store.read_table(tmp_path / "none", artifacts.SPLITS)
+    (tmp_path / "broken").write_text("PAR1 no")
+    with pytest.raises(StoreError, match="not a readable Parquet file"):
+        store.read_table(tmp_path / "broken", artifacts.SPLITS)
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "other")
+    with pytest.raises(StoreError, match="columns .* are missing"):
+        store.read_table(tmp_path / "other", artifacts.SPLITS)
+
+
+def test_no_space_leaves_the_earlier_artifact_whole(tmp_path, monkeypatch):
+    path = tmp_path / "splits.parquet"
+    store.write_table(path, split_table(), artifacts.SPLITS)
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        args[1].write_bytes(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store.pq, "write_table", full)
+    with pytest.raises(StoreError, match=r"splits\.parquet: no space left on the disk; free some and run again"):
+        store.write_table(path, split_table(split=["test"]), artifacts.SPLITS)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_block_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ValueError, match="stop"), store.whole(tmp_path / "a" / "x") as part:
+        part.write_text("half")
+        raise ValueError("stop")
+    assert not list((tmp_path / "a").iterdir())
