@@ -1,0 +1,1 @@
+"""Scores of predictions: metrics, intervals, trivial baselines. Sees labels and predictions, never torch."""

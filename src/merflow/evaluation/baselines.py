@@ -1,0 +1,25 @@
+"""What a system must beat: classifiers that see the classes of the train split and nothing of the utterance.
+
+Both give, for each test utterance, a distribution over classes; ``score`` counts it like a prediction.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def majority(train: np.ndarray) -> np.ndarray:
+    """Always the most frequent class of the train split: counts (K,) -> one-hot (K,); a tie goes to the first class."""
+    return np.eye(len(train))[np.argmax(train)]
+
+
+def chance(train: np.ndarray) -> np.ndarray:
+    """Guess with the class shares of the train split: counts (K,) -> shares (K,).
+
+    Counted as shares, an utterance adds the expectation of what guessing would count: accuracy is then exactly the
+    expected accuracy of scikit-learn's ``DummyClassifier("stratified")``, F1 the F1 of the expected counts.
+    """
+    return train / train.sum()
+
+
+BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"majority": majority, "chance": chance}

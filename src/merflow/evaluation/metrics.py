@@ -1,0 +1,113 @@
+"""Scores of single-label classification, each with its formula, computed from confusion matrices.
+
+A confusion matrix counts utterances, ``confusion[..., true, predicted]``; leading axes (seeds, bootstrap resamples)
+are kept, so a whole bootstrap is one call. The values equal scikit-learn's with its default ``labels`` (classes that
+occur in truth or prediction) and ``zero_division=0``. Below, for class c of K: TP, FP, FN as usual, support s = TP + FN.
+
+"Weighted accuracy" and "unweighted accuracy" mean different things in different papers and are no names here:
+reported/*.csv says which of these a printed number is.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Metric = Callable[[np.ndarray], np.ndarray]
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.divide(numerator, denominator, out=np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape)), where=denominator > 0)
+
+
+def _hits(confusion: np.ndarray) -> np.ndarray:
+    return np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
+
+
+def _support(confusion: np.ndarray) -> np.ndarray:
+    return confusion.sum(axis=-1).astype(float)
+
+
+def _weighted(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    support = _support(confusion)
+    return _ratio((per_class * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def _macro(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    occurs = confusion.sum(axis=-1) + confusion.sum(axis=-2) > 0
+    return _ratio((per_class * occurs).sum(axis=-1), occurs.sum(axis=-1))
+
+
+def precision(confusion: np.ndarray) -> np.ndarray:
+    """TP / (TP + FP) of each class; 0 where nothing was predicted. Shape (..., K)."""
+    return _ratio(_hits(confusion), confusion.sum(axis=-2))
+
+
+def recall(confusion: np.ndarray) -> np.ndarray:
+    """TP / (TP + FN) of each class; 0 where the class does not occur. Shape (..., K)."""
+    return _ratio(_hits(confusion), _support(confusion))
+
+
+def f1(confusion: np.ndarray) -> np.ndarray:
+    """2 TP / (2 TP + FP + FN) of each class; 0 where the class neither occurs nor is predicted. Shape (..., K)."""
+    return _ratio(2 * _hits(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
+
+
+def accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of utterances classified right: sum TP / N. Shape (...)."""
+    return _ratio(_hits(confusion).sum(axis=-1), _support(confusion).sum(axis=-1))
+
+
+def uar(confusion: np.ndarray) -> np.ndarray:
+    """Unweighted average recall: mean of TP / s over the classes that occur in truth (balanced accuracy). Shape (...)."""
+    return _ratio(recall(confusion).sum(axis=-1), (_support(confusion) > 0).sum(axis=-1))
+
+
+def weighted_precision(confusion: np.ndarray) -> np.ndarray:
+    """sum s_c precision_c / N. Shape (...)."""
+    return _weighted(precision(confusion), confusion)
+
+
+def weighted_recall(confusion: np.ndarray) -> np.ndarray:
+    """sum s_c recall_c / N, which is the accuracy whatever the predictions. Shape (...)."""
+    return _weighted(recall(confusion), confusion)
+
+
+def weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """sum s_c F1_c / N. Shape (...)."""
+    return _weighted(f1(confusion), confusion)
+
+
+def macro_precision(confusion: np.ndarray) -> np.ndarray:
+    """Mean of precision_c over the classes that occur in truth or prediction. Shape (...)."""
+    return _macro(precision(confusion), confusion)
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean of F1_c over the classes that occur in truth or prediction. Shape (...)."""
+    return _macro(f1(confusion), confusion)
+
+
+#: One value per confusion matrix.
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "uar": uar,
+    "weighted_precision": weighted_precision,
+    "weighted_recall": weighted_recall,
+    "weighted_f1": weighted_f1,
+    "macro_precision": macro_precision,
+    "macro_f1": macro_f1,
+}
+
+#: One value per class.
+CLASS_METRICS: dict[str, Metric] = {"precision": precision, "recall": recall, "f1": f1}
+
+
+def measure(confusion: np.ndarray) -> np.ndarray:
+    """All of METRICS, then each of CLASS_METRICS for each class: shape (..., M + 3 K), in the order of `names`."""
+    overall = np.stack([metric(confusion) for metric in METRICS.values()], axis=-1)
+    return np.concatenate([overall, *(metric(confusion) for metric in CLASS_METRICS.values())], axis=-1)
+
+
+def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """(metric, class or None) of each value of `measure`."""
+    return [(metric, None) for metric in METRICS] + [(metric, name) for metric in CLASS_METRICS for name in classes]

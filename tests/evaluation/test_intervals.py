@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from merflow.errors import EvaluationError
+from merflow.evaluation.intervals import paired_difference, pool, seed_mean
+from merflow.params import Evaluation
+
+EVALUATION = Evaluation(resamples=1000, confidence=0.95, seed=1)
+ACCURACY = 0  # column of `measure`
+
+
+def clusters(right: np.ndarray, turns: int) -> np.ndarray:
+    """Counts (D, S, 2, 2) of dialogues with `turns` utterances of class 0, of which right[d, s] are classified right."""
+    counts = np.zeros((*right.shape, 2, 2), dtype=int)
+    counts[..., 0, 0] = right
+    counts[..., 0, 1] = turns - right
+    return counts
+
+
+def test_interval_equals_a_plain_loop_over_resampled_dialogues():
+    right = np.random.default_rng(0).binomial(10, 0.6, (40, 3))
+    counts = clusters(right, 10)
+    mean, _, (low, high) = seed_mean(counts, EVALUATION)
+    rng = np.random.default_rng(99)
+    loop = [right[rng.integers(0, 40, 40)].sum(axis=0).mean() / 400 for _ in range(4000)]
+    assert mean[ACCURACY] == right.mean() / 10
+    assert low[ACCURACY] == pytest.approx(np.quantile(loop, 0.025), abs=0.005)
+    assert high[ACCURACY] == pytest.approx(np.quantile(loop, 0.975), abs=0.005)
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    few = Evaluation(resamples=400, confidence=0.9, seed=1)
+    inside = 0
+    for _ in range(300):
+        per_dialogue = rng.beta(3, 2, (50, 1))  # dialogues differ: utterances of one are alike; mean 0.6
+        _, _, (low, high) = seed_mean(clusters(rng.binomial(8, per_dialogue), 8), few)
+        inside += bool(low[ACCURACY] <= 0.6 <= high[ACCURACY])
+    assert 0.84 <= inside / 300 <= 0.95
+
+
+def test_interval_over_dialogues_is_wider_than_over_utterances_where_dialogues_are_alike():
+    whole = clusters(np.repeat([[0], [10]], 20, axis=0), 10)  # each dialogue all right or all wrong
+    single = clusters(np.repeat([[0], [1]], 200, axis=0), 1)
+    (_, _, (low, high)), (_, _, (low1, high1)) = seed_mean(whole, EVALUATION), seed_mean(single, EVALUATION)
+    assert (high - low)[ACCURACY] > 2.5 * (high1 - low1)[ACCURACY]
+
+
+def test_same_seed_same_numbers():
+    counts = clusters(np.random.default_rng(2).binomial(5, 0.5, (12, 2)), 5)
+    again = seed_mean(counts, EVALUATION)[2]
+    other = seed_mean(counts, Evaluation(resamples=1000, confidence=0.95, seed=2))[2]
+    assert np.array_equal(seed_mean(counts, EVALUATION)[2], again)
+    assert not np.array_equal(again, other)
+
+
+def test_standard_deviation_is_over_seeds_and_unknown_for_one():
+    counts = clusters(np.array([[4, 6], [4, 6]]), 10)
+    assert seed_mean(counts, EVALUATION)[1][ACCURACY] == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert np.isnan(seed_mean(counts[:, :1], EVALUATION)[1]).all()
+
+
+def test_one_dialogue_has_no_interval():
+    mean, _, (low, high) = seed_mean(clusters(np.array([[3, 5]]), 10), EVALUATION)
+    assert mean[ACCURACY] == 0.4
+    assert np.isnan(low).all() and np.isnan(high).all()
+
+
+def test_paired_difference_uses_the_same_dialogues():
+    right = np.random.default_rng(3).binomial(9, 0.5, (30, 1))
+    worse, better = clusters(right, 10), clusters(right + 1, 10)  # always one more right: no doubt about the difference
+    difference, (low, high) = paired_difference(better, worse, EVALUATION)
+    assert difference[ACCURACY] == pytest.approx(0.1)
+    assert low[ACCURACY] == pytest.approx(0.1) and high[ACCURACY] == pytest.approx(0.1)
+
+
+def test_paired_difference_of_systems_with_different_numbers_of_seeds():
+    right = np.random.default_rng(4).binomial(10, 0.5, (20, 5))
+    five, one = clusters(right, 10), clusters(right[:, :1], 10)
+    assert paired_difference(five, one, EVALUATION)[0] == pytest.approx(pool(five).mean(axis=0) - pool(one).mean(axis=0))
+
+
+def test_paired_difference_refuses_other_utterances():
+    with pytest.raises(EvaluationError, match="same utterances"):
+        paired_difference(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4), EVALUATION)
