@@ -1,0 +1,107 @@
+"""RAVDESS: 24 actors speak two sentences in eight emotions; face and voice, 1,440 utterances of speech.
+
+Livingstone & Russo 2018, https://doi.org/10.5281/zenodo.1188976. A file's name is its annotation, seven numbers:
+modality (01 sound and pictures, 02 pictures, 03 sound), channel (01 speech, 02 song), emotion, intensity,
+statement, repetition, actor (odd: man, even: woman).
+"""
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from merflow import artifacts
+from merflow.corpora.corpus import Corpus, Defect, Source
+from merflow.corpora.labels import CLASSES
+from merflow.corpora.splits import FOLDS
+from merflow.errors import CorpusError
+from merflow.media.probe import Probe, probe_all
+
+TITLE = "RAVDESS (Ryerson Audio-Visual Database of Emotional Speech and Song)"
+LICENCE = "CC BY-NC-SA 4.0"
+HOW_TO_GET = (
+    "Open download from https://zenodo.org/records/1188976: Video_Speech_Actor_01.zip to _24.zip (Audio_Speech_Actors_01-24.zip holds "
+    "the sound alone). Unpacked by hand, set corpora.ravdess.source to their folder."
+)
+_FILES = "https://zenodo.org/records/1188976/files"
+SOURCES = (
+    Source(f"{_FILES}/Audio_Speech_Actors_01-24.zip?download=1", unpack=True),
+    *(Source(f"{_FILES}/Video_Speech_Actor_{actor:02d}.zip?download=1", unpack=True, needed=False) for actor in range(1, 25)),
+)
+#: 24 actors x 2 statements x 2 repetitions x 2 intensities; neutral has one intensity.
+EXPECTED = {"all": {emotion: 96 if emotion == "neutral" else 192 for emotion in CLASSES["ravdess"]}}
+SCHEMES = tuple(FOLDS["ravdess"])
+
+STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+MEDIA = (".mp4", ".wav", ".flac")
+NAME = re.compile(r"(0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1[0-9]|2[0-4])")
+USE = {"01": 0, "03": 1}  # modality -> order of preference; pictures alone are no use
+
+
+def read_utterances(root: Path) -> Corpus:
+    """Read every speech file below `root`; sound and pictures are preferred to sound alone.
+
+    Raises:
+        CorpusError: no speech file is there.
+    """
+    candidates, defects = _find(root)
+    if not candidates:
+        raise CorpusError(f"{root}: no speech file such as 03-01-05-01-02-01-16.wav in it or below. {HOW_TO_GET}")
+    chosen = _choose(candidates, root, defects)
+    rows = []
+    for utterance_id in sorted(candidates):
+        _, emotion, _, statement, _, actor = utterance_id.split("-")
+        rows.append(
+            {
+                "utterance_id": utterance_id,
+                "dialogue_id": utterance_id,  # a take stands alone
+                "turn": 0,
+                "speaker": actor,
+                "text": STATEMENTS[statement],
+                "clip": chosen.get(utterance_id),
+                "labels": [CLASSES["ravdess"][int(emotion) - 1]],
+            }
+        )
+    return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
+
+
+def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
+    """Files of every speech utterance, best first, and what is no speech file."""
+    candidates: dict[str, list[Path]] = defaultdict(list)
+    defects, unused, seen = [], Counter[str](), set()
+    for path in sorted(path for path in root.rglob("*") if path.suffix in MEDIA):
+        match = NAME.fullmatch(path.stem)
+        if not match:
+            defects.append(Defect(None, "extra file", f"{path.relative_to(root)}: no RAVDESS name", "left out"))
+        elif match[2] == "02":
+            unused["song"] += 1
+        elif path.name in seen:
+            unused["duplicate"] += 1
+        else:
+            utterance = candidates[path.stem[3:]]
+            if match[1] in USE:
+                utterance.append(path)
+            else:
+                unused["pictures only"] += 1
+        seen.add(path.name)
+    defects += [Defect(None, f"{kind} file", f"{count} files", "left out") for kind, count in sorted(unused.items())]
+    for paths in candidates.values():
+        paths.sort(key=lambda path: (USE[path.name[:2]], MEDIA.index(path.suffix)))
+    return candidates, defects
+
+
+def _choose(candidates: dict[str, list[Path]], root: Path, defects: list[Defect]) -> dict[str, str]:
+    """The best file of each utterance that can be opened, relative to `root`."""
+    probes = probe_all([path for paths in candidates.values() for path in paths], "clips of ravdess")
+    chosen = {}
+    for utterance_id, paths in sorted(candidates.items()):
+        for path in paths:
+            found = probes[path]
+            if isinstance(found, Probe):
+                chosen[utterance_id] = path.relative_to(root).as_posix()
+                break
+            defects.append(Defect(utterance_id, "clip unreadable", f"{path.relative_to(root)}: {found}", "next best file used, or none"))
+        if not paths:
+            defects.append(Defect(utterance_id, "clip absent", "only pictures, no file with sound", "text kept"))
+    return chosen

@@ -1,0 +1,229 @@
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_media import write_video
+
+from merflow.corpora import mosei
+from merflow.corpora.csd import read_sequences
+from merflow.errors import CorpusError
+
+REAL = os.environ.get("MERFLOW_REAL_DATA")
+FOLDS = {"train": ["aaa"], "dev": ["-b_B"], "test": ["111"]}
+
+
+def write_csd(path: Path, name: str, videos: dict[str, tuple]) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group(f"{name}/metadata")
+        for video, (features, intervals) in videos.items():
+            group = file.create_group(f"{name}/data/{video}")
+            group["features"] = np.asarray(features)
+            group["intervals"] = np.asarray(intervals, np.float64)
+
+
+def label(**intensities: float) -> list[float]:
+    return [0.0] + [intensities.get(name, 0.0) for name in ("happy", "sad", "anger", "surprise", "disgust", "fear")]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    labels = {
+        "aaa": ([label(happy=2 / 3, fear=1 / 3), label()], [[4.0, 8.0], [0.0, 4.0]]),
+        "-b_B": ([label(sad=1.0)], [[0.0, 1.0]]),
+        "111": ([label(anger=3.0)], [[0.0, 1.0]]),
+    }
+    write_csd(tmp_path / "CMU_MOSEI_Labels.csd", "All Labels", {k: (np.float32(f), i) for k, (f, i) in labels.items()})
+    words = {
+        "aaa": ([[b"sp"], [b"hello"], [b"there"], [b"late"]], [[0.0, 1.0], [1.0, 2.0], [3.0, 4.5], [4.5, 5.0]]),
+        "-b_B": ([[b"fine"]], [[0.0, 1.0]]),
+        "111": ([[b"no"]], [[0.0, 1.0]]),
+    }
+    write_csd(tmp_path / "CMU_MOSEI_TimestampedWords.csd", "words", words)
+    (tmp_path / "standard_folds.json").write_text(json.dumps(FOLDS))
+    return tmp_path
+
+
+def relabel(root: Path, video: str, features: list, intervals: list) -> None:
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
+        group = file["All Labels/data"].require_group(video)
+        for name, values in {"features": np.float32(features), "intervals": np.float64(intervals)}.items():
+            if name in group:
+                del group[name]
+            group[name] = values
+
+
+def defects(corpus) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for defect in corpus.defects:
+        found.setdefault(defect.utterance_id, []).append(defect.kind)
+    return found
+
+
+def test_an_emotion_is_present_if_above_zero(root: Path) -> None:
+    corpus = mosei.read_utterances(root)
+    rows = corpus.utterances.set_index("utterance_id")
+    assert rows["labels"].to_dict() == {"-b_B[0]": ["sad"], "111[0]": ["anger"], "aaa[0]": ["happy", "fear"], "aaa[1]": []}
+    assert rows["official_split"].to_dict() == {"-b_B[0]": "dev", "111[0]": "test", "aaa[0]": "train", "aaa[1]": "train"}
+    assert (rows.loc["aaa[0]", "turn"], rows.loc["aaa[1]", "turn"]) == (1, 0)  # rows are not in time order
+    assert (rows.loc["aaa[0]", "dialogue_id"], rows.loc["aaa[0]", "speaker"]) == ("aaa", "aaa")
+    assert defects(corpus) == {None: ["no clips"]}
+
+
+def test_text_comes_from_the_transcript_line_of_the_same_times_or_else_from_the_words(root: Path) -> None:
+    folder = root / "Raw/Transcript/Segmented/Combined"
+    folder.mkdir(parents=True)
+    (folder / "aaa.txt").write_text("aaa___0___0.0___4.0___Hello there, you.\naaa___1___20.0___21.0___Other.\nbroken line\n")
+    corpus = mosei.read_utterances(root)
+    text = corpus.utterances.set_index("utterance_id")["text"]
+    assert text["aaa[1]"] == "Hello there, you."  # by time: the line's number is another
+    assert text["aaa[0]"] == "late"
+    assert [d.detail for d in corpus.defects if d.kind == "transcript line"] == [
+        "Raw/Transcript/Segmented/Combined/aaa.txt: line 3 is not id___index___start___end___text"
+    ]
+
+
+def test_words_inside_the_segment_without_pauses(root: Path) -> None:
+    text = mosei.read_utterances(root).utterances.set_index("utterance_id")["text"]
+    assert (text["aaa[1]"], text["aaa[0]"]) == ("hello there", "late")
+
+
+def test_defects_of_labels_times_and_folds(root: Path) -> None:
+    relabel(root, "aaa", [label(happy=4.0), label(sad=np.nan), label(fear=1.0)], [[-0.4, 1.0], [1.0, 2.0], [5.0, 5.0]])
+    relabel(root, "zzz", [label(happy=1.0)], [[0.0, 1.0]])
+    corpus = mosei.read_utterances(root)
+    rows = corpus.utterances.set_index("utterance_id")
+    assert rows.loc["aaa[0]", "labels"] == ["happy"] and rows.loc["aaa[0]", "start_s"] == 0.0
+    assert rows.loc["aaa[1]", "labels"] == [] and rows["official_split"].isna()["aaa[1]"]
+    assert rows["official_split"].isna()["zzz[0]"]
+    found = defects(corpus)
+    assert found["aaa[0]"] == ["label out of range", "negative start", "no text"]
+    assert found["aaa[1]"] == ["no label"]
+    assert found["aaa[2]"] == ["zero or negative span", "no text"]
+    assert found["zzz[0]"] == ["no fold", "no text"]
+
+
+def test_clips_and_spans_beyond_them(root: Path) -> None:
+    relabel(root, "aaa", [label()] * 3, [[0.0, 0.5], [0.5, 9.0], [5.0, 6.0]])
+    folder = root / "Raw/Videos/Full/Combined"
+    write_video(folder / "aaa.mp4", seconds=1.0, sound=False)
+    (folder / "111.mp4").write_bytes(b"broken")
+    corpus = mosei.read_utterances(root)
+    rows = corpus.utterances.set_index("utterance_id")
+    assert rows.loc["aaa[0]", "clip"] == "Raw/Videos/Full/Combined/aaa.mp4"
+    assert rows.loc["aaa[1]", ["start_s", "end_s"]].tolist() == [0.5, 1.0]
+    assert rows["clip"].isna().to_dict() == {"-b_B[0]": True, "111[0]": True, "aaa[0]": False, "aaa[1]": False, "aaa[2]": True}
+    found = defects(corpus)
+    assert found["aaa[1]"] == ["span beyond clip"]
+    assert found["aaa[2]"] == ["no text", "span beyond clip"]
+    assert found["111[0]"] == ["clip unreadable"]
+    assert found["-b_B[0]"] == ["clip absent"]
+
+
+def test_labels_and_folds_alone_have_neither_text_nor_clips(root: Path) -> None:
+    (root / "CMU_MOSEI_TimestampedWords.csd").unlink()
+    corpus = mosei.read_utterances(root)
+    assert len(corpus.utterances) == 4 and corpus.utterances["text"].isna().all()
+    assert defects(corpus) == {None: ["no text", "no clips"]}
+
+
+def test_the_sdk_fold_file_is_parsed_and_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "cmu_mosei_std_folds.py"
+    lists = "\n".join(f"standard_{name}_fold={videos!r}" for name, videos in {"train": ["a"], "valid": ["b"], "test": ["c"]}.items())
+    path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{lists}\n")
+    assert mosei.read_folds(path) == {"a": "train", "b": "dev", "c": "test"}
+    assert not (tmp_path / "ran").exists()
+    path.write_text(lists.replace("['b']", "open('x')"))
+    with pytest.raises(CorpusError, match="not a list of folds"):
+        mosei.read_folds(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a list of folds"),
+        ("[1]", "not a list of folds"),
+        ('{"train": ["a"], "test": ["b"]}', "no list of video ids for dev"),
+        ('{"train": ["a"], "valid": ["b"], "test": ["a"]}', "video a is in test and in train"),
+    ],
+)
+def test_malformed_folds_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "standard_folds.json").write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        mosei.read_folds(tmp_path / "standard_folds.json")
+
+
+def test_a_missing_file_is_named(root: Path) -> None:
+    (root / "standard_folds.json").unlink()
+    with pytest.raises(CorpusError, match=r"no cmu_mosei_std_folds.py or standard_folds.json"):
+        mosei.read_utterances(root)
+    (root / "CMU_MOSEI_Labels.csd").unlink()
+    with pytest.raises(CorpusError, match=r"CMU_MOSEI_Labels.csd is missing"):
+        mosei.read_utterances(root)
+
+
+def _array(value):
+    return lambda group: group.__setitem__("features", value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_array(np.zeros((2, 6), np.float32)), r"features has shape \(2, 6\), expected \(n, 7\)"),
+        (_array(np.zeros((3, 7), np.float32)), "3 features for 2 intervals"),
+        (_array(np.full((2, 7), b"x")), "features holds .*, expected number"),
+        (lambda group: None, "no array features"),
+        (lambda group: group.create_dataset("features", (10**12, 7), "f4", chunks=(1, 7)), "more than .* refused"),
+        (lambda group: group.__setitem__("features", h5py.ExternalLink("other.csd", "/x")), "no array features"),
+        (lambda group: group.create_dataset("features", (2, 7), "f4", external=[("/etc/hostname", 0, 56)]), "lies in another file"),
+        (lambda group: group.create_virtual_dataset("features", h5py.VirtualLayout((2, 7), "f4")), "lies in another file"),
+    ],
+)
+def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None:
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
+        del file["All Labels/data/aaa/features"]
+        change(file["All Labels/data/aaa"])
+    with pytest.raises(CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: .*{message}|{message}") as error:
+        mosei.read_utterances(root)
+    assert "video aaa" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_that_is_no_sequence_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csd"
+    path.write_bytes(b"<html>not found</html>" * 50)
+    with pytest.raises(CorpusError, match="not a readable HDF5 file"):
+        read_sequences(path, 7, "number")
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+    with pytest.raises(CorpusError, match="found 0; not a computational sequence"):
+        read_sequences(path, 7, "number")
+
+
+@pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
+def test_the_official_folds() -> None:
+    folds = mosei.read_folds(Path(str(REAL)) / "mosei" / "standard_folds.json")
+    assert [list(folds.values()).count(split) for split in ("train", "dev", "test")] == [2249, 300, 678]
+
+
+@pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
+def test_the_official_segments(tmp_path: Path) -> None:
+    """Real videos, times and folds; the emotions are not public here and are all absent."""
+    data = Path(str(REAL)) / "mosei"
+    segments = pd.read_csv(data / "segments.csv", dtype={"file": str})
+    videos = {video: (np.zeros((len(rows), 7), "f4"), rows[["start", "end"]]) for video, rows in segments.groupby("file")}
+    write_csd(tmp_path / "CMU_MOSEI_Labels.csd", "All Labels", videos)
+    (tmp_path / "standard_folds.json").write_bytes((data / "standard_folds.json").read_bytes())
+    corpus = mosei.read_utterances(tmp_path)
+    splits = corpus.utterances["official_split"]
+    assert {
+        "all": {"all": len(splits)},
+        **{name: {"all": int((splits == name).sum())} for name in ("train", "dev", "test")},
+    } == mosei.EXPECTED
+    assert len(splits) == 23259
+    found = Counter(defect.kind for defect in corpus.defects)
+    assert (found["no fold"], found["negative start"], found["zero or negative span"]) == (399, 239, 0)
+    assert (corpus.utterances["start_s"] >= 0).all()
