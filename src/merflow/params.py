@@ -175,7 +175,8 @@ class Params(Strict):
 
 def explain(error: ValidationError, where: str) -> str:
     """The first finding of pydantic as one line: the key, what is wrong, what is allowed; then how many more."""
-    first, *more = error.errors()
+    # an unknown key first: a typo is reported as unknown and as missing, and the first of these is what the user typed
+    first, *more = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

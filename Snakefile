@@ -1,0 +1,61 @@
+"""merflow: raw clips go in at one end, the papers' tables come out at the other.
+
+    fetch -> prepare -> extract -> train -> score -> tables -> report
+    (workflow/rules/: one file per step or group of steps, wiring only)
+
+What is made from what is declared in dvc.yaml; the rules read it. Parameters live in params.yaml, machines in
+profiles/. `snakemake --cores N` brings everything up to date and commits it to DVC.
+"""
+
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/workflow/lib")
+
+import sync
+from stages import Plan
+
+from merflow import errors
+
+
+configfile: "params.yaml"
+
+
+try:
+    plan = Plan()
+    plan.write_code()
+    sync.reconcile(plan)
+except errors.MerflowError as error:
+    raise WorkflowError(str(error)) from None
+if config != plan.params:
+    raise WorkflowError(
+        "--config would make results that params.yaml does not describe: set parameters there"
+    )
+
+
+wildcard_constraints:
+    corpus="|".join(plan.params["corpora"]),
+    paper=r"\w+",
+    system=r"\w+",
+    protocol=r"\w+",
+    feature=r"\w+",
+
+
+rule all:
+    input:
+        plan.report.outs,
+        [path for path in plan.owner if path.startswith("data/features/")],
+
+
+include: "workflow/rules/corpora.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/tables.smk"
+
+
+onsuccess:
+    sync.commit(plan, workflow.dag.jobs)
+    print("report: results/report/index.html")
+
+
+onerror:
+    sync.remember(plan)

@@ -1,0 +1,184 @@
+"""The command line: one subcommand per rule, with the rule's name, plus `params` and `status`.
+
+Steps get their slice of params.yaml as canonical JSON (``--params``) and every path as an argument: no step
+reads what it was not handed. Modules are imported inside the subcommands, so that `merflow tables` starts without torch.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merflow import params as parameters
+from merflow.errors import MerflowError
+from merflow.progress import configure
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None)
+
+Slice = Annotated[str, typer.Option("--params", help="the stage's slice of params.yaml, as JSON")]
+Out = Annotated[Path, typer.Option(help="file to make")]
+Paths = Annotated[list[Path], typer.Argument(help="files to read")]
+
+
+@app.callback()
+def common(
+    log: Annotated[Path | None, typer.Option(help="also write messages to this file")] = None,
+    threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
+) -> None:
+    """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
+    configure(log)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+@app.command("params")
+def params_(
+    preset: Annotated[str, typer.Argument(help="demo or paper")],
+    force: Annotated[bool, typer.Option("--force", help="overwrite a params.yaml that was edited")] = False,
+) -> None:
+    """Compose params.yaml from params/paper.yaml (and params/demo.yaml)."""
+    from merflow.store import write_text
+
+    path, text = Path("params.yaml"), parameters.compose(preset)
+    untouched = {parameters.compose(known) for known in ("demo", "paper")}
+    if path.exists() and path.read_text(encoding="utf-8") not in untouched and not force:
+        raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
+    parameters.check(text, f"the {preset} preset")
+    write_text(path, text)
+    print(f"params.yaml is now the {preset} preset")
+
+
+@app.command()
+def status() -> None:
+    """What is at hand, what the next run would do, and what is missing."""
+    from merflow.status import show
+
+    show(Path())
+
+
+@app.command()
+def fetch(corpus: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
+    """Download and unpack a corpus, make its demo, or copy it from a folder."""
+    from merflow.corpora.fetch import fetch as step
+
+    values = parameters.slice_of(params)
+    step(corpus, values[f"corpora.{corpus}.source"], out.parent, scratch, Path("data/digests"))
+
+
+@app.command()
+def prepare(corpus: str, params: Slice, raw: Annotated[Path, typer.Option(help="SOURCE.json of the corpus")], out: Out) -> None:
+    """Read a corpus: utterances, splits, defects."""
+    from merflow.corpora.prepare import prepare as step
+
+    values = parameters.slice_of(params)
+    step(corpus, values[f"corpora.{corpus}"]["source"], raw.parent, out.parent)
+
+
+@app.command()
+def extract(
+    feature: str,
+    params: Slice,
+    utterances: Annotated[Path, typer.Option(help="utterances.parquet")],
+    shard: Annotated[int, typer.Option(min=0)],
+    shards: Annotated[int, typer.Option(min=1)],
+    out: Out,
+) -> None:
+    """Extract a feature of one shard of a corpus' utterances."""
+    from merflow.features.extract import extract_shard
+
+    values = parameters.slice_of(params)
+    extract_shard(feature, values[f"features.{feature}"], values["code"], utterances, shard, shards, out)
+
+
+@app.command()
+def merge(shards: Paths, out: Out) -> None:
+    """Join the shards of a feature store."""
+    from merflow.features.extract import merge_shards
+
+    merge_shards(shards, out)
+
+
+@app.command()
+def train(
+    paper: str,
+    system: str,
+    corpus: str,
+    protocol: str,
+    params: Slice,
+    fold: Annotated[int, typer.Option(min=0)],
+    seed: int,
+    inputs: Annotated[list[Path], typer.Option(help="prepared corpus and features; give it once for each file")],
+    out: Out,
+) -> None:
+    """Train one system on one fold with one seed, and predict."""
+    from merflow.training.run import train as step
+
+    values = parameters.slice_of(params)
+    step(
+        paper=paper,
+        system=system,
+        corpus=corpus,
+        protocol=protocol,
+        settings=values[f"papers.{paper}.systems.{system}"],
+        protocol_settings=values[f"papers.{paper}.protocols.{protocol}"],
+        precision=values["training"]["precision"],
+        keep_weights=values[f"papers.{paper}.keep_weights"],
+        code=values["code"],
+        prepared=inputs[0].parent,
+        fold=fold,
+        seed=seed,
+        out=out.parent,
+        scratch=out.parent,
+    )
+
+
+@app.command()
+def gather(runs: Paths, out: Out) -> None:
+    """Join the folds and seeds of one system."""
+    from merflow.training.run import gather as step
+
+    step([run.parent for run in runs], out.parent)
+
+
+@app.command()
+def score(inputs: Paths, params: Slice, out: Out) -> None:
+    """Score all predictions, with intervals and trivial baselines."""
+    from merflow.evaluation.score import score as step
+
+    values = parameters.slice_of(params)
+    step(_folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), parameters.Evaluation(**values["evaluation"]), out)
+
+
+@app.command()
+def tables(inputs: Paths, out: Out) -> None:
+    """Build the result tables: printed beside ours."""
+    from merflow.tables.compare import build
+
+    build(_named(inputs, "scores.parquet"), _folders(inputs, "weighted_late_fusion.csv")[0], out.parent)
+
+
+@app.command()
+def report(inputs: Paths, out: Out) -> None:
+    """Write the report: one static folder of HTML."""
+    from merflow.tables.report import write
+
+    write(_named(inputs, "index.json").parent, _folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), out.parent)
+
+
+def _folders(files: list[Path], name: str) -> list[Path]:
+    return sorted({file.parent for file in files if file.name == name})
+
+
+def _named(files: list[Path], name: str) -> Path:
+    return next(file for file in files if file.name == name)
+
+
+def main() -> None:
+    """Entry point: an error that a user can mend is one line and exit status 1."""
+    try:
+        app()
+    except MerflowError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

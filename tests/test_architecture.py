@@ -1,0 +1,83 @@
+"""The rules of the house, read from the source with ast: imports go down, heavy imports stay where they belong."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from merflow.provenance import PACKAGE, closure, imports
+
+LAYERS = [  # top to bottom; a module may import from its own layer and from those below
+    {"cli", "status", "__main__"},
+    {"tables", "evaluation", "training", "papers"},
+    {"nn"},
+    {"features"},
+    {"corpora"},
+    {"media"},
+    {"checkpoints", "store"},
+    {"artifacts", "params", "errors", "provenance", "progress"},
+]
+LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
+MODULES = sorted(
+    ".".join(("merflow", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")
+)
+HEAVY = {"torch", "transformers", "accelerate", "opensmile", "cv2", "av", "librosa"}
+HEAVY_ALLOWED = {"merflow.training", "merflow.papers", "merflow.nn", "merflow.features", "merflow.media", "merflow.corpora.demo"}
+
+
+def part(module: str) -> str:
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "merflow"])
+def test_imports_go_down(module):
+    for imported in imports(module):
+        if imported != "merflow":
+            assert LEVEL[part(imported)] >= LEVEL[part(module)], f"{module} imports {imported}, which lies above it"
+
+
+def third_party(module: str) -> set[str]:
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_libraries_stay_where_they_belong(module):
+    if not module.startswith(tuple(HEAVY_ALLOWED)):
+        assert not third_party(module) & HEAVY
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("merflow.tables", "merflow.evaluation"))])
+def test_tables_and_evaluation_reach_no_torch(module):
+    reached = {library for name in closure(module) for library in third_party(name)}
+    assert "torch" not in reached
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("merflow.papers.")])
+def test_papers_see_networks_and_batches_only(module):
+    allowed = ("merflow", "merflow.nn", "merflow.papers", "merflow.training", "merflow.training.batches")
+    assert {name for name in imports(module) if not name.startswith("merflow.nn.")} <= set(allowed)
+
+
+def test_no_module_is_longer_than_400_lines():
+    long = {m: n for m in PACKAGE.rglob("*.py") if (n := len(m.read_text(encoding="utf-8").splitlines())) > 400}
+    assert not long
+
+
+def test_closure_follows_imports_and_leaves_others_out():
+    reached = closure("merflow.evaluation.score")
+    assert {"merflow.evaluation.metrics", "merflow.artifacts", "merflow.store"} <= set(reached)
+    assert not [name for name in reached if name.startswith(("merflow.training", "merflow.papers", "merflow.corpora"))]
+
+
+def test_tests_and_package_speak_of_no_machine():
+    root = Path(__file__).parents[1]
+    for path in [*PACKAGE.rglob("*.py"), *root.glob("workflow/**/*.smk"), *root.glob("docs/*.md"), root / "README.md"]:
+        assert "/work/" not in path.read_text(encoding="utf-8"), path

@@ -1,0 +1,86 @@
+"""Every registered corpus, extractor and paper keeps its contract, and the lists that must agree do."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from merflow import params
+from merflow.corpora import CORPORA, labels, load, splits
+from merflow.features import EXTRACTORS
+from merflow.papers import PAPERS
+
+ROOT = Path(__file__).parents[1]
+PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_corpus_says_what_it_is_and_how_to_get_it(name):
+    corpus = load(name)
+    assert corpus.__doc__ and len(corpus.TITLE) > 5 and len(corpus.LICENCE) > 2
+    assert f"corpora.{name}.source" in corpus.HOW_TO_GET or "source" in corpus.HOW_TO_GET
+    assert set(labels.CLASSES[name]), "classes in corpora/labels.py"
+    assert len(set(labels.CLASSES[name])) == len(labels.CLASSES[name])
+    assert corpus.EXPECTED
+    for scheme in corpus.SCHEMES:
+        assert splits.folds(name, scheme) >= 1
+        assert scheme in get_args(params.Protocol.model_fields["scheme"].annotation)
+    for source in corpus.SOURCES:
+        assert source.url.startswith(("http://", "https://", "hf://")) and source.name
+    assert list(inspect.signature(corpus.read_utterances).parameters) == ["root"]
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_extractor_has_a_modality_and_a_params_block(name):
+    extractor = import_module(EXTRACTORS[name])
+    assert extractor.MODALITY in ("text", "audio", "vision")
+    assert extractor.__doc__ and extractor.extract.__doc__
+    assert name in params.Features.model_fields
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_paper_names_its_differences_and_builds_every_system_of_params(name):
+    paper = import_module(PAPERS[name])
+    assert "Differences from the paper" in (paper.__doc__ or "")
+    assert set(PAPER_PRESET["papers"][name]["systems"]) == set(paper.SYSTEMS)
+
+
+def test_papers_params_reported_numbers_and_stages_are_the_same_set():
+    assert set(PAPERS) == set(params.Papers.model_fields) == set(PAPER_PRESET["papers"])
+    assert set(PAPERS) == {path.stem for path in (ROOT / "reported").glob("*.csv")}
+    assert set(PAPERS) == {path.stem for path in (ROOT / "src/merflow/papers").glob("[!_]*.py")}
+    for paper in PAPERS:
+        assert [stage for stage in STAGES if stage.startswith(f"{paper}_")], f"dvc.yaml has no stage of {paper}"
+
+
+def test_registries_and_parameters_name_the_same_corpora_and_features():
+    assert set(CORPORA) == set(get_args(params.CorpusName)) == set(labels.CLASSES)
+    assert set(EXTRACTORS) == set(get_args(params.FeatureName)) == set(params.Features.model_fields)
+
+
+def test_rules_subcommands_and_stages_have_the_same_names():
+    from merflow.cli import app
+
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {"params", "status"}
+    rules = {
+        line.split()[1].rstrip(":")
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("rule ")
+    }
+    assert commands == rules
+    used = {word for stage in STAGES.values() for word in stage["cmd"].partition("--")[0].split()[1:]}
+    assert used - {"workflow/lib/stages.py"} == rules
+
+
+def test_every_stage_depends_on_its_own_line_of_code_yaml():
+    for name, stage in STAGES.items():
+        if name == "code":
+            continue
+        (keys,) = [entry["workflow/code.yaml"] for entry in stage["params"] if isinstance(entry, dict)]
+        axes = "-".join(f"${{item.{axis}}}" for axis in stage.get("matrix", {}))
+        assert keys == [f"{name}@{axes}" if axes else name]

@@ -1,0 +1,133 @@
+"""A checkout of this project in a temporary folder, with a stand-in for the steps' work, to test orchestration in seconds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ["src", "workflow", "profiles", "params", "reported", "Snakefile", "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore", ".gitignore"]
+
+
+class Checkout:
+    """A checkout at `path`; `snakemake()`, `dvc()` and `git()` run in it, `steps()` says which steps that took."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.log = path.with_name(f"{path.name}.log")
+        bin_ = path.with_name("bin")
+        bin_.mkdir(exist_ok=True)
+        shutil.copy(Path(__file__).with_name("fake_merflow.py"), bin_ / "merflow")
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "PYTEST_"))} | {
+            "PATH": f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(path / "src"),
+            "FAKE_LOG": str(self.log),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
+        done = subprocess.run(command, cwd=self.path, env=self.env | env, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *arguments: str, **options) -> subprocess.CompletedProcess:
+        return self.run("snakemake", "--cores", "2", *arguments, **options)
+
+    def dvc(self, *arguments: str, **options) -> subprocess.CompletedProcess:
+        return self.run("dvc", *arguments, **options)
+
+    def nothing_to_do(self) -> bool:
+        """Whether Snakemake would run nothing."""
+        return "Nothing to be done" in self.snakemake("-n").stdout
+
+    def clean_for_dvc(self) -> bool:
+        """Whether DVC would run nothing, or at most take the digests of the code again (half a second)."""
+        return set(json.loads(self.dvc("status", "--json").stdout)) <= {"code"}
+
+    def commit(self, message: str = "state") -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", message)
+
+    def at(self, path: Path) -> "Checkout":
+        """The checkout that lies at `path`."""
+        return Checkout(path)
+
+    def copy(self, path: Path) -> "Checkout":
+        """A second checkout in the same state, times of files included."""
+        shutil.copytree(self.path, path, copy_function=shutil.copy2, symlinks=True)
+        return Checkout(path)
+
+    def steps(self) -> Counter[str]:
+        """Steps run since the last call, counted; reading forgets them."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return Counter(line.split()[0] for line in lines)
+
+    def targets(self) -> set[str]:
+        """Paths made since the last call of `steps` (which this does not forget)."""
+        return {line.split()[1] for line in self.log.read_text().splitlines()} if self.log.exists() else set()
+
+    def set(self, key: str, value) -> None:
+        """Edit params.yaml as a user would: one value, nothing else."""
+        data = yaml.safe_load((self.path / "params.yaml").read_text())
+        *parents, last = key.split(".")
+        node = data
+        for part in parents:
+            node = node[part]
+        node[last] = value
+        (self.path / "params.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace `old` (which must be there) once."""
+        text = (self.path / path).read_text()
+        assert old in text
+        (self.path / path).write_text(text.replace(old, new, 1))
+
+    def artifacts(self) -> dict[str, str]:
+        """Content of everything that DVC tracks."""
+        folders = [self.path / "data", self.path / "results"]
+        return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def fresh(path: Path) -> Checkout:
+    for part in PARTS:
+        source, target = ROOT / part, path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, target)
+    checkout = Checkout(path)
+    checkout.run("git", "init", "--quiet")
+    (path / ".dvc/tmp").mkdir()
+    checkout.commit()
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """A checkout after one whole `snakemake` run; copy it with the fixture `checkout`."""
+    checkout = fresh(tmp_path_factory.mktemp("built") / "checkout")
+    checkout.snakemake()
+    checkout.commit("built")
+    checkout.steps()
+    return checkout.path
+
+
+@pytest.fixture
+def checkout(built, tmp_path) -> Checkout:
+    """A checkout of one's own in which everything is up to date for both tools."""
+    return Checkout(built).copy(tmp_path / "checkout")
+
+
+@pytest.fixture
+def clean(tmp_path) -> Checkout:
+    """A checkout in which nothing was run."""
+    return fresh(tmp_path / "checkout")

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Stands in for `merflow` where only orchestration is tested: each step writes what it was asked for from what it was handed.
+
+Output bytes depend on the inputs' bytes and on the parameters (without the code digest: an edit that changes no
+behaviour gives the same bytes), so a stale artifact shows. Every call is a line in $FAKE_LOG.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+arguments = sys.argv[1:]
+step = next(a for a in arguments if a in {"fetch", "prepare", "extract", "merge", "train", "gather", "score", "tables", "report"})
+out = Path(arguments[arguments.index("--out") + 1])
+with open(os.environ["FAKE_LOG"], "a") as log:
+    log.write(f"{step} {out}\n")
+if step in os.environ.get("FAKE_FAIL", "").split():
+    sys.exit(f"error: {step} was told to fail")
+
+sha = hashlib.sha256()
+for argument in arguments[2:]:  # without --log FILE
+    if argument.startswith("{"):
+        sha.update(json.dumps({k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True).encode())
+    elif argument != str(out) and Path(argument).is_file():
+        sha.update(Path(argument).read_bytes())
+siblings = {"prepare": ["splits.parquet", "defects.csv"], "gather": ["run.json"]}.get(step, [])
+for path in [out, *(out.with_name(name) for name in siblings)]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text(f"{path.name} {sha.hexdigest()}\n")

@@ -1,0 +1,166 @@
+"""One pipeline, two tools: each kind of change re-runs exactly what it reaches, through Snakemake and through DVC.
+
+The steps' work is a stand-in (fake_merflow.py); what is real is the Snakefile, the rules, dvc.yaml, the code
+digests, params.yaml and both tools.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ALL = {"fetch": 4, "prepare": 4, "extract": 4, "merge": 4, "train": 6, "gather": 4, "score": 1, "tables": 1, "report": 1}
+BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
+ONE_SYSTEM = {"train": 3, "gather": 2} | BELOW_SCORE  # one seed as published, two seeds clean
+LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.learning_rate"
+
+
+def test_clean_checkout_with_snakemake_leaves_nothing_to_do_for_either_tool(checkout):
+    assert checkout.nothing_to_do()
+    assert checkout.clean_for_dvc()
+    checkout.dvc("repro")
+    assert checkout.steps() == {}
+
+
+def test_clean_checkout_with_dvc_repro_does_the_same_job(clean, built):
+    clean.dvc("repro")
+    assert clean.steps() == ALL
+    assert clean.nothing_to_do()
+    assert clean.clean_for_dvc()
+    here = {p.relative_to(clean.path): p.read_text() for p in clean.path.glob("results/**/*") if p.is_file()}
+    assert here == {p.relative_to(built): p.read_text() for p in built.glob("results/**/*") if p.is_file()}
+
+
+CHANGES = [
+    pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate"),
+    pytest.param(lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]), {"train": 6, "gather": 2} | BELOW_SCORE, None, id="a seed more"),
+    pytest.param(lambda c: c.set("features.bert.max_tokens", 64), {"extract": 4, "merge": 4}, None, id="a feature's parameter"),
+    pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="an evaluation parameter"),
+    pytest.param(
+        lambda c: c.edit("src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("),
+        BELOW_SCORE,
+        {"score": 1},  # DVC stops where the content is the same again
+        id="a module's code",
+    ),
+    pytest.param(
+        lambda c: c.edit("src/merflow/papers/weighted_late_fusion.py", '"""', '"""Another word. '), {}, {}, id="a paper's docstring"
+    ),
+    pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
+    pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
+    # shards under new names have no record with Snakemake, so it extracts again what DVC knows to be the same
+    pytest.param(lambda c: c.set("run.shards.meld", 2), {"extract": 2, "merge": 1}, {}, id="the number of shards"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.text", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
+]
+
+
+@pytest.mark.parametrize(("change", "by_snakemake", "by_dvc"), CHANGES)
+def test_a_change_reruns_what_it_reaches_and_nothing_else(checkout, change, by_snakemake, by_dvc, tmp_path):
+    other = checkout.copy(tmp_path / "other")
+    change(checkout)
+    checkout.snakemake()
+    assert checkout.steps() == by_snakemake
+    assert checkout.clean_for_dvc()  # the run committed what it made
+
+    change(other)
+    other.dvc("repro")
+    assert other.steps() == (by_snakemake if by_dvc is None else by_dvc)
+    assert other.nothing_to_do()
+    assert other.artifacts() == checkout.artifacts()
+
+
+def test_one_changed_learning_rate_touches_one_system(checkout):
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.snakemake()
+    made = {path.split("/")[2] for path in checkout.targets() if "weighted_late_fusion/" in path and path.startswith("results")}
+    assert made == {"text_bert_16"}
+
+
+def test_a_new_source_of_one_corpus_leaves_the_others_alone(checkout, tmp_path):
+    (tmp_path / "meld").mkdir()
+    checkout.set("corpora.meld.source", str(tmp_path / "meld"))
+    checkout.snakemake()
+    steps = checkout.steps()
+    assert (steps["fetch"], steps["prepare"], steps["merge"], steps["gather"]) == (1, 1, 1, 4)
+
+
+def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
+    checkout.dvc("remote", "add", "--default", "local", str(tmp_path / "remote"))
+    checkout.commit("remote")
+    checkout.dvc("push")
+    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
+    clone = checkout.at(tmp_path / "clone")
+    clone.dvc("pull")
+    assert clone.clean_for_dvc()
+    assert clone.nothing_to_do()
+    clone.snakemake()
+    clone.dvc("repro")
+    assert clone.steps() == {}
+    clone.set(LEARNING_RATE, 3e-4)  # and it knows what a change means, without ever having run
+    clone.snakemake()
+    assert clone.steps() == ONE_SYSTEM
+
+
+def test_switching_branches_needs_no_rerun(checkout):
+    checkout.run("git", "checkout", "--quiet", "-b", "faster")
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.snakemake()
+    checkout.commit("faster")
+    faster = checkout.artifacts()
+    checkout.steps()
+    for branch in ("-", "faster"):
+        checkout.run("git", "checkout", "--quiet", branch)
+        checkout.dvc("checkout")
+        assert checkout.nothing_to_do()
+        assert checkout.clean_for_dvc()
+    assert checkout.steps() == {}
+    assert checkout.artifacts() == faster
+
+
+def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
+    checkout.set(LEARNING_RATE, 3e-4)
+    failed = checkout.snakemake(check=False, FAKE_FAIL="score")
+    assert failed.returncode != 0
+    assert checkout.steps()["train"] == 3
+    checkout.snakemake()
+    assert checkout.steps() == BELOW_SCORE
+    assert checkout.clean_for_dvc()
+
+
+def test_asking_for_one_artifact_commits_only_what_it_needed(checkout):
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.snakemake("--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet")
+    assert checkout.steps() == {"train": 2, "gather": 1}
+    stale = checkout.dvc("status", "--json").stdout
+    assert "weighted_late_fusion_text@meld-as_published-text_bert_16" in stale
+    assert "weighted_late_fusion_text@meld-clean-text_bert_16" not in stale
+    checkout.snakemake()
+    assert checkout.steps() == {"train": 1, "gather": 1} | BELOW_SCORE
+
+
+@pytest.mark.parametrize("tool", [("snakemake", "--cores", "1"), ("dvc", "repro")])
+def test_a_typo_in_params_stops_either_tool_before_the_first_job(checkout, tool):
+    checkout.edit("params.yaml", "pooling: mean", "poling: mean")
+    before = checkout.artifacts()
+    done = checkout.run(*tool, check=False)
+    assert done.returncode != 0
+    assert "params.yaml: papers.weighted_late_fusion.systems.text_bert_8.poling: unknown key; allowed here: " in done.stdout + done.stderr
+    assert checkout.steps() == {}
+    assert checkout.artifacts() == before
+
+
+def test_parameters_on_the_command_line_are_refused(checkout):
+    done = checkout.snakemake("--config", "training=1", check=False)
+    assert done.returncode != 0
+    assert "set parameters there" in done.stderr
+
+
+def test_both_tools_see_the_same_graph(checkout):
+    rows = checkout.snakemake("--summary", "--quiet", "all").stdout.splitlines()[1:]
+    by_snakemake = {row.split("\t")[0] for row in rows if not row.startswith(("build/", "-\t"))}
+    lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())["stages"]
+    by_dvc = {out["path"] for stage in lock.values() for out in stage["outs"]} - {"workflow/code.yaml"}
+    for path in by_snakemake:
+        assert path in by_dvc or str(Path(path).parent) in by_dvc, path
+    for path in by_dvc:
+        assert any(made == path or str(Path(made).parent) == path for made in by_snakemake), path

@@ -1,0 +1,198 @@
+"""dvc.yaml as Snakemake sees it: ``${item.x}`` is the wildcard ``{x}``; no path is declared twice.
+
+A stage's ``meta`` says the two things that DVC has no word for: ``code``, the modules where its code begins, and
+``marker``, the file inside a directory output that Snakemake watches (it compares no directory by content).
+"""
+
+import hashlib
+import itertools
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from merflow import corpora, features, papers, params
+from merflow.errors import ParamsError
+from merflow.provenance import digest
+
+CODE = Path("workflow/code.yaml")
+REGISTRIES = {"corpora": corpora.CORPORA, "features": features.EXTRACTORS, "papers": papers.PAPERS}
+Point = Mapping[str, str]
+
+
+def lookup(values: Any, key: str) -> Any:
+    """The value at a dotted key."""
+    try:
+        return reduce(lambda node, part: node[part], key.split("."), values)
+    except (KeyError, TypeError):
+        raise ParamsError(f"params.yaml: {key}: missing, and a stage of dvc.yaml asks for it") from None
+
+
+class Stage:
+    """One stage of dvc.yaml with its matrix of points (wildcard values)."""
+
+    def __init__(self, name: str, spec: dict[str, Any], plan: "Plan"):
+        self.name, self.spec, self.plan = name, spec, plan
+
+    def _entries(self, section: str) -> Iterator[str]:
+        for entry in self.spec.get(section, []):
+            if isinstance(entry, str):
+                yield re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry)
+            elif section != "params":  # {path: {cache: false}}; in params it is a key of another file
+                yield re.sub(r"\$\{item\.(\w+)\}", r"{\1}", next(iter(entry)))
+
+    @cached_property
+    def declared(self) -> list[str]:
+        """Output patterns as DVC tracks them."""
+        return [path for section in ("outs", "metrics", "plots") for path in self._entries(section)]
+
+    @cached_property
+    def outs(self) -> list[str]:
+        """Output patterns as Snakemake makes them: files, a directory by its marker."""
+        marker = self.spec.get("meta", {}).get("marker")
+        return [path if Path(path).suffix else f"{path}/{marker}" for path in self.declared]
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """The matrix: one dict of wildcard values for each DVC stage ``name@a-b``."""
+        axes: dict[str, list[str]] = {}
+        for axis, values in self.spec.get("matrix", {}).items():
+            reference = re.fullmatch(r"\$\{([\w.]+)\}", values) if isinstance(values, str) else None
+            axes[axis] = lookup(self.plan.params, reference[1]) if reference else values
+        return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
+
+    def address(self, point: Point) -> str:
+        """DVC's name of the stage at one point."""
+        return f"{self.name}@{'-'.join(point.values())}" if point else self.name
+
+    def code(self, point: Point) -> list[str]:
+        """Modules where the stage's code begins; ``merflow.papers:x`` is what that registry has under x."""
+        roots = []
+        for entry in self.spec.get("meta", {}).get("code", []):
+            package, _, key = re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry).format_map(point).partition(":")
+            roots.append(REGISTRIES[package.rpartition(".")[2]][key] if key else package)
+        return roots
+
+    def data(self, wildcards: Any) -> list[str]:
+        """Input files: artifacts by path, a directory by every artifact declared below it, or files of the repository."""
+        found: list[str] = []
+        for pattern in self._entries("deps"):
+            path = pattern.format_map(_values(wildcards))
+            found += self.plan.artifacts_at(path)
+        return found
+
+    def cfg(self, wildcards: Any) -> str:
+        """The stage's slice of params.yaml and its code digest, as canonical JSON: a rule's one trigger besides its inputs."""
+        point = _values(wildcards)
+        keys = [key.format_map(point) for key in self._entries("params")]
+        values = {key: lookup(self.plan.params, key) for key in keys}
+        return json.dumps(values | {"code": self.plan.code[self.address(self._own(point))]}, sort_keys=True)
+
+    def _own(self, point: Point) -> Point:
+        return {axis: point[axis] for axis in self.spec.get("matrix", {})}
+
+
+def _values(wildcards: Any) -> dict[str, str]:
+    """Snakemake's wildcards, or a point, as a plain dict."""
+    return dict(wildcards.items())
+
+
+class Plan:
+    """All stages but ``code``, which is this module's own work; ``plan.<stage>`` is one of them.
+
+    Raises:
+        ParamsError: params.yaml does not fit the typed model (merflow.params).
+    """
+
+    def __init__(self, root: Path = Path(".")):
+        params.load(root / "params.yaml")
+        self.root = root
+        self.params: dict[str, Any] = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+        spec = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        self.stages = {name: Stage(name, body, self) for name, body in spec.items() if name != "code"}
+
+    def __getattr__(self, name: str) -> Stage:
+        stages: dict[str, Stage] = self.__dict__.get("stages", {})
+        if name not in stages:
+            raise AttributeError(name)
+        return stages[name]
+
+    @cached_property
+    def owner(self) -> dict[str, tuple[Stage, Point]]:
+        """Every artifact -> the stage and point that make it."""
+        return {out.format_map(point): (stage, point) for stage in self.stages.values() for point in stage.points for out in stage.outs}
+
+    @cached_property
+    def graph(self) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
+        """DVC stage -> its artifacts, and DVC stage -> the stages whose artifacts it takes."""
+        outs: dict[str, list[str]] = {}
+        ups: dict[str, set[str]] = {}
+        for stage in self.stages.values():
+            for point in stage.points:
+                name = stage.address(point)
+                outs[name] = [out.format_map(point) for out in stage.outs]
+                ups[name] = {self.address_of(path) for path in stage.data(point) if path in self.owner}
+        return outs, ups
+
+    def address_of(self, artifact: str) -> str:
+        """DVC's name of the stage that makes `artifact`."""
+        stage, point = self.owner[artifact]
+        return stage.address(point)
+
+    def artifacts_at(self, path: str) -> list[str]:
+        """`path` as files: an artifact, all artifacts below it, or the repository's own file or files."""
+        if path in self.owner:
+            return [path]
+        below = [artifact for artifact in self.owner if artifact.startswith(path.rstrip("/") + "/")]
+        if below:
+            return below
+        own = self.root / path
+        files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
+        if not all(file.exists() for file in files) or not files:
+            raise ParamsError(f"dvc.yaml: {path} is neither made by a stage nor a file of the repository")
+        return [str(file.relative_to(self.root)) for file in files]
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """DVC stage -> digest of the code it reaches."""
+        digest_once = cache(digest)
+        found = {}
+        for stage in self.stages.values():
+            for point in stage.points:
+                roots = stage.code(point)
+                if stage.name == "fetch":
+                    found[stage.address(point)] = self._download(point["corpus"], roots)
+                elif roots:
+                    found[stage.address(point)] = digest_once(*roots)
+        return found
+
+    def _download(self, corpus: str, demo: list[str]) -> str:
+        """What a fetch depends on: a demo corpus on the code that makes it, a download on what is asked for.
+
+        A change to code must not download 10.9 GB again.
+        """
+        source = self.params["corpora"][corpus]["source"]
+        if source == "demo":
+            return digest(*demo)
+        asked = repr(corpora.load(corpus).SOURCES) if source == "official" else ""
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+    def write_code(self) -> None:
+        """Bring workflow/code.yaml, which DVC compares, up to date."""
+        text = "# made by workflow/lib/stages.py from the code itself: stage -> digest of what it reaches\n" + yaml.safe_dump(self.code)
+        path = self.root / CODE
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
+            path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        Plan().write_code()
+    except ParamsError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,47 @@
+# Scores, tables and the report: everything recomputed from predictions.
+#   out: results/scores.parquet, results/tables/, results/report/
+
+
+rule score:
+    input:
+        plan.score.data,
+    output:
+        plan.score.outs,
+    log:
+        "build/logs/score.log",
+    params:
+        cfg=plan.score.cfg,
+    message:
+        "score all predictions"
+    shell:
+        "merflow --log {log} score {input} --params {params.cfg:q} --out {output}"
+
+
+rule tables:
+    input:
+        plan.tables.data,
+    output:
+        plan.tables.outs,
+    log:
+        "build/logs/tables.log",
+    params:
+        cfg=plan.tables.cfg,
+    message:
+        "tables: printed beside ours"
+    shell:
+        "merflow --log {log} tables {input} --out {output}"
+
+
+rule report:
+    input:
+        plan.report.data,
+    output:
+        plan.report.outs,
+    log:
+        "build/logs/report.log",
+    params:
+        cfg=plan.report.cfg,
+    message:
+        "report"
+    shell:
+        "merflow --log {log} report {input} --out {output}"

@@ -1,0 +1,71 @@
+# Training: one job per system, corpus, protocol, fold and seed; then all of a system's predictions in one place.
+#   out: results/<paper>/<system>/<corpus>-<protocol>/ (predictions.parquet, run.json, weights/)
+# Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
+from merflow.corpora.splits import folds
+
+
+def result(wildcards):
+    """The artifact that a run belongs to: its stage in dvc.yaml and the stage's point."""
+    return plan.owner[
+        "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet".format_map(
+            dict(wildcards.items())
+        )
+    ]
+
+
+def run_data(wildcards):
+    stage, point = result(wildcards)
+    return stage.data(point)
+
+
+def run_cfg(wildcards):
+    stage, point = result(wildcards)
+    return stage.cfg(point)
+
+
+def runs(wildcards):
+    protocol = plan.params["papers"][wildcards.paper]["protocols"][wildcards.protocol]
+    folder = "build/runs/{paper}/{system}/{corpus}-{protocol}".format_map(
+        dict(wildcards.items())
+    )
+    return [
+        f"{folder}/fold{fold}-seed{seed}/predictions.parquet"
+        for fold in range(folds(wildcards.corpus, protocol["scheme"]))
+        for seed in protocol["seeds"]
+    ]
+
+
+rule train:
+    input:
+        run_data,
+    output:
+        temp(
+            "build/runs/{paper}/{system}/{corpus}-{protocol}/fold{fold}-seed{seed}/predictions.parquet"
+        ),
+    log:
+        "build/logs/train/{paper}-{system}-{corpus}-{protocol}-fold{fold}-seed{seed}.log",
+    benchmark:
+        "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-fold{fold}-seed{seed}.tsv"
+    params:
+        cfg=run_cfg,
+        inputs=lambda wildcards, input: [f"--inputs {path}" for path in input],
+    message:
+        "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "merflow --log {log} --threads {threads} train {wildcards.paper} {wildcards.system} {wildcards.corpus} {wildcards.protocol}"
+        " --params {params.cfg:q} --fold {wildcards.fold} --seed {wildcards.seed} {params.inputs} --out {output}"
+
+
+rule gather:
+    input:
+        runs,
+    output:
+        "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet",
+    log:
+        "build/logs/gather/{paper}-{system}-{corpus}-{protocol}.log",
+    params:
+        cfg=run_cfg,
+    message:
+        "gather {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}"
+    shell:
+        "merflow --log {log} gather {input} --out {output}"
