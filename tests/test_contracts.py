@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from merflow import params
-from merflow.corpora import CORPORA, labels, load, splits
+from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
 from merflow.papers import PAPERS
 
@@ -27,7 +27,7 @@ def test_corpus_says_what_it_is_and_how_to_get_it(name):
     assert len(set(labels.CLASSES[name])) == len(labels.CLASSES[name])
     assert corpus.EXPECTED
     for scheme in corpus.SCHEMES:
-        assert splits.folds(name, scheme) >= 1
+        assert schemes.folds(name, scheme) >= 1
         assert scheme in get_args(params.Protocol.model_fields["scheme"].annotation)
     for source in corpus.SOURCES:
         assert source.url.startswith(("http://", "https://", "hf://")) and source.name

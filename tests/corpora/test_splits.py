@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from merflow import artifacts, corpora
-from merflow.corpora.splits import FOLDS, folds, make_splits
+from merflow.corpora.schemes import FOLDS, folds
+from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 
 

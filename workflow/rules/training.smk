@@ -1,7 +1,7 @@
 # Training: one job per system, corpus, protocol, fold and seed; then all of a system's predictions in one place.
 #   out: results/<paper>/<system>/<corpus>-<protocol>/ (predictions.parquet, run.json, weights/)
 # Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
-from merflow.corpora.splits import folds
+from merflow.corpora.schemes import folds
 
 
 def result(wildcards):

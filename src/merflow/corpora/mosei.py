@@ -16,7 +16,7 @@ from merflow import artifacts
 from merflow.corpora.corpus import Corpus, Defect, Source
 from merflow.corpora.csd import Sequence, read_sequences
 from merflow.corpora.labels import CLASSES
-from merflow.corpora.splits import FOLDS
+from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 from merflow.progress import track

@@ -14,7 +14,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora.corpus import Corpus, Defect, Source
 from merflow.corpora.labels import CLASSES
-from merflow.corpora.splits import FOLDS
+from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 

@@ -11,28 +11,10 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
+from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
 
-#: Corpus -> split scheme -> number of folds; a corpus' SCHEMES are the keys.
-FOLDS: dict[str, dict[str, int]] = {
-    "meld": {"official": 1},
-    "iemocap": {"sessions": 5},
-    "mosei": {"official": 1},
-    "ravdess": {"actors": 5},
-}
 DEV_SHARE = 0.2  # of the training dialogues, scheme sessions
-
-
-def folds(corpus: str, scheme: str) -> int:
-    """Number of folds; they are counted from 0.
-
-    Raises:
-        CorpusError: the corpus has no such scheme.
-    """
-    known = FOLDS.get(corpus, {})
-    if scheme not in known:
-        raise CorpusError(f"{corpus}: no split scheme {scheme!r}; it has {', '.join(known) or 'none'}")
-    return known[scheme]
 
 
 def make_splits(utterances: pd.DataFrame, corpus: str, schemes: Sequence[str]) -> pd.DataFrame:
