@@ -1,9 +1,10 @@
 """Corpora: one module each, and the steps ``fetch`` and ``prepare`` that are the same for all."""
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from merflow.corpora.corpus import CorpusModule
+if TYPE_CHECKING:  # pandas takes a second, and the Snakefile reads the registry at every start
+    from merflow.corpora.corpus import CorpusModule
 
 #: Name -> module; a new corpus is one line here and one module.
 CORPORA = {
@@ -14,6 +15,6 @@ CORPORA = {
 }
 
 
-def load(name: str) -> CorpusModule:
+def load(name: str) -> "CorpusModule":
     """The module of a corpus."""
-    return cast(CorpusModule, import_module(CORPORA[name]))
+    return cast("CorpusModule", import_module(CORPORA[name]))
