@@ -16,7 +16,7 @@ MELD = CLASSES["meld"]
 SHARES = np.array([0.47, 0.17, 0.12, 0.12, 0.07, 0.03, 0.02])
 
 
-def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld") -> Path:
+def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo") -> Path:
     """A corpus of `dialogues` x `turns` utterances: the first half of the dialogues train, then a quarter dev, a quarter test."""
     rng = np.random.default_rng(7)
     labels = rng.choice(MELD, size=dialogues * turns, p=SHARES)
@@ -35,7 +35,12 @@ def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str
             rows.append(row | {"labels": [labels[d * turns + t]], "official_split": split})
             splits.append({"utterance_id": row["utterance_id"], "scheme": "official", "fold": 0, "split": split})
     folder = folder / "data" / "corpora" / name
-    write_table(folder / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES)
+    write_table(
+        folder / "utterances.parquet",
+        pd.DataFrame(rows),
+        artifacts.UTTERANCES,
+        {"source": source, "modalities": {"text": len(rows), "clip": 0}},
+    )
     write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
     defects = pd.DataFrame([["dev_dia1_utt1", "missing clip", "no file of this name", "no clip"]], columns=artifacts.DEFECTS.names)
     defects.to_csv(folder / "defects.csv", index=False)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 Metric = Callable[[np.ndarray], np.ndarray]
+VERSUS = " - "  # between the names of two systems: the score of the first minus that of the second
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -23,12 +23,11 @@ from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.intervals import paired_difference, pool, seed_mean
-from merflow.evaluation.metrics import names
+from merflow.evaluation.metrics import VERSUS, names
 from merflow.params import Evaluation
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, write_table
 
-VERSUS = " - "  # between the two systems of a difference
 Row = dict[str, Any]
 
 
@@ -77,7 +76,7 @@ class Result:
 
 
 def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluation, out: Path) -> None:
-    """Check all predictions and write results/scores.parquet.
+    """Check all predictions and write results/scores.parquet (its metadata holds `evaluation`).
 
     Args:
         results: folders results/<paper>/<system>/<corpus>-<protocol>.
@@ -102,7 +101,8 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
         rows += _difference_rows(members, evaluation)
     table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
     order = ["paper", "corpus", "protocol", "system", "split", "fold", "seed"]
-    write_table(out, table.sort_values(order, kind="stable", na_position="first"), artifacts.SCORES)
+    table = table.sort_values(order, kind="stable", na_position="first")
+    write_table(out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump()})
 
 
 def read_result(folder: Path, corpora: dict[str, Prepared]) -> Result:

@@ -1,0 +1,91 @@
+"""Pictures of the report: confusion matrices and learning curves as SVG, the same bytes for the same numbers."""
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import RcKeyType
+
+STYLE: dict[RcKeyType, Any] = {
+    "svg.hashsalt": "merflow",
+    "svg.fonttype": "none",  # text stays text
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans", "sans-serif"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "lines.linewidth": 1.4,
+}
+COLOURS = ("#2a5d8f", "#c0622d")
+
+
+def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
+    """A confusion matrix in percent of each true class.
+
+    Args:
+        counts: shape (K, K), true x predicted.
+        classes: K names.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    support = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 3.7), layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        for true, predicted in np.ndindex(*shares.shape):
+            colour = "white" if shares[true, predicted] > 55 else "#222222"
+            axes.text(predicted, true, f"{shares[true, predicted]:.0f}", ha="center", va="center", color=colour, fontsize=8)
+        axes.set(xticks=range(len(classes)), yticks=range(len(classes)), yticklabels=classes, xlabel="predicted", ylabel="true")
+        axes.set_xticklabels(classes, rotation=40, ha="right", rotation_mode="anchor")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        svg = _svg(figure)
+    words = []
+    for k, name in enumerate(classes):
+        if support[k, 0]:
+            wrong = np.where(np.arange(len(classes)) == k, -1.0, shares[k])
+            words.append(f"{name} {shares[k, k]:.0f} % right, most often taken for {classes[int(wrong.argmax())]} ({wrong.max():.0f} %)")
+    return svg, "; ".join(words) + "."
+
+
+def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
+    """Losses on the left, other quantities on the right, over epochs; a line per run.
+
+    Args:
+        histories: per run one dict per epoch: ``epoch`` (from 1) and any numbers; names that end in ``loss`` are losses.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    runs = [pd.DataFrame(history).set_index("epoch") for history in histories]
+    numbers = list(dict.fromkeys(name for run in runs for name in run.select_dtypes("number")))
+    panels = [[name for name in numbers if name.endswith("loss")], [name for name in numbers if not name.endswith("loss")]]
+    panels = [panel for panel in panels if panel]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 2.2), layout="constrained")
+        for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels), squeeze=False)[0]), panels, strict=True):
+            for name, colour in zip(panel, (COLOURS * len(panel))[: len(panel)], strict=True):
+                for k, run in enumerate(run for run in runs if name in run):
+                    axes.plot(run.index, run[name], color=colour, alpha=0.75, marker=".", label=None if k else name.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.legend(frameon=False, fontsize=7.5)
+        svg = _svg(figure)
+    means = pd.concat(runs).groupby(level=0).mean(numeric_only=True)
+    words = [f"{name.replace('_', ' ')} {', '.join(f'{value:.3f}' for value in means[name])}" for name in numbers]
+    return svg, f"Mean over {len(runs)} run{'s' if len(runs) > 1 else ''}, by epoch: {'; '.join(words)}."
+
+
+def _svg(figure: Figure) -> str:
+    out = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    return out.getvalue()

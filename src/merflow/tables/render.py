@@ -1,0 +1,154 @@
+"""One description of a table, four forms: Markdown, CSV (full precision), HTML fragment, LaTeX (booktabs).
+
+Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds what the cells were made from.
+"""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from merflow.errors import StoreError
+
+NOTHING = "–"
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("merflow.tables"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as people read it: `cell` turns a row of the frame into its text."""
+
+    header: str
+    cell: Callable[[pd.Series], str]
+    group: str = ""  # header above neighbouring columns of one group
+    numeric: bool = True
+
+
+def number(header: str, key: str, show: Callable[[Any], str] = str, group: str = "") -> Column:
+    """A column of numbers, set to the right: `show` of what stands under `key`."""
+    return Column(header, lambda row: show(row[key]), group)
+
+
+def words(header: str, key: str, show: Callable[[Any], str] = str) -> Column:
+    """A column of words, set to the left."""
+    return Column(header, lambda row: show(row[key]), numeric=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before rendering.
+
+    Attributes:
+        name: file name without suffix, also the fragment's id.
+        frame: one row per row, full precision; a column ``kind`` (system, cited, baseline, absent) sets the row's looks.
+        columns: the first one heads the rows.
+        demo: whether a figure in it comes from a demo corpus.
+    """
+
+    name: str
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+    demo: bool = False
+
+    def cells(self) -> list[list[str]]:
+        """The texts of all cells, row by row."""
+        return [[column.cell(row) for column in self.columns] for _, row in self.frame.iterrows()]
+
+
+def plain(key: str) -> str:
+    """as_published -> as published."""
+    return key.replace("_", " ")
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """0.6204 -> 62.04."""
+    return NOTHING if math.isnan(share) else f"{100 * share:.{decimals}f}"
+
+
+def points(difference: float) -> str:
+    """Difference of two shares in percentage points, with its sign."""
+    return NOTHING if math.isnan(difference) else f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def spread(share: float, std: float) -> str:
+    """Mean ± standard deviation; the mean alone where there is one run."""
+    return percent(share) if math.isnan(std) else f"{percent(share)} ± {percent(std)}"
+
+
+def interval(low: float, high: float, show: Callable[[float], str] = percent) -> str:
+    """Limits in brackets."""
+    return NOTHING if math.isnan(low) else f"[{show(low)}, {show(high)}]"
+
+
+def render(table: Table) -> dict[str, str]:
+    """All forms of a table: file name -> content."""
+    return {
+        f"{table.name}.md": markdown(table),
+        f"{table.name}.csv": table.frame.to_csv(index=False, lineterminator="\n"),
+        f"{table.name}.html": html(table),
+        f"{table.name}.tex": latex(table),
+    }
+
+
+def markdown(table: Table) -> str:
+    """A pipe table with its title, caption and notes."""
+    headers = [f"{column.group}: {column.header}" if column.group else column.header for column in table.columns]
+    rule = ["--:" if column.numeric else "---" for column in table.columns]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [headers, rule, *table.cells()]]
+    return "\n\n".join([f"## {table.title}", table.caption, "\n".join(lines), *(f"- {note}" for note in table.notes)]) + "\n"
+
+
+def html(table: Table) -> str:
+    """A ``<figure>`` with the table in a region that scrolls sideways by touch and by keyboard."""
+    groups: list[list] = []  # [group, columns in it], neighbours joined
+    for column in table.columns:
+        if groups and groups[-1][0] == column.group:
+            groups[-1][1] += 1
+        else:
+            groups.append([column.group, 1])
+    kinds = table.frame["kind"] if "kind" in table.frame else ["system"] * len(table.frame)
+    rows = list(zip(kinds, table.cells(), strict=True))
+    return TEMPLATES.get_template("table.html.j2").render(table=table, groups=groups, rows=rows) + "\n"
+
+
+def latex(table: Table) -> str:
+    """pandas' booktabs table, to be \\input in a paper that loads booktabs."""
+    headers = [(column.group, column.header) for column in table.columns]
+    grouped = any(group for group, _ in headers)
+    index = pd.MultiIndex.from_tuples(headers) if grouped else pd.Index([header for _, header in headers])
+    style = pd.DataFrame(table.cells(), columns=index).style.hide(axis="index").format(escape="latex").format_index(axis=1, escape="latex")
+    align = "".join("r" if column.numeric else "l" for column in table.columns)
+    text = style.to_latex(hrules=True, column_format=align, multicol_align="c")
+    return text.replace("\N{MINUS SIGN}", "$-$").replace("±", "$\\pm$")
+
+
+def replace_folder(out: Path, files: Mapping[str, str]) -> None:
+    """Make `out` hold exactly `files` (relative path -> text); until all are written it keeps what it held.
+
+    Raises:
+        StoreError: no space is left, or the folder cannot be written.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        part.chmod(0o755)
+        for name, text in files.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_text(text, encoding="utf-8")
+        shutil.rmtree(out, ignore_errors=True)
+        part.replace(out)
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

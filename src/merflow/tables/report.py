@@ -1,0 +1,144 @@
+"""The step ``report``: one static folder of HTML that works from disk, without network, on a phone and by keyboard."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from merflow import artifacts
+from merflow.errors import StoreError
+from merflow.evaluation.score import Prepared, Result, read_result
+from merflow.store import read_metadata
+from merflow.tables.figures import confusion, learning_curves
+from merflow.tables.render import TEMPLATES, Table, html, number, plain, replace_folder, words
+
+SPLITS = ("train", "dev", "test")
+FORMATS = ("md", "csv", "tex")
+
+
+def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: Path) -> None:
+    """Write the report: index.html, figures/*.svg and tables/ for download.
+
+    Args:
+        tables: results/tables as written by merflow.tables.compare.
+        results: folders results/<paper>/<system>/<corpus>-<protocol>.
+        prepared: folders data/corpora/<corpus>.
+        out: folder to write.
+
+    Raises:
+        StoreError: the tables are absent, or `out` cannot be written.
+        EvaluationError: predictions do not fit the corpus.
+    """
+    try:
+        index = json.loads((tables / "index.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(
+            f"{tables}/index.json: cannot be read ({error.strerror}); build it with `snakemake --cores 2 -- {tables}/index.json`"
+        ) from error
+    corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
+    sources = {folder.name: _metadata(folder).get("source", "unknown") for folder in prepared}
+    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural)]
+    files: dict[str, str] = {}
+    for section in index:
+        for table in section["tables"]:
+            stem = f"{section['paper']}/{table['name']}"
+            table["html"] = (tables / f"{stem}.html").read_text(encoding="utf-8")
+            for suffix in FORMATS:
+                files[f"tables/{stem}.{suffix}"] = (tables / f"{stem}.{suffix}").read_text(encoding="utf-8")
+        members = [one for one in found if (one.run["paper"], one.run["corpus"]) == (section["paper"], section["corpus"])]
+        section["figures"] = list(_figures(members, files))
+    corpus_tables = [_corpora(prepared, corpora), *filter(None, (_defects(folder) for folder in sorted(prepared)))]
+    files["index.html"] = TEMPLATES.get_template("report.html.j2").render(
+        sections=index,
+        demo=sorted(
+            {section["corpus"] for section in index if section["demo"]} | {name for name, source in sources.items() if source == "demo"}
+        ),
+        corpora=[html(table) for table in corpus_tables],
+        cost=html(_cost(found)) if found else "",
+        environment=_environment(found),
+        totals={"systems": len({(r.run["paper"], r.run["system"]) for r in found}), "runs": sum(len(r.run["runs"]) for r in found)},
+        formats=FORMATS,
+    )
+    replace_folder(out, files)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """text_bert_8 before text_bert_16."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    return read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
+
+
+def _figures(members: Iterable[Result], files: dict[str, str]) -> Iterable[dict[str, str]]:
+    """Draw the pictures of each result into `files`."""
+    for result in members:
+        run = result.run
+        stem = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}"
+        title = f"{run['system']}, {plain(run['protocol'])}"
+        svg, told = confusion(result.counts("test").sum(axis=(0, 1)), result.classes)
+        files[f"{stem}-confusion.svg"] = svg
+        yield {"src": f"{stem}-confusion.svg", "title": f"{title}: confusion on test", "words": told, "kind": "confusion"}
+        histories = [one["history"] for one in run["runs"] if one["history"]]
+        if histories:
+            svg, told = learning_curves(histories)
+            files[f"{stem}-curves.svg"] = svg
+            yield {"src": f"{stem}-curves.svg", "title": f"{title}: learning curves", "words": told, "kind": "curves"}
+
+
+def _corpora(prepared: Sequence[Path], corpora: dict[str, Prepared]) -> Table:
+    rows = []
+    for folder in sorted(prepared):
+        corpus = corpora[folder.name]
+        metadata = _metadata(folder)
+        modalities = ", ".join(f"{name} {count}" for name, count in metadata.get("modalities", {}).items())
+        about = {"corpus": corpus.name, "source": metadata.get("source", "unknown"), "utterances": len(corpus.utterances)}
+        about |= {"dialogues": corpus.utterances["dialogue_id"].nunique(), "modalities": modalities}
+        for scheme, members in corpus.splits.groupby("scheme"):
+            sizes = members.groupby(["split", "fold"]).size()
+            spans = {split: f"{sizes[split].min()}–{sizes[split].max()}" if split in sizes else "" for split in SPLITS}
+            spans = {split: span.split("–")[0] if len(set(span.split("–"))) == 1 else span for split, span in spans.items()}
+            rows.append(about | {"scheme": scheme, "folds": members["fold"].nunique()} | spans)
+    columns = [words("corpus", "corpus"), words("source", "source"), number("utterances", "utterances"), number("dialogues", "dialogues")]
+    columns += [words("scheme", "scheme"), number("folds", "folds"), *(number(split, split) for split in SPLITS)]
+    columns.append(words("modalities", "modalities"))
+    caption = "Utterances, and who is train, dev and test under each split scheme (smallest–largest fold)."
+    return Table("corpora-table", "Corpora.", caption, pd.DataFrame(rows), tuple(columns))
+
+
+def _defects(folder: Path) -> Table | None:
+    defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
+    if defects.empty:
+        return None
+    frame = defects.groupby(["kind", "action"], sort=True).agg(count=("kind", "size"), example=("detail", "first")).reset_index()
+    columns = (words("kind", "kind"), number("count", "count"), words("what was done", "action"), words("example", "example"))
+    return Table(f"defects-{folder.name}", f"Defects of {folder.name}.", "What is wrong in the corpus, by kind.", frame, columns)
+
+
+def _cost(found: Sequence[Result]) -> Table:
+    rows = []
+    for result in found:
+        runs = result.run["runs"]
+        row: dict[str, Any] = {key: result.run[key] for key in ("system", "corpus", "protocol", "checkpoint")}
+        row |= {
+            "runs": len(runs),
+            "minutes": sum(one["wall_s"] for one in runs) / 60,
+            "device": ", ".join(sorted({one["device"] for one in runs})),
+        }
+        rows.append(row | {"checkpoint": row["checkpoint"] or ""})
+    columns = [words("system", "system"), words("corpus", "corpus"), words("protocol", "protocol", plain), number("runs", "runs")]
+    columns += [number("minutes", "minutes", "{:.1f}".format), words("device", "device"), words("checkpoint", "checkpoint")]
+    frame = pd.DataFrame(rows)
+    return Table(
+        "cost", "Cost.", f"Wall time of training and prediction: {frame['minutes'].sum():.1f} minutes in all.", frame, tuple(columns)
+    )
+
+
+def _environment(found: Sequence[Result]) -> list[tuple[str, str]]:
+    """Library versions that the runs name; several where runs differ."""
+    pairs = {(name, version) for result in found for name, version in result.run.get("versions", {}).items()}
+    return [(name, ", ".join(sorted(version for key, version in pairs if key == name))) for name in sorted({name for name, _ in pairs})]

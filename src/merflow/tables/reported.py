@@ -1,0 +1,75 @@
+"""Printed numbers: reported/<paper>.csv, one row per number of the paper's tables (and, as table ``text``, of its text).
+
+``value`` is the number exactly as printed; ``metric`` says what it is in our names, ``metric_as_printed`` what the paper
+calls it. ``system`` is a key of params.yaml where the row is a system of the paper, the printed name otherwise.
+``note``: remarks, separated by "; ".
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from merflow.errors import EvaluationError
+from merflow.evaluation.metrics import CLASS_METRICS, METRICS
+
+COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
+KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
+
+#: What a share is of these units; others (count, number...) are no share.
+SHARE = {"share": 1.0, "percent": 0.01}
+UNITS = {*SHARE, "count", "million", "number", "utterances"}
+#: Numbers that describe data, networks and training.
+DESCRIPTIVE = {
+    *("count", "loss", "batch_size", "learning_rate", "weight_decay", "epochs", "max_tokens"),
+    *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters"),
+}
+
+
+def load(folder: Path, paper: str) -> pd.DataFrame:
+    """The printed numbers of a paper, in the paper's order.
+
+    Args:
+        folder: the folder ``reported``.
+        paper: key of the paper.
+
+    Returns:
+        COLUMNS as text (empty: not stated), and per row ``number`` (the value as a float), ``share`` (the value as a
+        share of 1; NaN for what is no share) and ``decimals`` (printed digits after the point).
+
+    Raises:
+        EvaluationError: the file is absent or not such a table; one line naming the row.
+    """
+    path = folder / f"{paper}.csv"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+    if tuple(table.columns) != COLUMNS:
+        raise EvaluationError(f"{path}: its columns are {', '.join(table.columns)}; expected {', '.join(COLUMNS)}")
+
+    table["number"] = pd.to_numeric(table["value"], errors="coerce")
+    table["share"] = table["number"] * table["unit"].map(SHARE)
+    table["decimals"] = table["value"].str.partition(".")[2].str.len()
+    _refuse(path, table, table["number"].isna(), "value", "is no number")
+    _refuse(path, table, ~table["unit"].isin(UNITS), "unit", f"is unknown; known: {', '.join(sorted(UNITS))}")
+    _refuse(
+        path, table, ~table["metric"].isin({*METRICS, *CLASS_METRICS, *DESCRIPTIVE}), "metric", "is unknown to merflow.evaluation.metrics"
+    )
+    scores = table["metric"].isin({*METRICS, *CLASS_METRICS})
+    _refuse(path, table, scores & ~table["share"].between(0, 1), "value", "is no share between 0 and 1 (or percent between 0 and 100)")
+    _refuse(
+        path,
+        table,
+        table["metric"].isin(CLASS_METRICS) != (table["class"] != ""),
+        "class",
+        "must be named for metrics of one class, and only for them",
+    )
+    _refuse(path, table, ~table["split"].isin({"", "train", "dev", "test"}), "split", "is none of train, dev, test")
+    _refuse(path, table, table.duplicated(KEY), "metric_as_printed", "stands twice for the same table, row, system, class and split")
+    return table
+
+
+def _refuse(path: Path, table: pd.DataFrame, wrong: pd.Series, column: str, message: str) -> None:
+    if wrong.any():
+        line = int(wrong.to_numpy().argmax())
+        raise EvaluationError(f"{path}, line {line + 2}: {column} {table[column].iloc[line]!r} {message}")

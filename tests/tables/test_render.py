@@ -1,0 +1,57 @@
+import math
+
+import pandas as pd
+import pytest
+
+from merflow.errors import StoreError
+from merflow.tables.render import Column, Table, html, interval, latex, markdown, percent, points, render, replace_folder, spread
+
+TABLE = Table(
+    "t",
+    "A title.",
+    "A caption.",
+    pd.DataFrame({"name": ["a_1", "<b>|c"], "share": [1 / 3, math.nan], "kind": ["system", "cited"]}),
+    (Column("name", lambda row: row["name"], numeric=False), Column("F1 %", lambda row: percent(row["share"]), group="ours & theirs")),
+    ("A note.",),
+)
+
+
+def test_numbers_are_rounded_once_at_the_end():
+    assert (percent(0.6204), percent(0.34, 0), percent(math.nan)) == ("62.04", "34", "–")
+    assert (points(-0.0106), points(0.0106), points(math.nan)) == ("−1.06", "+1.06", "–")
+    assert (spread(0.5, 0.01), spread(0.5, math.nan)) == ("50.00 ± 1.00", "50.00")
+    assert (interval(0.4, 0.6), interval(-0.01, 0.02, points), interval(math.nan, math.nan)) == ("[40.00, 60.00]", "[−1.00, +2.00]", "–")
+
+
+def test_csv_keeps_full_precision():
+    assert render(TABLE)["t.csv"] == "name,share,kind\na_1,0.3333333333333333,system\n<b>|c,,cited\n"
+
+
+def test_markdown():
+    assert markdown(TABLE) == (
+        "## A title.\n\nA caption.\n\n| name | ours & theirs: F1 % |\n| --- | --: |\n| a_1 | 33.33 |\n| <b>\\|c | – |\n\n- A note.\n"
+    )
+
+
+def test_html_escapes_and_names_rows_columns_and_groups():
+    text = html(TABLE)
+    assert "&lt;b&gt;|c" in text and "<b>" not in text
+    assert '<th scope="colgroup" colspan="1" class="group">ours &amp; theirs</th>' in text
+    assert '<tr class="cited"><th scope="row">' in text and '<td class="n">33.33</td>' in text
+    assert 'tabindex="0"' in text and 'aria-labelledby="t-title"' in text
+
+
+def test_latex_is_booktabs_and_escaped():
+    text = latex(TABLE)
+    assert "\\toprule" in text and "a\\_1 & 33.33 \\\\" in text and "ours \\& theirs" in text and "F1 \\%" in text
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "out"
+    replace_folder(out, {"a.txt": "1", "b/c.txt": "2"})
+    replace_folder(out, {"a.txt": "3"})
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*")] == ["a.txt"]
+    with pytest.raises(StoreError, match="out: cannot be written"):
+        replace_folder(out, {"a.txt": "4", "a.txt/b": "5"})
+    assert (out / "a.txt").read_text() == "3"
+    assert list(tmp_path.iterdir()) == [out]

@@ -1,0 +1,117 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merflow.errors import StoreError
+from merflow.evaluation.score import score
+from merflow.params import Evaluation
+from merflow.tables.compare import build
+from merflow.tables.figures import confusion, learning_curves
+from merflow.tables.report import write
+
+REPORTED = Path(__file__).parents[2] / "reported"
+
+
+class Page(HTMLParser):
+    """Ids, links, images and the balance of tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.images, self.open, self.headings = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag == "img":
+            self.images.append(attributes)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def report(tmp_path, make_corpus, make_result):
+    def make(source="demo"):
+        corpus = make_corpus(source=source)
+        results = [
+            make_result(corpus, "text_bert_8", protocol, seeds, source=source)
+            for protocol, seeds in (("as_published", (1,)), ("clean", (1, 2)))
+        ]
+        score(results, [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+        build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+        write(tmp_path / "tables", results, [corpus], tmp_path / "report")
+        return tmp_path / "report"
+
+    return make
+
+
+def test_the_page_is_whole_and_every_link_and_picture_is_there(report):
+    folder = report()
+    page = Page((folder / "index.html").read_text())
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    for link in page.links:
+        assert link[1:] in page.ids if link.startswith("#") else (folder / link).is_file(), link
+    assert len(page.images) == 4
+    for image in page.images:
+        assert (folder / image["src"]).is_file() and len(image["alt"]) > 40
+    assert page.headings[0] == 1 and all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False))
+
+
+def test_nothing_is_loaded_from_the_network(report):
+    folder = report()
+    for path in folder.rglob("*"):
+        if path.suffix in (".html", ".svg"):
+            text = re.sub(r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>|rdf:resource="[^"]*"', "", path.read_text())
+            assert not re.findall(r"(?:src|href|url\()\W{0,2}https?:", text)
+            assert "<script" not in text
+
+
+def test_corpora_defects_cost_and_versions_are_told(report):
+    text = re.sub(r"\s+", " ", (report() / "index.html").read_text())
+    assert '<th scope="row">missing clip</th><td class="n">1</td><td>no clip</td>' in text
+    assert '<td class="n">240</td><td class="n">30</td><td>official</td>' in text  # utterances, dialogues, scheme
+    assert "<dt>torch</dt><dd>2.13.0</dd>" in text
+    assert "3.1 minutes in all" in text  # three runs of 61.5 s
+
+
+def test_demo_is_said_at_the_top_and_only_then(report):
+    text = (report("demo") / "index.html").read_text()
+    assert "Demo." in text and text.index("Demo.") < text.index("<table")
+    official = (report("official") / "index.html").read_text()
+    assert "demo corpus" not in official and "<strong>Demo" not in official
+
+
+def test_same_input_same_bytes(report):
+    first = {path: path.read_bytes() for path in report().rglob("*") if path.is_file()}
+    assert first == {path: path.read_bytes() for path in report().rglob("*") if path.is_file()}
+    assert len(first) > 15
+
+
+def test_absent_tables_are_one_line(tmp_path):
+    with pytest.raises(StoreError, match=r"index\.json: cannot be read"):
+        write(tmp_path / "tables", [], [], tmp_path / "report")
+
+
+def test_confusion_in_words():
+    svg, words = confusion(np.array([[3, 1, 0], [2, 1, 1], [0, 0, 0]]), ("a", "b", "c"))
+    assert words == "a 75 % right, most often taken for b (25 %); b 25 % right, most often taken for a (50 %)."
+    assert ">75</text>" in svg and "<dc:date>" not in svg
+
+
+def test_learning_curves_in_words():
+    history = [{"epoch": 1, "train_loss": 1.0, "dev_weighted_f1": 0.25}, {"epoch": 2, "train_loss": 0.5, "dev_weighted_f1": 0.5}]
+    svg, words = learning_curves([history, history])
+    assert words == "Mean over 2 runs, by epoch: train loss 1.000, 0.500; dev weighted f1 0.250, 0.500."
+    assert svg.count(">train loss</text>") == 1
