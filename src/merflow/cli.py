@@ -108,7 +108,7 @@ def train(
     protocol: str,
     params: Slice,
     fold: Annotated[int, typer.Option(min=0)],
-    seed: int,
+    seed: Annotated[int, typer.Option()],
     inputs: Annotated[list[Path], typer.Option(help="prepared corpus and features; give it once for each file")],
     out: Out,
 ) -> None:

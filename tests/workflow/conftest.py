@@ -18,12 +18,13 @@ PARTS = ["src", "workflow", "profiles", "params", "reported", "Snakefile", "dvc.
 class Checkout:
     """A checkout at `path`; `snakemake()`, `dvc()` and `git()` run in it, `steps()` says which steps that took."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, fake: bool = True):
+        self.path, self.fake = path, fake
         self.log = path.with_name(f"{path.name}.log")
         bin_ = path.with_name("bin")
         bin_.mkdir(exist_ok=True)
-        shutil.copy(Path(__file__).with_name("fake_merflow.py"), bin_ / "merflow")
+        if fake:
+            shutil.copy(Path(__file__).with_name("fake_merflow.py"), bin_ / "merflow")
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "PYTEST_"))} | {
             "PATH": f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(path / "src"),
@@ -57,12 +58,12 @@ class Checkout:
 
     def at(self, path: Path) -> "Checkout":
         """The checkout that lies at `path`."""
-        return Checkout(path)
+        return Checkout(path, self.fake)
 
     def copy(self, path: Path) -> "Checkout":
         """A second checkout in the same state, times of files included."""
         shutil.copytree(self.path, path, copy_function=shutil.copy2, symlinks=True)
-        return Checkout(path)
+        return Checkout(path, self.fake)
 
     def steps(self) -> Counter[str]:
         """Steps run since the last call, counted; reading forgets them."""
@@ -96,7 +97,8 @@ class Checkout:
         return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def fresh(path: Path) -> Checkout:
+def fresh(path: Path, fake: bool = True) -> Checkout:
+    """A checkout of the project as it stands, in which nothing was run."""
     for part in PARTS:
         source, target = ROOT / part, path / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +106,7 @@ def fresh(path: Path) -> Checkout:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, target)
-    checkout = Checkout(path)
+    checkout = Checkout(path, fake)
     checkout.run("git", "init", "--quiet")
     (path / ".dvc/tmp").mkdir()
     checkout.commit()
@@ -125,6 +127,12 @@ def built(tmp_path_factory) -> Path:
 def checkout(built, tmp_path) -> Checkout:
     """A checkout of one's own in which everything is up to date for both tools."""
     return Checkout(built).copy(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def real_checkout():
+    """Makes checkouts with the real steps."""
+    return lambda path: fresh(path, fake=False)
 
 
 @pytest.fixture

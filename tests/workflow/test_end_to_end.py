@@ -1,0 +1,91 @@
+"""The whole length of the pipeline with the real steps, small: a demo archive at one end, the report at the other."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from merflow import artifacts, store
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, real_checkout, tiny_bert):
+    """A checkout whose params ask for one corpus, one system, one epoch and a random checkpoint of a few thousand weights."""
+    checkout = real_checkout(tmp_path_factory.mktemp("small") / "checkout")
+    path = checkout.path / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["run"] |= {"corpora": ["meld"], "shards": {"meld": 2}}
+    params["run"]["weighted_late_fusion"] |= {"text": ["text_bert_16"]}
+    params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
+    params["features"]["bert"]["checkpoint"] = {"folder": str(tiny_bert)}
+    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"] |= {"checkpoint": {"folder": str(tiny_bert)}, "epochs": 1}
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    checkout.snakemake()
+    return checkout
+
+
+def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
+    utterances = store.read_table(small.path / "data/corpora/meld/utterances.parquet", artifacts.UTTERANCES)
+    splits = store.read_table(small.path / "data/corpora/meld/splits.parquet", artifacts.SPLITS)
+    assert set(splits["split"]) == {"train", "dev", "test"}
+    features = store.read_features(small.path / "data/features/meld/bert.parquet")
+    assert set(features) == set(utterances.loc[utterances["text"].notna(), "utterance_id"])
+    for protocol, seeds in (("as_published", {1}), ("clean", {1, 2})):
+        folder = small.path / f"results/weighted_late_fusion/text_bert_16/meld-{protocol}"
+        predictions = store.read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)
+        assert set(predictions["seed"]) == seeds
+        test = set(splits.loc[splits["split"] == "test", "utterance_id"])
+        assert set(predictions.loc[predictions["split"] == "test", "utterance_id"]) == test
+    scores = store.read_table(small.path / "results/scores.parquet", artifacts.SCORES)
+    assert {"text_bert_16", "majority", "chance"} <= set(scores["system"])
+    assert set(scores["source"]) == {"demo"}
+
+
+def test_the_table_holds_printed_ours_and_majority_with_sources(small):
+    index = json.loads((small.path / "results/tables/index.json").read_text())
+    assert index
+    tables = small.path / "results/tables/weighted_late_fusion"
+    test = pd.read_csv(tables / "meld-test.csv")
+    assert {"text_bert_16", "majority"} <= set(test["system"])
+    printed = test[test["system"] == "text_bert_16"].iloc[0]
+    assert printed["printed_weighted_f1"] == pytest.approx(0.5983)
+    assert 0 < printed["clean_weighted_f1"] < 1
+    assert printed["source"] == "demo"
+    for suffix in ("md", "html"):
+        assert "demo corpus" in (tables / f"meld-test.{suffix}").read_text()
+
+
+def test_the_report_works_from_disk_without_network(small):
+    page = (small.path / "results/report/index.html").read_text()
+    assert "text_bert_16" in page and "majority" in page
+    assert 'src="http' not in page and 'href="http' not in page.replace('href="https://github', "")
+
+
+def test_nothing_is_left_to_do_in_either_tool(small):
+    assert small.nothing_to_do()
+    assert small.clean_for_dvc()
+
+
+def test_status_shows_the_state_on_one_screen(small):
+    shown = small.run("merflow", "status", COLUMNS="160").stdout
+    assert "meld" in shown and "demo" in shown and "nothing to do" in shown
+    assert "report results/report/index.html" in " ".join(shown.split())
+    assert len(shown.splitlines()) <= 40
+
+
+def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_path):
+    broken = tmp_path / "meld"
+    broken.mkdir()
+    for split in ("train", "dev", "test"):
+        text = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+        text += '1,Hi,Ross,hapy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n'
+        (broken / f"{split}_sent_emo.csv").write_text(text)
+    other = small.copy(tmp_path / "checkout")
+    tables = {path: path.read_bytes() for path in (other.path / "results").rglob("*") if path.is_file()}
+    other.set("corpora.meld.source", str(broken))
+    done = other.snakemake(check=False)
+    assert done.returncode != 0
+    message = next(line for line in (done.stdout + done.stderr).splitlines() if "error: " in line)
+    assert "hapy" in message and "train_sent_emo.csv" in message
+    assert {path: path.read_bytes() for path in tables} == tables
