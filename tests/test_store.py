@@ -64,7 +64,7 @@ def test_an_absent_or_broken_file_is_one_line(tmp_path):
     with pytest.raises(StoreError, match="not a readable Parquet file"):
         store.read_table(tmp_path / "broken", artifacts.SPLITS)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "other")
-    with pytest.raises(StoreError, match="columns .* are missing"):
+    with pytest.raises(StoreError, match=r"columns .* are missing"):
         store.read_table(tmp_path / "other", artifacts.SPLITS)
 
 

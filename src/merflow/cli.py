@@ -15,7 +15,9 @@ from merflow import params as parameters
 from merflow.errors import MerflowError
 from merflow.progress import configure
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None
+)
 
 Slice = Annotated[str, typer.Option("--params", help="the stage's slice of params.yaml, as JSON")]
 Out = Annotated[Path, typer.Option(help="file to make")]
@@ -148,7 +150,9 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
     from merflow.evaluation.score import score as step
 
     values = parameters.slice_of(params)
-    step(_folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), parameters.Evaluation(**values["evaluation"]), out)
+    step(
+        _folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), parameters.Evaluation(**values["evaluation"]), out
+    )
 
 
 @app.command()

@@ -154,11 +154,11 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> "Params":
-        for name in self.run.corpora:
-            if name not in self.corpora:
-                raise ValueError(f"run.corpora: {name} has no block under corpora")
-            if name not in self.run.shards:
-                raise ValueError(f"run.shards: {name} is missing")
+        for corpus in self.run.corpora:
+            if corpus not in self.corpora:
+                raise ValueError(f"run.corpora: {corpus} has no block under corpora")
+            if corpus not in self.run.shards:
+                raise ValueError(f"run.shards: {corpus} is missing")
         text = self.run.weighted_late_fusion
         known = self.papers.weighted_late_fusion
         for name in text.text:
@@ -194,7 +194,7 @@ def explain(error: ValidationError, where: str) -> str:
 def _allowed(loc: tuple[int | str, ...]) -> str:
     model: Any = Params
     for part in loc[:-1]:
-        annotation = model.model_fields[part].annotation if isinstance(model, type) and issubclass(model, BaseModel) else model
+        annotation = model.model_fields[str(part)].annotation if isinstance(model, type) and issubclass(model, BaseModel) else model
         arguments = getattr(annotation, "__args__", ())
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = annotation

@@ -16,7 +16,16 @@ PACKAGE = Path(__file__).parent
 #: Modules that decide whether and how a step speaks, not what it makes. The values of parameters are tracked as
 #: slices of params.yaml, so a new key of one paper must not make every other stage stale; registries likewise.
 INERT = frozenset(
-    {"merflow", "merflow.errors", "merflow.params", "merflow.progress", "merflow.provenance", "merflow.corpora", "merflow.features", "merflow.papers"}
+    {
+        "merflow",
+        "merflow.errors",
+        "merflow.params",
+        "merflow.progress",
+        "merflow.provenance",
+        "merflow.corpora",
+        "merflow.features",
+        "merflow.papers",
+    }
 )
 
 

@@ -42,7 +42,9 @@ def _corpora(root: Path, settings: params.Params) -> Table:
             table.add_row(name, source, "-", "-", "-", "-", _how(name, source))
             continue
         meta = store.read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
-        utterances = store.read_table(folder / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "official_split", "clip", "text"])
+        utterances = store.read_table(
+            folder / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "official_split", "clip", "text"]
+        )
         splits = utterances["official_split"].value_counts(dropna=True)
         defects = pd.read_csv(folder / "defects.csv")
         kinds = defects["kind"].value_counts()
@@ -90,7 +92,9 @@ def _device() -> str:
 
 def _next_run(root: Path) -> str:
     """Jobs by rule as a dry run counts them."""
-    dry = subprocess.run(["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"], cwd=root, capture_output=True, text=True, check=False)
+    dry = subprocess.run(
+        ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"], cwd=root, capture_output=True, text=True, check=False
+    )
     text = dry.stdout + dry.stderr
     if dry.returncode:
         return "cannot start: " + (text.strip().splitlines() or ["snakemake gave no reason"])[-1]

@@ -12,7 +12,19 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["src", "workflow", "profiles", "params", "reported", "Snakefile", "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore", ".gitignore"]
+PARTS = [
+    "src",
+    "workflow",
+    "profiles",
+    "params",
+    "reported",
+    "Snakefile",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvc/config",
+    ".dvcignore",
+    ".gitignore",
+]
 
 
 class Checkout:

@@ -14,7 +14,7 @@ from pathlib import Path
 arguments = sys.argv[1:]
 step = next(a for a in arguments if a in {"fetch", "prepare", "extract", "merge", "train", "gather", "score", "tables", "report"})
 out = Path(arguments[arguments.index("--out") + 1])
-with open(os.environ["FAKE_LOG"], "a") as log:
+with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
 if step in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(f"error: {step} was told to fail")

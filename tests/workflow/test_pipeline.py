@@ -34,7 +34,12 @@ def test_clean_checkout_with_dvc_repro_does_the_same_job(clean, built):
 
 CHANGES = [
     pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate"),
-    pytest.param(lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]), {"train": 6, "gather": 2} | BELOW_SCORE, None, id="a seed more"),
+    pytest.param(
+        lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]),
+        {"train": 6, "gather": 2} | BELOW_SCORE,
+        None,
+        id="a seed more",
+    ),
     pytest.param(lambda c: c.set("features.bert.max_tokens", 64), {"extract": 4, "merge": 4}, None, id="a feature's parameter"),
     pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="an evaluation parameter"),
     pytest.param(

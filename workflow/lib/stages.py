@@ -109,7 +109,7 @@ class Plan:
         ParamsError: params.yaml does not fit the typed model (merflow.params).
     """
 
-    def __init__(self, root: Path = Path(".")):
+    def __init__(self, root: Path = Path()):
         params.load(root / "params.yaml")
         self.root = root
         self.params: dict[str, Any] = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))

@@ -68,9 +68,14 @@ def reconcile(plan: Plan) -> None:
         command = ["snakemake", "--touch", "--forceall", "--nolock", "--cores", "1", "--quiet", "all", "--", *clean]
         touched = subprocess.run(command, env=os.environ | {INSIDE: "reconcile"}, capture_output=True, text=True, check=False)
         if touched.returncode:
-            raise StoreError(f"Snakemake could not take over what DVC says of {len(clean)} artifacts: {touched.stderr.strip().splitlines()[-1]}")
+            raise StoreError(
+                f"Snakemake could not take over what DVC says of {len(clean)} artifacts: {touched.stderr.strip().splitlines()[-1]}"
+            )
     remember(plan)
-    print(f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages are up to date by content", file=sys.stderr)
+    print(
+        f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages are up to date by content",
+        file=sys.stderr,
+    )
 
 
 def _outputs_changed(changes: list[Any]) -> bool:

@@ -1,0 +1,1 @@
+"""Audio and video files: the only place that opens or writes them."""
