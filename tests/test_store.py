@@ -89,3 +89,14 @@ def test_a_failing_block_leaves_nothing_behind(tmp_path):
         part.write_text("half")
         raise ValueError("stop")
     assert not list((tmp_path / "a").iterdir())
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "out"
+    store.write_folder(out, {"a.txt": "1", "b/c.txt": "2"})
+    store.write_folder(out, {"a.txt": "3"})
+    assert [path.relative_to(out).as_posix() for path in out.rglob("*")] == ["a.txt"]
+    with pytest.raises(StoreError, match="out: cannot be written"):
+        store.write_folder(out, {"a.txt": "4", "a.txt/b": "5"})
+    assert (out / "a.txt").read_text() == "3"
+    assert list(tmp_path.iterdir()) == [out]

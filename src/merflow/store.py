@@ -9,6 +9,8 @@ take 124-242 ms (docs/performance.md).
 import errno
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +42,16 @@ def whole(path: Path) -> Iterator[Path]:
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(f"{path}: no space left on the disk; free some and run again (nothing was changed)") from error
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+        raise _unwritten(path, error) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _unwritten(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{path}: no space left on the disk; free some and run again (nothing was changed)")
+    return StoreError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, metadata: Mapping[str, Any] | None = None) -> None:
@@ -157,3 +163,22 @@ def write_text(path: Path, text: str) -> None:
     """Write text (UTF-8) whole or not at all."""
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_folder(path: Path, files: Mapping[str, str]) -> None:
+    """Make the folder hold exactly `files` (relative path -> text); until all are written it keeps what it held.
+
+    Raises:
+        StoreError: no space is left, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent, ignore_cleanup_errors=True) as part:
+            new = Path(part) / path.name
+            for name, text in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_text(text, encoding="utf-8")
+            shutil.rmtree(path, ignore_errors=True)
+            new.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error

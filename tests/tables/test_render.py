@@ -1,10 +1,8 @@
 import math
 
 import pandas as pd
-import pytest
 
-from merflow.errors import StoreError
-from merflow.tables.render import Column, Table, html, interval, latex, markdown, percent, points, render, replace_folder, spread
+from merflow.tables.render import Column, Table, html, interval, latex, markdown, percent, points, render, spread
 
 TABLE = Table(
     "t",
@@ -44,14 +42,3 @@ def test_html_escapes_and_names_rows_columns_and_groups():
 def test_latex_is_booktabs_and_escaped():
     text = latex(TABLE)
     assert "\\toprule" in text and "a\\_1 & 33.33 \\\\" in text and "ours \\& theirs" in text and "F1 \\%" in text
-
-
-def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
-    out = tmp_path / "out"
-    replace_folder(out, {"a.txt": "1", "b/c.txt": "2"})
-    replace_folder(out, {"a.txt": "3"})
-    assert [path.relative_to(out).as_posix() for path in out.rglob("*")] == ["a.txt"]
-    with pytest.raises(StoreError, match="out: cannot be written"):
-        replace_folder(out, {"a.txt": "4", "a.txt/b": "5"})
-    assert (out / "a.txt").read_text() == "3"
-    assert list(tmp_path.iterdir()) == [out]

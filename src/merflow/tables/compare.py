@@ -15,8 +15,8 @@ import pandas as pd
 from merflow import artifacts
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import VERSUS
-from merflow.store import read_metadata, read_table
-from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, plain, points, render, replace_folder, spread, words
+from merflow.store import read_metadata, read_table, write_folder
+from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, plain, points, render, spread, words
 from merflow.tables.reported import load
 
 #: Systems of a paper that have no code yet, with the reason that their rows give.
@@ -61,7 +61,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
             listed = [{"name": table.name, "title": table.title} for table in tables]
             index.append({"paper": paper, "corpus": corpus, "demo": view.demo, "headlines": list(view.headlines()), "tables": listed})
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
-    replace_folder(out, files)
+    write_folder(out, files)
 
 
 class Comparison:

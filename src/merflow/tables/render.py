@@ -4,17 +4,12 @@ Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds
 """
 
 import math
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
-
-from merflow.errors import StoreError
 
 NOTHING = "–"
 TEMPLATES = jinja2.Environment(
@@ -131,24 +126,3 @@ def latex(table: Table) -> str:
     align = "".join("r" if column.numeric else "l" for column in table.columns)
     text = style.to_latex(hrules=True, column_format=align, multicol_align="c")
     return text.replace("\N{MINUS SIGN}", "$-$").replace("±", "$\\pm$")
-
-
-def replace_folder(out: Path, files: Mapping[str, str]) -> None:
-    """Make `out` hold exactly `files` (relative path -> text); until all are written it keeps what it held.
-
-    Raises:
-        StoreError: no space is left, or the folder cannot be written.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    try:
-        part.chmod(0o755)
-        for name, text in files.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_text(text, encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)
-        part.replace(out)
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

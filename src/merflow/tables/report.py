@@ -11,9 +11,9 @@ import pandas as pd
 from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.evaluation.score import Prepared, Result, read_result
-from merflow.store import read_metadata
+from merflow.store import read_metadata, write_folder
 from merflow.tables.figures import confusion, learning_curves
-from merflow.tables.render import TEMPLATES, Table, html, number, plain, replace_folder, words
+from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
 
 SPLITS = ("train", "dev", "test")
 FORMATS = ("md", "csv", "tex")
@@ -62,7 +62,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: 
         totals={"systems": len({(r.run["paper"], r.run["system"]) for r in found}), "runs": sum(len(r.run["runs"]) for r in found)},
         formats=FORMATS,
     )
-    replace_folder(out, files)
+    write_folder(out, files)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
