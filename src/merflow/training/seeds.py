@@ -1,0 +1,24 @@
+"""One seed, the same bits: on one machine with one number of threads a run repeats exactly."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+
+def deterministic() -> None:
+    """Let torch choose kernels that repeat; where a device has none, it warns."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that costs time
+    # Adam's moments of word pieces that stay away decay into denormal numbers, on which a CPU is many times slower
+    torch.set_flush_denormal(True)
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed every generator from `numbers`, for example (seed, epoch)."""
+    state = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(state)
+    np.random.seed(state)  # noqa: NPY002  (libraries draw from the global one)
+    torch.manual_seed(state)  # every device's too

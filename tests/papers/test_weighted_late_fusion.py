@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_checkpoint import save_tiny_bert
+
+from merflow.features.text.tokens import tokenise
+from merflow.papers.weighted_late_fusion import SYSTEMS, TextClassifier
+from merflow.training.batches import Examples
+
+TEXTS = ["oh no !", "what are you so sad", "yes"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return save_tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture
+def examples(tiny):
+    return Examples(["a", "b", "c"], {"tokens": tokenise(TEXTS, tiny, 512)}, np.array([0, 1, 2]))
+
+
+def test_every_system_of_the_parameters_can_be_built():
+    block = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"]["weighted_late_fusion"]
+    assert set(block["systems"]) == set(SYSTEMS)
+    for name, settings in block["systems"].items():
+        assert name.endswith(f"_{settings['batch_size']}")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_padding_does_not_change_the_logits(tiny, examples, pooling):
+    model = TextClassifier(tiny, 7, pooling, 0.1).eval()
+    with torch.no_grad():
+        together = model(examples.batch(np.arange(3)))
+        alone = torch.cat([model(examples.batch(np.array([i]))) for i in range(3)])
+    assert together.shape == (3, 7)
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_pooling_is_what_its_name_says(tiny, examples):
+    mean, cls = (TextClassifier(tiny, 7, pooling, 0.0).eval() for pooling in ("mean", "cls"))
+    batch = examples.batch(np.array([1]))
+    with torch.no_grad():
+        states = mean.encoder(input_ids=batch.inputs["tokens"]).last_hidden_state[0]
+        torch.testing.assert_close(mean(batch)[0], mean.classifier(states.mean(dim=0)), atol=1e-5, rtol=0)
+        torch.testing.assert_close(cls(batch)[0], cls.classifier(states[0]), atol=1e-5, rtol=0)
+
+
+def test_every_weight_is_trained(tiny, examples):
+    model = TextClassifier(tiny, 7, "mean", 0.1)
+    model(examples.batch(np.arange(3))).square().sum().backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []

@@ -1,0 +1,149 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+from torch import nn
+
+from merflow.errors import ParamsError
+from merflow.training import loop
+from merflow.training.batches import Examples
+from merflow.training.loop import fit, predict
+
+SETTINGS = SimpleNamespace(batch_size=8, learning_rate=0.02, weight_decay=0.01, epochs=4, warmup=0.1)
+CPU = torch.device("cpu")
+
+
+class Bag(nn.Module):
+    """Mean of embeddings, with dropout, so that a generator out of step shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(30, 8)
+        self.dropout = nn.Dropout(0.3)
+        self.classifier = nn.Linear(8, 3)
+
+    def forward(self, batch):
+        states = self.embedding(batch.inputs["tokens"]) * batch.masks["tokens"][..., None]
+        return self.classifier(self.dropout(states.sum(dim=1)))
+
+
+def examples(n, seed):
+    """Token ids of which three in four say the class (id % 3)."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, n)
+    tokens = [
+        np.where(rng.random(k) < 0.75, 3 * rng.integers(0, 10, k) + y, rng.integers(0, 30, k))
+        for y, k in zip(labels, rng.integers(1, 9, n), strict=True)
+    ]
+    return Examples([f"u{seed}-{i}" for i in range(n)], {"tokens": tokens}, labels)
+
+
+TRAIN, DEV, TEST = examples(203, 1), examples(60, 2), examples(60, 3)
+
+
+def run(path, select="last", seed=1, settings=SETTINGS, dev=DEV):
+    return fit(Bag, TRAIN, dev, settings, select, seed, "fp32", path)
+
+
+def test_it_learns_and_says_how(tmp_path):
+    fitted = run(tmp_path / "state.pt")
+    assert [one["epoch"] for one in fitted.history] == [1, 2, 3, 4]
+    losses = [one["train_loss"] for one in fitted.history]
+    assert losses[-1] < 0.6 * losses[0]
+    logits = predict(fitted.model, TEST, CPU)
+    assert logits.shape == (60, 3)
+    assert (logits.argmax(dim=1).numpy() == TEST.labels).mean() > 0.8
+    assert fitted.selected_epoch == 4
+
+
+def test_dev_figures_are_those_of_the_epoch_s_weights(tmp_path):
+    fitted = run(tmp_path / "state.pt")
+    logits = predict(fitted.model, DEV, CPU)
+    last = fitted.history[-1]
+    assert last["dev_weighted_f1"] == f1_score(DEV.labels, logits.argmax(dim=1), average="weighted")
+    loss = -np.mean([math.log(p[y]) for p, y in zip(logits.softmax(dim=1).tolist(), DEV.labels, strict=True)])
+    assert last["dev_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_selection_on_dev_takes_the_first_best_epoch_and_its_weights(tmp_path, monkeypatch):
+    scores = iter([0.2, 0.5, 0.5, 0.4])
+    seen = []
+
+    def measure(model, dev, device):
+        seen.append(predict(model, TEST, CPU))
+        return {"dev_loss": 1.0, "dev_weighted_f1": next(scores)}
+
+    monkeypatch.setattr(loop, "_measure", measure)
+    fitted = run(tmp_path / "state.pt", select="dev")
+    assert fitted.selected_epoch == 2
+    assert torch.equal(predict(fitted.model, TEST, CPU), seen[1])
+    assert not torch.equal(seen[1], seen[3])
+
+
+@pytest.mark.parametrize("select", ["last", "dev"])
+def test_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, select):
+    unbroken = run(tmp_path / "a.pt", select)
+    measure, calls = loop._measure, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measure(*args)
+
+    monkeypatch.setattr(loop, "_measure", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b.pt", select)
+    monkeypatch.setattr(loop, "_measure", measure)
+    torch.rand(7)  # whatever the generators did meanwhile
+    resumed = run(tmp_path / "b.pt", select)
+    assert resumed.history == unbroken.history
+    assert resumed.selected_epoch == unbroken.selected_epoch
+    assert torch.equal(predict(resumed.model, TEST, CPU), predict(unbroken.model, TEST, CPU))
+    assert all(torch.equal(a, b) for a, b in zip(resumed.model.state_dict().values(), unbroken.model.state_dict().values(), strict=True))
+
+
+def test_finished_run_is_not_trained_again(tmp_path, monkeypatch):
+    first = run(tmp_path / "state.pt", "dev")
+    monkeypatch.setattr(loop, "_measure", None)
+    again = run(tmp_path / "state.pt", "dev")
+    assert torch.equal(predict(first.model, TEST, CPU), predict(again.model, TEST, CPU))
+
+
+def test_seed_decides(tmp_path):
+    one, same, other = (predict(run(tmp_path / f"{i}.pt", seed=seed).model, TEST, CPU) for i, seed in enumerate((1, 1, 2)))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_no_file_is_left_half_written(tmp_path, monkeypatch):
+    run(tmp_path / "state.pt")
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(state, part):
+        part.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(Exception, match="no space left"):
+        run(tmp_path / "other.pt")
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_divergence_is_one_line(tmp_path):
+    with pytest.raises(
+        ParamsError, match=r"diverged: the loss is (nan|inf) in epoch 1, step \d+ of 26; lower learning_rate \(now 1e\+30\)"
+    ):
+        run(tmp_path / "state.pt", settings=SimpleNamespace(**vars(SETTINGS) | {"learning_rate": 1e30}))
+
+
+def test_biases_and_norms_are_not_decayed():
+    matrices, vectors = loop._groups(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), 0.01)
+    assert [p.ndim for p in matrices["params"]] == [2]
+    assert matrices["weight_decay"] == 0.01
+    assert [p.ndim for p in vectors["params"]] == [1, 1, 1]
+    assert vectors["weight_decay"] == 0.0
