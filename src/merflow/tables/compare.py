@@ -79,7 +79,7 @@ class Comparison:
         self.interval = f"{100 * confidence:g} % interval"
         self.paper, self.corpus = paper, corpus
         self.printed = printed[(printed["table"] != "text") & printed["share"].notna()]
-        self.runs = ours[ours["seed"].notna()]
+        self.runs = ours[ours["seed"].notna()].astype({"seed": "int64"})
         self.means = ours[ours["seed"].isna() & ~ours["system"].str.contains(VERSUS, regex=False)]
         self.differences = ours[ours["system"].str.contains(VERSUS, regex=False)]
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
