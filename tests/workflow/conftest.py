@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_checkpoint import save_tiny_bert
 
 ROOT = Path(__file__).parents[2]
 PARTS = [
@@ -145,6 +146,12 @@ def checkout(built, tmp_path) -> Checkout:
 def real_checkout():
     """Makes checkouts with the real steps."""
     return lambda path: fresh(path, fake=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory) -> Path:
+    """A random checkpoint of a few thousand weights."""
+    return save_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert")
 
 
 @pytest.fixture
