@@ -25,11 +25,11 @@ PRINTED_ORDER = [  # Tables 3, 5, 6, 7, 8, 9, 10
 def built(tmp_path, make_corpus, make_result):
     """Tables of two systems under both protocols; returns the folder of tables and a reader of scores."""
 
-    def make(source="official"):
+    def make(source="official", systems=(("text_bert_32", 0.4), ("text_roberta_16", 0.8))):
         corpus = make_corpus(source=source)
         results = [
             make_result(corpus, system, protocol, seeds, skill, source=source)
-            for system, skill in (("text_bert_32", 0.4), ("text_roberta_16", 0.8))
+            for system, skill in systems
             for protocol, seeds in (("as_published", (1,)), ("clean", (1, 2, 3)))
         ]
         score(results, [corpus], Evaluation(resamples=200, confidence=0.95, seed=1), tmp_path / "scores.parquet")
@@ -104,6 +104,19 @@ def test_figures_on_the_corpus_are_not_called_demo(built):
     assert not [path for path in folder.iterdir() if "demo" in path.read_text().lower()]
     headline = json.loads((folder.parent / "index.json").read_text())[0]["headlines"][-1]
     assert headline.startswith("text_roberta_16, clean: weighted F1 ") and "The paper prints 62.96, a difference of " in headline
+
+
+def test_without_the_papers_own_headline_systems_each_that_ran_is_one(built):
+    folder, _ = built(systems=(("text_bert_8", 0.5), ("text_new", 0.5)))
+    headlines = json.loads((folder.parent / "index.json").read_text())[0]["headlines"]
+    assert [line.split(":")[0] for line in headlines] == [
+        "text_bert_8, as published",
+        "text_bert_8, clean",
+        "text_new, as published",
+        "text_new, clean",
+    ]
+    assert "The paper prints 61.45, a difference of " in headlines[0]
+    assert headlines[-1].endswith("The paper prints no such system.")
 
 
 def test_every_seed_and_its_epoch_is_shown(built):

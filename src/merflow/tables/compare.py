@@ -97,11 +97,13 @@ class Comparison:
         yield self.paired()
 
     def headlines(self) -> Iterator[str]:
-        """One sentence for each system that the paper sets beside cited ones, and protocol."""
+        """One sentence per protocol for each system that the paper sets beside cited ones; if none of them ran, for each that did."""
         frame = self._rows("test", ["accuracy", "weighted_f1"])
         with_cited = set(frame.loc[frame["kind"] == "cited", "table"])
         baseline = frame[frame["system"] == "majority"]
-        for _, row in frame[frame["table"].isin(with_cited) & (frame["kind"] == "system")].iterrows():
+        ran = frame[frame["kind"] == "system"]
+        chosen = ran[ran["table"].isin(with_cited)]
+        for _, row in (chosen if len(chosen) else ran.drop_duplicates("system")).iterrows():
             for protocol in self.protocols:
                 if pd.isna(row[f"{protocol}_weighted_f1"]):
                     continue
@@ -110,6 +112,9 @@ class Comparison:
                 seeds = f"{row[f'{protocol}_seeds']:.0f} seed{'s' if row[f'{protocol}_seeds'] > 1 else ''}"
                 text = f"{row['system']}, {plain(protocol)}: weighted F1 {ours} {limits}, {seeds}"
                 text += f"; majority class {percent(baseline[f'{protocol}_weighted_f1'].iloc[0])}."
+                if pd.isna(row["printed_weighted_f1"]):
+                    yield f"{text} The paper prints no such system."
+                    continue
                 beside = f" The paper prints {percent(row['printed_weighted_f1'])}"
                 difference = row[f"{protocol}_difference"]
                 yield text + (
