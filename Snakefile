@@ -54,7 +54,6 @@ include: "workflow/rules/tables.smk"
 
 onsuccess:
     sync.commit(plan, workflow.dag.jobs)
-    print("report: results/report/index.html")
 
 
 onerror:
