@@ -1,0 +1,113 @@
+"""The command line: bad input is one line and exit status 1, and what was there before stays whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merflow import params
+
+HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
+
+
+def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("merflow")), *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def annotations(folder: Path, **changed: str | bytes | None) -> None:
+    """MELD's three annotation files of one utterance each; `changed` replaces (None: leaves out) some."""
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "dev", "test"):
+        text = changed.get(split, HEADER + GOOD)
+        (folder / f"{split}_sent_emo.csv").unlink(missing_ok=True)
+        if text is not None:
+            (folder / f"{split}_sent_emo.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def prepare(root: Path) -> subprocess.CompletedProcess:
+    params = json.dumps({"corpora.meld": {"source": "folder"}, "code": "x"})
+    return merflow("prepare", "meld", "--params", params, "--raw", "raw/SOURCE.json", "--out", "corpora/meld/utterances.parquet", cwd=root)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    annotations(tmp_path / "raw")
+    assert prepare(tmp_path).returncode == 0
+    return tmp_path
+
+
+BAD = {
+    "a missing column": ({"dev": (HEADER + GOOD).replace("Emotion", "Emotions")}, "dev_sent_emo.csv: no column Emotion"),
+    "an unknown emotion": (
+        {"test": HEADER + GOOD.replace("joy", "glee")},
+        "test_sent_emo.csv: line 2: unknown emotion 'glee'; known: neutral",
+    ),
+    "an utterance twice": (
+        {"train": HEADER + GOOD + GOOD},
+        "train_sent_emo.csv: line 3: Dialogue_ID 0, Utterance_ID 0 stands in an earlier",
+    ),
+    "a broken time": (
+        {"train": HEADER + GOOD.replace("00:00:01,000", "00:61")},
+        "train_sent_emo.csv: line 2: time '00:61' is not HH:MM:SS,mmm",
+    ),
+    "a wrong encoding": ({"train": (HEADER + GOOD.replace("hi", "h\u00ef")).encode("latin-1")}, "train_sent_emo.csv: not UTF-8"),
+    "an empty split": ({"dev": HEADER}, "dev_sent_emo.csv: no utterances in it"),
+    "a corpus that lacks half": ({"test": None, "dev": None}, "dev_sent_emo.csv is missing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_corpus_is_one_line_and_earlier_artifacts_stay_whole(prepared, case):
+    changed, message = BAD[case]
+    before = {path: path.read_bytes() for path in (prepared / "corpora/meld").iterdir()}
+    annotations(prepared / "raw", **changed)
+    done = prepare(prepared)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
+    assert {path: path.read_bytes() for path in (prepared / "corpora/meld").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("corpus", "source", "message"),
+    [
+        ("iemocap", "official", "corpora.iemocap.source"),
+        ("meld", "/no/such/folder", "/no/such/folder"),
+    ],
+)
+def test_a_corpus_that_cannot_be_had_says_what_to_do(tmp_path, corpus, source, message):
+    values = json.dumps({f"corpora.{corpus}.source": source, "code": "x"})
+    done = merflow("fetch", corpus, "--params", values, "--scratch", "scratch", "--out", f"raw/{corpus}/SOURCE.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr.splitlines()[-1] and done.stderr.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "raw" / corpus).exists()
+
+
+def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
+    root = Path(__file__).parents[1]
+    (tmp_path / "params").symlink_to(root / "params")
+    assert merflow("params", "demo", cwd=tmp_path).returncode == 0
+    path = tmp_path / "params.yaml"
+    assert path.read_text() == params.compose("demo", root / "params")
+    assert merflow("params", "paper", cwd=tmp_path).returncode == 0  # from one preset to the other: nothing is lost
+    path.write_text(path.read_text() + "# mine\n")
+    done = merflow("params", "demo", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: params.yaml was edited; keep your copy, or add --force to overwrite it\n"
+    assert path.read_text().endswith("# mine\n")
+
+
+def test_status_without_params_says_what_to_do(tmp_path):
+    done = merflow("status", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "error: params.yaml: no such file; make it with `merflow params demo`\n")
+
+
+def test_tables_start_without_torch():
+    code = "import sys; from merflow import cli; from merflow.tables import compare, report; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
