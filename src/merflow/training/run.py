@@ -130,7 +130,7 @@ def train(
     }
     write_json(out / "run.json", run)
     write_table(out / "predictions.parquet", pd.concat(tables), artifacts.PREDICTIONS, {"classes": list(classes)})
-    for state in scratch.glob("state-*.pt"):
+    for state in [*scratch.glob("state-*.pt"), *scratch.glob(".state-*.part")]:  # of killed runs too
         state.unlink()
 
 

@@ -12,8 +12,6 @@ def deterministic() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that costs time
-    # Adam's moments of word pieces that stay away decay into denormal numbers, on which a CPU is many times slower
-    torch.set_flush_denormal(True)
 
 
 def seed_all(*numbers: int) -> None:
