@@ -17,8 +17,9 @@ def configure(log_file: Path | None = None) -> None:
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+    job = f" {log_file.stem}:" if log_file is not None else ""  # several jobs share the terminal
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        handler.setFormatter(logging.Formatter(f"%(asctime)s{job} %(message)s", datefmt="%H:%M:%S"))
     log.handlers[:] = handlers
     log.setLevel(logging.INFO)
     log.propagate = False
