@@ -67,8 +67,9 @@ class Stage:
         return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
 
     def address(self, point: Point) -> str:
-        """DVC's name of the stage at one point."""
-        return f"{self.name}@{'-'.join(point.values())}" if point else self.name
+        """DVC's name of the stage at one point; other wildcards than the matrix' axes do not count."""
+        axes = self.spec.get("matrix", {})
+        return f"{self.name}@{'-'.join(point[axis] for axis in axes)}" if axes else self.name
 
     def code(self, point: Point) -> list[str]:
         """Modules where the stage's code begins; ``merflow.papers:x`` is what that registry has under x."""
@@ -91,10 +92,7 @@ class Stage:
         point = _values(wildcards)
         keys = [key.format_map(point) for key in self._entries("params")]
         values = {key: lookup(self.plan.params, key) for key in keys}
-        return json.dumps(values | {"code": self.plan.code[self.address(self._own(point))]}, sort_keys=True)
-
-    def _own(self, point: Point) -> Point:
-        return {axis: point[axis] for axis in self.spec.get("matrix", {})}
+        return json.dumps(values | {"code": self.plan.code[self.address(point)]}, sort_keys=True)
 
 
 def _values(wildcards: Any) -> dict[str, str]:
