@@ -3,6 +3,8 @@
 One schema per file kind; ``merflow.store`` reads and writes nothing that does not fit one of them.
 """
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 #: data/corpora/<corpus>/utterances.parquet: one row per utterance that the annotations name.
@@ -33,13 +35,43 @@ SPLITS = pa.schema(
     ]
 )
 
-#: data/corpora/<corpus>/defects.csv: what is wrong in the corpus and what was done about it.
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong in a corpus and what was done about it. ``utterance_id`` is None for a file that belongs to no utterance."""
+
+    utterance_id: str | None
+    kind: str
+    detail: str
+    action: str
+
+
+#: data/corpora/<corpus>/defects.csv and data/media/<corpus>/defects.csv: one row per Defect.
 DEFECTS = pa.schema(
     [
-        pa.field("utterance_id", pa.string()),  # null: a file that belongs to no utterance
+        pa.field("utterance_id", pa.string()),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("action", pa.string(), nullable=False),
+    ]
+)
+
+#: data/media/<corpus>/audio/: one row per utterance with sound, 16 kHz mono 16-bit FLAC.
+AUDIO = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("n_samples", pa.int64(), nullable=False),
+        pa.field("values", pa.large_binary(), nullable=False),
+    ]
+)
+
+#: data/media/<corpus>/frames_*/: one row per picture, JPEG.
+FRAMES = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("frame", pa.int32(), nullable=False),  # of the utterance, from 0
+        pa.field("time_s", pa.float64(), nullable=False),  # since the utterance's start
+        pa.field("values", pa.large_binary(), nullable=False),
     ]
 )
 

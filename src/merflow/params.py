@@ -23,7 +23,6 @@ Seeds = Annotated[list[int], Field(min_length=1)]
 Unique = Field(min_length=1)
 
 CorpusName = Literal["meld", "iemocap", "mosei", "ravdess"]
-FeatureName = Literal["bert"]
 ProtocolName = Literal["as_published", "clean"]
 
 
@@ -34,17 +33,19 @@ class Strict(BaseModel):
 
 
 class Checkpoint(Strict):
-    """A pre-trained model: exactly one of a Hub repository at a commit, a package that carries it, or a folder."""
+    """A pre-trained model or word-vector file: exactly one of the places below."""
 
-    hub: str | None = None
+    hub: str | None = None  # repository of the Hugging Face Hub, at the commit `revision`
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
-    package: str | None = None
+    url: str | None = None  # a file, or a zip archive with one file
+    package: str | None = None  # a Python package that carries the files
     folder: str | None = None
+    demo: Literal["roberta", "wav2vec2", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"] | None = None  # made here
 
     @model_validator(mode="after")
     def _one(self) -> "Checkpoint":
-        if sum(place is not None for place in (self.hub, self.package, self.folder)) != 1:
-            raise ValueError("name exactly one of hub, package, folder")
+        if sum(place is not None for place in (self.hub, self.url, self.package, self.folder, self.demo)) != 1:
+            raise ValueError("name exactly one of hub, url, package, folder, demo")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("hub and revision (a full commit) go together")
         return self
@@ -52,14 +53,89 @@ class Checkpoint(Strict):
     @property
     def name(self) -> str:
         """How tables and metadata call it."""
-        return f"{self.hub}@{self.revision[:7]}" if self.hub and self.revision else str(self.package or self.folder)
+        if self.hub and self.revision:
+            return f"{self.hub}@{self.revision[:7]}"
+        return f"demo {self.demo}" if self.demo else str(self.url or self.package or self.folder)
 
 
-class BertFeatures(Strict):
-    """Parameters of merflow.features.text.bert."""
+class Media(Strict):
+    """How pictures are kept (merflow.media): JPEG at a quality, shrunk to a short side of so many pixels."""
 
-    checkpoint: Checkpoint
+    short_side: Annotated[int, Field(ge=32)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class EncoderFeatures(Strict):
+    """Parameters of merflow.features.text.encoder: states of all tokens, or one vector per text."""
+
     max_tokens: Annotated[int, Field(ge=2, le=512)]
+    output: Literal["tokens", "mean", "cls"]
+
+
+class WordVectorFeatures(Strict):
+    """Parameters of merflow.features.text.word_vectors."""
+
+    dim: Positive
+    lowercase: bool
+
+
+class SmileFeatures(Strict):
+    """Parameters of merflow.features.audio.smile: a feature set of openSMILE at one of its levels."""
+
+    feature_set: Literal["IS13_ComParE", "ComParE_2016", "eGeMAPSv02"]
+    level: Literal["functionals", "lld"]
+
+
+class MelFeatures(Strict):
+    """Parameters of merflow.features.audio.mel; lengths in samples at 16 kHz, frequencies in Hz."""
+
+    n_fft: Positive
+    win_length: Positive
+    hop_length: Positive
+    n_mels: Positive
+    fmin: Annotated[float, Field(ge=0)]
+    fmax: Annotated[float, Field(gt=0, le=8000)]
+    decibels: bool
+
+
+class Wav2vec2Features(Strict):
+    """Parameters of merflow.features.audio.wav2vec2: states of all frames, their mean, or probabilities of the classification head."""
+
+    output: Literal["frames", "mean", "probabilities"]
+
+
+class ClipFeatures(Strict):
+    """Parameters of merflow.features.vision.clip: image embeddings, or probabilities of the prompts (emotion -> prompt)."""
+
+    output: Literal["embeddings", "probabilities"]
+    prompts: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _prompted(self) -> "ClipFeatures":
+        if (self.output == "probabilities") != bool(self.prompts):
+            raise ValueError("prompts go with output: probabilities, and only with it")
+        return self
+
+
+class SwinFeatures(Strict):
+    """Parameters of merflow.features.vision.swin."""
+
+    batch_size: Positive
+
+
+class FaceFeatures(Strict):
+    """Parameters of merflow.features.vision.face: OpenCV's cascades; sizes as a share of the picture's short side."""
+
+    min_size: Annotated[float, Field(gt=0, lt=1)]
+    scale_factor: Annotated[float, Field(gt=1, le=2)]
+    min_neighbors: Positive
+
+
+class AlignedFeatures(Strict):
+    """Parameters of merflow.features.aligned: a computational sequence (.csd) averaged over the span of each word."""
+
+    file: Annotated[str, Field(pattern=r"^\w+\.csd$")]
+    dim: Positive
 
 
 class CorpusParams(Strict):
@@ -71,7 +147,6 @@ class CorpusParams(Strict):
 class FineTuning(Strict):
     """A text encoder fine-tuned end to end (weighted_late_fusion, section A)."""
 
-    checkpoint: Checkpoint
     batch_size: Positive
     learning_rate: PositiveReal
     weight_decay: Annotated[float, Field(ge=0)]
@@ -91,26 +166,71 @@ class Protocol(Strict):
 
 
 class TextSystems(Strict):
-    """The stages of weighted_late_fusion: corpora x protocols x text systems."""
+    """The stages of weighted_late_fusion: corpora x protocols x text systems, by the checkpoint they start from."""
 
-    corpora: Annotated[list[CorpusName], Unique]
+    corpora: list[CorpusName]
     protocols: Annotated[list[ProtocolName], Unique]
-    text: Annotated[list[str], Unique]
+    bert: list[str]
+    roberta: list[str]
+
+
+class FeatureGroups(Strict):
+    """Features by what they are made from: a group is a stage of dvc.yaml. An empty list switches it off."""
+
+    bert: list[Literal["bert", "bert_mean"]]
+    roberta: list[Literal["roberta", "roberta_mean"]]
+    glove: list[Literal["glove"]]
+    fasttext: list[Literal["fasttext"]]
+    audio: list[Literal["is13", "compare_2016", "egemaps", "egemaps_lld", "mel"]]
+    wav2vec2: list[Literal["wav2vec2", "wav2vec2_mean"]]
+    wav2vec2_emotion: list[Literal["wav2vec2_emotion"]]
+    clip: list[Literal["clip", "clip_emotion"]]
+    swin: list[Literal["swin"]]
+    face: list[Literal["face"]]
+
+
+class Sequences(Strict):
+    """Features that a corpus publishes as computational sequences."""
+
+    corpora: list[Literal["mosei"]]
+    features: list[Literal["covarep", "facet", "glove_aligned"]]
 
 
 class Run(Strict):
     """What is rebuilt."""
 
     corpora: Annotated[list[CorpusName], Unique]
-    features: Annotated[list[FeatureName], Unique]
     shards: dict[CorpusName, Positive]
+    checkpoints: list[str]
+    features: FeatureGroups
+    sequences: Sequences
     weighted_late_fusion: TextSystems
 
 
 class Features(Strict):
-    """One block per extractor."""
+    """One block per feature."""
 
-    bert: BertFeatures
+    bert: EncoderFeatures
+    bert_mean: EncoderFeatures
+    roberta: EncoderFeatures
+    roberta_mean: EncoderFeatures
+    glove: WordVectorFeatures
+    fasttext: WordVectorFeatures
+    is13: SmileFeatures
+    compare_2016: SmileFeatures
+    egemaps: SmileFeatures
+    egemaps_lld: SmileFeatures
+    mel: MelFeatures
+    wav2vec2: Wav2vec2Features
+    wav2vec2_mean: Wav2vec2Features
+    wav2vec2_emotion: Wav2vec2Features
+    clip: ClipFeatures
+    clip_emotion: ClipFeatures
+    swin: SwinFeatures
+    face: FaceFeatures
+    covarep: AlignedFeatures
+    facet: AlignedFeatures
+    glove_aligned: AlignedFeatures
 
 
 class WeightedLateFusion(Strict):
@@ -147,6 +267,7 @@ class Params(Strict):
     run: Run
     corpora: dict[CorpusName, CorpusParams]
     checkpoints: dict[str, Checkpoint]
+    media: Media
     features: Features
     training: Training
     papers: Papers
@@ -159,17 +280,25 @@ class Params(Strict):
                 raise ValueError(f"run.corpora: {corpus} has no block under corpora")
             if corpus not in self.run.shards:
                 raise ValueError(f"run.shards: {corpus} is missing")
+        for name in self.run.checkpoints:
+            if name not in self.checkpoints:
+                raise ValueError(f"run.checkpoints: {name} has no block under checkpoints; known: {', '.join(self.checkpoints)}")
         text = self.run.weighted_late_fusion
         known = self.papers.weighted_late_fusion
-        for name in text.text:
-            if name not in known.systems:
-                raise ValueError(f"run.weighted_late_fusion.text: unknown system {name!r}; known: {', '.join(known.systems)}")
+        for checkpoint, names in (("bert", text.bert), ("roberta", text.roberta)):
+            for name in names:
+                if name not in known.systems:
+                    raise ValueError(f"run.weighted_late_fusion.{checkpoint}: unknown system {name!r}; known: {', '.join(known.systems)}")
         for protocol in text.protocols:
             if protocol not in known.protocols:
                 raise ValueError(f"run.weighted_late_fusion.protocols: {protocol} has no block under papers.weighted_late_fusion.protocols")
-        for corpus in text.corpora:
-            if corpus not in self.run.corpora:
-                raise ValueError(f"run.weighted_late_fusion.corpora: {corpus} is not in run.corpora")
+        for key, corpora in (("weighted_late_fusion", text.corpora), ("sequences", self.run.sequences.corpora)):
+            for corpus in corpora:
+                if corpus not in self.run.corpora:
+                    raise ValueError(f"run.{key}.corpora: {corpus} is not in run.corpora")
+        for group, features in self.run.features:
+            if features and group in self.checkpoints and group not in self.run.checkpoints:
+                raise ValueError(f"run.features.{group}: its checkpoint {group} is not in run.checkpoints")
         return self
 
 

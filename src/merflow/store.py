@@ -7,11 +7,12 @@ take 124-242 ms (docs/performance.md).
 """
 
 import errno
+import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from merflow import artifacts
 from merflow.errors import StoreError
 
 ROW_GROUP = 128  # utterances; small groups make random access cheap
+GROUP_BYTES = 32 * 2**20  # and bound the memory of a reader
 
 
 @contextmanager
@@ -111,47 +113,143 @@ def read_metadata(path: Path, schema: pa.Schema) -> dict[str, Any]:
     return {key.decode(): json.loads(value) for key, value in packed.items() if not key.startswith((b"ARROW", b"pandas"))}
 
 
-def write_features(path: Path, features: Iterable[tuple[str, np.ndarray]], spec: Mapping[str, Any]) -> None:
-    """Write a feature store, sorted by utterance id.
+def write_features(path: Path, features: Iterable[tuple[str, np.ndarray]], spec: Mapping[str, Any], defects: Callable[[], list] = list) -> None:
+    """Write a feature store row group by row group: memory does not grow with the corpus.
 
     Args:
-        features: (utterance id, array of shape (n_frames, dim)); one dtype and dim for all.
+        path: file to write.
+        features: (utterance id, array of shape (n_frames, dim)) in ascending order of ids; one dtype and dim for all, finite.
         spec: what made the values (feature name, parameters, code digest, library and checkpoint versions).
+        defects: asked at the end for what was found while `features` were made (JSON values).
+
+    Raises:
+        StoreError: ids not ascending, another shape or dtype, a value that is not finite, or `path` cannot be written.
     """
-    rows = sorted(features, key=lambda row: row[0])
-    shapes = {(array.shape[1:], array.dtype.str) for _, array in rows}
-    if len(shapes) > 1 or any(array.ndim != 2 for _, array in rows):
-        raise StoreError(f"{path}: arrays must be (n_frames, dim) of one dim and dtype, found {sorted(map(str, shapes))}")
-    ids = [utterance_id for utterance_id, _ in rows]
-    if len(set(ids)) != len(ids):
-        raise StoreError(f"{path}: an utterance id occurs twice")
-    table = pa.table(
-        {
-            "utterance_id": ids,
-            "n_frames": pa.array([len(array) for _, array in rows], pa.int32()),
-            "values": pa.array([np.ascontiguousarray(array).tobytes() for _, array in rows], pa.large_binary()),
-        }
-    )
-    (dim, dtype) = (rows[0][1].shape[1], rows[0][1].dtype.str) if rows else (0, "<f4")
-    write_table(path, table, artifacts.FEATURES, {"dim": dim, "dtype": dtype, "spec": dict(spec)})
+    rows = iter(features)
+    first = next(rows, None)
+    dim, dtype = (0, "<f4") if first is None else (first[1].shape[-1], first[1].dtype.str)
+    fixed = {"dim": dim, "dtype": dtype, "spec": dict(spec)}
+    schema = artifacts.FEATURES.with_metadata({key: json.dumps(value, sort_keys=True) for key, value in fixed.items()})
+    with whole(path) as part, pq.ParquetWriter(part, schema, compression="none", use_dictionary=False, write_statistics=["utterance_id"]) as file:
+        group: list[tuple[str, np.ndarray]] = []
+        size, last = 0, ""
+        for utterance_id, array in itertools.chain([] if first is None else [first], rows):
+            if array.ndim != 2 or (array.shape[1], array.dtype.str) != (dim, dtype):
+                found = f"{array.shape} of {array.dtype.str}"
+                raise StoreError(f"{path}: {utterance_id}: an array {found}; expected (n_frames, {dim}) of {dtype}")
+            if utterance_id <= last:
+                raise StoreError(f"{path}: {utterance_id} after {last}: ids must ascend")
+            if not np.isfinite(array).all():
+                raise StoreError(f"{path}: {utterance_id}: a value is not finite; the extractor must not let it through")
+            last, size = utterance_id, size + array.nbytes
+            group.append((utterance_id, array))
+            if len(group) == ROW_GROUP or size >= GROUP_BYTES:
+                file.write_table(_rows(group, schema))
+                group, size = [], 0
+        if group:
+            file.write_table(_rows(group, schema))
+        file.add_key_value_metadata({"defects": json.dumps(defects(), sort_keys=True)})
+
+
+def _rows(group: list[tuple[str, np.ndarray]], schema: pa.Schema) -> pa.Table:
+    ids, arrays = zip(*group, strict=True)
+    lengths = pa.array([len(array) for array in arrays], pa.int32())
+    values = pa.array([np.ascontiguousarray(array).tobytes() for array in arrays], pa.large_binary())
+    return pa.table([pa.array(ids), lengths, values], schema=schema)
 
 
 def read_features(path: Path, ids: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-    """Feature arrays (n_frames, dim) by utterance id; all, or those of `ids`.
+    """Feature arrays (n_frames, dim) by utterance id; all, or those of `ids`. They are views of Arrow's buffers, read-only.
 
     Raises:
         StoreError: the store is absent or broken, or an asked-for utterance is not in it.
     """
     meta = read_metadata(path, artifacts.FEATURES)
     filters = None if ids is None else [("utterance_id", "in", list(ids))]
-    table = pq.read_table(path, filters=filters)
-    arrays = {
-        utterance_id: np.frombuffer(values.as_buffer(), dtype=meta["dtype"]).reshape(-1, meta["dim"])
-        for utterance_id, values in zip(table["utterance_id"].to_pylist(), table["values"], strict=True)
-    }
+    arrays = dict(_arrays(pq.read_table(path, filters=filters), meta))
     if ids is not None and (missing := set(ids) - set(arrays)):
         raise StoreError(f"{path}: {len(missing)} utterances are not in the store, the first is {min(missing)}")
     return arrays
+
+
+def iterate_features(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """(utterance id, array) of a whole store in order, one row group in memory at a time.
+
+    Raises:
+        StoreError: the store is absent or broken.
+    """
+    meta = read_metadata(path, artifacts.FEATURES)
+    with _open(path, artifacts.FEATURES) as file:
+        for number in range(file.num_row_groups):
+            yield from _arrays(pa.table(file.read_row_group(number)), meta)
+
+
+def scan_features(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A whole store for training: ids, all frames one after the other (total, dim), and where each utterance starts (n + 1,).
+
+    The frames of utterance i are ``values[starts[i]:starts[i + 1]]``. Bytes of a column lie one after the other, so a row
+    group becomes a view, and several are copied together once.
+
+    Raises:
+        StoreError: the store is absent or broken.
+    """
+    meta = read_metadata(path, artifacts.FEATURES)
+    table = pq.read_table(path, memory_map=True)
+    chunks = [_flat(chunk, meta) for chunk in table["values"].chunks]
+    values = chunks[0] if len(chunks) == 1 else np.concatenate(chunks) if chunks else np.empty((0, meta["dim"]), meta["dtype"])
+    starts = np.concatenate([[0], np.cumsum(table["n_frames"].to_numpy(), dtype=np.int64)])
+    return table["utterance_id"].to_pylist(), values, starts
+
+
+def _flat(chunk: pa.LargeBinaryArray, meta: Mapping[str, Any]) -> np.ndarray:
+    offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    held = np.frombuffer(chunk.buffers()[2] or b"", dtype=np.uint8)[offsets[0] : offsets[-1]]
+    return held.view(meta["dtype"]).reshape(-1, meta["dim"])
+
+
+def _arrays(table: pa.Table, meta: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    for utterance_id, values in zip(table["utterance_id"].to_pylist(), table["values"], strict=True):
+        yield utterance_id, np.frombuffer(values.as_buffer(), dtype=meta["dtype"]).reshape(-1, meta["dim"])
+
+
+def write_index(folder: Path, schema: pa.Schema, spec: Mapping[str, Any]) -> None:
+    """Write INDEX.json, the sign that `folder` is whole: its parts (*.parquet of `schema`, rows in ascending order of ids) and `spec`."""
+    parts = []
+    for part in sorted(folder.glob("*.parquet")):
+        ids = read_table(part, schema, ["utterance_id"])["utterance_id"]
+        if len(ids):
+            parts.append({"name": part.name, "rows": len(ids), "utterances": ids.nunique(), "first": ids.iloc[0], "last": ids.iloc[-1]})
+    write_json(folder / "INDEX.json", {"parts": parts, "spec": dict(spec)})
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What `write_index` wrote: ``parts`` and ``spec``.
+
+    Raises:
+        StoreError: the folder is absent or not whole.
+    """
+    try:
+        return json.loads((folder / "INDEX.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder}: no INDEX.json in it; build it with `snakemake --cores 2 -- {folder}/INDEX.json`") from error
+
+
+def read_parts(folder: Path, schema: pa.Schema, ids: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of a folder of parts, all or those of `ids`; only parts that may hold them are opened.
+
+    Raises:
+        StoreError: the folder is not whole, or a part is unreadable.
+    """
+    columns = list(columns or schema.names)
+    low, high = ("", None) if ids is None else (min(ids, default=""), max(ids, default=""))
+    found = [schema.empty_table().select(columns)]
+    for part in read_index(folder)["parts"]:
+        if high is None or (part["first"] <= high and part["last"] >= low):
+            path = folder / part["name"]
+            with _open(path, schema):  # says what is wrong with it
+                filters = None if ids is None else [("utterance_id", "in", list(ids))]
+                found.append(pq.read_table(path, columns=columns, filters=filters))
+    return pa.concat_tables(found).to_pandas()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from merflow.artifacts import Defect
+
 
 @dataclass(frozen=True)
 class Source:
@@ -30,16 +32,6 @@ class Source:
     def name(self) -> str:
         """File name at the end of the URL, without a query."""
         return self.url.split("?")[0].rsplit("/", 1)[-1]
-
-
-@dataclass(frozen=True)
-class Defect:
-    """Something wrong in a corpus. ``utterance_id`` is None for a file that belongs to no utterance."""
-
-    utterance_id: str | None
-    kind: str
-    detail: str
-    action: str
 
 
 @dataclass(frozen=True)

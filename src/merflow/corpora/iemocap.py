@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.corpus import Corpus, Defect, Source
+from merflow.artifacts import Defect
+from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import IEMOCAP_CODES
 from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError

@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.corpus import Corpus, Defect, Source
+from merflow.artifacts import Defect
+from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
 from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError

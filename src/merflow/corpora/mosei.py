@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.corpus import Corpus, Defect, Source
+from merflow.artifacts import Defect
+from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import Sequence, read_sequences
 from merflow.corpora.labels import CLASSES
 from merflow.corpora.schemes import FOLDS

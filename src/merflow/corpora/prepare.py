@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from merflow import artifacts, corpora
-from merflow.corpora.corpus import Defect
+from merflow.artifacts import Defect
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all

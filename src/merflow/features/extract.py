@@ -1,88 +1,101 @@
-"""The steps ``extract`` and ``merge``: a feature store of a corpus, made in shards that do not change its bytes.
+"""The steps ``extract`` and ``merge``: a feature store of a corpus, made in shards that do not change its bytes."""
 
-An extractor is a module of EXTRACTORS with::
-
-    MODALITY   "text": what of an utterance it takes
-    PARAMS     the model of its block in params.yaml
-    LIBRARIES  distributions whose versions are stored beside the values
-    extract(items, params) -> Iterator[np.ndarray]   one (n_frames, dim) per item, in the order of the items
-
-Which items a call computes together may change the last bits of a float. So utterances are cut into blocks that
-depend on the corpus alone, one call each; shards share out blocks.
-"""
-
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import pandas as pd
+import numpy as np
 from pydantic import ValidationError
 
 from merflow import artifacts
+from merflow.artifacts import Defect
 from merflow.errors import ParamsError, StoreError
 from merflow.features import EXTRACTORS
+from merflow.features.extractor import Extractor, Flagged
+from merflow.features.sources import source_of
 from merflow.params import explain
 from merflow.progress import log, track
 from merflow.provenance import versions
-from merflow.store import read_features, read_metadata, read_table, write_features
+from merflow.shards import blocks, share
+from merflow.store import iterate_features, read_metadata, write_features
 
-BLOCK = 256  # utterances
 
+def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Path], shard: int, shards: int, out: Path) -> None:
+    """Extract `feature` of the utterances of one shard.
 
-def extract_shard(feature: str, spec: dict[str, Any], code: str, utterances: Path, shard: int, shards: int, out: Path) -> None:
-    """Extract `feature` of every `shards`-th block of utterances, beginning with block `shard`.
-
-    An utterance without the modality is not in the store; the log counts these.
+    The store's metadata say what made it (spec: feature, params, code, versions, columns, checkpoint with digest) and what
+    was found on the way (defects). An utterance without the modality is not in the store.
 
     Args:
         feature: a key of EXTRACTORS.
         spec: its block of params.yaml.
         code: digest of the code that makes it.
-        utterances: utterances.parquet of a corpus.
+        inputs: files of its stage: utterances.parquet, INDEX.json of audio or frames, SOURCE.json of a checkpoint.
         shard: from 0.
         shards: number of shards.
         out: store to write.
 
     Raises:
-        ParamsError: `spec` does not fit the extractor.
-        CheckpointError: its checkpoint is not at hand.
-        StoreError: `utterances` cannot be read, or `out` not be written.
+        ParamsError: `spec` does not fit the extractor, or `inputs` not its modality.
+        CheckpointError: its checkpoint is not what it needs.
+        StoreError: an input cannot be read, or `out` not be written.
     """
-    extractor = import_module(EXTRACTORS[feature])
+    extractor = cast(Extractor, import_module(EXTRACTORS[feature]))
     try:
         params = extractor.PARAMS.model_validate(spec)
     except ValidationError as error:
         raise ParamsError(explain(error, f"features.{feature}")) from error
-    items = _items(read_table(utterances, artifacts.UTTERANCES), extractor.MODALITY)
-    blocks = [items.iloc[start : start + BLOCK] for start in range(0, len(items), BLOCK)][shard::shards]
-    mine = sum(map(len, blocks))
-    log.info("%s: %d of %d utterances in shard %d of %d", feature, mine, len(items), shard, shards)
-    arrays = (row for block in blocks for row in zip(block.index, extractor.extract(block.tolist(), params), strict=True))
+    card = next((path for path in inputs if path.parent.parent.name == "checkpoints"), None)
+    checkpoint = card.parent if card else None
+    source = source_of(extractor.MODALITY, [path for path in inputs if path != card], params)
+    members = blocks(source.ids)
+    mine = [members[number] for number in share(len(members), shard, shards)]
+    ids = list(chain.from_iterable(mine))
+    log.info("%s: %d of %d utterances in shard %d of %d", feature, len(ids), len(source.ids), shard, shards)
+
+    defects: list[Defect] = []
+    found = track(extractor.extract((source.read(block) for block in mine), params, checkpoint), f"{feature}, utterances", len(ids))
     metadata = {"feature": feature, "params": spec, "code": code, "versions": versions(*extractor.LIBRARIES)}
-    if "checkpoint" in spec:
-        metadata["checkpoint"] = params.checkpoint.name
-    write_features(out, track(arrays, f"{feature}, utterances", mine), metadata)
+    if names := extractor.columns(params, checkpoint):
+        metadata["columns"] = names
+    if card:
+        metadata["checkpoint"] = json.loads(card.read_text(encoding="utf-8"))
+    write_features(out, _usable(zip(ids, found, strict=True), defects), metadata, lambda: _listed([*source.defects, *defects]))
+    kinds = Counter(defect.kind for defect in [*source.defects, *defects])
+    log.info("%s: defects: %s", feature, ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none")
+
+
+def _usable(rows: Iterator[tuple[str, np.ndarray | Flagged]], defects: list[Defect]) -> Iterator[tuple[str, np.ndarray]]:
+    """Rows with finite values; what is wrong with the others goes to `defects`."""
+    for utterance_id, row in rows:
+        if isinstance(row, Flagged):
+            defects.append(Defect(utterance_id, row.kind, row.detail, row.action))
+        values = row.values if isinstance(row, Flagged) else row
+        if values is not None and (odd := int((~np.isfinite(values)).sum())):
+            defects.append(Defect(utterance_id, "not finite", f"{odd} of {values.size} values", "not in the store"))
+        elif values is not None:
+            yield utterance_id, values
+
+
+def _listed(defects: list[Defect]) -> list[dict[str, Any]]:
+    return [asdict(defect) for defect in sorted(defects, key=lambda defect: (defect.utterance_id or "", defect.kind))]
 
 
 def merge_shards(shards: list[Path], out: Path) -> None:
-    """Join shards of one feature.
+    """Join shards of one feature, in their order.
 
     Raises:
         StoreError: a shard cannot be read, or was made by other parameters, code or libraries than the first.
     """
-    specs = [read_metadata(path, artifacts.FEATURES)["spec"] for path in shards]
-    for path, spec in zip(shards, specs, strict=True):
-        if spec != specs[0]:
+    metadata = [read_metadata(path, artifacts.FEATURES) for path in shards]
+    for path, one in zip(shards, metadata, strict=True):
+        if one["spec"] != metadata[0]["spec"]:
             raise StoreError(f"{path}: made by other parameters, code or libraries than {shards[0]}; delete the shards and run again")
-    arrays = [row for path in shards for row in read_features(path).items()]
-    write_features(out, arrays, specs[0])
-    log.info("%s: %d utterances", out, len(arrays))
-
-
-def _items(utterances: pd.DataFrame, modality: str) -> pd.Series:
-    """What the extractor takes of each utterance, by id; like sizes side by side, so that a block needs little padding."""
-    items = utterances.set_index("utterance_id")[modality]
-    if absent := int(items.isna().sum()):
-        log.info("%d of %d utterances have no %s and are not in the store", absent, len(items), modality)
-    items = items.dropna().sort_index()
-    return items.loc[items.str.len().sort_values(kind="stable").index]
+    defects = list(chain.from_iterable(one["defects"] for one in metadata))
+    write_features(out, chain.from_iterable(map(iterate_features, shards)), metadata[0]["spec"], lambda: defects)
+    log.info("%s: %d defects", out, len(defects))

@@ -1,46 +1,39 @@
 """Texts as the token ids that a checkpoint was trained on."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from merflow.errors import CheckpointError
-from merflow.progress import log
 
 logging.disable_progress_bar()  # "Loading weights" takes a second; a bar does not belong in a log file
 
 
-def tokenise(texts: Sequence[str], folder: Path, max_tokens: int) -> list[np.ndarray]:
-    """Token ids of each text, special tokens ([CLS], [SEP] or <s>, </s>) included: an empty text has two.
+class Tokenizer:
+    """The tokenizer of a checkpoint; special tokens ([CLS], [SEP] or <s>, </s>) are part of every text."""
 
-    Args:
-        texts: any texts.
-        folder: a checkpoint with its tokenizer.
-        max_tokens: longer texts are cut to so many tokens, and counted in the log.
+    def __init__(self, checkpoint: Path):
+        """Load it from `checkpoint`, a folder.
 
-    Returns:
-        One array (n_tokens,) of int64 per text, in the order of `texts`.
+        Raises:
+            CheckpointError: the checkpoint has no tokenizer.
+        """
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{checkpoint}: holds no tokenizer that can be loaded ({reason})") from error
 
-    Raises:
-        CheckpointError: the checkpoint has no tokenizer.
-    """
-    tokenizer = _load(folder)
-    # cut here, not by the tokenizer: the count needs the full length
-    full = tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"] if texts else []
-    cut = sum(len(ids) > max_tokens for ids in full)
-    if cut:
-        log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(texts), max_tokens)
-        full = tokenizer(list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens)["input_ids"]
-    return [np.asarray(ids, dtype=np.int64) for ids in full]
-
-
-@lru_cache(maxsize=1)
-def _load(folder: Path) -> PreTrainedTokenizerBase:
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder}: holds no tokenizer that can be loaded ({' '.join(str(error).split())[:200]})") from error
+    def __call__(self, texts: Sequence[str], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
+        """Token ids (n_tokens,) of int64 of each text, cut to `max_tokens`, and the lengths before the cut. An empty text has two."""
+        if not texts:
+            return [], []
+        # cut in a second call, and only where needed: the count wants the full length
+        full = self._tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"]
+        lengths = [len(ids) for ids in full]
+        if max(lengths) > max_tokens:
+            full = self._tokenizer(list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens)["input_ids"]
+        return [np.asarray(ids, dtype=np.int64) for ids in full], lengths

@@ -1,0 +1,51 @@
+"""What an extractor module of EXTRACTORS offers, and what it may say about an utterance."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel
+
+#: What an item is: "text": str; "audio": float32 (n_samples,) in -1..1 at 16 kHz, never shorter than SHORTEST_S;
+#: "vision": uint8 RGB (n_pictures, height, width, 3); "sequences": merflow.features.aligned.Item.
+Modality = Literal["text", "audio", "vision", "sequences"]
+
+SAMPLING_RATE = 16_000  # Hz, of all audio
+SHORTEST_S = 0.1  # shorter sound is followed by silence up to here: openSMILE gives NaN and wav2vec2 nothing below 25 ms
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """An utterance with a defect; `values` None: there is nothing to store."""
+
+    values: np.ndarray | None
+    kind: str
+    detail: str
+    action: str
+
+
+class Extractor(Protocol):
+    """The names that every module of ``merflow.features.EXTRACTORS`` defines (tests/test_contracts.py)."""
+
+    MODALITY: Modality
+    PARAMS: type[BaseModel]  #: model of its block in params.yaml
+    LIBRARIES: tuple[str, ...]  #: distributions whose versions are stored beside the values
+
+    def extract(self, blocks: Iterable[Sequence[Any]], params: Any, checkpoint: Path | None) -> Iterator[np.ndarray | Flagged]:
+        """One (n_frames, dim) array per item, n_frames >= 1, in the order of the items.
+
+        Args:
+            blocks: items that may be computed together; the values of an item depend on nothing outside its block.
+            params: the feature's block of params.yaml.
+            checkpoint: folder of its pre-trained model or word vectors, in data/checkpoints/; None: it needs none.
+
+        Raises:
+            CheckpointError: the checkpoint is not what the extractor needs.
+        """
+        ...
+
+    def columns(self, params: Any, checkpoint: Path | None) -> list[str] | None:
+        """Names of the dim columns, where they have some."""
+        ...

@@ -1,0 +1,128 @@
+"""Where the items of a feature come from: the files of a stage as texts, sounds, pictures or computational sequences."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import soundfile
+
+from merflow import artifacts
+from merflow.artifacts import Defect
+from merflow.errors import ParamsError, StoreError
+from merflow.features.extractor import SAMPLING_RATE, SHORTEST_S, Modality
+from merflow.store import read_parts, read_table
+
+
+class Source(Protocol):
+    """Items of one modality.
+
+    Attributes:
+        ids: utterances that have the modality.
+        defects: what was mended on the way.
+    """
+
+    ids: Sequence[str]
+    defects: list[Defect]
+
+    def read(self, ids: Sequence[str]) -> list[Any]:
+        """Items of these utterances, in this order."""
+        ...
+
+
+class Texts:
+    """Transcripts of utterances.parquet."""
+
+    def __init__(self, utterances: Path):
+        """Read all of them: text is small."""
+        rows = read_table(utterances, artifacts.UTTERANCES, ["utterance_id", "text"]).dropna()
+        self._texts = dict(zip(rows["utterance_id"], rows["text"], strict=True))
+        self.ids = list(self._texts)
+        self.defects: list[Defect] = []
+
+    def read(self, ids: Sequence[str]) -> list[str]:
+        """Texts."""
+        return [self._texts[utterance_id] for utterance_id in ids]
+
+
+class Sounds:
+    """FLAC of data/media/<corpus>/audio as float32 in -1..1, at least SHORTEST_S long."""
+
+    def __init__(self, folder: Path):
+        """Read the ids only."""
+        self._folder = folder
+        self.ids = read_parts(folder, artifacts.AUDIO, columns=["utterance_id"])["utterance_id"].tolist()
+        self.defects: list[Defect] = []
+
+    def read(self, ids: Sequence[str]) -> list[np.ndarray]:
+        """(n_samples,) each.
+
+        Raises:
+            StoreError: a sound cannot be decoded, or has another sampling rate.
+        """
+        held = read_parts(self._folder, artifacts.AUDIO, ids).set_index("utterance_id")["values"]
+        return [self._decode(utterance_id, held[utterance_id]) for utterance_id in ids]
+
+    def _decode(self, utterance_id: str, data: bytes) -> np.ndarray:
+        try:
+            samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+        except soundfile.LibsndfileError as error:
+            raise StoreError(f"{self._folder}: {utterance_id}: not readable as FLAC ({error}); delete the folder and run again") from error
+        if rate != SAMPLING_RATE or samples.ndim != 1:
+            found = f"{rate} Hz, {samples.ndim} channels"
+            raise StoreError(f"{self._folder}: {utterance_id}: {found}, expected {SAMPLING_RATE} Hz mono; delete the folder and run again")
+        if short := round(SHORTEST_S * SAMPLING_RATE) - len(samples):
+            if short > 0:
+                detail = f"{len(samples) / SAMPLING_RATE:.3f} s of sound"
+                self.defects.append(Defect(utterance_id, "short sound", detail, f"silence added up to {SHORTEST_S} s"))
+                samples = np.pad(samples, (0, short))
+        return samples
+
+
+class Pictures:
+    """JPEG of data/media/<corpus>/frames_* as uint8 RGB."""
+
+    def __init__(self, folder: Path):
+        """Read the ids only."""
+        self._folder = folder
+        self.ids = read_parts(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"].unique().tolist()
+        self.defects: list[Defect] = []
+
+    def read(self, ids: Sequence[str]) -> list[np.ndarray]:
+        """(n_pictures, height, width, 3) each, in order of time.
+
+        Raises:
+            StoreError: a picture cannot be decoded.
+        """
+        rows = read_parts(self._folder, artifacts.FRAMES, ids)
+        held = dict(iter(rows.groupby("utterance_id")["values"]))
+        return [np.stack([self._decode(utterance_id, data) for data in held[utterance_id]]) for utterance_id in ids]
+
+    def _decode(self, utterance_id: str, data: bytes) -> np.ndarray:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        if picture is None:
+            raise StoreError(f"{self._folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def source_of(modality: Modality, inputs: Sequence[Path], params: Any) -> Source:
+    """The source of `modality` among the files of a stage.
+
+    Raises:
+        ParamsError: the stage names no file of that modality.
+        StoreError: a file cannot be read.
+    """
+    for path in inputs:
+        if modality == "text" and path.name == "utterances.parquet":
+            return Texts(path)
+        if modality == "audio" and path.parent.name == "audio":
+            return Sounds(path.parent)
+        if modality == "vision" and path.parent.name.startswith("frames_"):
+            return Pictures(path.parent)
+        if modality == "sequences" and path.name == "SOURCE.json":
+            from merflow.features.aligned import Spoken
+
+            return Spoken(path.parent, next(other for other in inputs if other.name == "utterances.parquet"), params)
+    raise ParamsError(f"dvc.yaml: a feature made from {modality} needs it among the dependencies of its stage: {[str(p) for p in inputs]}")
