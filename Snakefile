@@ -1,6 +1,6 @@
 """merflow: raw clips go in at one end, the papers' tables come out at the other.
 
-    fetch -> prepare -> extract -> train -> score -> tables -> report
+    fetch -> prepare -> decode -> extract -> train -> score -> tables -> report
     (workflow/rules/: one file per step or group of steps, wiring only)
 
 What is made from what is declared in dvc.yaml; the rules read it. Parameters live in params.yaml, machines in
@@ -34,6 +34,9 @@ if config != plan.params:
 
 wildcard_constraints:
     corpus="|".join(plan.params["corpora"]),
+    checkpoint=r"\w+",
+    shard=r"\d+",
+    shards=r"\d+",
     paper=r"\w+",
     system=r"\w+",
     protocol=r"\w+",
@@ -48,6 +51,8 @@ rule all:
 
 
 include: "workflow/rules/corpora.smk"
+include: "workflow/rules/checkpoints.smk"
+include: "workflow/rules/media.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/tables.smk"

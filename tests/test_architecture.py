@@ -11,17 +11,26 @@ LAYERS = [  # top to bottom; a module may import from its own layer and from tho
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
     {"features"},
+    {"checkpoints"},
     {"corpora"},
     {"media"},
-    {"checkpoints", "store"},
-    {"artifacts", "params", "errors", "provenance", "progress"},
+    {"store"},
+    {"artifacts", "params", "errors", "provenance", "progress", "shards"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(
     ".".join(("merflow", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")
 )
 HEAVY = {"torch", "transformers", "accelerate", "opensmile", "cv2", "av", "librosa"}
-HEAVY_ALLOWED = {"merflow.training", "merflow.papers", "merflow.nn", "merflow.features", "merflow.media", "merflow.corpora.demo"}
+HEAVY_ALLOWED = {
+    "merflow.training",
+    "merflow.papers",
+    "merflow.nn",
+    "merflow.features",
+    "merflow.media",
+    "merflow.corpora.demo",
+    "merflow.checkpoints.demo",
+}
 
 
 def part(module: str) -> str:

@@ -7,11 +7,13 @@ from typing import get_args
 
 import pytest
 import yaml
+from merflow.checkpoints.demo import MAKERS
 
 from merflow import params
 from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
 from merflow.papers import PAPERS
+from merflow.provenance import versions
 
 ROOT = Path(__file__).parents[1]
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
@@ -37,9 +39,11 @@ def test_corpus_says_what_it_is_and_how_to_get_it(name):
 @pytest.mark.parametrize("name", EXTRACTORS)
 def test_extractor_has_a_modality_and_a_params_block(name):
     extractor = import_module(EXTRACTORS[name])
-    assert extractor.MODALITY in ("text", "audio", "vision")
     assert extractor.__doc__ and extractor.extract.__doc__
-    assert name in params.Features.model_fields
+    assert list(inspect.signature(extractor.extract).parameters) == ["blocks", "params", "checkpoint"]
+    assert list(inspect.signature(extractor.columns).parameters) == ["params", "checkpoint"]
+    assert params.Features.model_fields[name].annotation is extractor.PARAMS
+    assert versions(*extractor.LIBRARIES)
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -57,9 +61,20 @@ def test_papers_params_reported_numbers_and_stages_are_the_same_set():
         assert [stage for stage in STAGES if stage.startswith(f"{paper}_")], f"dvc.yaml has no stage of {paper}"
 
 
-def test_registries_and_parameters_name_the_same_corpora_and_features():
+def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
     assert set(CORPORA) == set(get_args(params.CorpusName)) == set(labels.CLASSES)
-    assert set(EXTRACTORS) == set(get_args(params.FeatureName)) == set(params.Features.model_fields)
+    assert set(MAKERS) == set(get_args(get_args(params.Checkpoint.model_fields["demo"].annotation)[0]))
+
+
+def test_every_feature_is_made_by_one_stage_of_its_group():
+    run = PAPER_PRESET["run"]
+    grouped = [feature for features in run["features"].values() for feature in features] + run["sequences"]["features"]
+    assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.Features.model_fields)
+    for group in run["features"]:
+        assert STAGES[f"extract_{group}"]["matrix"]["feature"] == f"${{run.features.{group}}}"
+        checkpoints = [path for path in STAGES[f"extract_{group}"]["deps"] if path.startswith("data/checkpoints/")]
+        assert checkpoints == ([f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else [])
+    assert set(run["checkpoints"]) == set(PAPER_PRESET["checkpoints"])
 
 
 def test_rules_subcommands_and_stages_have_the_same_names():

@@ -11,23 +11,46 @@ import pytest
 from merflow import artifacts, store
 from merflow.errors import StoreError
 
-ARRAYS = {"b": np.arange(6, dtype=np.float32).reshape(3, 2), "a": np.ones((1, 2), np.float32)}
+ARRAYS = {"a": np.ones((1, 2), np.float32), "b": np.arange(6, dtype=np.float32).reshape(3, 2)}
 
 
 def test_features_come_back_as_they_went_in(tmp_path):
     path = tmp_path / "bert.parquet"
-    store.write_features(path, ARRAYS.items(), {"feature": "bert"})
+    store.write_features(path, ARRAYS.items(), {"feature": "bert"}, lambda: ["found late"])
     found = store.read_features(path)
     assert list(found) == ["a", "b"]
     np.testing.assert_array_equal(found["b"], [[0, 1], [2, 3], [4, 5]])
     assert found["b"].dtype == np.float32
     assert list(store.read_features(path, ["b"])) == ["b"]
-    assert store.read_metadata(path, artifacts.FEATURES) == {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}}
+    assert [(name, array.shape) for name, array in store.iterate_features(path)] == [("a", (1, 2)), ("b", (3, 2))]
+    spec = {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}, "defects": ["found late"]}
+    assert store.read_metadata(path, artifacts.FEATURES) == spec
+
+
+def test_many_features_scan_into_one_array(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = {f"u{i:04}": rng.normal(size=(rng.integers(1, 9), 3)).astype(np.float32) for i in range(300)}
+    for group in (store.ROW_GROUP, 10_000):  # three row groups, one
+        monkeypatch.setattr(store, "ROW_GROUP", group)
+        store.write_features(tmp_path / "s", arrays.items(), {})
+        ids, values, starts = store.scan_features(tmp_path / "s")
+        assert ids == list(arrays)
+        for i, array in enumerate(arrays.values()):
+            np.testing.assert_array_equal(values[starts[i] : starts[i + 1]], array)
+    assert not values.flags.owndata  # one row group: a view of Arrow's buffer
+    assert {name: array.shape for name, array in store.iterate_features(tmp_path / "s")} == {k: v.shape for k, v in arrays.items()}
+
+
+def test_no_features_are_a_store_too(tmp_path):
+    store.write_features(tmp_path / "s", [], {})
+    assert store.read_features(tmp_path / "s") == {}
+    assert list(store.iterate_features(tmp_path / "s")) == []
+    assert [len(found) for found in store.scan_features(tmp_path / "s")] == [0, 0, 1]
 
 
 def test_same_features_are_the_same_bytes(tmp_path):
     store.write_features(tmp_path / "1", ARRAYS.items(), {})
-    store.write_features(tmp_path / "2", reversed(ARRAYS.items()), {})
+    store.write_features(tmp_path / "2", iter(list(ARRAYS.items())), {})
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
@@ -37,10 +60,37 @@ def test_a_missing_utterance_is_named(tmp_path):
         store.read_features(tmp_path / "s", ["a", "c"])
 
 
-def test_arrays_of_two_sizes_are_refused(tmp_path):
-    with pytest.raises(StoreError, match="one dim and dtype"):
-        store.write_features(tmp_path / "s", [("a", np.ones((1, 2))), ("b", np.ones((1, 3)))], {})
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([("a", np.ones((1, 2))), ("b", np.ones((1, 3)))], r"b: an array \(1, 3\) of <f8; expected \(n_frames, 2\) of <f8"),
+        ([("a", np.ones((1, 2))), ("b", np.ones((1, 2), np.float32))], "b: an array .* of <f4; expected"),
+        ([("a", np.ones(2))], "a: an array"),
+        ([("b", np.ones((1, 2))), ("a", np.ones((1, 2)))], "a after b: ids must ascend"),
+        ([("a", np.ones((1, 2))), ("a", np.ones((1, 2)))], "a after a: ids must ascend"),
+        ([("a", np.array([[1, np.nan]]))], "a: a value is not finite"),
+    ],
+)
+def test_features_that_do_not_belong_together_are_refused_and_leave_nothing(tmp_path, rows, says):
+    with pytest.raises(StoreError, match=says):
+        store.write_features(tmp_path / "s", rows, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_parts_is_read_by_id(tmp_path):
+    for part, ids in (("00000", "aab"), ("00001", "cdd")):
+        rows = {"utterance_id": list(ids), "frame": range(3), "time_s": [0.0, 0.5, 1.0], "values": [name.encode() for name in ids]}
+        store.write_table(tmp_path / f"{part}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
+    with pytest.raises(StoreError, match=r"no INDEX\.json in it"):
+        store.read_parts(tmp_path, artifacts.FRAMES)
+    store.write_index(tmp_path, artifacts.FRAMES, {"code": "c0"})
+    assert store.read_index(tmp_path)["parts"][1] == {"name": "00001.parquet", "rows": 3, "utterances": 2, "first": "c", "last": "d"}
+    assert store.read_parts(tmp_path, artifacts.FRAMES)["utterance_id"].tolist() == list("aabcdd")
+    (tmp_path / "00001.parquet").write_bytes(b"broken")  # not opened for what it does not hold
+    assert store.read_parts(tmp_path, artifacts.FRAMES, ["a"], ["values"])["values"].tolist() == [b"a", b"a"]
+    with pytest.raises(StoreError, match="not a readable Parquet file"):
+        store.read_parts(tmp_path, artifacts.FRAMES, ["d"])
+    assert store.read_parts(tmp_path, artifacts.FRAMES, []).empty
 
 
 def split_table(**columns):

@@ -1,5 +1,6 @@
 """A random BERT of two small layers with a word-level tokenizer, saved in the Hub's format; the same every time."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -21,4 +22,11 @@ def save_tiny_bert(folder: Path, dim: int = 16) -> Path:
     torch.manual_seed(0)
     config = BertConfig(vocab_size=len(vocab), hidden_size=dim, num_hidden_layers=2, num_attention_heads=2, intermediate_size=2 * dim)
     BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def save_tiny_checkpoint(folder: Path) -> Path:
+    """The same as a folder of data/checkpoints/."""
+    save_tiny_bert(folder)
+    (folder / "SOURCE.json").write_text(json.dumps({"name": "tiny", "place": "folder", "sha256": "0" * 64, "files": {}}))
     return folder

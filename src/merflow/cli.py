@@ -22,6 +22,8 @@ app = typer.Typer(
 Slice = Annotated[str, typer.Option("--params", help="the stage's slice of params.yaml, as JSON")]
 Out = Annotated[Path, typer.Option(help="file to make")]
 Paths = Annotated[list[Path], typer.Argument(help="files to read")]
+Shard = Annotated[int, typer.Option(min=0, help="number of the shard")]
+Shards = Annotated[int, typer.Option(min=1, help="of so many")]
 
 
 @app.callback()
@@ -79,19 +81,39 @@ def prepare(corpus: str, params: Slice, raw: Annotated[Path, typer.Option(help="
 
 
 @app.command()
-def extract(
-    feature: str,
-    params: Slice,
-    utterances: Annotated[Path, typer.Option(help="utterances.parquet")],
-    shard: Annotated[int, typer.Option(min=0)],
-    shards: Annotated[int, typer.Option(min=1)],
-    out: Out,
-) -> None:
+def checkpoint(name: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
+    """Download, link or make a pre-trained model or word vectors."""
+    from merflow.checkpoints.fetch import fetch as step
+
+    values = parameters.slice_of(params)
+    step(name, values[f"checkpoints.{name}"], out.parent, scratch, Path("data/digests"))
+
+
+@app.command()
+def decode(inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out) -> None:
+    """Decode the clips of one shard: sound and two samplings of pictures."""
+    from merflow.media.step import decode_shard
+
+    values = parameters.slice_of(params)
+    raw, utterances = _named(inputs, "SOURCE.json").parent, _named(inputs, "utterances.parquet")
+    decode_shard(utterances, raw, values["media"], values["code"], shard, shards, out)
+
+
+@app.command()
+def assemble(shards: Paths, out: Out) -> None:
+    """Put the decoded shards of a corpus in one place."""
+    from merflow.media.step import assemble as step
+
+    step([shard.parent for shard in shards], out.parent.parent)
+
+
+@app.command()
+def extract(feature: str, inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out) -> None:
     """Extract a feature of one shard of a corpus' utterances."""
     from merflow.features.extract import extract_shard
 
     values = parameters.slice_of(params)
-    extract_shard(feature, values[f"features.{feature}"], values["code"], utterances, shard, shards, out)
+    extract_shard(feature, values[f"features.{feature}"], values["code"], inputs, shard, shards, out)
 
 
 @app.command()
@@ -128,7 +150,8 @@ def train(
         precision=values["training"]["precision"],
         keep_weights=values[f"papers.{paper}.keep_weights"],
         code=values["code"],
-        prepared=inputs[0].parent,
+        prepared=_named(inputs, "utterances.parquet").parent,
+        checkpoint=next((path.parent for path in inputs if path.name == "SOURCE.json"), None),
         fold=fold,
         seed=seed,
         out=out.parent,

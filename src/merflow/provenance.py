@@ -22,6 +22,8 @@ INERT = frozenset(
         "merflow.params",
         "merflow.progress",
         "merflow.provenance",
+        "merflow.checkpoints",
+        "merflow.checkpoints.demo",
         "merflow.corpora",
         "merflow.features",
         "merflow.papers",

@@ -1,5 +1,6 @@
 """`merflow status`: what is at hand, what the next run would do, and what is missing, on one screen."""
 
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, checkpoints, corpora, params, store
-from merflow.errors import CheckpointError
+from merflow import artifacts, corpora, params, store
 
 GIB = 1024**3
 
@@ -25,7 +25,7 @@ def show(root: Path, console: Console | None = None) -> None:
     console = console or Console()
     settings = params.load(root / "params.yaml")
     console.print(_corpora(root, settings))
-    console.print(_checkpoints(settings))
+    console.print(_checkpoints(root, settings))
     disk = shutil.disk_usage(root)
     console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB")
     console.print(f"[bold]next run[/] {_next_run(root)}")
@@ -70,14 +70,12 @@ def _how(name: str, source: str) -> str:
     return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
 
 
-def _checkpoints(settings: params.Params) -> Table:
+def _checkpoints(root: Path, settings: params.Params) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
-    for name, checkpoint in settings.checkpoints.items():
-        try:
-            at_hand = "yes" if checkpoints.resolve(checkpoint, local_only=True) else "no"
-        except CheckpointError as error:
-            at_hand = str(error)
-        table.add_row(name, checkpoint.name, at_hand)
+    for name in settings.run.checkpoints:
+        asked, card = settings.checkpoints[name].name, root / "data/checkpoints" / name / "SOURCE.json"
+        held = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
+        table.add_row(name, asked, "yes" if held == asked else f"no, {held}" if held else "no")
     return table
 
 

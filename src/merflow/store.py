@@ -109,11 +109,13 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
 def read_metadata(path: Path, schema: pa.Schema) -> dict[str, Any]:
     """What was stored beside the rows (JSON values), without reading the rows."""
     with _open(path, schema) as file:
-        packed = file.schema_arrow.metadata or {}
+        packed = file.metadata.metadata or {}
     return {key.decode(): json.loads(value) for key, value in packed.items() if not key.startswith((b"ARROW", b"pandas"))}
 
 
-def write_features(path: Path, features: Iterable[tuple[str, np.ndarray]], spec: Mapping[str, Any], defects: Callable[[], list] = list) -> None:
+def write_features(
+    path: Path, features: Iterable[tuple[str, np.ndarray]], spec: Mapping[str, Any], defects: Callable[[], list] = list
+) -> None:
     """Write a feature store row group by row group: memory does not grow with the corpus.
 
     Args:
@@ -130,7 +132,10 @@ def write_features(path: Path, features: Iterable[tuple[str, np.ndarray]], spec:
     dim, dtype = (0, "<f4") if first is None else (first[1].shape[-1], first[1].dtype.str)
     fixed = {"dim": dim, "dtype": dtype, "spec": dict(spec)}
     schema = artifacts.FEATURES.with_metadata({key: json.dumps(value, sort_keys=True) for key, value in fixed.items()})
-    with whole(path) as part, pq.ParquetWriter(part, schema, compression="none", use_dictionary=False, write_statistics=["utterance_id"]) as file:
+    with (
+        whole(path) as part,
+        pq.ParquetWriter(part, schema, compression="none", use_dictionary=False, write_statistics=["utterance_id"]) as file,
+    ):
         group: list[tuple[str, np.ndarray]] = []
         size, last = 0, ""
         for utterance_id, array in itertools.chain([] if first is None else [first], rows):
@@ -195,7 +200,7 @@ def scan_features(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """
     meta = read_metadata(path, artifacts.FEATURES)
     table = pq.read_table(path, memory_map=True)
-    chunks = [_flat(chunk, meta) for chunk in table["values"].chunks]
+    chunks = [_flat(chunk, meta) for chunk in table["values"].chunks if len(chunk)]
     values = chunks[0] if len(chunks) == 1 else np.concatenate(chunks) if chunks else np.empty((0, meta["dim"]), meta["dtype"])
     starts = np.concatenate([[0], np.cumsum(table["n_frames"].to_numpy(), dtype=np.int64)])
     return table["utterance_id"].to_pylist(), values, starts

@@ -1,20 +1,27 @@
-import logging
+import io
 
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_checkpoint import WORDS, save_tiny_bert
+import soundfile
+from tiny_checkpoint import WORDS, save_tiny_checkpoint
 
 from merflow import artifacts
 from merflow.errors import CheckpointError, ParamsError, StoreError
+from merflow.features import sources
+from merflow.features.audio import mel
 from merflow.features.extract import extract_shard, merge_shards
-from merflow.progress import log
-from merflow.store import read_features, read_metadata, write_table
+from merflow.features.extractor import Flagged
+from merflow.store import read_features, read_metadata, write_index, write_table
+
+SPEC = {"max_tokens": 28, "output": "tokens"}
+MEL = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40, "fmin": 0.0, "fmax": 8000.0, "decibels": True}
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    return {"checkpoint": {"folder": str(save_tiny_bert(tmp_path_factory.mktemp("bert")))}, "max_tokens": 64}
+def card(tmp_path_factory):
+    """SOURCE.json of a checkpoint."""
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("data") / "checkpoints" / "bert") / "SOURCE.json"
 
 
 @pytest.fixture
@@ -31,50 +38,124 @@ def utterances(tmp_path):
     return tmp_path / "utterances.parquet"
 
 
-def build(folder, utterances, spec, shards, code="c0"):
-    paths = [folder / f"{k}-of-{shards}.parquet" for k in range(shards)]
+def sounds(folder, lengths, rate=16_000):
+    """A folder of decoded sound: noise of so many samples each, silence where a length is negative."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for name, length in sorted(lengths.items()):
+        data = io.BytesIO()
+        noise = rng.uniform(-0.1, 0.1, abs(length)) * (length > 0)
+        soundfile.write(data, noise, rate, format="FLAC", subtype="PCM_16")
+        rows.append({"utterance_id": name, "n_samples": abs(length), "values": data.getvalue()})
+    write_table(folder / "audio" / "00000.parquet", pd.DataFrame(rows), artifacts.AUDIO)
+    write_index(folder / "audio", artifacts.AUDIO, {})
+    return folder / "audio" / "INDEX.json"
+
+
+def build(folder, inputs, shards, code="c0", feature="bert", spec=SPEC):
+    paths = [folder / f"{feature}-{k}-of-{shards}.parquet" for k in range(shards)]
     for k, path in enumerate(paths):
-        extract_shard("bert", spec, code, utterances, k, shards, path)
-    merge_shards(paths, folder / f"bert-{shards}.parquet")
-    return folder / f"bert-{shards}.parquet"
+        extract_shard(feature, spec, code, inputs, k, shards, path)
+    merge_shards(paths, folder / f"{feature}-{shards}.parquet")
+    return folder / f"{feature}-{shards}.parquet"
 
 
-def test_store_does_not_depend_on_the_number_of_shards(tmp_path, utterances, spec, monkeypatch, caplog):
-    monkeypatch.setattr(log, "propagate", True)
-    with caplog.at_level(logging.INFO, "merflow"):
-        one = build(tmp_path, utterances, spec, 1)
-    assert "1 of 600 utterances have no text and are not in the store" in caplog.text
-    assert build(tmp_path, utterances, spec, 2).read_bytes() == one.read_bytes()
-    assert build(tmp_path, utterances, spec, 5).read_bytes() == one.read_bytes()  # two of the five are empty
+def test_store_does_not_depend_on_the_number_of_shards(tmp_path, utterances, card):
+    one = build(tmp_path, [utterances, card], 1)
+    assert build(tmp_path, [utterances, card], 2).read_bytes() == one.read_bytes()
+    assert build(tmp_path, [utterances, card], 5).read_bytes() == one.read_bytes()  # two of the five are empty
     arrays = read_features(one)
-    assert len(arrays) == 599
-    assert "u007" not in arrays
+    assert set(arrays) == {f"u{i:03}" for i in range(600)} - {"u007"}  # it has no text
     assert {a.shape[1] for a in arrays.values()} == {16}
     assert min(len(a) for a in arrays.values()) == 2  # an empty text
+    assert max(len(a) for a in arrays.values()) == SPEC["max_tokens"]
 
 
-def test_store_says_what_made_it(tmp_path, utterances, spec):
-    extract_shard("bert", spec, "c0", utterances, 0, 3, tmp_path / "0.parquet")
-    stored = read_metadata(tmp_path / "0.parquet", artifacts.FEATURES)["spec"]
-    assert stored["feature"] == "bert"
-    assert stored["params"] == spec
-    assert stored["code"] == "c0"
-    assert stored["checkpoint"] == spec["checkpoint"]["folder"]
-    assert set(stored["versions"]) == {"torch", "transformers", "tokenizers"}
+def test_store_says_what_made_it_and_what_was_found(tmp_path, utterances, card):
+    stored = read_metadata(build(tmp_path, [utterances, card], 3), artifacts.FEATURES)
+    assert stored["dim"] == 16
+    spec = stored["spec"]
+    assert (spec["feature"], spec["params"], spec["code"]) == ("bert", SPEC, "c0")
+    assert (spec["checkpoint"]["name"], len(spec["checkpoint"]["sha256"])) == ("tiny", 64)
+    assert set(spec["versions"]) == {"torch", "transformers", "tokenizers"}
+    arrays = read_features(tmp_path / "bert-3.parquet")
+    cut = {defect["utterance_id"] for defect in stored["defects"] if defect["kind"] == "long text"}
+    assert cut
+    assert all(len(arrays[utterance_id]) == SPEC["max_tokens"] for utterance_id in cut)
+    assert stored["defects"][0]["action"] == "cut to 28"
 
 
-def test_shards_of_other_code_are_refused(tmp_path, utterances, spec):
-    extract_shard("bert", spec, "c0", utterances, 0, 3, tmp_path / "0.parquet")
-    extract_shard("bert", spec, "c1", utterances, 1, 3, tmp_path / "1.parquet")
+def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
+    extract_shard("bert", SPEC, "c0", [utterances, card], 0, 3, tmp_path / "0.parquet")
+    extract_shard("bert", SPEC, "c1", [utterances, card], 1, 3, tmp_path / "1.parquet")
     with pytest.raises(StoreError, match="made by other parameters, code or libraries"):
         merge_shards([tmp_path / "0.parquet", tmp_path / "1.parquet"], tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_wrong_parameters_and_checkpoints_are_one_line(tmp_path, utterances, spec):
+def test_wrong_parameters_inputs_and_checkpoints_are_one_line(tmp_path, utterances, card):
     with pytest.raises(ParamsError, match=r"features\.bert: max_tokens"):
-        extract_shard("bert", spec | {"max_tokens": 0}, "c0", utterances, 0, 1, tmp_path / "0.parquet")
-    (tmp_path / "no model").mkdir()
-    with pytest.raises(CheckpointError, match=r"lacks config.json"):
-        extract_shard("bert", spec | {"checkpoint": {"folder": str(tmp_path / "no model")}}, "c0", utterances, 0, 1, tmp_path / "0.parquet")
+        extract_shard("bert", SPEC | {"max_tokens": 0}, "c0", [utterances, card], 0, 1, tmp_path / "0.parquet")
+    with pytest.raises(ParamsError, match="made from audio needs it among the dependencies of its stage"):
+        extract_shard("mel", MEL, "c0", [utterances], 0, 1, tmp_path / "0.parquet")
+    empty = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
+    empty.parent.mkdir(parents=True)
+    empty.write_text("{}")
+    with pytest.raises(CheckpointError, match=r"no model: cannot be loaded as AutoModel"):
+        extract_shard("bert", SPEC, "c0", [utterances, empty], 0, 1, tmp_path / "0.parquet")
     assert not (tmp_path / "0.parquet").exists()
+
+
+def test_short_and_silent_sounds_are_stored_and_the_short_one_is_counted(tmp_path):
+    index = sounds(tmp_path, {"long": 16_000, "short": 960, "silent": -8_000})
+    stored = build(tmp_path, [index], 1, feature="mel", spec=MEL)
+    assert {name: array.shape for name, array in read_features(stored).items()} == {
+        "long": (101, 40),
+        "short": (11, 40),
+        "silent": (51, 40),
+    }
+    assert read_metadata(stored, artifacts.FEATURES)["defects"] == [
+        {"utterance_id": "short", "kind": "short sound", "detail": "0.060 s of sound", "action": "silence added up to 0.1 s"}
+    ]
+
+
+def test_what_is_not_finite_or_not_there_is_counted_and_not_stored(tmp_path, monkeypatch):
+    def extract(blocks, params, checkpoint):
+        for _ in [item for block in blocks for item in block][:1]:
+            yield np.array([[1.0, np.nan]], np.float32)
+            yield Flagged(None, "no voice", "silence only", "not in the store")
+            yield np.ones((1, 2), np.float32)
+
+    monkeypatch.setattr(mel, "extract", extract)
+    index = sounds(tmp_path, {"a": 3200, "b": 3200, "c": 3200})
+    stored = build(tmp_path, [index], 1, feature="mel", spec=MEL)
+    assert set(read_features(stored)) == {"c"}
+    found = [(d["utterance_id"], d["kind"], d["detail"]) for d in read_metadata(stored, artifacts.FEATURES)["defects"]]
+    assert found == [("a", "not finite", "1 of 2 values"), ("b", "no voice", "silence only")]
+
+
+@pytest.mark.parametrize(
+    ("rate", "cut", "says"), [(8_000, None, "8000 Hz, 1 channels, expected 16000 Hz mono"), (16_000, 60, "not readable as FLAC")]
+)
+def test_a_foreign_or_broken_sound_in_a_store_is_one_line(tmp_path, rate, cut, says):
+    index = sounds(tmp_path, {"a": 3200}, rate)
+    if cut:
+        rows = pd.read_parquet(index.parent / "00000.parquet")
+        rows["values"] = [data[:cut] for data in rows["values"]]
+        write_table(index.parent / "00000.parquet", rows, artifacts.AUDIO)
+    with pytest.raises(StoreError, match=says):
+        build(tmp_path, [index], 1, feature="mel", spec=MEL)
+
+
+def test_a_broken_picture_in_a_store_is_one_line(tmp_path):
+    rows = pd.DataFrame({"utterance_id": ["a"], "frame": [0], "time_s": [0.0], "values": [b"\xff\xd8 no picture"]})
+    write_table(tmp_path / "frames_15" / "00000.parquet", rows, artifacts.FRAMES)
+    write_index(tmp_path / "frames_15", artifacts.FRAMES, {})
+    with pytest.raises(StoreError, match="frames_15: a: a picture is not readable as JPEG"):
+        sources.Pictures(tmp_path / "frames_15").read(["a"])
+
+
+def test_a_corpus_without_the_modality_gives_an_empty_store(tmp_path):
+    (tmp_path / "audio").mkdir()
+    write_index(tmp_path / "audio", artifacts.AUDIO, {})
+    assert read_features(build(tmp_path, [tmp_path / "audio" / "INDEX.json"], 2, feature="mel", spec=MEL)) == {}

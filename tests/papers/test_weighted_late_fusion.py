@@ -6,7 +6,7 @@ import torch
 import yaml
 from tiny_checkpoint import save_tiny_bert
 
-from merflow.features.text.tokens import tokenise
+from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import SYSTEMS, TextClassifier
 from merflow.training.batches import Examples
 
@@ -20,7 +20,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def examples(tiny):
-    return Examples(["a", "b", "c"], {"tokens": tokenise(TEXTS, tiny, 512)}, np.array([0, 1, 2]))
+    return Examples(["a", "b", "c"], {"tokens": Tokenizer(tiny)(TEXTS, 512)[0]}, np.array([0, 1, 2]))
 
 
 def test_every_system_of_the_parameters_can_be_built():

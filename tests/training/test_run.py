@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from tiny_checkpoint import save_tiny_bert
+from tiny_checkpoint import save_tiny_checkpoint
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
@@ -16,9 +16,13 @@ WORDS = {"joy": "great", "sadness": "sad", "anger": "angry", "neutral": "oh"}
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    folder = save_tiny_bert(tmp_path_factory.mktemp("bert"))
-    return {"checkpoint": {"folder": str(folder)}, "batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.01, "epochs": 4} | {
+def checkpoint(tmp_path_factory):
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "bert")
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return {"batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.01, "epochs": 4} | {
         "max_tokens": 64,
         "pooling": "mean",
         "dropout": 0.1,
@@ -27,7 +31,7 @@ def settings(tmp_path_factory):
 
 
 @pytest.fixture
-def prepared(tmp_path):
+def prepared(tmp_path, checkpoint):
     """120 utterances whose text names the emotion; the first half train, then a quarter dev, a quarter test; one without text."""
     rng = np.random.default_rng(5)
     rows, splits = [], []
@@ -39,13 +43,14 @@ def prepared(tmp_path):
     folder = tmp_path / "data" / "corpora" / "meld"
     write_table(folder / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES, {"source": "demo"})
     write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
+    (folder / "checkpoint").symlink_to(checkpoint)
     return folder
 
 
 def train(prepared, settings, out, **changes):
     call = {"paper": "weighted_late_fusion", "system": "text_bert_8", "corpus": "meld", "protocol": "clean", "settings": settings}
     call |= {"protocol_settings": {"scheme": "official", "select": "dev", "seeds": [1, 2]}, "precision": "fp32", "keep_weights": True}
-    call |= {"code": "c0", "prepared": prepared, "fold": 0, "seed": 1, "out": out, "scratch": out}
+    call |= {"checkpoint": prepared / "checkpoint", "code": "c0", "prepared": prepared, "fold": 0, "seed": 1, "out": out, "scratch": out}
     run.train(**call | changes)
     return out
 
@@ -84,7 +89,7 @@ def test_train_writes_predictions_run_and_weights(prepared, settings, tmp_path):
         "device": "cpu",
         "code": "c0",
     }
-    assert record["checkpoint"] == settings["checkpoint"]["folder"]
+    assert record["checkpoint"] == "tiny"
     assert record["settings"] == settings
     assert [one["epoch"] for one in record["history"]] == [1, 2, 3, 4]
     assert record["selected_epoch"] in (1, 2, 3, 4)

@@ -110,8 +110,21 @@ class Checkout:
         return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+#: A feature of each kind of input: more of them cost time and show nothing else.
+FEATURES = {"bert": ["bert"], "audio": ["mel"], "clip": ["clip"]}
+
+
+def ask_for(path: Path, **features: list[str]) -> None:
+    """Let params.yaml at `path` ask for `features` only, and for the checkpoints that these and the text systems need."""
+    params = yaml.safe_load(path.read_text())
+    params["run"]["features"] = {group: features.get(group, []) for group in params["run"]["features"]}
+    params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]
+    params["run"]["sequences"] = {"corpora": [], "features": []}
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
 def fresh(path: Path, fake: bool = True) -> Checkout:
-    """A checkout of the project as it stands, in which nothing was run."""
+    """A checkout of the project as it stands, in which nothing was run; a fake one asks for fewer features."""
     for part in PARTS:
         source, target = ROOT / part, path / part
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,6 +132,8 @@ def fresh(path: Path, fake: bool = True) -> Checkout:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, target)
+    if fake:
+        ask_for(path / "params.yaml", **FEATURES)
     checkout = Checkout(path, fake)
     checkout.run("git", "init", "--quiet")
     (path / ".dvc/tmp").mkdir()
@@ -146,6 +161,12 @@ def checkout(built, tmp_path) -> Checkout:
 def real_checkout():
     """Makes checkouts with the real steps."""
     return lambda path: fresh(path, fake=False)
+
+
+@pytest.fixture(scope="session")
+def fewer_features():
+    """Lets a params.yaml ask for some features only."""
+    return ask_for
 
 
 @pytest.fixture(scope="session")

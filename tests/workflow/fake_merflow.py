@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 arguments = sys.argv[1:]
-step = next(a for a in arguments if a in {"fetch", "prepare", "extract", "merge", "train", "gather", "score", "tables", "report"})
+STEPS = {"fetch", "prepare", "checkpoint", "decode", "assemble", "extract", "merge", "train", "gather", "score", "tables", "report"}
+step = next(a for a in arguments if a in STEPS)
 out = Path(arguments[arguments.index("--out") + 1])
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
@@ -25,8 +26,12 @@ for argument in arguments[2:]:  # without --log FILE
         sha.update(json.dumps({k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True).encode())
     elif argument != str(out) and Path(argument).is_file():
         sha.update(Path(argument).read_bytes())
-siblings = {"prepare": ["splits.parquet", "defects.csv"], "gather": ["run.json"]}.get(step, [])
-for path in [out, *(out.with_name(name) for name in siblings)]:
+siblings = {
+    "prepare": ["splits.parquet", "defects.csv"],
+    "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],
+    "gather": ["run.json"],
+}.get(step, [])
+for path in [out, *(Path(os.path.normpath(out.parent / name)) for name in siblings)]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.write_text(f"{path.name} {sha.hexdigest()}\n")

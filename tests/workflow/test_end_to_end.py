@@ -10,16 +10,16 @@ from merflow import artifacts, store
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory, real_checkout, tiny_bert):
+def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     """A checkout whose params ask for one corpus, one system, one epoch and a random checkpoint of a few thousand weights."""
     checkout = real_checkout(tmp_path_factory.mktemp("small") / "checkout")
     path = checkout.path / "params.yaml"
+    fewer_features(path, bert=["bert"], audio=["mel"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"] |= {"corpora": ["meld"], "shards": {"meld": 2}}
-    params["run"]["weighted_late_fusion"] |= {"text": ["text_bert_16"]}
+    params["run"]["weighted_late_fusion"] |= {"bert": ["text_bert_16"]}
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
-    params["features"]["bert"]["checkpoint"] = {"folder": str(tiny_bert)}
-    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"] |= {"checkpoint": {"folder": str(tiny_bert)}, "epochs": 1}
+    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"] |= {"epochs": 1}
     path.write_text(yaml.safe_dump(params, sort_keys=False))
     checkout.snakemake()
     return checkout
@@ -31,6 +31,9 @@ def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
     assert set(splits["split"]) == {"train", "dev", "test"}
     features = store.read_features(small.path / "data/features/meld/bert.parquet")
     assert set(features) == set(utterances.loc[utterances["text"].notna(), "utterance_id"])
+    for feature, media, schema in (("mel", "audio", artifacts.AUDIO), ("face", "frames_every10", artifacts.FRAMES)):
+        decoded = store.read_parts(small.path / "data/media/meld" / media, schema, columns=["utterance_id"])
+        assert set(store.read_features(small.path / f"data/features/meld/{feature}.parquet")) == set(decoded["utterance_id"])
     for protocol, seeds in (("as_published", {1}), ("clean", {1, 2})):
         folder = small.path / f"results/weighted_late_fusion/text_bert_16/meld-{protocol}"
         predictions = store.read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)

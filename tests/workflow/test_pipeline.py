@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ALL = {"fetch": 4, "prepare": 4, "extract": 4, "merge": 4, "train": 6, "gather": 4, "score": 1, "tables": 1, "report": 1}
+ALL = {"fetch": 4, "prepare": 4, "checkpoint": 2, "decode": 4, "assemble": 4, "extract": 12, "merge": 12, "train": 6, "gather": 4}
+ALL |= {"score": 1, "tables": 1, "report": 1}
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 ONE_SYSTEM = {"train": 3, "gather": 2} | BELOW_SCORE  # one seed as published, two seeds clean
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.learning_rate"
@@ -41,6 +42,15 @@ CHANGES = [
         id="a seed more",
     ),
     pytest.param(lambda c: c.set("features.bert.max_tokens", 64), {"extract": 4, "merge": 4}, None, id="a feature's parameter"),
+    pytest.param(
+        lambda c: c.set("media.jpeg_quality", 90), {"decode": 4, "assemble": 4, "extract": 8, "merge": 8}, None, id="quality of pictures"
+    ),
+    pytest.param(
+        lambda c: c.edit("src/merflow/features/audio/mel.py", "def extract(", "MARK = 1\n\n\ndef extract("),
+        {"extract": 4, "merge": 4},
+        None,
+        id="an extractor's code",
+    ),
     pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="an evaluation parameter"),
     pytest.param(
         lambda c: c.edit("src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("),
@@ -53,7 +63,7 @@ CHANGES = [
     ),
     pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
     pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.text", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
 ]
 
 
@@ -78,7 +88,7 @@ def test_another_number_of_shards_gives_the_same_store(checkout):
     checkout.dvc("repro")
     assert checkout.steps() == {}
     checkout.snakemake()  # shards under new names have no record with Snakemake, so it extracts again what DVC knows to be the same
-    assert checkout.steps() == {"extract": 2, "merge": 1}
+    assert checkout.steps() == {"decode": 2, "assemble": 1, "extract": 6, "merge": 3}
     assert set(checkout.artifacts()) == set(before)
 
 
@@ -100,7 +110,7 @@ def test_a_new_source_of_one_corpus_leaves_the_others_alone(checkout, tmp_path):
     checkout.set("corpora.meld.source", str(tmp_path / "meld"))
     checkout.snakemake()
     steps = checkout.steps()
-    assert (steps["fetch"], steps["prepare"], steps["merge"], steps["gather"]) == (1, 1, 1, 4)
+    assert (steps["fetch"], steps["prepare"], steps["assemble"], steps["merge"], steps["gather"]) == (1, 1, 1, 3, 4)
 
 
 def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
@@ -151,8 +161,8 @@ def test_asking_for_one_artifact_commits_only_what_it_needed(checkout):
     checkout.snakemake("--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet")
     assert checkout.steps() == {"train": 2, "gather": 1}
     stale = checkout.dvc("status", "--json").stdout
-    assert "weighted_late_fusion_text@meld-as_published-text_bert_16" in stale
-    assert "weighted_late_fusion_text@meld-clean-text_bert_16" not in stale
+    assert "weighted_late_fusion_bert@meld-as_published-text_bert_16" in stale
+    assert "weighted_late_fusion_bert@meld-clean-text_bert_16" not in stale
     checkout.snakemake()
     assert checkout.steps() == {"train": 1, "gather": 1} | BELOW_SCORE
 

@@ -73,11 +73,11 @@ class Sounds:
         if rate != SAMPLING_RATE or samples.ndim != 1:
             found = f"{rate} Hz, {samples.ndim} channels"
             raise StoreError(f"{self._folder}: {utterance_id}: {found}, expected {SAMPLING_RATE} Hz mono; delete the folder and run again")
-        if short := round(SHORTEST_S * SAMPLING_RATE) - len(samples):
-            if short > 0:
-                detail = f"{len(samples) / SAMPLING_RATE:.3f} s of sound"
-                self.defects.append(Defect(utterance_id, "short sound", detail, f"silence added up to {SHORTEST_S} s"))
-                samples = np.pad(samples, (0, short))
+        short = round(SHORTEST_S * SAMPLING_RATE) - len(samples)
+        if short > 0:
+            detail = f"{len(samples) / SAMPLING_RATE:.3f} s of sound"
+            self.defects.append(Defect(utterance_id, "short sound", detail, f"silence added up to {SHORTEST_S} s"))
+            samples = np.pad(samples, (0, short))
         return samples
 
 

@@ -18,10 +18,9 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from merflow import artifacts
-from merflow.checkpoints import resolve
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
-from merflow.errors import CorpusError, ParamsError, StoreError
-from merflow.features.text.tokens import tokenise
+from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
+from merflow.features.text.tokens import Tokenizer
 from merflow.papers import PAPERS
 from merflow.params import FineTuning, Protocol, explain
 from merflow.progress import log
@@ -45,6 +44,7 @@ def train(
     keep_weights: bool,
     code: str,
     prepared: Path,
+    checkpoint: Path | None,
     fold: int,
     seed: int,
     out: Path,
@@ -66,6 +66,7 @@ def train(
         keep_weights: store the selected weights.
         code: digest of the code that runs.
         prepared: folder with utterances.parquet and splits.parquet.
+        checkpoint: folder in data/checkpoints/ of the pre-trained model that the system starts from.
         fold: from 0.
         seed: of this run.
         out: folder to write to.
@@ -86,16 +87,17 @@ def train(
             f"{corpus}: its utterances carry several labels, {paper} tells single ones apart; take it out of run.{paper}.corpora"
         )
     classes = CLASSES[corpus]
-    folder = resolve(tuning.checkpoint)
+    card = _card(checkpoint)
+    assert checkpoint is not None  # _card has looked
     parts = _parts(prepared, how.scheme, fold, row)
 
-    state_path = scratch / f"state-{_fingerprint([system, settings, protocol_settings, precision, code, fold, seed], parts)}.pt"
-    to_examples = partial(_examples, system=row, classes=classes, folder=folder, max_tokens=tuning.max_tokens)
+    state_path = scratch / f"state-{_fingerprint([system, card, settings, protocol_settings, precision, code, fold, seed], parts)}.pt"
+    to_examples = partial(_examples, system=row, classes=classes, tokenizer=Tokenizer(checkpoint), max_tokens=tuning.max_tokens)
     log.info(
         "%s on %s, %s, fold %d, seed %d: %d train, %d dev", system, corpus, protocol, fold, seed, len(parts["train"]), len(parts["dev"])
     )
     dev = to_examples(parts["dev"])
-    build = partial(row.build, folder, len(classes), pooling=tuning.pooling, dropout=tuning.dropout)
+    build = partial(row.build, checkpoint, len(classes), pooling=tuning.pooling, dropout=tuning.dropout)
     fitted = fit(build, to_examples(parts["train"]), dev, tuning, how.select, seed, precision, state_path)  # type: ignore[arg-type]
     tables = [
         _predictions(fitted, part, examples, classes, fold, seed) for part, examples in (("dev", dev), ("test", to_examples(parts["test"])))
@@ -115,7 +117,7 @@ def train(
         "source": read_metadata(prepared / "utterances.parquet", artifacts.UTTERANCES).get("source"),
         "protocol": protocol,
         "scheme": how.scheme,
-        "checkpoint": tuning.checkpoint.name,
+        "checkpoint": card["name"],
         "settings": settings,
         "select": how.select,
         "code": code,
@@ -164,6 +166,14 @@ def _system(paper: str, name: str) -> System:
     return systems[name]
 
 
+def _card(checkpoint: Path | None) -> dict[str, Any]:
+    """SOURCE.json of the checkpoint: its name and digests."""
+    if checkpoint is None:
+        raise CheckpointError("dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/; add one to its dependencies")
+    card: dict[str, Any] = json.loads(_present(checkpoint / "SOURCE.json").read_text(encoding="utf-8"))
+    return card
+
+
 def _parts(prepared: Path, scheme: str, fold: int, system: System) -> dict[str, pd.DataFrame]:
     """Utterances of train, dev and test that have what the system takes, in the order of their ids."""
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "text", "labels"])
@@ -181,14 +191,17 @@ def _parts(prepared: Path, scheme: str, fold: int, system: System) -> dict[str, 
     return parts
 
 
-def _examples(part: pd.DataFrame, system: System, classes: Sequence[str], folder: Path, max_tokens: int) -> Examples:
+def _examples(part: pd.DataFrame, system: System, classes: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> Examples:
     for utterance_id, labels in part[["utterance_id", "labels"]].itertuples(index=False):
         if len(labels) != 1 or labels[0] not in classes:
             raise CorpusError(
                 f"{utterance_id}: expected one label of {', '.join(classes)}, found {', '.join(labels) or 'none'}; prepare it again"
             )
     labels = np.array([classes.index(labels[0]) for labels in part["labels"]])
-    inputs = {"tokens": tokenise(part["text"].tolist(), folder, max_tokens)}
+    tokens, lengths = tokenizer(part["text"].tolist(), max_tokens)
+    if cut := sum(length > max_tokens for length in lengths):
+        log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)
+    inputs = {"tokens": tokens}
     return Examples(part["utterance_id"].tolist(), {name: inputs[name] for name in system.inputs}, labels)
 
 
@@ -225,7 +238,7 @@ def _fold_and_seed(record_and_run: tuple[dict[str, Any], Path]) -> tuple[int, in
 
 def _present(path: Path) -> Path:
     if not path.exists():
-        raise StoreError(f"{path}: no such file; delete {path.parent} and train again")
+        raise StoreError(f"{path}: no such file; delete {path.parent} and run again")
     return path
 
 

@@ -1,0 +1,18 @@
+# Checkpoints: pre-trained models and word vectors, downloaded, linked or made once.
+#   out: data/checkpoints/<name>/ (SOURCE.json says which, with digests)
+
+
+rule checkpoint:
+    output:
+        plan.checkpoint.outs,
+    log:
+        "build/logs/checkpoint/{checkpoint}.log",
+    benchmark:
+        "build/benchmarks/checkpoint/{checkpoint}.tsv"
+    params:
+        cfg=plan.checkpoint.cfg,
+        scratch="build/fetch/checkpoints/{checkpoint}",
+    message:
+        "checkpoint {wildcards.checkpoint}"
+    shell:
+        "merflow --log {log} checkpoint {wildcards.checkpoint} --params {params.cfg:q} --scratch {params.scratch} --out {output}"
