@@ -80,7 +80,7 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
 def test_rules_subcommands_and_stages_have_the_same_names():
     from merflow.cli import app
 
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {"params", "status"}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {"params", "status", "stores"}
     rules = {
         line.split()[1].rstrip(":")
         for path in (ROOT / "workflow/rules").glob("*.smk")

@@ -1,4 +1,4 @@
-"""The command line: one subcommand per rule, with the rule's name, plus `params` and `status`.
+"""The command line: one subcommand per rule, with the rule's name, plus `params`, `status` and `stores`.
 
 Steps get their slice of params.yaml as canonical JSON (``--params``) and every path as an argument: no step
 reads what it was not handed. Modules are imported inside the subcommands, so that `merflow tables` starts without torch.
@@ -58,6 +58,14 @@ def params_(
 def status() -> None:
     """What is at hand, what the next run would do, and what is missing."""
     from merflow.status import show
+
+    show(Path())
+
+
+@app.command()
+def stores() -> None:
+    """Decoded media and feature stores at hand: size, cost, defects."""
+    from merflow.stores import show
 
     show(Path())
 

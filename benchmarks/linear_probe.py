@@ -1,0 +1,62 @@
+"""What a feature knows: unweighted average recall of a linear classifier on it, beside chance, speakers or official parts apart.
+
+Scaler and classifier are fitted on the train part of each fold; test parts are pooled. Sequences are averaged over time.
+The interval resamples speakers. Needs the corpus and the feature in data/, made by the workflow:
+
+    python benchmarks/linear_probe.py ravdess compare_2016 --scheme actors
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from merflow import artifacts
+from merflow.corpora.labels import CLASSES
+from merflow.evaluation.intervals import seed_mean
+from merflow.evaluation.metrics import names
+from merflow.params import Evaluation
+from merflow.store import read_features, read_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", choices=["meld", "iemocap", "ravdess"])
+    parser.add_argument("features", nargs="+")
+    parser.add_argument("--scheme", default="official")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    arguments = parser.parse_args()
+
+    prepared = arguments.data / "corpora" / arguments.corpus
+    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
+    splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
+    members = splits[splits["scheme"] == arguments.scheme].merge(utterances, on="utterance_id")
+    members["label"] = members["labels"].str[0]
+    classes = list(CLASSES[arguments.corpus])
+    for feature in arguments.features:
+        arrays = read_features(arguments.data / "features" / arguments.corpus / f"{feature}.parquet")
+        vectors = {utterance_id: values.mean(axis=0) for utterance_id, values in arrays.items()}
+        usable = members[members["utterance_id"].isin(vectors)]
+        speakers = sorted(usable["speaker"].unique())
+        counts = np.zeros((len(speakers), 1, len(classes), len(classes)))
+        for _, fold in usable.groupby("fold"):
+            fitted = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=500))
+            train, test = (fold[fold["split"] == part] for part in ("train", "test"))
+            fitted.fit(np.stack([vectors[name] for name in train["utterance_id"]]), train["label"])
+            predicted = fitted.predict(np.stack([vectors[name] for name in test["utterance_id"]]))
+            for speaker, true, guess in zip(test["speaker"], test["label"], predicted, strict=True):
+                counts[speakers.index(speaker), 0, classes.index(true), classes.index(guess)] += 1
+        mean, _, (low, high) = seed_mean(counts, Evaluation(resamples=1000, confidence=0.95, seed=1))
+        uar = names(tuple(classes)).index(("uar", None))
+        present = int((counts.sum(axis=(0, 1, 3)) > 0).sum())
+        print(
+            f"{arguments.corpus} {feature}: UAR {mean[uar]:.3f} [{low[uar]:.3f}, {high[uar]:.3f}], chance {1 / present:.3f}; "
+            f"{int(counts.sum())} test utterances of {len(speakers)} speakers, {usable['fold'].nunique()} folds ({arguments.scheme})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`merflow stores`: every decoded medium and feature store at hand, with its size, cost and defects."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from merflow import artifacts, store
+
+MB = 1e6
+
+
+def show(root: Path, console: Console | None = None) -> None:
+    """Print the stores of the checkout at `root`; seconds are of the jobs that made them here, if they did."""
+    console = console or Console()
+    table = Table(
+        "corpus", "store", "utterances", "frames", "dim", "MB", "seconds", "made with", "defects", title="stores", title_justify="left"
+    )
+    for row in overview(root):
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
+        numbers = (f"{row['utterances']:,}", f"{row['frames']:,}", str(row["dim"] or ""), f"{row['bytes'] / MB:.1f}", seconds)
+        table.add_row(row["corpus"], row["store"], *numbers, row["with"], row["defects"])
+    console.print(table if table.row_count else "no stores yet: snakemake --cores 2")
+
+
+def overview(root: Path) -> list[dict[str, Any]]:
+    """One row per medium and feature store: corpus, store, utterances, frames, dim, bytes, seconds, with, defects."""
+    rows = [_medium(root, index.parent) for index in sorted(root.glob("data/media/*/*/INDEX.json"))]
+    rows += [_feature(root, path) for path in sorted(root.glob("data/features/*/*.parquet"))]
+    return sorted(rows, key=lambda row: row["corpus"])
+
+
+def _medium(root: Path, folder: Path) -> dict[str, Any]:
+    index, corpus = store.read_index(folder), folder.parent.name
+    defects = pd.read_csv(folder.parent / "defects.csv")["kind"].value_counts()
+    return {
+        "corpus": corpus,
+        "store": folder.name,
+        "utterances": sum(part["utterances"] for part in index["parts"]),
+        "frames": sum(part["rows"] for part in index["parts"]),
+        "dim": None,
+        "bytes": sum(path.stat().st_size for path in folder.iterdir()),
+        "seconds": _seconds(root / "build/benchmarks/decode", f"{corpus}-*-of-*.tsv"),
+        "with": "",
+        "defects": _listed(defects.to_dict()),
+    }
+
+
+def _feature(root: Path, path: Path) -> dict[str, Any]:
+    corpus, feature = path.parent.name, path.stem
+    meta = store.read_metadata(path, artifacts.FEATURES)
+    lengths = store.read_table(path, artifacts.FEATURES, ["n_frames"])["n_frames"]
+    return {
+        "corpus": corpus,
+        "store": feature,
+        "utterances": len(lengths),
+        "frames": int(lengths.sum()),
+        "dim": meta["dim"],
+        "bytes": path.stat().st_size,
+        "seconds": _seconds(root / "build/benchmarks/extract", f"{corpus}-{feature}-*-of-*.tsv"),
+        "with": meta["spec"].get("checkpoint", {}).get("name", ""),
+        "defects": _listed(Counter(defect["kind"] for defect in meta["defects"])),
+    }
+
+
+def _seconds(folder: Path, pattern: str) -> float | None:
+    """Wall time of the jobs, from Snakemake's benchmark files."""
+    times = [pd.read_csv(path, sep="\t")["s"].sum() for path in folder.glob(pattern)]
+    return float(sum(times)) if times else None
+
+
+def _listed(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
