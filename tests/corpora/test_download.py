@@ -174,7 +174,7 @@ def test_passing_errors_are_tried_again_and_lasting_ones_are_not(site, tmp_path)
     assert len(site.asked) == 4
     site.script = [status(403)]
     with pytest.raises(
-        Unavailable, match=r"answers 403 Forbidden for .*a\.bin; check the network and run again, or set .* demo or to a folder"
+        Unavailable, match=r"answers 403 Forbidden for .*a\.bin; check the network and run again, or name a folder that holds it"
     ):
         get(site, tmp_path / "2")
     assert len(site.asked) == 5
@@ -209,7 +209,7 @@ def test_offline_is_one_line_at_once(tmp_path, host):
         retrieve(Source(url), tmp_path, {})
     line = one_line(error)
     assert line.startswith(f"MELD.Raw.tar.gz: {host.split(':')[0]} cannot be reached (") and "secret" not in line
-    assert "check the network and run again, or set the corpus' source to demo or to a folder" in line
+    assert "check the network and run again, or name a folder that holds it (or a demo) in params.yaml" in line
 
 
 def test_a_wrong_digest_deletes_the_file_and_names_both(site, tmp_path):

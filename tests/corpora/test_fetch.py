@@ -234,7 +234,7 @@ def test_offline_is_one_line(place, official):
     official.SOURCES = (Source(f"http://127.0.0.1:{closed_port()}/MELD.Raw.tar.gz", unpack=True),)
     assert place.refused("official") == (
         "MELD.Raw.tar.gz: 127.0.0.1 cannot be reached (Connection refused); "
-        "check the network and run again, or set the corpus' source to demo or to a folder that holds it"
+        "check the network and run again, or name a folder that holds it (or a demo) in params.yaml"
     )
 
 

@@ -37,11 +37,11 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     Raises:
         DownloadError: a file cannot be had or trusted, the folder is not there, or the disk has no room.
     """
-    with _whole_folder(out) as build:
+    with whole_folder(out) as build:
         if source == "demo":
             from merflow.corpora import demo  # draws and speaks: heavy, and no other source needs it
 
-            files, absent = _download(demo.make(corpus, scratch / "demo"), build, scratch / "downloads", {})
+            files, absent = download(demo.make(corpus, scratch / "demo"), build, scratch / "downloads", {})
             record = [(Source(url).name, digest) for url, digest in files.items()]
         elif source == "official":
             module = corpora.load(corpus)
@@ -50,7 +50,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
                     f"{corpus} has no open download. {module.HOW_TO_GET} The setting is `corpora.{corpus}.source: <folder>`"
                 )
             known = read_digests(digests / f"{corpus}.csv")
-            files, absent = _download(module.SOURCES, build, scratch / "downloads", known)
+            files, absent = download(module.SOURCES, build, scratch / "downloads", known)
             if known | files != known:
                 write_digests(digests / f"{corpus}.csv", known | files)
             record = list(files.items())
@@ -62,7 +62,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _download(sources: Sequence[Source], build: Path, folder: Path, known: dict[str, Digest]) -> tuple[dict[str, Digest], list[str]]:
+def download(sources: Sequence[Source], build: Path, folder: Path, known: dict[str, Digest]) -> tuple[dict[str, Digest], list[str]]:
     """Retrieve and unpack `sources` into `build`; digests by URL, and the names that not all systems need and nobody hands out."""
     digests, absent, paths = dict(known), [], {}
     for source in sources:
@@ -148,7 +148,7 @@ def _walk(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
 
 
 @contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that replaces it, read-only, if the block ends well."""
     build, old = (out.with_name(f".{out.name}.{word}") for word in ("new", "old"))
     with disk.one_line(str(out)):

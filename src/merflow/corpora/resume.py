@@ -25,7 +25,7 @@ TRIES = 6  # in a row that bring less than PROGRESS each
 PROGRESS = 2**20  # bytes
 PAUSE_S = 1.0  # before the second try; doubles with every failed one
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses worth another try
-ELSEWHERE = "check the network and run again, or set the corpus' source to demo or to a folder that holds it"
+ELSEWHERE = "check the network and run again, or name a folder that holds it (or a demo) in params.yaml"
 
 
 class Unavailable(DownloadError):
@@ -163,7 +163,9 @@ def host(url: str) -> str:
 def wrong_length(name: str, url: str, found: str, expected: int | None) -> DownloadError:
     """The one line for a file that is longer or shorter than it should be, or empty."""
     wanted = "it must not be empty" if expected is None else f"expected are {expected}"
-    return DownloadError(f"{name} from {host(url)}: {found} bytes, {wanted}; deleted, run again, or set the corpus' source to a folder")
+    return DownloadError(
+        f"{name} from {host(url)}: {found} bytes, {wanted}; deleted, run again, or name a folder that holds it in params.yaml"
+    )
 
 
 def _timed(chunks: Iterable[bytes], name: str, done: int, total: int | None, every_s: float = 5.0) -> Iterator[bytes]:
