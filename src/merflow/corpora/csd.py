@@ -4,6 +4,8 @@ Layout ``<root name>/data/<video>/{features,intervals}``, https://github.com/CMU
 The files come from anywhere: nothing in one may point outside it or be larger than plausible.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,68 +16,137 @@ import numpy as np
 from merflow.errors import CorpusError
 
 Kind = Literal["number", "text"]
+WORDS = "CMU_MOSEI_TimestampedWords.csd"
+PAUSE = "sp"  # in place of a word
 MAX_BYTES = 2**20  # of one array; the words of an hour have a third of it
+MAX_FRAMES_BYTES = 2**28  # the same of a sequence of frames; an hour of COVAREP (100 per second, 74 columns, float32) has 107 million
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One video of a computational sequence: features (n, d) and intervals (n, 2) in seconds."""
+    """One video of a computational sequence: features (n, d), in the type of the file, and intervals (n, 2) in seconds."""
 
     features: np.ndarray
     intervals: np.ndarray
 
 
-def read_sequences(path: Path, columns: int, kind: Kind) -> dict[str, Sequence]:
-    """Read a .csd file as data.
+class Reader:
+    """An open .csd file, read as data one video at a time; a context manager.
 
-    Args:
-        path: HDF5 file.
-        columns: width of features.
-        kind: what features hold.
-
-    Returns:
-        Video -> sequence, sorted by video.
-
-    Raises:
-        CorpusError: another structure, shape or type; names the video.
+    Attributes:
+        videos: names, sorted.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            roots = [name for name in file if _inside(file, name, h5py.Group) and _inside(file[name], "data", h5py.Group)]
+
+    def __init__(self, path: Path, columns: int, kind: Kind, max_bytes: int = MAX_BYTES):
+        """Open `path`.
+
+        Args:
+            path: HDF5 file.
+            columns: width of features.
+            kind: what features hold.
+            max_bytes: of one array; a larger one is refused.
+
+        Raises:
+            CorpusError: not a computational sequence.
+        """
+        self._path, self._columns, self._kind, self._max_bytes = path, columns, kind, max_bytes
+        with self._one_line():
+            self._file = h5py.File(path, "r")
+            roots = [name for name in self._file if _inside(self._file, name, h5py.Group) and _inside(self._file[name], "data", h5py.Group)]
             if len(roots) != 1:
                 raise CorpusError(f"{path}: expected one group <name>/data, found {len(roots)}; not a computational sequence")
-            data = file[roots[0]]["data"]
-            found = {video: _sequence(data, video, columns, kind, f"{path}: video {video}") for video in sorted(data)}
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise CorpusError(f"{path}: not a readable HDF5 file ({str(error).splitlines()[0]}); get it again") from error
-    if not found:
-        raise CorpusError(f"{path}: no videos in it; get it again")
-    return found
+            self._data = self._file[roots[0]]["data"]
+            self.videos = sorted(self._data)
+        if not self.videos:
+            raise CorpusError(f"{path}: no videos in it; get it again")
 
+    def __enter__(self) -> "Reader":
+        return self
 
-def _inside(group: h5py.Group, name: str, kind: type) -> bool:
-    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], kind)
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
+    def read(self, video: str) -> Sequence:
+        """The sequence of one of `videos`.
 
-def _sequence(data: h5py.Group, video: str, columns: int, kind: Kind, where: str) -> Sequence:
-    if not _inside(data, video, h5py.Group):
-        raise CorpusError(f"{where}: not a group of features and intervals")
-    arrays = {}
-    for name, width, expected in (("features", columns, kind), ("intervals", 2, "number")):
-        if not _inside(data[video], name, h5py.Dataset):
+        Raises:
+            CorpusError: another structure, shape or type than expected; names the video.
+        """
+        where = f"{self._path}: video {video}"
+        with self._one_line():
+            if not _inside(self._data, video, h5py.Group):
+                raise CorpusError(f"{where}: not a group of features and intervals")
+            features = self._array(video, "features", self._columns, self._kind)
+            intervals = self._array(video, "intervals", 2, "number").astype(np.float64)
+        if len(features) != len(intervals):
+            raise CorpusError(f"{where}: {len(features)} features for {len(intervals)} intervals")
+        if not np.isfinite(intervals).all():
+            raise CorpusError(f"{where}: intervals hold values that are no times")
+        return Sequence(features, intervals)
+
+    def _array(self, video: str, name: str, width: int, kind: Kind) -> np.ndarray:
+        where = f"{self._path}: video {video}"
+        if not _inside(self._data[video], name, h5py.Dataset):
             raise CorpusError(f"{where}: no array {name}")
-        array = data[video][name]
+        array = self._data[video][name]
         if array.external or array.is_virtual:
             raise CorpusError(f"{where}: {name} lies in another file; refused")
         if array.ndim != 2 or array.shape[1] != width:
             raise CorpusError(f"{where}: {name} has shape {array.shape}, expected (n, {width})")
-        if array.nbytes > MAX_BYTES:
-            raise CorpusError(f"{where}: {name} has {array.nbytes} bytes, more than {MAX_BYTES}; refused")
-        if not (array.dtype.kind in "fiu" if expected == "number" else h5py.check_string_dtype(array.dtype)):
-            raise CorpusError(f"{where}: {name} holds {array.dtype}, expected {expected}")
-        arrays[name] = array[...].astype(np.float64) if expected == "number" else array[...]
-    if len(arrays["features"]) != len(arrays["intervals"]):
-        raise CorpusError(f"{where}: {len(arrays['features'])} features for {len(arrays['intervals'])} intervals")
-    if not np.isfinite(arrays["intervals"]).all():
-        raise CorpusError(f"{where}: intervals hold values that are no times")
-    return Sequence(**arrays)
+        if array.nbytes > self._max_bytes:
+            raise CorpusError(f"{where}: {name} has {array.nbytes} bytes, more than {self._max_bytes}; refused")
+        if not (array.dtype.kind in "fiu" if kind == "number" else h5py.check_string_dtype(array.dtype)):
+            raise CorpusError(f"{where}: {name} holds {array.dtype}, expected {kind}")
+        return array[...]
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            raise CorpusError(f"{self._path}: not a readable HDF5 file ({str(error).splitlines()[0]}); get it again") from error
+
+
+def read_sequences(path: Path, columns: int, kind: Kind) -> dict[str, Sequence]:
+    """All of a small .csd file, video -> sequence, sorted by video; see `Reader`.
+
+    Raises:
+        CorpusError: another structure, shape or type; names the video.
+    """
+    with Reader(path, columns, kind) as reader:
+        return {video: reader.read(video) for video in reader.videos}
+
+
+def spoken(words: Sequence, start_s: float, end_s: float) -> tuple[list[str], np.ndarray]:
+    """Words of a segment and their intervals (n, 2) in seconds, in order of time.
+
+    A word is in the segment if its middle lies in [start_s, end_s). Pauses are left out.
+
+    Args:
+        words: a video of WORDS.
+    """
+    middles = words.intervals.mean(axis=1)
+    inside = np.flatnonzero((middles >= start_s) & (middles < end_s))
+    inside = inside[np.argsort(words.intervals[inside, 0], kind="stable")]
+    named = [(row, word) for row, word in zip(inside, map(_text, words.features[inside, 0]), strict=True) if word != PAUSE]
+    return [word for _, word in named], words.intervals[[row for row, _ in named]].reshape(-1, 2)
+
+
+def find(root: Path, name: str) -> Path | None:
+    """The file `name` anywhere below `root`; None: there is none.
+
+    Raises:
+        CorpusError: there are several.
+    """
+    found = sorted(root.rglob(name))
+    if len(found) > 1:
+        raise CorpusError(f"{root}: several {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one")
+    return found[0] if found else None
+
+
+def _text(word: bytes | str) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+
+
+def _inside(group: h5py.Group, name: str, kind: type) -> bool:
+    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], kind)

@@ -15,7 +15,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora.corpus import Corpus, Source
-from merflow.corpora.csd import Sequence, read_sequences
+from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
 from merflow.corpora.labels import CLASSES
 from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
@@ -26,10 +26,11 @@ TITLE = "CMU-MOSEI (CMU Multimodal Opinion Sentiment and Emotion Intensity)"
 LICENCE = "free for research (CMU-MultimodalSDK); the videos belong to their authors on YouTube"
 HOW_TO_GET = (
     "The publisher's host immortal.multicomp.cs.cmu.edu has been unreachable since March 2025 at least. Where it answers: "
-    "CMU_MOSEI_Labels.csd, CMU_MOSEI_TimestampedWords.csd and raw_datasets/CMU_MOSEI.zip (about 120 GB). No official mirror exists; "
+    "CMU_MOSEI_Labels.csd, CMU_MOSEI_TimestampedWords.csd, the sequences CMU_MOSEI_COVAREP.csd, CMU_MOSEI_VisualFacet42.csd and "
+    "CMU_MOSEI_TimestampedWordVectors.csd, and raw_datasets/CMU_MOSEI.zip (about 120 GB). No official mirror exists; "
     "unofficial copies (the Hugging Face data set reeha-parkar/cmu-mosei-comp-seq) publish no checksums and were not checked here. "
     "Put the files and cmu_mosei_std_folds.py of the SDK into a folder and set corpora.mosei.source to it; labels and words alone run "
-    "every text system."
+    "every text system, with the three sequences every word-aligned one."
 )
 _HOST = "http://immortal.multicomp.cs.cmu.edu"
 _SDK = "https://raw.githubusercontent.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/3e27d3781fe38b660432c7edfa7912bd0d256ee1"
@@ -38,12 +39,15 @@ SOURCES = (
     Source(f"{_HOST}/CMU-MOSEI/language/CMU_MOSEI_TimestampedWords.csd"),
     Source(f"{_SDK}/mmsdk/mmdatasdk/dataset/standard_datasets/CMU_MOSEI/cmu_mosei_std_folds.py"),
     Source(f"{_HOST}/raw_datasets/CMU_MOSEI.zip", unpack=True, needed=False),
+    Source(f"{_HOST}/CMU-MOSEI/acoustic/CMU_MOSEI_COVAREP.csd", needed=False),
+    Source(f"{_HOST}/CMU-MOSEI/visual/CMU_MOSEI_VisualFacet42.csd", needed=False),
+    Source(f"{_HOST}/CMU-MOSEI/language/CMU_MOSEI_TimestampedWordVectors.csd", needed=False),
 )
 #: Segments of the current release by fold ("all": whatever the label); older releases have other numbers.
 EXPECTED = {"all": {"all": 23259}, "train": {"all": 16327}, "dev": {"all": 1871}, "test": {"all": 4662}}
 SCHEMES = tuple(FOLDS["mosei"])
 
-LABELS, WORDS = "CMU_MOSEI_Labels.csd", "CMU_MOSEI_TimestampedWords.csd"
+LABELS = "CMU_MOSEI_Labels.csd"
 FOLD_FILES = ("cmu_mosei_std_folds.py", "standard_folds.json")
 FOLD_NAMES = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
 FOLD_LISTS = {"standard_train_fold": "train", "standard_valid_fold": "dev", "standard_test_fold": "test"}
@@ -57,14 +61,14 @@ def read_utterances(root: Path) -> Corpus:
     Raises:
         CorpusError: labels or folds are missing, or a file is not what its layout says.
     """
-    labels_file = _file(root, LABELS)
+    labels_file = find(root, LABELS)
     if labels_file is None:
         raise CorpusError(f"{root}: {LABELS} is missing. {HOW_TO_GET}")
     labels = read_sequences(labels_file, columns=1 + len(CLASSES["mosei"]), kind="number")
-    words_file = _file(root, WORDS)
+    words_file = find(root, WORDS)
     words = read_sequences(words_file, columns=1, kind="text") if words_file else {}
     transcripts = _folder(root, "Transcript/Segmented/Combined")
-    folds_file = next((path for name in FOLD_FILES if (path := _file(root, name))), None)
+    folds_file = next((path for name in FOLD_FILES if (path := find(root, name))), None)
     if folds_file is None:
         raise CorpusError(f"{root}: no {' or '.join(FOLD_FILES)}; the folds are a file of CMU-MultimodalSDK. {HOW_TO_GET}")
     folds = read_folds(folds_file)
@@ -77,7 +81,7 @@ def read_utterances(root: Path) -> Corpus:
     for video, sequence in track(labels.items(), "videos of mosei", len(labels)):
         lines = _transcript(transcripts / f"{video}.txt", root, defects) if transcripts else []
         for row in _segments(video, sequence, folds.get(video), defects):
-            row["text"] = _line(lines, row) or _spoken(words.get(video), row)
+            row["text"] = _line(lines, row) or _said(words.get(video), row)
             if not row["text"] and (words or transcripts):
                 defects.append(Defect(row["utterance_id"], "no text", "no transcript line and no word in its time", "no text"))
             rows.append(row)
@@ -171,14 +175,8 @@ def _line(lines: list[tuple[float, float, str]], row: dict[str, Any]) -> str | N
     return text or None if distance <= SAME_S else None
 
 
-def _spoken(words: Sequence | None, row: dict[str, Any]) -> str | None:
-    """Words whose middle lies in the segment; ``sp`` is a pause."""
-    if words is None:
-        return None
-    middles = words.intervals.mean(axis=1)
-    inside = np.flatnonzero((middles >= row["start_s"]) & (middles < row["end_s"]))
-    spoken = [word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word) for word in words.features[inside, 0]]
-    return " ".join(word for word in spoken if word != "sp") or None
+def _said(words: Sequence | None, row: dict[str, Any]) -> str | None:
+    return " ".join(spoken(words, row["start_s"], row["end_s"])[0]) or None if words else None
 
 
 def _add_clips(rows: list[dict[str, Any]], root: Path, defects: list[Defect]) -> None:
@@ -203,13 +201,6 @@ def _add_clips(rows: list[dict[str, Any]], root: Path, defects: list[Defect]) ->
         elif row["start_s"] < row["end_s"]:
             detail = f"starts at {row['start_s']:.3f} s, the clip ends at {found.duration_s:.3f} s"
             defects.append(Defect(name, "span beyond clip", detail, "clip not used, text kept"))
-
-
-def _file(root: Path, name: str) -> Path | None:
-    found = sorted(root.rglob(name))
-    if len(found) > 1:
-        raise CorpusError(f"{root}: several {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one")
-    return found[0] if found else None
 
 
 def _folder(root: Path, tail: str) -> Path | None:
