@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from merflow import corpora
+from merflow import artifacts, corpora
 from merflow.corpora.demo import iemocap, make, meld, mosei, packing
 from merflow.corpora.demo.cast import person, place
 from merflow.corpora.demo.chance import chance
@@ -32,8 +33,12 @@ from merflow.corpora.demo.studio import Clip, film
 from merflow.corpora.fetch import fetch
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError, MediaError
+from merflow.features.aligned import Spoken, extract
+from merflow.features.extractor import Flagged
 from merflow.media.encode import AVI, MP4, write_clip, write_sound
 from merflow.media.probe import probe
+from merflow.params import AlignedFeatures
+from merflow.store import write_table
 
 EVERY_VOICE = [variant for variants in VARIANTS.values() for variant in variants]
 
@@ -145,6 +150,38 @@ def test_mosei_has_the_layout_and_the_defects_of_the_distribution(demo):
     assert sorted(untold) == sorted(spoken)  # from the words' times
 
 
+def test_mosei_s_sequences_have_the_planted_defects_and_follow_the_emotion(demo, tmp_path):
+    root, read = demo("mosei")
+    write_table(tmp_path / "utterances.parquet", read.utterances, artifacts.UTTERANCES)
+    videos = mosei.write_script()
+    spoken = {f"{video.name}[{row}]": video.segments[turn].take.emotion for video in videos for row, turn in enumerate(video.rows)}
+
+    def ids_of(number: int) -> set[str]:
+        return {name for name in spoken if name.startswith(f"{videos[number].name}[")}
+
+    silent = f"video {videos[mosei.NO_SOUND].name}, {len(videos[mosei.NO_SOUND].segments)} utterances, is not in CMU_MOSEI_COVAREP.csd"
+    unlabelled = f"video {mosei.UNLABELLED} of CMU_MOSEI_VisualFacet42.csd"
+    for name, dim, planted, flagged in (
+        ("CMU_MOSEI_COVAREP.csd", 74, [silent], ids_of(mosei.INFINITE_SOUND)),
+        ("CMU_MOSEI_VisualFacet42.csd", 35, [unlabelled], {f"{videos[mosei.LOST_FACE].name}[0]"}),
+        ("CMU_MOSEI_TimestampedWordVectors.csd", 300, [], set()),
+    ):
+        params = AlignedFeatures(file=name, dim=dim)
+        source = Spoken(root, tmp_path / "utterances.parquet", params)
+        rows = dict(zip(source.ids, extract([source.read(source.ids)], params, None), strict=True))
+        assert [defect.detail for defect in source.defects] == planted
+        assert {utterance: row.kind for utterance, row in rows.items() if isinstance(row, Flagged)} == dict.fromkeys(flagged, "not finite")
+        assert set(spoken) - set(rows) == (ids_of(mosei.NO_SOUND) if dim == 74 else set())
+        values = {utterance: row.values if isinstance(row, Flagged) else row for utterance, row in rows.items()}
+        assert all(row.shape[1] == dim and np.isfinite(row).all() for row in values.values())
+        means = np.stack([row.mean(axis=0) for row in values.values()])
+        emotions = [spoken[utterance] for utterance in values]
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+        predicted = cross_val_predict(model, means, emotions, groups=[name.split("[")[0] for name in values], cv=GroupKFold(5))
+        majority = Counter(emotions).most_common(1)[0][1] / len(emotions)
+        assert majority + 0.08 < np.mean(predicted == np.array(emotions)) < 0.85
+
+
 def test_ravdess_has_the_layout_and_the_defects_of_the_distribution(demo):
     _, read = demo("ravdess")
     assert kinds(read) == {"clip unreadable": 1, "extra file": 1, "song file": 1}
@@ -161,7 +198,7 @@ def test_a_corpus_has_the_same_bytes_twice(demo, tmp_path):
     root, _ = demo("mosei")
     first = {entry["url"]: entry["sha256"] for entry in json.loads((root / "SOURCE.json").read_text())["files"]}
     again = make("mosei", tmp_path)
-    assert sorted(first) == ["CMU_MOSEI.zip", "CMU_MOSEI_Labels.csd", "CMU_MOSEI_TimestampedWords.csd", "cmu_mosei_std_folds.py"]
+    assert sorted(first) == sorted(mosei.FILES)
     assert {source.name: source.sha256 for source in again} == first
     for source in again:
         path = tmp_path / source.name

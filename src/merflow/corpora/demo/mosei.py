@@ -4,7 +4,7 @@ Layout of the computational sequences and folds as in https://github.com/CMU-Mul
 """
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from merflow.corpora.corpus import Source
-from merflow.corpora.demo import packing
+from merflow.corpora.demo import packing, sequences
 from merflow.corpora.demo.cast import person
 from merflow.corpora.demo.chance import chance
 from merflow.corpora.demo.script import Take, deal
@@ -40,6 +40,19 @@ ID_LETTERS = string.ascii_letters + string.digits
 
 #: Numbers of the videos (order of FOLDS) with a defect.
 NEGATIVE_START, TOO_STRONG, NO_VIDEO, NO_TRANSCRIPT, NOT_A_NUMBER, TOO_LONG = 2, 4, 6, 8, 10, 12
+#: The same of videos with a defect in a sequence; and a video that nothing else has.
+INFINITE_SOUND, LOST_FACE, NO_SOUND = 3, 5, 7
+UNLABELLED = "unlabelled0"
+
+FILES = (
+    "CMU_MOSEI_Labels.csd",
+    "CMU_MOSEI_TimestampedWords.csd",
+    "CMU_MOSEI_TimestampedWordVectors.csd",
+    "CMU_MOSEI_COVAREP.csd",
+    "CMU_MOSEI_VisualFacet42.csd",
+    "cmu_mosei_std_folds.py",
+    "CMU_MOSEI.zip",
+)
 
 
 @dataclass(frozen=True)
@@ -113,11 +126,14 @@ def make(scratch: Path, out: Path) -> list[Source]:
     clips[NO_VIDEO].path.unlink()
     transcripts = scratch / "Raw/Transcript/Segmented/Combined"
     transcripts.mkdir(parents=True)
-    labels, words = {}, {}
+    labels, words, vectors, sounds, faces = {}, {}, {}, {}, {}
     for video, length in zip(videos, filmed, strict=True):
         intervals = _intervals(video, length)
         labels[video.name] = (_labels(video)[list(video.rows)], intervals[list(video.rows)])
         words[video.name] = _words(video, length)
+        vectors[video.name] = _vectors(*words[video.name])
+        takes = [segment.take for segment in video.segments]
+        sounds[video.name], faces[video.name] = _sounds(video.number, takes, length), _faces(video.number, takes, length)
         if video.number != NO_TRANSCRIPT:
             lines = [
                 f"{video.name}___{turn}___{start:.3f}___{end:.3f}___{segment.take.text}\n"
@@ -129,9 +145,12 @@ def make(scratch: Path, out: Path) -> list[Source]:
         part.write_text("".join(f"standard_{fold}_fold = {names!r}\n" for fold, names in folds.items()), encoding="utf-8")
     _write_sequences(out / "CMU_MOSEI_Labels.csd", "All Labels", labels)
     _write_sequences(out / "CMU_MOSEI_TimestampedWords.csd", "words", words)
+    _write_sequences(out / "CMU_MOSEI_TimestampedWordVectors.csd", "glove_vectors", vectors)
+    del sounds[videos[NO_SOUND].name]
+    _write_sequences(out / "CMU_MOSEI_COVAREP.csd", "COVAREP", sounds)
+    _write_sequences(out / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", faces | {UNLABELLED: faces[videos[0].name]})
     packing.zipped(scratch, out / "CMU_MOSEI.zip")
-    names = ("CMU_MOSEI_Labels.csd", "CMU_MOSEI_TimestampedWords.csd", "cmu_mosei_std_folds.py", "CMU_MOSEI.zip")
-    return [packing.source(out / name, unpack=name.endswith(".zip")) for name in names]
+    return [packing.source(out / name, unpack=name.endswith(".zip")) for name in FILES]
 
 
 def _intervals(video: Video, filmed: Filmed) -> np.ndarray:
@@ -163,6 +182,25 @@ def _words(video: Video, filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
         edges += [start, *(start + (end - start) * shares / shares[-1])]
     features = np.array([[word.encode()] for word in words], "S20")
     return features, np.column_stack([edges[:-1], edges[1:]])
+
+
+def _vectors(words: np.ndarray, intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    said = words[:, 0] != b"sp"
+    return sequences.word_vectors([word.decode() for word in words[said, 0]]), intervals[said]
+
+
+def _sounds(number: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
+    features, intervals = sequences.acoustic(takes, filmed)
+    if number == INFINITE_SOUND:
+        features[::5, 2] = -np.inf  # a logarithm of silence
+    return features, intervals
+
+
+def _faces(number: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
+    features, intervals = sequences.visual(takes, filmed)
+    if number == LOST_FACE:
+        features[intervals[:, 0] < filmed.spans[0][1]] = np.nan  # the whole first segment
+    return features, intervals
 
 
 def _write_sequences(path: Path, name: str, sequences: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
