@@ -1,0 +1,56 @@
+"""A frozen Swin Transformer on every picture, one pooled vector each (Swin or Swin V2, without their classification head).
+
+deepmsi_mer section 3.3 puts 15 frames, uniform over the clip, through "the Swin Transformer". The vector is the mean of the last
+stage's tokens after its layer norm, `pooler_output` of transformers.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModel
+
+from merflow.errors import CheckpointError
+from merflow.features.extractor import Flagged
+from merflow.features.pretrained import load
+from merflow.features.vision.frozen import Processor, encode
+from merflow.params import SwinFeatures
+
+MODALITY = "vision"
+PARAMS = SwinFeatures
+LIBRARIES = ("torch", "transformers", "pillow")
+
+KINDS = ("swin", "swinv2")  # model_type of config.json
+
+
+def extract(blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+    """(n_pictures, dim) of the pictures of each utterance; dim is 768 for Swin-T.
+
+    Args:
+        blocks: utterances, each uint8 RGB (n_pictures, height, width, 3).
+        params: pictures computed together.
+        checkpoint: folder of the model, with its image processor.
+
+    Yields:
+        float32, in the order of the utterances.
+
+    Raises:
+        CheckpointError: the checkpoint is no Swin Transformer with an image processor.
+    """
+    model = load(AutoModel, checkpoint, optional=())
+    kind = model.config.model_type
+    if kind not in KINDS:
+        raise CheckpointError(
+            f"{checkpoint}: a model of type {kind}, expected {' or '.join(KINDS)}; name another checkpoint in params.yaml"
+        )
+    processor = Processor(checkpoint, model.config.image_size)
+
+    def pool(pixels: torch.Tensor) -> torch.Tensor:
+        return model(pixel_values=pixels.to(model.device)).pooler_output
+
+    yield from encode(blocks, processor, pool, params.batch_size)
+
+
+def columns(params: SwinFeatures, checkpoint: Path | None) -> None:
+    """Dimensions of the pooled vector have no names."""
