@@ -3,7 +3,7 @@
 The plain loop takes one picture at a time: processor and model, or the face cascade alone. CLIP (ViT-B/32) and Swin-T have their real
 shape and random weights. Loading is left out. The two take turns, so that other load on the machine meets both.
 
-    OMP_NUM_THREADS=1 python benchmarks/vision.py --pictures 24
+    OMP_NUM_THREADS=1 python benchmarks/vision.py --pictures 16
 """
 
 import argparse
@@ -95,7 +95,7 @@ def each(work: Callable[[np.ndarray], object], utterances: list[np.ndarray]) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     utterances = portraits(arguments.pictures)
