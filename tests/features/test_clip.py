@@ -78,8 +78,10 @@ def test_a_prompt_that_clip_would_cut_is_one_line(tiny):
 
 
 def test_another_model_or_one_without_what_belongs_to_it_is_one_line(tiny, tmp_path):
-    with pytest.raises(CheckpointError, match="CLIPModel"):
+    with pytest.raises(CheckpointError, match="bert: a model of type bert, expected clip;"):
         next(clip.extract([UTTERANCES], EMBEDDINGS, save_tiny_bert(tmp_path / "bert")))
+    with pytest.raises(CheckpointError, match=r"nothing: config\.json cannot be read"):
+        next(clip.extract([UTTERANCES], EMBEDDINGS, tmp_path / "nothing"))
     alone = shutil.copytree(tiny, tmp_path / "alone")
     (alone / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match="alone: holds no image processor") as caught:

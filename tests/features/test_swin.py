@@ -52,6 +52,6 @@ def test_a_classifier_s_body_and_swin_v2_are_taken(tiny, tmp_path):
 
 def test_another_model_is_one_line(tmp_path):
     for save, kind in ((save_tiny_clip, "clip"), (save_tiny_bert, "bert")):
-        with pytest.raises(CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2|weights of") as caught:
+        with pytest.raises(CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2") as caught:
             next(swin.extract([UTTERANCES], SwinFeatures(batch_size=4), save(tmp_path / kind)))
         assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ from merflow.errors import ParamsError
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
 from merflow.features.text.tokens import Tokenizer
-from merflow.features.vision.frozen import Processor, encode
+from merflow.features.vision.frozen import Processor, encode, require
 from merflow.params import ClipFeatures
 
 MODALITY = "vision"
@@ -48,6 +48,7 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: ClipFeatures, checkp
         CheckpointError: the checkpoint is no CLIP model with what belongs to it.
         ParamsError: a prompt is longer than the model takes.
     """
+    require(checkpoint, "clip")
     model = load(CLIPModel, checkpoint, optional=())
     processor = Processor(checkpoint, model.config.vision_config.image_size)
 

@@ -6,9 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoImageProcessor
+from transformers import AutoConfig, AutoImageProcessor
 
 from merflow.errors import CheckpointError
+
+
+def require(checkpoint: Path, *kinds: str) -> None:
+    """Refuse a model of another kind before its weights are read.
+
+    Args:
+        checkpoint: folder of the model.
+        kinds: what `model_type` of its config.json may be.
+
+    Raises:
+        CheckpointError: it is another kind, or config.json cannot be read.
+    """
+    try:
+        kind = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False).model_type
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{checkpoint}: config.json cannot be read ({' '.join(str(error).split())[:200]})") from error
+    if kind not in kinds:
+        raise CheckpointError(f"{checkpoint}: a model of type {kind}, expected {' or '.join(kinds)}; name another one in params.yaml")
 
 
 class Processor:

@@ -11,17 +11,14 @@ import numpy as np
 import torch
 from transformers import AutoModel
 
-from merflow.errors import CheckpointError
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
-from merflow.features.vision.frozen import Processor, encode
+from merflow.features.vision.frozen import Processor, encode, require
 from merflow.params import SwinFeatures
 
 MODALITY = "vision"
 PARAMS = SwinFeatures
 LIBRARIES = ("torch", "transformers", "pillow")
-
-KINDS = ("swin", "swinv2")  # model_type of config.json
 
 
 def extract(blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
@@ -38,12 +35,8 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkp
     Raises:
         CheckpointError: the checkpoint is no Swin Transformer with an image processor.
     """
+    require(checkpoint, "swin", "swinv2")
     model = load(AutoModel, checkpoint, optional=())
-    kind = model.config.model_type
-    if kind not in KINDS:
-        raise CheckpointError(
-            f"{checkpoint}: a model of type {kind}, expected {' or '.join(KINDS)}; name another checkpoint in params.yaml"
-        )
     processor = Processor(checkpoint, model.config.image_size)
 
     def pool(pixels: torch.Tensor) -> torch.Tensor:
