@@ -51,7 +51,7 @@ def ours(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, default=512)
+    parser.add_argument("--utterances", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--checkpoint", type=Path, help=f"folder of an encoder; default: that of the package {PACKAGE}")
     arguments = parser.parse_args()
