@@ -1,5 +1,9 @@
 """The emotion classes of every corpus, by name. Order is the order of columns in tables and probabilities."""
 
+from collections.abc import Sequence
+
+from merflow.errors import CheckpointError
+
 #: Classes that a classifier of the corpus tells apart; an utterance labelled otherwise is out of scope.
 CLASSES: dict[str, tuple[str, ...]] = {
     # MELD annotation files, column Emotion; order of the corpus' own README
@@ -29,3 +33,48 @@ IEMOCAP_CODES = {
     "oth": "other",
     "xxx": "no agreement",
 }
+
+#: Other names of an emotion, in corpora and in the labels of pre-trained classifiers. The keys are MELD's names, and IEMOCAP's or
+#: RAVDESS's for what MELD does not tell apart.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "neutral": ("neu",),
+    "joy": ("hap", "happy", "happiness", "joyful"),
+    "surprise": ("sur", "surprised", "ps", "pleasant surprise"),  # ps: TESS
+    "anger": ("ang", "angry"),
+    "sadness": ("sad",),
+    "disgust": ("dis", "disgusted"),
+    "fear": ("fea", "fearful"),
+    "calm": (),
+    "excitement": ("exc", "excited"),
+    "frustration": ("fru", "frustrated"),
+}
+_EMOTIONS = {name: key for key, others in SYNONYMS.items() for name in (key, *others)}
+
+
+def emotion(name: str) -> str:
+    """The key of SYNONYMS that means the same as `name`; case and underscores do not matter.
+
+    Raises:
+        CheckpointError: none does.
+    """
+    try:
+        return _EMOTIONS[name.strip().lower().replace("_", " ")]
+    except KeyError:
+        raise CheckpointError(f"{name!r} is no known name of an emotion; known: {', '.join(SYNONYMS)} (corpora/labels.py)") from None
+
+
+def counterparts(columns: Sequence[str], classes: Sequence[str]) -> list[int]:
+    """For each of the `classes` the number of the column that means the same, whatever the names and their order.
+
+    Args:
+        columns: names of emotions, such as the columns of a feature of probabilities; may be more than the classes.
+        classes: of a corpus.
+
+    Raises:
+        CheckpointError: a class has no counterpart, or a name is no emotion.
+    """
+    places = {emotion(name): place for place, name in enumerate(columns)}
+    for name in classes:
+        if emotion(name) not in places:
+            raise CheckpointError(f"no column means {name!r}: the columns are {', '.join(columns)}; choose a classifier that knows it")
+    return [places[emotion(name)] for name in classes]
