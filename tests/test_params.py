@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from merflow import params
+from merflow import params, presets
 from merflow.errors import ParamsError
 
 ROOT = Path(__file__).parents[1]
@@ -15,20 +15,20 @@ FUSION = "papers.weighted_late_fusion"
 
 
 def test_committed_params_are_the_demo_preset():
-    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == params.compose("demo", ROOT / "params")
+    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == presets.compose("demo", ROOT / "params")
 
 
 def test_paper_preset_is_params_paper_yaml_itself():
-    assert yaml.safe_load(params.compose("paper", ROOT / "params")) == PAPER
+    assert yaml.safe_load(presets.compose("paper", ROOT / "params")) == PAPER
 
 
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 def test_presets_are_valid(preset):
-    params.check(params.compose(preset, ROOT / "params"), preset)
+    params.check(presets.compose(preset, ROOT / "params"), preset)
 
 
 def test_demo_changes_only_what_it_names_and_keeps_comments():
-    text = params.compose("demo", ROOT / "params")
+    text = presets.compose("demo", ROOT / "params")
     demo, patch = yaml.safe_load(text), yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8"))
     assert demo["corpora"]["meld"] == {"source": "demo"}
     assert demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["learning_rate"] == 2e-4
@@ -96,6 +96,6 @@ def test_no_yaml_is_one_line():
 
 def test_unknown_preset_and_missing_file():
     with pytest.raises(ParamsError, match="known: paper, demo"):
-        params.compose("dmo", ROOT / "params")
+        presets.compose("dmo", ROOT / "params")
     with pytest.raises(ParamsError, match="merflow params demo"):
         params.load(Path("no/such/params.yaml"))

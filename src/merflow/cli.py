@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from merflow import params as parameters
+from merflow import presets
 from merflow.errors import MerflowError
 from merflow.progress import configure
 
@@ -45,8 +46,8 @@ def params_(
     """Compose params.yaml from params/paper.yaml (and params/demo.yaml)."""
     from merflow.store import write_text
 
-    path, text = Path("params.yaml"), parameters.compose(preset)
-    untouched = {parameters.compose(known) for known in ("demo", "paper")}
+    path, text = Path("params.yaml"), presets.compose(preset)
+    untouched = {presets.compose(known) for known in ("demo", "paper")}
     if path.exists() and path.read_text(encoding="utf-8") not in untouched and not force:
         raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
     parameters.check(text, f"the {preset} preset")

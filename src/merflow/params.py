@@ -1,10 +1,9 @@
-"""params.yaml: its typed model, its one-line errors, and its composition from params/paper.yaml and params/demo.yaml.
+"""params.yaml: its typed model and its one-line errors. merflow.presets composes the file.
 
 The model is the only place that says which keys exist and what they may be. Steps parse the slice they are
 handed with the same classes, so a value is checked the same way before the first job and inside it.
 """
 
-import io
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 
 from merflow.errors import ParamsError
 
@@ -356,42 +354,6 @@ def check(text: str, where: str) -> Params:
         raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ParamsError(explain(error, where)) from error
-
-
-def compose(preset: str, folder: Path = Path("params")) -> str:
-    """The text of params.yaml for `preset`: params/paper.yaml, with params/demo.yaml laid over it for ``demo``.
-
-    The patch follows RFC 7396 (null removes a key); comments and anchors of paper.yaml survive.
-
-    Raises:
-        ParamsError: unknown preset, or a file of it is absent.
-    """
-    if preset not in ("paper", "demo"):
-        raise ParamsError(f"{preset}: unknown preset; known: paper, demo")
-    yaml_files = YAML()
-    yaml_files.width = 1000  # keep one line per system
-    yaml_files.preserve_quotes = True
-    try:
-        tree = yaml_files.load((folder / "paper.yaml").read_text(encoding="utf-8"))
-        if preset == "demo":
-            _patch(tree, yaml_files.load((folder / "demo.yaml").read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ParamsError(f"{error.filename}: no such file; run this in the project's folder") from error
-    text = io.StringIO()
-    yaml_files.dump(tree, text)
-    return text.getvalue()
-
-
-def _patch(target: Any, patch: Any) -> None:
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict) and isinstance(target.get(key), dict):
-            _patch(target[key], value)
-        elif isinstance(value, list) and isinstance(target.get(key), list):
-            target[key][:] = value  # in place: the list keeps its comments and its layout
-        else:
-            target[key] = value
 
 
 def slice_of(text: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 BLOCK = 256  # utterances
 
 
-def blocks(ids: Sequence[str]) -> list[list[str]]:
-    """`ids`, sorted, in blocks."""
+def blocks(ids: Sequence[str], size: int = BLOCK) -> list[list[str]]:
+    """`ids`, sorted, in blocks of `size`."""
     ordered = sorted(ids)
-    return [ordered[start : start + BLOCK] for start in range(0, len(ordered), BLOCK)]
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 def share(n_blocks: int, shard: int, shards: int) -> range:

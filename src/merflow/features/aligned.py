@@ -19,6 +19,7 @@ from merflow.artifacts import Defect
 from merflow.corpora import csd
 from merflow.features.extractor import Flagged
 from merflow.params import AlignedFeatures
+from merflow.shards import BLOCK
 from merflow.store import read_table
 
 MODALITY = "sequences"
@@ -39,6 +40,8 @@ class Item:
 
 class Spoken:
     """Utterances with words whose video is in a computational sequence; see `merflow.features.sources.Source`."""
+
+    block = BLOCK
 
     def __init__(self, raw: Path, utterances: Path, params: AlignedFeatures):
         """Read the words; the sequence is read later, one video at a time.

@@ -53,7 +53,7 @@ def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Pa
     card = next((path for path in inputs if path.parent.parent.name == "checkpoints"), None)
     checkpoint = card.parent if card else None
     source = source_of(extractor.MODALITY, [path for path in inputs if path != card], params)
-    members = blocks(source.ids)
+    members = blocks(source.ids, source.block)
     mine = [members[number] for number in share(len(members), shard, shards)]
     ids = list(chain.from_iterable(mine))
     log.info("%s: %d of %d utterances in shard %d of %d", feature, len(ids), len(source.ids), shard, shards)

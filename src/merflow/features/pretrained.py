@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils import logging
 
 from merflow.errors import CheckpointError
+
+logging.set_verbosity_error()  # what it warns of, many lines, is an error here or of no account
 
 
 def load(kind: Any, folder: Path, optional: tuple[str, ...] = ("pooler.",)) -> Any:

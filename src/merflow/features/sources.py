@@ -13,6 +13,7 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.errors import ParamsError, StoreError
 from merflow.features.extractor import SAMPLING_RATE, SHORTEST_S, Modality
+from merflow.shards import BLOCK
 from merflow.store import read_parts, read_table
 
 
@@ -20,10 +21,12 @@ class Source(Protocol):
     """Items of one modality.
 
     Attributes:
+        block: utterances that are read together.
         ids: utterances that have the modality.
         defects: what was mended on the way.
     """
 
+    block: int
     ids: Sequence[str]
     defects: list[Defect]
 
@@ -34,6 +37,8 @@ class Source(Protocol):
 
 class Texts:
     """Transcripts of utterances.parquet."""
+
+    block = BLOCK
 
     def __init__(self, utterances: Path):
         """Read all of them: text is small."""
@@ -49,6 +54,8 @@ class Texts:
 
 class Sounds:
     """FLAC of data/media/<corpus>/audio as float32 in -1..1, at least SHORTEST_S long."""
+
+    block = BLOCK
 
     def __init__(self, folder: Path):
         """Read the ids only."""
@@ -83,6 +90,8 @@ class Sounds:
 
 class Pictures:
     """JPEG of data/media/<corpus>/frames_* as uint8 RGB."""
+
+    block = 16  # a second of a clip is a megabyte of every 10th picture
 
     def __init__(self, folder: Path):
         """Read the ids only."""
