@@ -96,7 +96,7 @@ def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
 def test_wrong_parameters_inputs_and_checkpoints_are_one_line(tmp_path, utterances, card):
     with pytest.raises(ParamsError, match=r"features\.bert: max_tokens"):
         extract_shard("bert", SPEC | {"max_tokens": 0}, "c0", [utterances, card], 0, 1, tmp_path / "0.parquet")
-    with pytest.raises(ParamsError, match="made from audio needs it among the dependencies of its stage"):
+    with pytest.raises(ParamsError, match=r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there"):
         extract_shard("mel", MEL, "c0", [utterances], 0, 1, tmp_path / "0.parquet")
     empty = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
     empty.parent.mkdir(parents=True)

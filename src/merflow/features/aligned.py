@@ -18,11 +18,11 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora import csd
 from merflow.features.extractor import Flagged
+from merflow.features.sources import among
 from merflow.params import AlignedFeatures
 from merflow.shards import BLOCK
 from merflow.store import read_table
 
-MODALITY = "sequences"
 PARAMS = AlignedFeatures
 LIBRARIES = ("numpy", "scipy", "h5py")
 
@@ -39,7 +39,7 @@ class Item:
 
 
 class Spoken:
-    """Utterances with words whose video is in a computational sequence; see `merflow.features.sources.Source`."""
+    """Utterances with words whose video is in a computational sequence; see `merflow.features.extractor.Source`."""
 
     block = BLOCK
 
@@ -85,6 +85,11 @@ class Spoken:
         for video in sorted(videos - set(rows["dialogue_id"])):
             self.defects.append(Defect(None, "sequence without utterances", f"video {video} of {params.file}", "left out"))
 
+    @classmethod
+    def of(cls, inputs: Sequence[Path], params: AlignedFeatures) -> "Spoken":
+        """The source among the files of a stage."""
+        return cls(among(inputs, "SOURCE.json").parent, among(inputs, "utterances.parquet"), params)
+
     def read(self, ids: Sequence[str]) -> list[Item]:
         """Items, with the frames from the first word to the last.
 
@@ -100,6 +105,9 @@ class Spoken:
         sequence = self._last[1]
         near = (sequence.intervals[:, 1] > words[:, 0].min()) & (sequence.intervals[:, 0] < words[:, 1].max())
         return Item(sequence.features[near], sequence.intervals[near], words)
+
+
+SOURCE = Spoken
 
 
 def extract(blocks: Iterable[Sequence[Item]], params: AlignedFeatures, checkpoint: None) -> Iterator[np.ndarray | Flagged]:

@@ -17,7 +17,6 @@ from merflow.artifacts import Defect
 from merflow.errors import ParamsError, StoreError
 from merflow.features import EXTRACTORS
 from merflow.features.extractor import Extractor, Flagged
-from merflow.features.sources import source_of
 from merflow.params import explain
 from merflow.progress import log, track
 from merflow.provenance import versions
@@ -52,7 +51,7 @@ def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Pa
         raise ParamsError(explain(error, f"features.{feature}")) from error
     card = next((path for path in inputs if path.parent.parent.name == "checkpoints"), None)
     checkpoint = card.parent if card else None
-    source = source_of(extractor.MODALITY, [path for path in inputs if path != card], params)
+    source = extractor.SOURCE.of([path for path in inputs if path != card], params)
     members = blocks(source.ids, source.block)
     mine = [members[number] for number in share(len(members), shard, shards)]
     ids = list(chain.from_iterable(mine))

@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel
 
-#: What an item is: "text": str; "audio": float32 (n_samples,) in -1..1 at 16 kHz, never shorter than SHORTEST_S;
-#: "vision": uint8 RGB (n_pictures, height, width, 3); "sequences": merflow.features.aligned.Item.
-Modality = Literal["text", "audio", "vision", "sequences"]
+from merflow.artifacts import Defect
 
 SAMPLING_RATE = 16_000  # Hz, of all audio
 SHORTEST_S = 0.1  # shorter sound is followed by silence up to here: openSMILE gives NaN and wav2vec2 nothing below 25 ms
@@ -26,10 +24,38 @@ class Flagged:
     action: str
 
 
+class Source(Protocol):
+    """Items of a feature, read from the files of its stage.
+
+    Attributes:
+        block: utterances that are read together.
+        ids: utterances that have what the feature takes.
+        defects: what was mended on the way.
+    """
+
+    block: int
+    ids: list[str]
+    defects: list[Defect]
+
+    @classmethod
+    def of(cls, inputs: Sequence[Path], params: Any) -> Self:
+        """The source among the files of a stage.
+
+        Raises:
+            ParamsError: the stage names no such file.
+            StoreError: a file cannot be read.
+        """
+        ...
+
+    def read(self, ids: Sequence[str]) -> list[Any]:
+        """Items of these utterances, in this order."""
+        ...
+
+
 class Extractor(Protocol):
     """The names that every module of ``merflow.features.EXTRACTORS`` defines (tests/test_contracts.py)."""
 
-    MODALITY: Modality
+    SOURCE: type[Source]  #: what its items are: merflow.features.sources.{Texts, Sounds, Pictures}, or its own
     PARAMS: type[BaseModel]  #: model of its block in params.yaml
     LIBRARIES: tuple[str, ...]  #: distributions whose versions are stored beside the values
 

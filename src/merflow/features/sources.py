@@ -1,9 +1,9 @@
-"""Where the items of a feature come from: the files of a stage as texts, sounds, pictures or computational sequences."""
+"""Where the items of a feature come from: the files of a stage as texts, sounds or pictures."""
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,27 +12,24 @@ import soundfile
 from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.errors import ParamsError, StoreError
-from merflow.features.extractor import SAMPLING_RATE, SHORTEST_S, Modality
+from merflow.features.extractor import SAMPLING_RATE, SHORTEST_S
 from merflow.shards import BLOCK
 from merflow.store import read_parts, read_table
 
 
-class Source(Protocol):
-    """Items of one modality.
+def among(inputs: Sequence[Path], name: str, folder: str = "") -> Path:
+    """The file `name` of a stage that lies in a folder whose name begins with `folder`.
 
-    Attributes:
-        block: utterances that are read together.
-        ids: utterances that have the modality.
-        defects: what was mended on the way.
+    Raises:
+        ParamsError: the stage names none.
     """
-
-    block: int
-    ids: Sequence[str]
-    defects: list[Defect]
-
-    def read(self, ids: Sequence[str]) -> list[Any]:
-        """Items of these utterances, in this order."""
-        ...
+    for path in inputs:
+        if path.name == name and path.parent.name.startswith(folder):
+            return path
+    wanted = f"{folder}*/{name}" if folder else name
+    raise ParamsError(
+        f"dvc.yaml: the feature is made from {wanted}, its stage names {', '.join(map(str, inputs)) or 'nothing'}; add it there"
+    )
 
 
 class Texts:
@@ -46,6 +43,11 @@ class Texts:
         self._texts = dict(zip(rows["utterance_id"], rows["text"], strict=True))
         self.ids = list(self._texts)
         self.defects: list[Defect] = []
+
+    @classmethod
+    def of(cls, inputs: Sequence[Path], params: Any) -> "Texts":
+        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
+        return cls(among(inputs, "utterances.parquet"))
 
     def read(self, ids: Sequence[str]) -> list[str]:
         """Texts."""
@@ -62,6 +64,11 @@ class Sounds:
         self._folder = folder
         self.ids = read_parts(folder, artifacts.AUDIO, columns=["utterance_id"])["utterance_id"].tolist()
         self.defects: list[Defect] = []
+
+    @classmethod
+    def of(cls, inputs: Sequence[Path], params: Any) -> "Sounds":
+        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
+        return cls(among(inputs, "INDEX.json", "audio").parent)
 
     def read(self, ids: Sequence[str]) -> list[np.ndarray]:
         """(n_samples,) each.
@@ -99,6 +106,11 @@ class Pictures:
         self.ids = read_parts(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"].unique().tolist()
         self.defects: list[Defect] = []
 
+    @classmethod
+    def of(cls, inputs: Sequence[Path], params: Any) -> "Pictures":
+        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
+        return cls(among(inputs, "INDEX.json", "frames_").parent)
+
     def read(self, ids: Sequence[str]) -> list[np.ndarray]:
         """(n_pictures, height, width, 3) each, in order of time.
 
@@ -114,24 +126,3 @@ class Pictures:
         if picture is None:
             raise StoreError(f"{self._folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def source_of(modality: Modality, inputs: Sequence[Path], params: Any) -> Source:
-    """The source of `modality` among the files of a stage.
-
-    Raises:
-        ParamsError: the stage names no file of that modality.
-        StoreError: a file cannot be read.
-    """
-    for path in inputs:
-        if modality == "text" and path.name == "utterances.parquet":
-            return Texts(path)
-        if modality == "audio" and path.parent.name == "audio":
-            return Sounds(path.parent)
-        if modality == "vision" and path.parent.name.startswith("frames_"):
-            return Pictures(path.parent)
-        if modality == "sequences" and path.name == "SOURCE.json":
-            from merflow.features.aligned import Spoken
-
-            return Spoken(path.parent, next(other for other in inputs if other.name == "utterances.parquet"), params)
-    raise ParamsError(f"dvc.yaml: a feature made from {modality} needs it among the dependencies of its stage: {[str(p) for p in inputs]}")

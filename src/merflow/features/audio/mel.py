@@ -16,9 +16,10 @@ from librosa.filters import mel as mel_filters
 
 from merflow.errors import ParamsError
 from merflow.features.extractor import SAMPLING_RATE
+from merflow.features.sources import Sounds
 from merflow.params import MelFeatures
 
-MODALITY = "audio"
+SOURCE = Sounds
 PARAMS = MelFeatures
 LIBRARIES = ("librosa", "numpy", "scipy")
 

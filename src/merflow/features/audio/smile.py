@@ -14,9 +14,10 @@ import numpy as np
 import opensmile
 
 from merflow.features.extractor import SAMPLING_RATE
+from merflow.features.sources import Sounds
 from merflow.params import SmileFeatures
 
-MODALITY = "audio"
+SOURCE = Sounds
 PARAMS = SmileFeatures
 LIBRARIES = ("opensmile",)
 

@@ -24,9 +24,10 @@ from merflow.corpora.labels import emotion
 from merflow.errors import CheckpointError
 from merflow.features.extractor import SAMPLING_RATE, Flagged
 from merflow.features.pretrained import load
+from merflow.features.sources import Sounds
 from merflow.params import Wav2vec2Features
 
-MODALITY = "audio"
+SOURCE = Sounds
 PARAMS = Wav2vec2Features
 LIBRARIES = ("torch", "transformers")
 

@@ -14,10 +14,11 @@ from transformers import AutoModel, PreTrainedModel
 
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
+from merflow.features.sources import Texts
 from merflow.features.text.tokens import Tokenizer
 from merflow.params import EncoderFeatures
 
-MODALITY = "text"
+SOURCE = Texts
 PARAMS = EncoderFeatures
 LIBRARIES = ("torch", "transformers", "tokenizers")
 

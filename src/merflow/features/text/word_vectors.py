@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from merflow.features.extractor import Flagged
+from merflow.features.sources import Texts
 from merflow.features.text.vector_files import read_vectors
 from merflow.params import WordVectorFeatures
 
-MODALITY = "text"
+SOURCE = Texts
 PARAMS = WordVectorFeatures
 LIBRARIES = ("numpy",)
 

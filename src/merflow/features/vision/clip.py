@@ -18,11 +18,12 @@ from transformers import CLIPModel
 from merflow.errors import ParamsError
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
+from merflow.features.sources import Pictures
 from merflow.features.text.tokens import Tokenizer
 from merflow.features.vision.frozen import Processor, encode, require
 from merflow.params import ClipFeatures
 
-MODALITY = "vision"
+SOURCE = Pictures
 PARAMS = ClipFeatures
 LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
 

@@ -15,9 +15,10 @@ import numpy as np
 from cv2.data import haarcascades
 
 from merflow.features.extractor import Flagged
+from merflow.features.sources import Pictures
 from merflow.params import FaceFeatures
 
-MODALITY = "vision"
+SOURCE = Pictures
 PARAMS = FaceFeatures
 LIBRARIES = ("opencv-python-headless", "numpy")
 

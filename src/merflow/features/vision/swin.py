@@ -13,10 +13,11 @@ from transformers import AutoModel
 
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
+from merflow.features.sources import Pictures
 from merflow.features.vision.frozen import Processor, encode, require
 from merflow.params import SwinFeatures
 
-MODALITY = "vision"
+SOURCE = Pictures
 PARAMS = SwinFeatures
 LIBRARIES = ("torch", "transformers", "pillow")
 
