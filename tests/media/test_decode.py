@@ -191,6 +191,15 @@ def test_downmix(tmp_path: Path, layout: str, weights: list[float]) -> None:
         assert np.abs(mixed - 16000 * weight / sum(weights)).max() <= 1
 
 
+def test_an_impossible_sampling_rate_is_no_sound(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.ones(50_000), 16000, subtype="PCM_16")
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    data[24:28] = (1).to_bytes(4, "little")  # 50,000 s of sound, says the header
+    (tmp_path / "a.wav").write_bytes(data)
+    clip = decode(tmp_path / "a.wav", None, None, MEDIA)
+    assert clip.sound is None and {"damaged sound", "no sound"} <= kinds(clip)
+
+
 def test_pictures_are_shrunk_never_enlarged(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4")
     assert {pixels(p).shape for p in decode(path, None, None, MEDIA).pictures["frames_15"]} == {(32, 48, 3)}

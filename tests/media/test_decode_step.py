@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from tiny_clips import write
 
-from merflow import artifacts, shards
+from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
 from merflow.media import step
 from merflow.media.decode import decode
@@ -34,7 +34,7 @@ def prepared(root: Path, clips: dict[str, tuple[str | None, float | None, float 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Seven utterances in three blocks: whole clips, spans, a sound file, a broken file, one without clip."""
-    monkeypatch.setattr(shards, "BLOCK", 2)
+    monkeypatch.setattr(step, "BLOCK", 2)
     raw = tmp_path / "raw"
     raw.mkdir()
     write(raw / "a.mp4", 30)

@@ -14,6 +14,7 @@ import numpy as np
 
 SAMPLING_RATE = 16_000  # Hz, of all sound that is kept
 GAP_S = 0.1  # a jump of timestamps from here on is a hole in the sound; smaller ones are rounding (Matroska: 1 ms)
+RATES = range(4_000, 400_000)  # Hz; another one comes from a broken header, and a second of it may fill the memory
 MANY_CHANNELS = 8  # PyAV makes no planar frame of so many
 
 
@@ -30,7 +31,13 @@ class Sound:
         self.end_s = 0.0  # where the last frame ends
 
     def add(self, frame: av.AudioFrame) -> None:
-        """Take the next frame; one of another format, or behind a hole, starts a new piece."""
+        """Take the next frame; one of another format, or behind a hole, starts a new piece.
+
+        Raises:
+            ValueError: no sound has such a sampling rate.
+        """
+        if frame.sample_rate not in RATES:
+            raise ValueError(f"a sampling rate of {frame.sample_rate} Hz")
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         start_s = self.end_s if frame.pts is None else frame.pts * float(frame.time_base) - self._origin_s
         end_s = start_s + frame.samples / frame.sample_rate

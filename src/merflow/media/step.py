@@ -35,6 +35,7 @@ from merflow.store import read_table, write_index, write_json, write_table, writ
 
 #: Folder in data/media/<corpus>/ -> columns of its parts.
 SCHEMAS: dict[str, pa.Schema] = {"audio": artifacts.AUDIO, **dict.fromkeys(SAMPLINGS, artifacts.FRAMES)}
+BLOCK = 128  # utterances in a part: what a killed job loses at most, and what memory holds, encoded
 LIBRARIES = ("av", "soundfile", "opencv-python-headless")
 DONE, ORDER = "DONE.json", "ORDER.json"  # in the folder of a shard: it is whole; what its parts are made of and with
 
@@ -63,7 +64,7 @@ def decode_shard(utterances: Path, raw: Path, media: dict[str, Any], code: str, 
         raise ParamsError(explain(error, "media")) from error
     rows = read_table(utterances, artifacts.UTTERANCES, ["utterance_id", "clip", "start_s", "end_s"])
     rows = rows.dropna(subset="clip").set_index("utterance_id").sort_index()
-    members = blocks(rows.index.tolist())
+    members = blocks(rows.index.tolist(), BLOCK)
     mine = share(len(members), shard, shards)
     order: dict[str, Any] = {
         "spec": {"params": media, "code": code, "versions": versions(*LIBRARIES)},
