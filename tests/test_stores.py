@@ -12,7 +12,7 @@ def test_stores_show_size_cost_and_defects(tmp_path):
     media = tmp_path / "data/media/meld"
     store.write_table(media / "frames_every10" / "00000.parquet", rows, artifacts.FRAMES)
     store.write_index(media / "frames_every10", artifacts.FRAMES, {})
-    (media / "defects.csv").write_text("utterance_id,kind,detail,action\nc,no video,sound only,no pictures\n")
+    (media / "defects.csv").write_text("utterance_id,kind,detail,action\nc,no pictures,the clip has no video stream,left out of frames\n")
     found = [{"utterance_id": "a", "kind": "short sound", "detail": "", "action": ""}]
     arrays = {"a": np.ones((3, 8), np.float32), "b": np.ones((2, 8), np.float32)}
     path = tmp_path / "data/features/meld/wav2vec2.parquet"
@@ -22,7 +22,7 @@ def test_stores_show_size_cost_and_defects(tmp_path):
         (tmp_path / f"build/benchmarks/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text("s\th:m:s\n1.5\t0:00:01\n")
 
     frames, wav2vec2 = stores.overview(tmp_path)
-    assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == ("frames_every10", 2, 3, "no video 1")
+    assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == ("frames_every10", 2, 3, "no pictures 1")
     assert (wav2vec2["utterances"], wav2vec2["frames"], wav2vec2["dim"], wav2vec2["bytes"]) == (2, 5, 8, path.stat().st_size)
     assert (wav2vec2["seconds"], wav2vec2["with"], wav2vec2["defects"]) == (3.0, "tiny", "short sound 1")
 

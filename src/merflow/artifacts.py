@@ -56,7 +56,9 @@ DEFECTS = pa.schema(
     ]
 )
 
-#: data/media/<corpus>/audio/: one row per utterance with sound, 16 kHz mono 16-bit FLAC.
+SAMPLING_RATE = 16_000  # Hz, of all sound that is kept
+
+#: data/media/<corpus>/audio/: one row per utterance with sound, mono 16-bit FLAC at SAMPLING_RATE.
 AUDIO = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),

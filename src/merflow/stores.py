@@ -1,5 +1,6 @@
 """`merflow stores`: every decoded medium and feature store at hand, with its size, cost and defects."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from rich.table import Table
 from merflow import artifacts, store
 
 MB = 1e6
+WIDTH = 160  # of a table that goes into a file or a pipe
 
 
 def show(root: Path, console: Console | None = None) -> None:
     """Print the stores of the checkout at `root`; seconds are of the jobs that made them here, if they did."""
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
     table = Table(
         "corpus", "store", "utterances", "frames", "dim", "MB", "seconds", "made with", "defects", title="stores", title_justify="left"
     )
@@ -35,7 +37,9 @@ def overview(root: Path) -> list[dict[str, Any]]:
 
 def _medium(root: Path, folder: Path) -> dict[str, Any]:
     index, corpus = store.read_index(folder), folder.parent.name
-    defects = pd.read_csv(folder.parent / "defects.csv")["kind"].value_counts()
+    kinds = pd.read_csv(folder.parent / "defects.csv")["kind"]
+    other = "pictures" if folder.name == "audio" else "sound"
+    kinds = kinds[~kinds.str.contains(other)]  # what does not name one of the two is of both
     return {
         "corpus": corpus,
         "store": folder.name,
@@ -45,7 +49,7 @@ def _medium(root: Path, folder: Path) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
         "seconds": _seconds(root / "build/benchmarks/decode", f"{corpus}-*-of-*.tsv"),
         "with": "",
-        "defects": _listed(defects.to_dict()),
+        "defects": _listed(Counter(kinds)),
     }
 
 

@@ -35,8 +35,10 @@ from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError, MediaError
 from merflow.features.aligned import Spoken, extract
 from merflow.features.extractor import Flagged
+from merflow.features.sources import Sounds
 from merflow.media.encode import AVI, MP4, write_clip, write_sound
 from merflow.media.probe import probe
+from merflow.media.step import assemble, decode_shard
 from merflow.params import AlignedFeatures
 from merflow.store import write_table
 
@@ -148,6 +150,36 @@ def test_mosei_has_the_layout_and_the_defects_of_the_distribution(demo):
     untold = rows[rows["dialogue_id"] == videos[mosei.NO_TRANSCRIPT].name]["text"].tolist()
     spoken = [segment.take.text.lower().strip(".!?").replace(",", "") for segment in videos[mosei.NO_TRANSCRIPT].segments]
     assert sorted(untold) == sorted(spoken)  # from the words' times
+
+
+@pytest.mark.parametrize(
+    ("corpus", "no_pictures", "short_sounds"),
+    [
+        ("meld", set(), {"train_dia7_utt1"}),
+        ("iemocap", {"Ses03M_impro02", "Ses04M_script02_1_F001"}, set()),  # a dialogue without film, a turn without a time in it
+        ("mosei", set(), set()),
+        ("ravdess", {"01-05-02-01-01-03"}, set()),
+    ],
+)
+def test_decoding_finds_the_planted_defects_and_no_others(demo, corpus, no_pictures, short_sounds, tmp_path):
+    root, read = demo(corpus)
+    write_table(tmp_path / "utterances.parquet", read.utterances, artifacts.UTTERANCES)
+    shard = tmp_path / "shard" / "DONE.json"
+    decode_shard(tmp_path / "utterances.parquet", root, {"short_side": 32, "jpeg_quality": 50}, "c0", 0, 1, shard)
+    assemble([shard.parent], tmp_path / "media")
+    found = pd.read_csv(tmp_path / "media" / "defects.csv")
+    assert set(found["kind"]) == ({"no pictures"} if no_pictures else set())
+    of = read.utterances.set_index("utterance_id")["dialogue_id"]
+    assert set(found["utterance_id"]) == {name for name in of.index if {name, of[name]} & no_pictures and read_clip(read, name)}
+    sounds = Sounds(tmp_path / "media" / "audio")
+    assert len(sounds.ids) == read.utterances["clip"].notna().sum()
+    sounds.read(sounds.ids)
+    assert {defect.utterance_id for defect in sounds.defects} == short_sounds
+
+
+def read_clip(read, utterance_id) -> bool:
+    """Whether the utterance has a clip at all."""
+    return bool(read.utterances.set_index("utterance_id")["clip"].notna()[utterance_id])
 
 
 def test_mosei_s_sequences_have_the_planted_defects_and_follow_the_emotion(demo, tmp_path):

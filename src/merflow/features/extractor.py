@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from merflow.artifacts import Defect
 
-SAMPLING_RATE = 16_000  # Hz, of all audio
 SHORTEST_S = 0.1  # shorter sound is followed by silence up to here: openSMILE gives NaN and wav2vec2 nothing below 25 ms
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 
 from merflow import artifacts
-from merflow.artifacts import Defect
+from merflow.artifacts import SAMPLING_RATE, Defect
 from merflow.errors import ParamsError, StoreError
-from merflow.features.extractor import SAMPLING_RATE, SHORTEST_S
+from merflow.features.extractor import SHORTEST_S
 from merflow.shards import BLOCK
 from merflow.store import read_parts, read_table
 

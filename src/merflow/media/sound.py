@@ -12,7 +12,8 @@ from math import gcd
 import av
 import numpy as np
 
-SAMPLING_RATE = 16_000  # Hz, of all sound that is kept
+from merflow.artifacts import SAMPLING_RATE
+
 GAP_S = 0.1  # a jump of timestamps from here on is a hole in the sound; smaller ones are rounding (Matroska: 1 ms)
 RATES = range(4_000, 400_000)  # Hz; another one comes from a broken header, and a second of it may fill the memory
 MANY_CHANNELS = 8  # PyAV makes no planar frame of so many

@@ -23,10 +23,10 @@ import soundfile
 from pydantic import ValidationError
 
 from merflow import artifacts
+from merflow.artifacts import SAMPLING_RATE
 from merflow.errors import ParamsError, StoreError
 from merflow.media.decode import Clip, decode
 from merflow.media.pictures import SAMPLINGS
-from merflow.media.sound import SAMPLING_RATE
 from merflow.params import Media, explain
 from merflow.progress import log, track
 from merflow.provenance import versions

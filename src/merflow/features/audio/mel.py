@@ -14,8 +14,8 @@ import librosa
 import numpy as np
 from librosa.filters import mel as mel_filters
 
+from merflow.artifacts import SAMPLING_RATE
 from merflow.errors import ParamsError
-from merflow.features.extractor import SAMPLING_RATE
 from merflow.features.sources import Sounds
 from merflow.params import MelFeatures
 

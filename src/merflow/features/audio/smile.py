@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import opensmile
 
-from merflow.features.extractor import SAMPLING_RATE
+from merflow.artifacts import SAMPLING_RATE
 from merflow.features.sources import Sounds
 from merflow.params import SmileFeatures
 

@@ -20,9 +20,10 @@ from transformers import (
     Wav2Vec2FeatureExtractor,
 )
 
+from merflow.artifacts import SAMPLING_RATE
 from merflow.corpora.labels import emotion
 from merflow.errors import CheckpointError
-from merflow.features.extractor import SAMPLING_RATE, Flagged
+from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
 from merflow.features.sources import Sounds
 from merflow.params import Wav2vec2Features
