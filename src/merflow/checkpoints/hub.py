@@ -45,13 +45,13 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
         disk.check_room(folder, size, f"{repository}: the download")
         log.info("%s: downloading %s MB", repository, disk.megabytes(size))
         return Path(get(local_dir=folder))
-    except (hub.RepositoryNotFoundError, hub.RevisionNotFoundError) as error:
-        raise CheckpointError(
-            f"the Hub has no {repository} at {commit}, or it needs a login (`hf auth login`); correct hub and revision in params.yaml"
-        ) from error
     except (OSError, hub.HTTPError, hub.EntryNotFoundError) as error:
         if isinstance(error, OSError) and error.errno in disk.FULL:
             raise
+        if any(isinstance(one, hub.RepositoryNotFoundError | hub.RevisionNotFoundError) for one in (error, error.__cause__)):
+            raise CheckpointError(
+                f"the Hub has no {repository} at {commit}, or it needs a login (`hf auth login`); correct hub and revision in params.yaml"
+            ) from error
         reason = " ".join(str(error.__cause__ or error).split())[:120]
         raise Unavailable(f"{repository}@{commit[:7]} is not in the Hub's local cache and cannot be had ({reason}); {ELSEWHERE}") from error
 

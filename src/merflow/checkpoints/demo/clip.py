@@ -4,12 +4,11 @@ Trained with the contrastive loss of Radford et al. (https://arxiv.org/abs/2103.
 emotion all belong together. The prompts that it was made for are params/paper.yaml's features.clip_emotion.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from torch.nn.functional import cross_entropy
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
@@ -74,11 +73,14 @@ def _configuration(tokenizer: CLIPTokenizer) -> CLIPConfig:
 
 
 def _tokenizer(texts: list[str]) -> CLIPTokenizer:
-    """CLIP's kind of tokenizer: every byte, also as the end of a word, and what they merge to in `texts`."""
-    learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    learner.train_from_iterator(texts, trainers.BpeTrainer(end_of_word_suffix="</w>", show_progress=False))
-    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    """CLIP's kind of tokenizer: every byte, also as the end of a word, and merges that build the words of `texts` letter by letter.
+
+    Not learnt: the trainer of tokenizers numbers ends of words in another order every time, and breaks ties by these numbers.
+    """
+    merges: dict[tuple[str, str], None] = {}  # in order, each once
+    for word in sorted({word for text in texts for word in text.split()}):
+        letters = [*word[:-1], f"{word[-1]}</w>"]
+        merges |= dict.fromkeys(("".join(letters[:at]), letters[at]) for at in range(1, len(letters)))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *("".join(pair) for pair in merges), "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=merges, model_max_length=77)
+    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *map("".join, merges), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=list(merges), model_max_length=77)

@@ -14,6 +14,7 @@ from merflow.corpora.demo.chance import chance
 from merflow.corpora.demo.expression import express
 from merflow.corpora.demo.face import Portrait
 from merflow.corpora.demo.words import CLAUSES, CUES, sentence, topics
+from merflow.errors import MediaError
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # MELD's
 SAMPLING_RATE = 16_000  # Hz
@@ -35,6 +36,9 @@ def voices(number: int, part: str, people: int) -> tuple[list[np.ndarray], np.nd
     """Sounds, float32 (n_samples,) of about a second at SAMPLING_RATE, and the emotion of each as an index of EMOTIONS.
 
     What is said fits any emotion. Parts ("train", "test") have other people.
+
+    Raises:
+        MediaError: the voices cannot be made.
     """
     labels = np.arange(number) % len(EMOTIONS)
     lines = []
@@ -53,9 +57,12 @@ def _spoken(lines: Sequence[tuple[str, speech.Voice]]) -> list[np.ndarray]:
     child = get_context("fork").Process(target=_speak_all, args=(sender, lines))
     child.start()
     sender.close()
-    sounds = [np.frombuffer(receiver.recv_bytes(), np.int16).astype(np.float32) / 2**15 for _ in lines]
-    child.join()
-    return sounds
+    try:
+        return [np.frombuffer(receiver.recv_bytes(), np.int16).astype(np.float32) / 2**15 for _ in lines]
+    except EOFError as error:
+        raise MediaError("espeak-ng failed on the voices that demo checkpoints learn from") from error
+    finally:
+        child.join()
 
 
 def _speak_all(sender: Connection, lines: Sequence[tuple[str, speech.Voice]]) -> None:
@@ -63,13 +70,13 @@ def _speak_all(sender: Connection, lines: Sequence[tuple[str, speech.Voice]]) ->
         speech._synthesise(sender, text, how)
 
 
-def faces(number: int, part: str, emotions: Sequence[str] = EMOTIONS) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures, uint8 RGB (120, 160, 3), and the emotion of each as an index of `emotions`; every face is another person's."""
-    labels = np.arange(number) % len(emotions)
+def faces(number: int, part: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pictures, uint8 RGB (120, 160, 3), and the emotion of each as an index of EMOTIONS; every face is another person's."""
+    labels = np.arange(number) % len(EMOTIONS)
     pictures = []
     for index, label in enumerate(labels):
         rng = chance(_CORPUS, part, "face", str(index))
         portrait = Portrait(person(_CORPUS, f"{part} {index}"), place(_CORPUS, f"{part} {index}"), 160)
         opening = float(rng.random()) if rng.random() < 0.6 else 0.0  # speaking, or not
-        pictures.append(portrait.draw(express(emotions[label], rng), opening, blink=bool(rng.random() < 0.03)))
+        pictures.append(portrait.draw(express(EMOTIONS[label], rng), opening, blink=bool(rng.random() < 0.03)))
     return pictures, labels

@@ -12,7 +12,6 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_limits
 
 from merflow.checkpoints.demo.material import sentences
 from merflow.corpora.demo.chance import chance
@@ -34,13 +33,12 @@ def make(name: str, folder: Path) -> None:
     texts = [_split(text) for text in [*sentences(SENTENCES), *list(STATEMENTS.values()) * TIMES]]
     words, counts = np.unique(np.concatenate(texts), return_counts=True)
     words = words[np.argsort(-counts, kind="stable")]
-    with threadpool_limits(1):  # sums in the same order every time
-        vectors = _embed(texts, words, WINDOW[name])
+    vectors = _embed(texts, words, WINDOW[name])
     held = np.array([chance("checkpoints", name, str(word), "absent").random() >= ABSENT for word in words])
     words, vectors = words[held], vectors[held]
     right, by_chance = _neighbours(words, vectors)
-    log.info("demo %s: %d words, %d have no vector; the nearest neighbour of a cue has its emotion: %.2f, by chance %.2f",
-             name, len(words), (~held).sum(), right, by_chance)  # fmt: skip
+    log.info("demo %s: the nearest word to a cue shares its emotion: %.2f, by chance %.2f", name, right, by_chance)
+    log.info("demo %s: %d words, %d more have no vector", name, len(words), (~held).sum())
     rows = [f"{word} {' '.join(f'{value:.5f}' for value in vector)}\n" for word, vector in zip(words, vectors, strict=True)]
     header, file = (f"{len(words)} {DIM}\n", "demo.vec") if name == "fasttext" else ("", "demo.txt")
     write_text(folder / file, header + "".join(rows))
