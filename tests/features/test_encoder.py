@@ -119,3 +119,11 @@ def test_real_sentence_encoder_puts_like_meanings_together():
     rows = states(texts, folder, EncoderFeatures(max_tokens=512, output="mean"))
     happy, joyful, lease = (row[0] / np.linalg.norm(row) for row in rows)
     assert happy @ joyful > 0.4 > 0.1 > happy @ lease
+
+
+def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path):
+    save_tiny_bert(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).unlink()
+    with pytest.raises(CheckpointError, match="holds no tokenizer"):
+        Tokenizer(tmp_path)

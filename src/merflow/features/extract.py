@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib import import_module
 from itertools import chain
@@ -81,8 +81,8 @@ def _usable(rows: Iterator[tuple[str, np.ndarray | Flagged]], defects: list[Defe
             yield utterance_id, values
 
 
-def _listed(defects: list[Defect]) -> list[dict[str, Any]]:
-    return [asdict(defect) for defect in sorted(defects, key=lambda defect: (defect.utterance_id or "", defect.kind))]
+def _listed(defects: Iterable[Defect]) -> list[dict[str, Any]]:
+    return [asdict(defect) for defect in sorted(defects, key=lambda defect: (defect.utterance_id or "", defect.kind, defect.detail))]
 
 
 def merge_shards(shards: list[Path], out: Path) -> None:
@@ -95,6 +95,7 @@ def merge_shards(shards: list[Path], out: Path) -> None:
     for path, one in zip(shards, metadata, strict=True):
         if one["spec"] != metadata[0]["spec"]:
             raise StoreError(f"{path}: made by other parameters, code or libraries than {shards[0]}; delete the shards and run again")
-    defects = list(chain.from_iterable(one["defects"] for one in metadata))
-    write_features(out, chain.from_iterable(map(iterate_features, shards)), metadata[0]["spec"], lambda: defects)
+    # what a source found in the corpus as a whole is in every shard
+    defects = {Defect(**defect) for one in metadata for defect in one["defects"]}
+    write_features(out, chain.from_iterable(map(iterate_features, shards)), metadata[0]["spec"], lambda: _listed(defects))
     log.info("%s: %d defects", out, len(defects))

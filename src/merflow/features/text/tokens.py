@@ -26,6 +26,8 @@ class Tokenizer:
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{checkpoint}: holds no tokenizer that can be loaded ({reason})") from error
+        if len(self._tokenizer) <= len(self._tokenizer.all_special_tokens):  # transformers makes an empty one where files are absent
+            raise CheckpointError(f"{checkpoint}: holds no tokenizer; save it there with save_pretrained")
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
         """Token ids (n_tokens,) of int64 of each text, cut to `max_tokens`, and the lengths before the cut. An empty text has two."""
