@@ -6,8 +6,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from torch import nn
+from transformers.utils import logging
 
 SEED = 1
+
+logging.disable_progress_bar()  # of files that are saved in no time
 
 
 @contextmanager
