@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from merflow.checkpoints import demo, files
+from merflow.checkpoints.hub import snapshot
 from merflow.corpora import disk
 from merflow.corpora.corpus import Source
 from merflow.corpora.download import read_digests, write_digests
@@ -68,8 +69,6 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
 def _fill(name: str, checkpoint: Checkpoint, build: Path, out: Path, scratch: Path, digests: Path) -> None:
     """Put the files into `build`."""
     if checkpoint.hub and checkpoint.revision:
-        from merflow.checkpoints.hub import snapshot  # its library takes a second to import
-
         _copy(files.of_model(snapshot(checkpoint.hub, checkpoint.revision, scratch)), build)
     elif checkpoint.url:
         _download(checkpoint.url, build, scratch, digests / "checkpoints" / f"{name}.csv")
