@@ -68,11 +68,12 @@ def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
 
 def test_every_feature_is_made_by_one_stage_of_its_group():
     run = PAPER_PRESET["run"]
-    grouped = [feature for features in run["features"].values() for feature in features] + run["sequences"]["features"]
+    grouped = [feature for group in run["features"].values() for feature in group["features"]]
     assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.Features.model_fields)
     for group in run["features"]:
-        assert STAGES[f"extract_{group}"]["matrix"]["feature"] == f"${{run.features.{group}}}"
-        checkpoints = [path for path in STAGES[f"extract_{group}"]["deps"] if path.startswith("data/checkpoints/")]
+        stage = STAGES[f"extract_{group}"]
+        assert stage["matrix"] == {"corpus": f"${{run.features.{group}.corpora}}", "feature": f"${{run.features.{group}.features}}"}
+        checkpoints = [path for path in stage["deps"] if path.startswith("data/checkpoints/")]
         assert checkpoints == ([f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else [])
     assert set(run["checkpoints"]) == set(PAPER_PRESET["checkpoints"])
 

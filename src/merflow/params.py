@@ -7,7 +7,7 @@ handed with the same classes, so a value is checked the same way before the firs
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -172,19 +172,14 @@ class TextSystems(Strict):
     roberta: list[str]
 
 
-class FeatureGroups(Strict):
-    """Features by what they are made from: a group is a stage of dvc.yaml. An empty list switches it off."""
+Name = TypeVar("Name", bound=str)
 
-    bert: list[Literal["bert", "bert_mean"]]
-    roberta: list[Literal["roberta", "roberta_mean"]]
-    glove: list[Literal["glove"]]
-    fasttext: list[Literal["fasttext"]]
-    audio: list[Literal["is13", "compare_2016", "egemaps", "egemaps_lld", "mel"]]
-    wav2vec2: list[Literal["wav2vec2", "wav2vec2_mean"]]
-    wav2vec2_emotion: list[Literal["wav2vec2_emotion"]]
-    clip: list[Literal["clip", "clip_emotion"]]
-    swin: list[Literal["swin"]]
-    face: list[Literal["face"]]
+
+class Group(Strict, Generic[Name]):
+    """Features that are made from the same files, and of which corpora; an empty list switches it off."""
+
+    corpora: list[CorpusName]
+    features: list[Name]
 
 
 class Sequences(Strict):
@@ -194,6 +189,22 @@ class Sequences(Strict):
     features: list[Literal["covarep", "facet", "glove_aligned"]]
 
 
+class FeatureGroups(Strict):
+    """Features by what they are made from: a group is a stage of dvc.yaml."""
+
+    bert: Group[Literal["bert", "bert_mean"]]
+    roberta: Group[Literal["roberta", "roberta_mean"]]
+    glove: Group[Literal["glove"]]
+    fasttext: Group[Literal["fasttext"]]
+    audio: Group[Literal["is13", "compare_2016", "egemaps", "egemaps_lld", "mel"]]
+    wav2vec2: Group[Literal["wav2vec2", "wav2vec2_mean"]]
+    wav2vec2_emotion: Group[Literal["wav2vec2_emotion"]]
+    clip: Group[Literal["clip", "clip_emotion"]]
+    swin: Group[Literal["swin"]]
+    face: Group[Literal["face"]]
+    sequences: Sequences
+
+
 class Run(Strict):
     """What is rebuilt."""
 
@@ -201,7 +212,6 @@ class Run(Strict):
     shards: dict[CorpusName, Positive]
     checkpoints: list[str]
     features: FeatureGroups
-    sequences: Sequences
     weighted_late_fusion: TextSystems
 
 
@@ -290,13 +300,14 @@ class Params(Strict):
         for protocol in text.protocols:
             if protocol not in known.protocols:
                 raise ValueError(f"run.weighted_late_fusion.protocols: {protocol} has no block under papers.weighted_late_fusion.protocols")
-        for key, corpora in (("weighted_late_fusion", text.corpora), ("sequences", self.run.sequences.corpora)):
+        asked = {"weighted_late_fusion": text.corpora} | {f"features.{name}": group.corpora for name, group in self.run.features}
+        for key, corpora in asked.items():
             for corpus in corpora:
                 if corpus not in self.run.corpora:
                     raise ValueError(f"run.{key}.corpora: {corpus} is not in run.corpora")
-        for group, features in self.run.features:
-            if features and group in self.checkpoints and group not in self.run.checkpoints:
-                raise ValueError(f"run.features.{group}: its checkpoint {group} is not in run.checkpoints")
+        for name, group in self.run.features:
+            if group.corpora and group.features and name in self.checkpoints and name not in self.run.checkpoints:
+                raise ValueError(f"run.features.{name}: its checkpoint {name} is not in run.checkpoints")
         return self
 
 

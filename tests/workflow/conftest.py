@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -111,15 +112,16 @@ class Checkout:
 
 
 #: A feature of each kind of input: more of them cost time and show nothing else.
+CORPORA = ("meld", "iemocap", "mosei", "ravdess")
 FEATURES = {"bert": ["bert"], "audio": ["mel"], "clip": ["clip"]}
 
 
-def ask_for(path: Path, **features: list[str]) -> None:
-    """Let params.yaml at `path` ask for `features` only, and for the checkpoints that these and the text systems need."""
+def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
+    """Let params.yaml at `path` ask for `features` of `corpora` only, and for the checkpoints that these and the text systems need."""
     params = yaml.safe_load(path.read_text())
-    params["run"]["features"] = {group: features.get(group, []) for group in params["run"]["features"]}
+    for name in params["run"]["features"]:
+        params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
     params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]
-    params["run"]["sequences"] = {"corpora": [], "features": []}
     path.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
@@ -133,7 +135,7 @@ def fresh(path: Path, fake: bool = True) -> Checkout:
         else:
             shutil.copy(source, target)
     if fake:
-        ask_for(path / "params.yaml", **FEATURES)
+        ask_for(path / "params.yaml", CORPORA, **FEATURES)
     checkout = Checkout(path, fake)
     checkout.run("git", "init", "--quiet")
     (path / ".dvc/tmp").mkdir()

@@ -14,7 +14,7 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     """A checkout whose params ask for one corpus, one system, one epoch and a random checkpoint of a few thousand weights."""
     checkout = real_checkout(tmp_path_factory.mktemp("small") / "checkout")
     path = checkout.path / "params.yaml"
-    fewer_features(path, bert=["bert"], audio=["mel"], face=["face"])
+    fewer_features(path, ["meld"], bert=["bert"], audio=["mel"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"] |= {"corpora": ["meld"], "shards": {"meld": 2}}
     params["run"]["weighted_late_fusion"] |= {"bert": ["text_bert_16"]}
