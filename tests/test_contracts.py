@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 import yaml
-from merflow.checkpoints.demo import MAKERS
 
 from merflow import params
+from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
 from merflow.papers import PAPERS
