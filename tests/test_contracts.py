@@ -97,6 +97,6 @@ def test_every_stage_depends_on_its_own_line_of_code_yaml():
     for name, stage in STAGES.items():
         if name == "code":
             continue
-        (keys,) = [entry["workflow/code.yaml"] for entry in stage["params"] if isinstance(entry, dict)]
+        (keys,) = [entry["workflow/code.json"] for entry in stage["params"] if isinstance(entry, dict)]
         axes = "-".join(f"${{item.{axis}}}" for axis in stage.get("matrix", {}))
         assert keys == [f"{name}@{axes}" if axes else name]

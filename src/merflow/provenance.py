@@ -8,6 +8,7 @@ Comments, docstrings and formatting are no part of it: the digest is taken over 
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -42,15 +43,21 @@ def imports(module: str) -> Iterator[str]:
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names: list[str] = []
+    for name in _named(path.read_text(encoding="utf-8")):
+        if name.split(".")[0] == "merflow" and _path(name):
+            yield name
+
+
+@cache
+def _named(source: str) -> list[str]:
+    """What a module's import statements name."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.split(".")[0] == "merflow" and _path(name):
-                yield name
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
 def closure(*roots: str) -> list[str]:
@@ -69,6 +76,7 @@ def closure(*roots: str) -> list[str]:
     return sorted(found - INERT)
 
 
+@cache  # stages share most of what they reach
 def _meaning(source: str) -> str:
     """A module without docstrings, comments and layout."""
     tree = ast.parse(source)

@@ -111,14 +111,15 @@ class Checkout:
         return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-#: A feature of each kind of input: more of them cost time and show nothing else.
-CORPORA = ("meld", "iemocap", "mosei", "ravdess")
+#: Two corpora, and a feature of each kind of input: more of them cost time and show nothing else.
+CORPORA = ("meld", "ravdess")
 FEATURES = {"bert": ["bert"], "audio": ["mel"], "clip": ["clip"]}
 
 
 def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     """Let params.yaml at `path` ask for `features` of `corpora` only, and for the checkpoints that these and the text systems need."""
     params = yaml.safe_load(path.read_text())
+    params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
         params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
     params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]

@@ -16,7 +16,7 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     path = checkout.path / "params.yaml"
     fewer_features(path, ["meld"], bert=["bert"], audio=["mel"], face=["face"])
     params = yaml.safe_load(path.read_text())
-    params["run"] |= {"corpora": ["meld"], "shards": {"meld": 2}}
+    params["run"]["shards"] = {"meld": 2}
     params["run"]["weighted_late_fusion"] |= {"bert": ["text_bert_16"]}
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
     params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"] |= {"epochs": 1}

@@ -21,7 +21,7 @@ from merflow.checkpoints.demo import MAKERS
 from merflow.errors import ParamsError
 from merflow.provenance import digest
 
-CODE = Path("workflow/code.yaml")
+CODE = Path("workflow/code.json")
 REGISTRIES = {"corpora": corpora.CORPORA, "features": features.EXTRACTORS, "papers": papers.PAPERS}
 Point = Mapping[str, str]
 
@@ -185,8 +185,8 @@ class Plan:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def write_code(self) -> None:
-        """Bring workflow/code.yaml, which DVC compares, up to date."""
-        text = "# made by workflow/lib/stages.py from the code itself: stage -> digest of what it reaches\n" + yaml.safe_dump(self.code)
+        """Bring workflow/code.json, which DVC compares, up to date."""
+        text = json.dumps(self.code, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
         path = self.root / CODE
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
