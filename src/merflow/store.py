@@ -15,17 +15,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow import artifacts
 from merflow.errors import StoreError
-
-if TYPE_CHECKING:  # pandas takes a second to import; joining stores needs none of it
-    import pandas as pd
 
 ROW_GROUP = 128  # utterances; small groups make random access cheap
 GROUP_BYTES = 32 * 2**20  # and bound the memory of a reader
@@ -58,7 +56,7 @@ def _unwritten(path: Path, error: OSError) -> StoreError:
     return StoreError(f"{path}: cannot be written ({error.strerror or error})")
 
 
-def write_table(path: Path, table: "pd.DataFrame | pa.Table", schema: pa.Schema, metadata: Mapping[str, Any] | None = None) -> None:
+def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, metadata: Mapping[str, Any] | None = None) -> None:
     """Write `table` with exactly the columns of `schema`; `metadata` values are stored as JSON.
 
     Raises:
@@ -98,7 +96,7 @@ def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     return file
 
 
-def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read an artifact (all columns, or `columns` of it).
 
     Raises:
@@ -241,7 +239,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{folder}: no INDEX.json in it; build it with `snakemake --cores 2 -- {folder}/INDEX.json`") from error
 
 
-def read_parts(folder: Path, schema: pa.Schema, ids: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+def read_parts(folder: Path, schema: pa.Schema, ids: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows of a folder of parts, all or those of `ids`; only parts that may hold them are opened.
 
     Raises:
