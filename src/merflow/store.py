@@ -192,16 +192,15 @@ def iterate_features(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def scan_features(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """A whole store for training: ids, all frames one after the other (total, dim), and where each utterance starts (n + 1,).
 
-    The frames of utterance i are ``values[starts[i]:starts[i + 1]]``. Bytes of a column lie one after the other, so a row
-    group becomes a view, and several are copied together once.
+    The frames of utterance i are ``values[starts[i]:starts[i + 1]]``. Arrow puts the bytes of the column one after the other, and
+    `values` is a view of them, read-only.
 
     Raises:
         StoreError: the store is absent or broken.
     """
     meta = read_metadata(path, artifacts.FEATURES)
-    table = pq.read_table(path, memory_map=True)
-    chunks = [_flat(chunk, meta) for chunk in table["values"].chunks if len(chunk)]
-    values = chunks[0] if len(chunks) == 1 else np.concatenate(chunks) if chunks else np.empty((0, meta["dim"]), meta["dtype"])
+    table = pq.read_table(path, memory_map=True).combine_chunks()
+    values = _flat(table["values"].chunk(0), meta) if len(table) else np.empty((0, meta["dim"]), meta["dtype"])
     starts = np.concatenate([[0], np.cumsum(table["n_frames"].to_numpy(), dtype=np.int64)])
     return table["utterance_id"].to_pylist(), values, starts
 
