@@ -1,14 +1,18 @@
 """What a long step says while it works: lines on stderr, and in the rule's log file where one is given."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from rich.console import Console
+
 T = TypeVar("T")
 log = logging.getLogger("merflow")
+WIDTH = 160  # of tables that go into a file or a pipe
 
 
 def configure(log_file: Path | None = None) -> None:
@@ -37,3 +41,8 @@ def track(items: Iterable[T], what: str, total: int, every_s: float = 5.0) -> It
         if now - said >= every_s or (count == total and now - start >= every_s):
             said = now
             log.info("%s: %d of %d (%.0f/s)", what, count, total, count / (now - start))
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, and wide enough for every column in a file or a pipe."""
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)

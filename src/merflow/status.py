@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, corpora, params, store
+from merflow import artifacts, corpora, params, progress, store
 
 GIB = 1024**3
 
@@ -22,7 +22,7 @@ def show(root: Path, console: Console | None = None) -> None:
     Raises:
         ParamsError: params.yaml is absent or wrong.
     """
-    console = console or Console()
+    console = console or progress.console()
     settings = params.load(root / "params.yaml")
     console.print(_corpora(root, settings))
     console.print(_checkpoints(root, settings))

@@ -1,6 +1,5 @@
 """`merflow stores`: every decoded medium and feature store at hand, with its size, cost and defects."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,14 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, store
+from merflow import artifacts, progress, store
 
 MB = 1e6
-WIDTH = 160  # of a table that goes into a file or a pipe
 
 
 def show(root: Path, console: Console | None = None) -> None:
     """Print the stores of the checkout at `root`; seconds are of the jobs that made them here, if they did."""
-    console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
+    console = console or progress.console()
     table = Table(
         "corpus", "store", "utterances", "frames", "dim", "MB", "seconds", "made with", "defects", title="stores", title_justify="left"
     )
