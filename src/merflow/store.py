@@ -284,3 +284,13 @@ def write_folder(path: Path, files: Mapping[str, str]) -> None:
             new.replace(path)
     except OSError as error:
         raise _unwritten(path, error) from error
+
+
+def link(source: Path, target: Path) -> None:
+    """A second name for a file, or a copy where the file system has no links between the two places."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

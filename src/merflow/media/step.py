@@ -7,7 +7,6 @@ together means linking files.
 import hashlib
 import io
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,7 @@ from merflow.params import Media, explain
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.shards import blocks, share
-from merflow.store import read_table, write_index, write_json, write_table, write_text
+from merflow.store import link, read_table, write_index, write_json, write_table, write_text
 
 #: Folder in data/media/<corpus>/ -> columns of its parts.
 SCHEMAS: dict[str, pa.Schema] = {"audio": artifacts.AUDIO, **dict.fromkeys(SAMPLINGS, artifacts.FRAMES)}
@@ -185,14 +184,7 @@ def _gather(name: str, schema: pa.Schema, parts: list[tuple[Path, int]], out: Pa
         new = Path(temporary) / name
         new.mkdir()
         for folder, number in parts:
-            _link(folder / name / f"{number:05}.parquet", new / f"{number:05}.parquet")
+            link(folder / name / f"{number:05}.parquet", new / f"{number:05}.parquet")
         write_index(new, schema, spec)
         shutil.rmtree(out / name, ignore_errors=True)
         new.replace(out / name)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from merflow.papers import PAPERS
 from merflow.params import FineTuning, Protocol, explain
 from merflow.progress import log
 from merflow.provenance import versions
-from merflow.store import read_metadata, read_table, whole, write_json, write_table
+from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
 from merflow.training.batches import Examples, System
 from merflow.training.loop import Fitted, fit, predict
 
@@ -154,7 +153,7 @@ def gather(runs: list[Path], out: Path) -> None:
     for _, run in records:
         for weights in sorted((run / "weights").glob("*.safetensors")):
             with whole(out / "weights" / weights.name) as part:
-                _link(weights, part)
+                link(weights, part)
     write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
     write_table(out / "predictions.parquet", predictions, artifacts.PREDICTIONS, {"classes": classes})
 
@@ -240,11 +239,3 @@ def _present(path: Path) -> Path:
     if not path.exists():
         raise StoreError(f"{path}: no such file; delete {path.parent} and run again")
     return path
-
-
-def _link(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy where the file system has no links between the two places."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
