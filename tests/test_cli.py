@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow import params
+from merflow import presets
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
 GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
@@ -94,7 +94,7 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     (tmp_path / "params").symlink_to(root / "params")
     assert merflow("params", "demo", cwd=tmp_path).returncode == 0
     path = tmp_path / "params.yaml"
-    assert path.read_text() == params.compose("demo", root / "params")
+    assert path.read_text() == presets.compose("demo", root / "params")
     assert merflow("params", "paper", cwd=tmp_path).returncode == 0  # from one preset to the other: nothing is lost
     path.write_text(path.read_text() + "# mine\n")
     done = merflow("params", "demo", cwd=tmp_path)
