@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,18 @@ class Plan:
                 outs[name] = [out.format_map(point) for out in stage.outs]
                 ups[name] = {self.address_of(path) for path in stage.data(point) if path in self.owner}
         return outs, ups
+
+    def data_for(self, artifact: str) -> Callable[[Any], list[str]]:
+        """An input function for jobs that make a part of `artifact`, a pattern: the files of its stage."""
+        return lambda wildcards: self._made_by(artifact, wildcards, Stage.data)
+
+    def cfg_for(self, artifact: str) -> Callable[[Any], str]:
+        """A parameter function for jobs that make a part of `artifact`, a pattern: the slice of its stage."""
+        return lambda wildcards: self._made_by(artifact, wildcards, Stage.cfg)
+
+    def _made_by(self, artifact: str, wildcards: Any, asked: Callable[[Stage, Point], Any]) -> Any:
+        stage, point = self.owner[artifact.format_map(_values(wildcards))]
+        return asked(stage, point)
 
     def address_of(self, artifact: str) -> str:
         """DVC's name of the stage that makes `artifact`."""

@@ -3,22 +3,7 @@
 # What a feature is made from (text, sound, pictures, a checkpoint) says its stage in dvc.yaml.
 # Shards are scratch: they survive a crash, never leave this checkout, and do not change the store.
 
-
-def store(wildcards):
-    """The artifact that a shard belongs to: its stage in dvc.yaml and the stage's point."""
-    return plan.owner[
-        "data/features/{corpus}/{feature}.parquet".format_map(dict(wildcards.items()))
-    ]
-
-
-def store_data(wildcards):
-    stage, point = store(wildcards)
-    return stage.data(point)
-
-
-def store_cfg(wildcards):
-    stage, point = store(wildcards)
-    return stage.cfg(point)
+STORE = "data/features/{corpus}/{feature}.parquet"
 
 
 def shards(wildcards):
@@ -31,7 +16,7 @@ def shards(wildcards):
 
 rule extract:
     input:
-        store_data,
+        plan.data_for(STORE),
     output:
         temp("build/shards/{corpus}/{feature}/{shard}-of-{shards}.parquet"),
     log:
@@ -39,7 +24,7 @@ rule extract:
     benchmark:
         "build/benchmarks/extract/{corpus}-{feature}-{shard}-of-{shards}.tsv"
     params:
-        cfg=store_cfg,
+        cfg=plan.cfg_for(STORE),
     message:
         "extract {wildcards.feature} of {wildcards.corpus}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
@@ -51,11 +36,11 @@ rule merge:
     input:
         shards,
     output:
-        "data/features/{corpus}/{feature}.parquet",
+        STORE,
     log:
         "build/logs/merge/{corpus}-{feature}.log",
     params:
-        cfg=store_cfg,
+        cfg=plan.cfg_for(STORE),
     message:
         "merge {wildcards.feature} of {wildcards.corpus}"
     shell:

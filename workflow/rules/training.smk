@@ -3,24 +3,7 @@
 # Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
 from merflow.corpora.schemes import folds
 
-
-def result(wildcards):
-    """The artifact that a run belongs to: its stage in dvc.yaml and the stage's point."""
-    return plan.owner[
-        "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet".format_map(
-            dict(wildcards.items())
-        )
-    ]
-
-
-def run_data(wildcards):
-    stage, point = result(wildcards)
-    return stage.data(point)
-
-
-def run_cfg(wildcards):
-    stage, point = result(wildcards)
-    return stage.cfg(point)
+RESULT = "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet"
 
 
 def runs(wildcards):
@@ -37,7 +20,7 @@ def runs(wildcards):
 
 rule train:
     input:
-        run_data,
+        plan.data_for(RESULT),
     output:
         temp(
             "build/runs/{paper}/{system}/{corpus}-{protocol}/fold{fold}-seed{seed}/predictions.parquet"
@@ -47,7 +30,7 @@ rule train:
     benchmark:
         "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-fold{fold}-seed{seed}.tsv"
     params:
-        cfg=run_cfg,
+        cfg=plan.cfg_for(RESULT),
         inputs=lambda wildcards, input: [f"--inputs {path}" for path in input],
     message:
         "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, fold {wildcards.fold}, seed {wildcards.seed}"
@@ -60,11 +43,11 @@ rule gather:
     input:
         runs,
     output:
-        "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet",
+        RESULT,
     log:
         "build/logs/gather/{paper}-{system}-{corpus}-{protocol}.log",
     params:
-        cfg=run_cfg,
+        cfg=plan.cfg_for(RESULT),
     message:
         "gather {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}"
     shell:
