@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import huggingface_hub.constants
 import pytest
+from corpora.serving import listening
 
 
 @dataclass
@@ -77,19 +77,9 @@ def etag(body: bytes) -> str:
 @contextmanager
 def running(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: object) -> Iterator[Hub]:
     """The library asks `hub` instead, and has an empty cache."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OneHub", (Handler,), {"hub": hub}))
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None
-    url = f"http://127.0.0.1:{server.server_port}"
     constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(type("OneHub", (Handler,), {"hub": hub})) as url:
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

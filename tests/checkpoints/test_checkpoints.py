@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora.serving import breaking_after, closed_port, serving, span
+from corpora.serving import breaking_after, closed_port, killing, serving
 from corpora.test_unpack import zipped
 from hub_server import Hub, running
 from safetensors.numpy import save
@@ -247,17 +247,7 @@ fetch("x", {"url": sys.argv[1]}, out, scratch, digests)
 def test_a_killed_fetch_goes_on_where_it_stopped(place, site):
     site.files["big.txt"] = GLOVE * 3
     child = []
-
-    def kill(handler, body):
-        code, _, headers = span(handler, body)
-        handler.head(code, **headers)
-        handler.body(body[:600_000])
-        deadline = time.monotonic() + 30
-        while not any(path.stat().st_size == 2 * resume.CHUNK for path in place.scratch.rglob("*.part")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        child[0].kill()
-
-    site.script = [kill]
+    site.script = [killing(child, place.scratch)]
     arguments = [f"{site.url}/big.txt", *map(str, (place.out, place.scratch, place.digests))]
     child.append(subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL))
     assert child[0].wait(timeout=60) == -9

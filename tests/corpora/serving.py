@@ -4,11 +4,16 @@ import hashlib
 import re
 import socket
 import struct
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+
+from merflow.corpora.resume import CHUNK
 
 
 @dataclass
@@ -112,17 +117,38 @@ def status(code: int) -> Callable[[Handler, bytes], None]:
     return lambda handler, body: handler.head(code, Content_Length=0)
 
 
+def killing(children: list[subprocess.Popen], scratch: Path) -> Callable[[Handler, bytes], None]:
+    """Begins to answer, waits until two chunks lie in `scratch`, and kills the first of `children`."""
+
+    def answer(handler: Handler, body: bytes) -> None:
+        code, _, headers = span(handler, body)
+        handler.head(code, **headers)
+        handler.body(body[:600_000])
+        deadline = time.monotonic() + 30
+        while not any(path.stat().st_size == 2 * CHUNK for path in scratch.rglob("*.part")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        children[0].kill()
+
+    return answer
+
+
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Site]:
     site = Site(files)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OneSite", (Handler,), {"site": site}))
+    with listening(type("OneSite", (Handler,), {"site": site})) as site.url:
+        yield site
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server that answers with `handler` while the block runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that hangs up is part of the play
-    site.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield site
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -8,14 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub.constants
 import pytest
-from serving import breaking_after, closed_port, serving, span, status, well
+from serving import breaking_after, closed_port, killing, serving, status, well
 from test_unpack import NOISE, tar, tree, zipped
 
 from merflow import corpora
@@ -168,17 +167,7 @@ def test_a_killed_fetch_goes_on_where_it_stopped(place, site, official):
     official.SOURCES = official.SOURCES[1:]
     site.files["MELD.Raw.tar.gz"] = tar([("clip.mp4", NOISE * 20)], "w:")
     child = []
-
-    def kill(handler, body):
-        code, _, headers = span(handler, body)
-        handler.head(code, **headers)
-        handler.body(body[:600_000])
-        deadline = time.monotonic() + 30
-        while not any(path.stat().st_size == 2 * resume.CHUNK for path in place.scratch.rglob("*.part")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        child[0].kill()
-
-    site.script = [kill]
+    site.script = [killing(child, place.scratch)]
     child.append(
         subprocess.Popen([sys.executable, "-c", KILLED, f"{site.url}/MELD.Raw.tar.gz", str(place.root)], stderr=subprocess.DEVNULL)
     )
