@@ -103,8 +103,7 @@ def _of_folder(name: str, folder: Path, out: Path) -> list[Path]:
     """Files of a user's folder: of a model, or the one of word vectors."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; correct checkpoints.{name}.folder in params.yaml")
-    inner, outer = folder.resolve(), out.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+    if disk.nested(folder, out):
         raise CheckpointError(f"{folder}: is or holds {out}, where the checkpoint goes; set checkpoints.{name}.folder to another one")
     own = folder / RECORD
     if own.is_file() and '"place": "demo"' in own.read_text(encoding="utf-8", errors="replace"):

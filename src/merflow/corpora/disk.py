@@ -50,6 +50,12 @@ def one_line(what: str) -> Iterator[None]:
         raise DownloadError(f"{what}: {error.strerror or ' '.join(str(error).split())}") from error
 
 
+def nested(one: Path, other: Path) -> bool:
+    """Whether one of two folders is or holds the other, links followed."""
+    first, second = one.resolve(), other.resolve()
+    return first.is_relative_to(second) or second.is_relative_to(first)
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a file's bytes to `target`, which must not exist; blocks are shared where the file system can, names never."""
     with source.open("rb") as read, target.open("xb") as write:

@@ -112,8 +112,7 @@ def _copy(corpus: str, folder: Path, build: Path, out: Path) -> list[tuple[str, 
     """Copy a user's folder into `build`; (path below the folder, digest) of every file."""
     if not folder.is_dir():
         raise DownloadError(f"{folder}: no such folder; corpora.{corpus}.source must be demo, official or a folder that holds the corpus")
-    inner, outer = folder.resolve(), out.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+    if disk.nested(folder, out):
         raise DownloadError(f"{folder}: is or holds {out}, where the corpus goes; set corpora.{corpus}.source to another folder")
     own = folder / RECORD
     if own.is_file() and '"kind": "demo"' in own.read_text(encoding="utf-8", errors="replace"):

@@ -17,7 +17,6 @@ from merflow.corpora.demo.words import CLAUSES, CUES, sentence, topics
 from merflow.errors import MediaError
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # MELD's
-SAMPLING_RATE = 16_000  # Hz
 TOPICS = tuple(word for words in takewhile(bool, map(topics, count())) for word in words)
 
 _CORPUS = "checkpoints"  # a name that no demo corpus has: other people, places and chances

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
-from merflow.checkpoints.demo.material import EMOTIONS, SAMPLING_RATE, voices
+from merflow.artifacts import SAMPLING_RATE
+from merflow.checkpoints.demo.material import EMOTIONS, voices
 from merflow.checkpoints.demo.training import fit, repeatable
 from merflow.progress import log
 
