@@ -108,7 +108,8 @@ SCORES = pa.schema(
         pa.field("corpus", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),  # demo, official or folder: where the corpus came from
         pa.field("protocol", pa.string(), nullable=False),
-        pa.field("checkpoint", pa.string()),  # pre-trained model the system starts from; null: none
+        pa.field("inputs", pa.string()),  # features and pre-trained models that the system takes; null: none (baselines, differences)
+        pa.field("classes", pa.int32(), nullable=False),  # how many are told apart
         pa.field("split", pa.string(), nullable=False),
         pa.field("fold", pa.int32()),
         pa.field("seed", pa.int32()),

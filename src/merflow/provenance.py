@@ -60,6 +60,10 @@ def _named(source: str) -> list[str]:
     return names
 
 
+def _inert(module: str) -> bool:
+    return module in INERT or module.startswith("merflow.params.")
+
+
 def closure(*roots: str) -> list[str]:
     """All modules that running `roots` may reach, the packages above them included, sorted; without INERT ones."""
     found: set[str] = set()
@@ -69,11 +73,11 @@ def closure(*roots: str) -> list[str]:
         if module in found:
             continue
         found.add(module)
-        if module not in INERT:
+        if not _inert(module):
             todo.extend(imports(module))
         if "." in module:
             todo.append(module.rpartition(".")[0])
-    return sorted(found - INERT)
+    return sorted(module for module in found if not _inert(module))
 
 
 @cache  # stages share most of what they reach

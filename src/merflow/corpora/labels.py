@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from merflow.errors import CheckpointError
+from merflow.errors import CheckpointError, ParamsError
 
 #: Classes that a classifier of the corpus tells apart; an utterance labelled otherwise is out of scope.
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -14,6 +14,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "mosei": ("happy", "sad", "anger", "surprise", "disgust", "fear"),
     # third field of a RAVDESS file name, 01-08
     "ravdess": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
+}
+
+#: Fewer classes, as some of the literature has it: corpus -> number -> class -> labels that count as it. Others are out of scope.
+FEWER: dict[str, dict[int, dict[str, tuple[str, ...]]]] = {
+    "iemocap": {4: {"anger": ("anger",), "happiness": ("happiness", "excitement"), "sadness": ("sadness",), "neutral": ("neutral",)}},
 }
 
 #: Corpora in which an utterance may carry several emotions, or none.
@@ -49,6 +54,20 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "frustration": ("fru", "frustrated"),
 }
 _EMOTIONS = {name: key for key, others in SYNONYMS.items() for name in (key, *others)}
+
+
+def class_of(corpus: str, n_classes: int | None = None) -> dict[str, str]:
+    """Label -> class, for each label in scope, in the order of the classes; None: all of CLASSES.
+
+    Raises:
+        ParamsError: the corpus has no such set of classes.
+    """
+    if n_classes in (None, len(CLASSES[corpus])):
+        return {name: name for name in CLASSES[corpus]}
+    if n_classes not in FEWER.get(corpus, {}):
+        known = [len(CLASSES[corpus]), *FEWER.get(corpus, {})]
+        raise ParamsError(f"{corpus}: no set of {n_classes} classes; it has {', '.join(map(str, known))}")
+    return {label: name for name, labels in FEWER[corpus][n_classes].items() for label in labels}
 
 
 def emotion(name: str) -> str:

@@ -5,7 +5,7 @@ from merflow.errors import CorpusError
 #: Corpus -> split scheme -> number of folds; a corpus' SCHEMES are the keys.
 FOLDS: dict[str, dict[str, int]] = {
     "meld": {"official": 1},
-    "iemocap": {"sessions": 5},
+    "iemocap": {"sessions": 5, "session5": 1},
     "mosei": {"official": 1},
     "ravdess": {"actors": 5},
 }

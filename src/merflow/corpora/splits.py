@@ -1,7 +1,8 @@
 """Who is train, dev or test: the split schemes of each corpus.
 
 ``official``: the parts that the corpus publishes. ``sessions``: leave one IEMOCAP session out (two speakers that
-nothing else has), dev from the dialogues of the other four. ``actors``: five speaker-independent parts of RAVDESS.
+nothing else has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev utterances of the
+other four, as joint_cnn has it (section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
 
-DEV_SHARE = 0.2  # of the training dialogues, scheme sessions
+DEV_SHARE = 0.2  # of the training dialogues (sessions) or utterances (session5)
 
 
 def make_splits(utterances: pd.DataFrame, corpus: str, schemes: Sequence[str]) -> pd.DataFrame:
@@ -52,12 +53,23 @@ def _official(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
 
 def _sessions(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    return _leave_out(scope, corpus, fold, "dialogue_id")
+
+
+def _session5(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    return _leave_out(scope, corpus, 4, "utterance_id")
+
+
+def _leave_out(scope: pd.DataFrame, corpus: str, session: int, unit: str) -> pd.Series:
+    """A session is test, DEV_SHARE of the others' dialogues or utterances dev."""
     sessions = sorted(scope["session"].unique())
     if len(sessions) != folds(corpus, "sessions"):
-        raise CorpusError(f"{corpus}: scheme sessions needs {folds(corpus, 'sessions')} sessions, found {', '.join(sessions) or 'none'}")
-    test = scope["session"] == sessions[fold]
-    dialogues = sorted(scope.loc[~test, "dialogue_id"].unique(), key=_hash)
-    dev = scope["dialogue_id"].isin(dialogues[: max(1, round(DEV_SHARE * len(dialogues)))])
+        raise CorpusError(
+            f"{corpus}: leaving a session out needs {folds(corpus, 'sessions')} of them, found {', '.join(sessions) or 'none'}"
+        )
+    test = scope["session"] == sessions[session]
+    units = sorted(scope.loc[~test, unit].unique(), key=_hash)
+    dev = scope[unit].isin(units[: max(1, round(DEV_SHARE * len(units)))])
     return _named(scope, dev, test)
 
 
@@ -77,8 +89,8 @@ def _named(scope: pd.DataFrame, dev: pd.Series, test: pd.Series) -> pd.Series:
     return split
 
 
-def _hash(dialogue_id: str) -> str:
-    return hashlib.sha256(dialogue_id.encode()).hexdigest()
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
-_SCHEMES = {"official": _official, "sessions": _sessions, "actors": _actors}
+_SCHEMES = {"official": _official, "sessions": _sessions, "session5": _session5, "actors": _actors}

@@ -1,7 +1,8 @@
-"""What networks and the loop hand each other: systems, examples of ragged inputs, padded batches of like length."""
+"""What papers, networks and the loop hand each other: systems, examples of ragged inputs, padded batches of like length."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,17 +12,48 @@ from torch.nn.utils.rnn import pad_sequence
 CHUNK = 32  # batches that are sorted by length together: less is closer to pure chance, more saves little
 
 
+class Transformer(Protocol):
+    """What is fitted to an input on the train part; scikit-learn's transformers and pipelines are such."""
+
+    def fit(self, values: np.ndarray, labels: np.ndarray) -> Any:
+        """Learn from the frames of the train part (n, dim) and the class index of each (n,)."""
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Frames (n, dim) of any part -> (n, dim')."""
+
+
 @dataclass(frozen=True)
 class System:
     """A row of a paper that the loop trains.
 
     Attributes:
-        inputs: what it takes of an utterance: ``tokens`` (token ids of its text), or names of features.
-        build: makes the network, whose ``forward(batch)`` gives logits (B, n_classes).
+        inputs: what it takes of an utterance: ``tokens`` (token ids of its text), or a feature, under its own name or the one that
+            papers.<paper>.features of params.yaml gives it ("text", "speech").
+        build: ``build(dims, n_classes, **network)`` makes the network, whose ``forward(batch)`` gives logits (B, n_classes); `dims` says
+            the width of each feature after `fitted`, `network` is the block of params.yaml.
+        fitted: per input, ``fitted[name](**inputs)`` makes what is fitted to it on the train part alone.
+        pretrained: it starts from the checkpoint of its stage, which `build` gets as ``checkpoint``, a folder.
     """
 
     inputs: tuple[str, ...]
     build: Callable[..., nn.Module]
+    fitted: Mapping[str, Callable[..., Transformer]] = field(default_factory=dict)
+    pretrained: bool = False
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A row of a paper that combines the probabilities of other rows.
+
+    Attributes:
+        members: names of the rows.
+        combine: probabilities (M, N, K) of the members, and weights (M,) where `weighted`, -> probabilities (N, K).
+        weighted: takes weights, one per member, not negative, sum 1.
+    """
+
+    members: tuple[str, ...]
+    combine: Callable[..., np.ndarray]
+    weighted: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,211 @@
+"""params.yaml: its typed model and its one-line errors. merflow.presets composes the file.
+
+The models are the only place that says which keys exist and what they may be: here the whole and what belongs to no part,
+``features`` and ``systems`` what extractors and papers share, and one module per paper. Steps parse the slice they are
+handed with the same classes, so a value is checked the same way before the first job and inside it.
+"""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from merflow.errors import ParamsError
+from merflow.params import joint_cnn, weighted_late_fusion
+from merflow.params.base import CorpusName, Positive, Strict
+from merflow.params.explain import explain
+from merflow.params.features import (
+    AlignedFeatures,
+    ClipFeatures,
+    EncoderFeatures,
+    FaceFeatures,
+    FeatureGroups,
+    Features,
+    Media,
+    MelFeatures,
+    SmileFeatures,
+    SwinFeatures,
+    Wav2vec2Features,
+    WordVectorFeatures,
+)
+from merflow.params.systems import Fusion, PaperRun, Protocol, Rows, System, Training
+
+__all__ = [
+    "AlignedFeatures",
+    "Checkpoint",
+    "ClipFeatures",
+    "CorpusParams",
+    "EncoderFeatures",
+    "Evaluation",
+    "FaceFeatures",
+    "FeatureGroups",
+    "Features",
+    "Fusion",
+    "Media",
+    "MelFeatures",
+    "Params",
+    "ParamsError",
+    "Protocol",
+    "SmileFeatures",
+    "SwinFeatures",
+    "System",
+    "Training",
+    "Wav2vec2Features",
+    "WordVectorFeatures",
+    "check",
+    "explain",
+    "load",
+    "slice_of",
+]
+
+
+class Checkpoint(Strict):
+    """A pre-trained model or word-vector file: exactly one of the places below."""
+
+    hub: str | None = None  # repository of the Hugging Face Hub, at the commit `revision`
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    url: str | None = None  # a file, or a zip archive with one file
+    package: str | None = None  # a Python package that carries the files
+    folder: str | None = None
+    demo: Literal["roberta", "wav2vec2", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"] | None = None  # made here
+
+    @model_validator(mode="after")
+    def _one(self) -> "Checkpoint":
+        if sum(place is not None for place in (self.hub, self.url, self.package, self.folder, self.demo)) != 1:
+            raise ValueError("name exactly one of hub, url, package, folder, demo")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision (a full commit) go together")
+        return self
+
+    @property
+    def name(self) -> str:
+        """How tables and metadata call it."""
+        if self.hub and self.revision:
+            return f"{self.hub}@{self.revision[:7]}"
+        return f"demo {self.demo}" if self.demo else str(self.url or self.package or self.folder)
+
+
+class CorpusParams(Strict):
+    """demo, official, or the path of a folder."""
+
+    source: Annotated[str, Field(min_length=1)]
+
+
+class Run(Strict):
+    """What is rebuilt."""
+
+    corpora: Annotated[list[CorpusName], Field(min_length=1)]
+    shards: dict[CorpusName, Positive]
+    checkpoints: list[str]
+    features: FeatureGroups
+    weighted_late_fusion: weighted_late_fusion.Run
+    joint_cnn: joint_cnn.Run
+
+
+class Papers(Strict):
+    """One block per paper."""
+
+    weighted_late_fusion: weighted_late_fusion.Paper
+    joint_cnn: joint_cnn.Paper
+
+
+class Machine(Strict):
+    """What all training shares."""
+
+    precision: Literal["fp32", "bf16"]
+
+
+class Evaluation(Strict):
+    """Bootstrap intervals."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: int
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    run: Run
+    corpora: dict[CorpusName, CorpusParams]
+    checkpoints: dict[str, Checkpoint]
+    media: Media
+    features: Features
+    training: Machine
+    papers: Papers
+    evaluation: Evaluation
+
+    @model_validator(mode="after")
+    def _known(self) -> "Params":
+        for corpus in self.run.corpora:
+            if corpus not in self.corpora:
+                raise ValueError(f"run.corpora: {corpus} has no block under corpora")
+            if corpus not in self.run.shards:
+                raise ValueError(f"run.shards: {corpus} is missing")
+        for name in self.run.checkpoints:
+            if name not in self.checkpoints:
+                raise ValueError(f"run.checkpoints: {name} has no block under checkpoints; known: {', '.join(self.checkpoints)}")
+        for paper in type(self.papers).model_fields:
+            self._runs(paper, getattr(self.run, paper), getattr(self.papers, paper))
+        for name, group in self.run.features:
+            self._prepared(f"features.{name}", group.corpora)
+        for name, group in self.run.features:
+            if group.corpora and group.features and name in self.checkpoints and name not in self.run.checkpoints:
+                raise ValueError(f"run.features.{name}: its checkpoint {name} is not in run.checkpoints")
+        return self
+
+    def _runs(self, paper: str, run: PaperRun, block: Any) -> None:
+        """What run.<paper> asks for has its blocks."""
+        systems = block.systems if isinstance(block.systems, dict) else dict(block.systems)
+        for protocol in run.protocols:
+            if protocol not in block.protocols:
+                raise ValueError(f"run.{paper}.protocols: {protocol} has no block under papers.{paper}.protocols")
+        for stage, rows in run:
+            if not isinstance(rows, Rows):
+                continue
+            self._prepared(f"{paper}.{stage}", rows.corpora)
+            for system in rows.systems:
+                if system not in systems:
+                    raise ValueError(f"run.{paper}.{stage}: unknown system {system!r}; known: {', '.join(systems)}")
+            for corpus, protocol in itertools.product(rows.corpora, run.protocols):
+                if corpus not in block.protocols[protocol].scheme:
+                    raise ValueError(f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}")
+
+    def _prepared(self, key: str, corpora: list[CorpusName]) -> None:
+        for corpus in corpora:
+            if corpus not in self.run.corpora:
+                raise ValueError(f"run.{key}.corpora: {corpus} is not in run.corpora")
+
+
+def load(path: Path) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        ParamsError: no such file, no YAML, or a key or value that cannot be; one line naming the key.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
+    return check(text, str(path))
+
+
+def check(text: str, where: str) -> Params:
+    """The typed model of a params file's text; see `load`."""
+    try:
+        return Params.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise ParamsError(explain(error, where, Params)) from error
+
+
+def slice_of(text: str) -> dict[str, Any]:
+    """A rule's canonical JSON slice (dotted key -> value) as a dict."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ParamsError(f"--params must be a JSON object of dotted keys, not {text[:60]!r}")
+    return value

@@ -1,0 +1,18 @@
+"""What all blocks of params.yaml share: strict models, ranges, names."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+PositiveReal = Annotated[float, Field(gt=0)]
+
+CorpusName = Literal["meld", "iemocap", "mosei", "ravdess"]
+ProtocolName = Literal["as_published", "clean"]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

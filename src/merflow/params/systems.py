@@ -1,0 +1,80 @@
+"""What the blocks of all papers share: protocols, and per system its ``inputs``, ``network`` and ``training``.
+
+``inputs`` holds what is fitted to an input on the train part (or how a text is cut), ``network`` the keyword arguments of the
+system's builder in merflow.papers.<paper>, ``training`` what the one loop reads. A fusion of other systems has none of these.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from merflow.params.base import CorpusName, Positive, PositiveReal, ProtocolName, Share, Strict
+
+SchemeName = Literal["official", "sessions", "session5", "actors"]
+Weight = Annotated[float, Field(ge=0, le=1)]
+
+
+class Protocol(Strict):
+    """How a score is obtained: a split scheme for each corpus, the epoch that is scored, one run per seed."""
+
+    scheme: dict[CorpusName, SchemeName]
+    select: Literal["last", "dev"]
+    seeds: Annotated[list[int], Field(min_length=1)]
+
+
+Protocols = dict[ProtocolName, Protocol]
+
+
+class Training(Strict):
+    """What the loop reads (merflow.training.loop)."""
+
+    batch_size: Positive
+    learning_rate: PositiveReal
+    weight_decay: Annotated[float, Field(ge=0)]
+    epochs: Positive
+    schedule: Literal["constant", "linear"]  # linear: up over `warmup`, a share of the steps, then down to 0
+    warmup: Share
+    patience: Positive | None  # epochs in a row without a lower dev loss after which training stops; null: never
+
+
+class System(Strict):
+    """A trained system as the step ``train`` parses it; the paper's own model says what stands in ``inputs`` and ``network``."""
+
+    inputs: dict[str, dict[str, Any]] = {}
+    network: dict[str, Any]
+    training: Training
+
+
+class Fusion(Strict):
+    """A fusion of systems, as the paper's block and the step ``train`` know it."""
+
+    weights: Literal["dev"] | list[Weight] | None = None  # dev: the best on the dev part, in steps of `step`; null: takes none
+    step: Annotated[float, Field(gt=0, le=0.5)] | None = None
+
+
+class Unweighted(Strict):
+    """A fusion without parameters: {}."""
+
+
+class Weighted(Strict):
+    """A fusion with weights: fixed ones, in the order of its members, or the best on dev in steps of `step`."""
+
+    weights: Literal["dev"] | list[Weight]
+    step: Annotated[float, Field(gt=0, le=0.5)]
+
+
+Name = TypeVar("Name", bound=str)
+
+
+class Rows(Strict, Generic[Name]):
+    """Systems that take the same files, and on which corpora: a stage of dvc.yaml. An empty list switches it off."""
+
+    corpora: list[CorpusName]
+    systems: list[Name]
+
+
+class PaperRun(Strict):
+    """What run.<paper> asks for, besides the stages: protocols, and in how many jobs the runs of a system are trained."""
+
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
+    jobs: Positive
