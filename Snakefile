@@ -37,6 +37,8 @@ wildcard_constraints:
     checkpoint=r"\w+",
     shard=r"\d+",
     shards=r"\d+",
+    part=r"\d+",
+    parts=r"\d+",
     paper=r"\w+",
     system=r"\w+",
     protocol=r"\w+",

@@ -140,40 +140,40 @@ def train(
     corpus: str,
     protocol: str,
     params: Slice,
-    fold: Annotated[int, typer.Option(min=0)],
-    seed: Annotated[int, typer.Option()],
-    inputs: Annotated[list[Path], typer.Option(help="prepared corpus and features; give it once for each file")],
+    part: Annotated[int, typer.Option(min=0, help="number of the job")],
+    parts: Annotated[int, typer.Option(min=1, help="of so many that the runs are shared among")],
+    inputs: Annotated[list[Path], typer.Option(help="prepared corpus, features, checkpoint, other systems; give it once for each file")],
     out: Out,
 ) -> None:
-    """Train one system on one fold with one seed, and predict."""
+    """Train one system on some folds and seeds, and predict."""
+    from merflow.training.run import Job
     from merflow.training.run import train as step
 
     values = parameters.slice_of(params)
-    step(
+    block = f"papers.{paper}"
+    job = Job(
         paper=paper,
         system=system,
         corpus=corpus,
         protocol=protocol,
-        settings=values[f"papers.{paper}.systems.{system}"],
-        protocol_settings=values[f"papers.{paper}.protocols.{protocol}"],
+        settings=values[f"{block}.systems.{system}"],
+        how=values[f"{block}.protocols.{protocol}"],
+        features=values.get(f"{block}.features", {}),
+        n_classes=values.get(f"{block}.classes", {}).get(corpus),
         precision=values["training"]["precision"],
-        keep_weights=values[f"papers.{paper}.keep_weights"],
+        keep_weights=values[f"{block}.keep_weights"],
         code=values["code"],
-        prepared=_named(inputs, "utterances.parquet").parent,
-        checkpoint=next((path.parent for path in inputs if path.name == "SOURCE.json"), None),
-        fold=fold,
-        seed=seed,
-        out=out.parent,
-        scratch=out.parent,
+        inputs=inputs,
     )
+    step(job, part, parts, out)
 
 
 @app.command()
-def gather(runs: Paths, out: Out) -> None:
+def gather(parts: Paths, out: Out) -> None:
     """Join the folds and seeds of one system."""
     from merflow.training.run import gather as step
 
-    step([run.parent for run in runs], out.parent)
+    step(parts, out.parent)
 
 
 @app.command()
@@ -192,7 +192,7 @@ def tables(inputs: Paths, out: Out) -> None:
     """Build the result tables: printed beside ours."""
     from merflow.tables.compare import build
 
-    build(_named(inputs, "scores.parquet"), _folders(inputs, "weighted_late_fusion.csv")[0], out.parent)
+    build(_named(inputs, "scores.parquet"), next(path.parent for path in inputs if path.parent.name == "reported"), out.parent)
 
 
 @app.command()

@@ -43,9 +43,14 @@ class Stage:
     def _entries(self, section: str) -> Iterator[str]:
         for entry in self.spec.get(section, []):
             if isinstance(entry, str):
-                yield re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry)
+                yield self._pattern(entry)
             elif section != "params":  # {path: {cache: false}}; in params it is a key of another file
-                yield re.sub(r"\$\{item\.(\w+)\}", r"{\1}", next(iter(entry)))
+                yield self._pattern(next(iter(entry)))
+
+    def _pattern(self, entry: str) -> str:
+        """``${item.x}`` as the wildcard ``{x}``, another ``${key}`` as its value in params.yaml."""
+        pattern = re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry)
+        return re.sub(r"\$\{([\w.]+)\}", lambda found: str(lookup(self.plan.params, found[1])), pattern)
 
     @cached_property
     def declared(self) -> list[str]:
@@ -76,7 +81,7 @@ class Stage:
         """Modules where the stage's code begins; ``merflow.papers:x`` is what that registry has under x."""
         roots = []
         for entry in self.spec.get("meta", {}).get("code", []):
-            package, _, key = re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry).format_map(point).partition(":")
+            package, _, key = self._pattern(entry).format_map(point).partition(":")
             roots.append(REGISTRIES[package.rpartition(".")[2]][key] if key else package)
         return roots
 
@@ -165,7 +170,7 @@ class Plan:
         own = self.root / path
         files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
         if not all(file.exists() for file in files) or not files:
-            raise ParamsError(f"dvc.yaml: {path} is neither made by a stage nor a file of the repository")
+            raise ParamsError(f"dvc.yaml: {path} is neither made by a stage that run asks for nor a file of the repository")
         return [str(file.relative_to(self.root)) for file in files]
 
     @cached_property

@@ -1,42 +1,38 @@
-# Training: one job per system, corpus, protocol, fold and seed; then all of a system's predictions in one place.
+# Training: the runs of a system (folds x seeds) in a few jobs; then all of its predictions in one place.
 #   out: results/<paper>/<system>/<corpus>-<protocol>/ (predictions.parquet, run.json, weights/)
 # Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
 from merflow.corpora.schemes import folds
 
 RESULT = "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet"
+RUNS = "build/runs/{paper}/{system}/{corpus}-{protocol}/{part}-of-{parts}"
 
 
 def runs(wildcards):
     protocol = plan.params["papers"][wildcards.paper]["protocols"][wildcards.protocol]
-    folder = "build/runs/{paper}/{system}/{corpus}-{protocol}".format_map(
-        dict(wildcards.items())
+    count = folds(wildcards.corpus, protocol["scheme"][wildcards.corpus]) * len(
+        protocol["seeds"]
     )
-    return [
-        f"{folder}/fold{fold}-seed{seed}/predictions.parquet"
-        for fold in range(folds(wildcards.corpus, protocol["scheme"]))
-        for seed in protocol["seeds"]
-    ]
+    parts = min(plan.params["run"][wildcards.paper]["jobs"], count)
+    return [RUNS.format(part=part, parts=parts, **wildcards) for part in range(parts)]
 
 
 rule train:
     input:
         plan.data_for(RESULT),
     output:
-        temp(
-            "build/runs/{paper}/{system}/{corpus}-{protocol}/fold{fold}-seed{seed}/predictions.parquet"
-        ),
+        temp(directory(RUNS)),
     log:
-        "build/logs/train/{paper}-{system}-{corpus}-{protocol}-fold{fold}-seed{seed}.log",
+        "build/logs/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.log",
     benchmark:
-        "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-fold{fold}-seed{seed}.tsv"
+        "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.tsv"
     params:
         cfg=plan.cfg_for(RESULT),
         inputs=lambda wildcards, input: [f"--inputs {path}" for path in input],
     message:
-        "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, fold {wildcards.fold}, seed {wildcards.seed}"
+        "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, part {wildcards.part} of {wildcards.parts}"
     shell:
         "merflow --log {log} --threads {threads} train {wildcards.paper} {wildcards.system} {wildcards.corpus} {wildcards.protocol}"
-        " --params {params.cfg:q} --fold {wildcards.fold} --seed {wildcards.seed} {params.inputs} --out {output}"
+        " --params {params.cfg:q} --part {wildcards.part} --parts {wildcards.parts} {params.inputs} --out {output}"
 
 
 rule gather:

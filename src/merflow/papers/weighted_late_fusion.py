@@ -13,6 +13,7 @@ Differences from the paper:
 - Its text gives other learning rates (2e-5, 1e-5) than its Table 2; the parameters follow the tables.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, float32, nn
@@ -24,8 +25,8 @@ from merflow.training.batches import Batch, System
 class TextClassifier(nn.Module):
     """A pre-trained encoder, one vector per text, dropout, one linear layer."""
 
-    def __init__(self, checkpoint: Path, n_classes: int, pooling: str, dropout: float):
-        """Load the encoder from `checkpoint`, a folder in the Hub's format; `pooling` is mean or cls."""
+    def __init__(self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, pooling: str, dropout: float):
+        """Load the encoder from `checkpoint`, a folder in the Hub's format; `pooling` is mean or cls; `dims` is empty."""
         super().__init__()
         self.encoder = AutoModel.from_pretrained(checkpoint, local_files_only=True, use_safetensors=True, dtype=float32)
         self.encoder.pooler = None  # next-sentence head: not used, and weights without a gradient stop distributed training
@@ -45,6 +46,6 @@ class TextClassifier(nn.Module):
         return self.classifier(self.dropout(pooled))
 
 
-_TEXT = System(inputs=("tokens",), build=TextClassifier)
+_TEXT = System(inputs=("tokens",), build=TextClassifier, pretrained=True)
 
 SYSTEMS = {f"text_{encoder}_{batch_size}": _TEXT for encoder in ("bert", "roberta") for batch_size in (8, 16, 32)}

@@ -40,7 +40,7 @@ class Training(Strict):
 class System(Strict):
     """A trained system as the step ``train`` parses it; the paper's own model says what stands in ``inputs`` and ``network``."""
 
-    inputs: dict[str, dict[str, Any]] = {}
+    inputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
     network: dict[str, Any]
     training: Training
 
@@ -48,8 +48,8 @@ class System(Strict):
 class Fusion(Strict):
     """A fusion of systems, as the paper's block and the step ``train`` know it."""
 
-    weights: Literal["dev"] | list[Weight] | None = None  # dev: the best on the dev part, in steps of `step`; null: takes none
-    step: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    weights: Literal["dev"] | list[Weight] | None = None  # dev: the best on the dev part, in steps of `step`; null: it takes none
+    step: Annotated[float, Field(gt=0, le=0.5)] = 0.1
 
 
 class Unweighted(Strict):

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 CHUNK = 32  # batches that are sorted by length together: less is closer to pure chance, more saves little
 
@@ -111,10 +110,13 @@ class Examples:
         """The examples at `index`, padded."""
         inputs, masks = {}, {}
         for name, arrays in self.inputs.items():
-            members = [torch.from_numpy(arrays[i]) for i in index]
-            lengths = torch.tensor([len(values) for values in members])
-            inputs[name] = pad_sequence(members, batch_first=True)
-            masks[name] = torch.arange(int(lengths.max())) < lengths[:, None]
+            members = [arrays[i] for i in index]
+            lengths = np.array([len(values) for values in members])
+            padded = np.zeros((len(index), lengths.max(), *members[0].shape[1:]), members[0].dtype)
+            for row, values in zip(padded, members, strict=True):
+                row[: len(values)] = values
+            inputs[name] = torch.from_numpy(padded)
+            masks[name] = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
         return Batch(inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index))
 
 

@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, linear warm-up and decay, cross-entropy, weighted F1 on dev after every epoch.
+"""The one training loop: AdamW (without weight decay it is Adam), cross-entropy, loss and weighted F1 on dev after every epoch.
 
 Device, precision and several processes (`accelerate launch`) are accelerate's matter. Every epoch draws its random numbers from
 (seed, epoch, process), so a run that goes on after a kill ends with the same bits as an unbroken one, and no generator
@@ -10,37 +10,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import get_linear_schedule_with_warmup
+from transformers import get_scheduler
 
 from merflow.errors import ParamsError
+from merflow.params import Training
 from merflow.progress import log, track
 from merflow.store import whole
 from merflow.training.batches import Examples, batches, ordered, shuffled
 from merflow.training.seeds import deterministic, seed_all
 
 PREDICT_BATCH = 64  # utterances
-
-
-class Settings(Protocol):
-    """What the loop reads of a system's parameters."""
-
-    @property
-    def batch_size(self) -> int: ...  # noqa: D102
-    @property
-    def learning_rate(self) -> float: ...  # noqa: D102
-    @property
-    def weight_decay(self) -> float: ...  # noqa: D102
-    @property
-    def epochs(self) -> int: ...  # noqa: D102
-    @property
-    def warmup(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -68,7 +54,7 @@ def fit(
     build: Callable[[], nn.Module],
     train: Examples,
     dev: Examples,
-    settings: Settings,
+    settings: Training,
     select: Literal["last", "dev"],
     seed: int,
     precision: Literal["fp32", "bf16"],
@@ -80,7 +66,7 @@ def fit(
         build: makes the network; called after seeding.
         train: examples to learn from.
         dev: examples to measure on after each epoch.
-        settings: batch size (over all processes), learning rate, weight decay, epochs, warm-up share.
+        settings: batch size (over all processes), learning rate and its schedule, weight decay, epochs, patience.
         select: keep the weights of the last epoch, or of the one with the best weighted F1 on dev (the first best wins).
         seed: of everything random.
         precision: bf16 is used where the device computes in it, else fp32.
@@ -101,7 +87,8 @@ def fit(
     bare = accelerator.unwrap_model(model)
     optimizer = torch.optim.AdamW(_groups(bare, settings.weight_decay), lr=settings.learning_rate, fused=True)
     steps = settings.epochs * len(shuffled(train.lengths, settings.batch_size, (seed, 0)))
-    scheduler = get_linear_schedule_with_warmup(optimizer, round(settings.warmup * steps), steps)
+    kind = "linear" if settings.schedule == "linear" else "constant_with_warmup"
+    scheduler = get_scheduler(kind, optimizer, num_warmup_steps=round(settings.warmup * steps), num_training_steps=steps)
 
     history: list[dict[str, float]] = []
     selected_epoch, selected, before_s, start = 0, {}, 0.0, time.monotonic()
@@ -113,7 +100,8 @@ def fit(
         history, selected_epoch, selected, before_s = (state[key] for key in ("history", "selected_epoch", "selected", "wall_s"))
         log.info("going on after epoch %d of %d", len(history), settings.epochs)
 
-    for epoch in range(len(history) + 1, settings.epochs + 1):
+    while len(history) < settings.epochs and not _out_of_patience(history, settings.patience):
+        epoch = len(history) + 1
         seed_all(seed, epoch, part)
         positions = shuffled(train.lengths, settings.batch_size, (seed, epoch))
         began = time.monotonic()
@@ -176,6 +164,12 @@ def _measure(model: nn.Module, dev: Examples, device: torch.device) -> dict[str,
     logits, labels = predict(model, dev, device), torch.as_tensor(dev.labels)
     f1 = f1_score(dev.labels, logits.argmax(dim=1).numpy(), average="weighted", zero_division=0)
     return {"dev_loss": cross_entropy(logits, labels).item(), "dev_weighted_f1": float(f1)}
+
+
+def _out_of_patience(history: list[dict[str, float]], patience: int | None) -> bool:
+    """Whether the last `patience` epochs brought no dev loss below the best one before them."""
+    losses = [one["dev_loss"] for one in history]
+    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
-"""The steps ``train`` (one system, one fold, one seed) and ``gather`` (all of a system's runs in one place)."""
+"""The steps ``train`` (some runs of one system; a run is a fold with a seed) and ``gather`` (all of a system's runs in one place)."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,152 +20,223 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES, MULTI_LABEL
-from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
-from merflow.features.text.tokens import Tokenizer
+from merflow.corpora.labels import MULTI_LABEL, class_of
+from merflow.corpora.schemes import folds
+from merflow.errors import CheckpointError, ParamsError, StoreError
 from merflow.papers import PAPERS
-from merflow.params import FineTuning, Protocol, explain
+from merflow.params import Fusion as FusionSettings
+from merflow.params import Protocol, explain
+from merflow.params import System as SystemSettings
 from merflow.progress import log
 from merflow.provenance import versions
 from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
-from merflow.training.batches import Examples, System
+from merflow.training.batches import Examples, Fusion, System
+from merflow.training.fusion import Members, fuse
+from merflow.training.inputs import read, words
 from merflow.training.loop import Fitted, fit, predict
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
-PER_RUN = ("fold", "seed", "selected_epoch", "history", "device", "precision", "wall_s")  # keys of a run; the others are shared
+PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "device", "precision", "wall_s")  # of a run; other keys are shared
+DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 
-def train(
-    paper: str,
-    system: str,
-    corpus: str,
-    protocol: str,
-    settings: dict[str, Any],
-    protocol_settings: dict[str, Any],
-    precision: str,
-    keep_weights: bool,
-    code: str,
-    prepared: Path,
-    checkpoint: Path | None,
-    fold: int,
-    seed: int,
-    out: Path,
-    scratch: Path,
-) -> None:
-    """Train `system` on the train part of a fold, predict its dev and test parts.
+@dataclass(frozen=True)
+class Files:
+    """What the files of a stage are.
 
-    Writes run.json, weights/<fold>-<seed>.safetensors if asked for, and last, as the sign that all is there,
-    predictions.parquet (metadata: classes) to `out`.
+    Attributes:
+        prepared: folder with utterances.parquet and splits.parquet.
+        stores: feature -> its store.
+        checkpoint: folder of a pre-trained model.
+        members: system -> folder of its results.
+        stamp: changes with any of the files.
+    """
 
-    Args:
-        paper: a key of PAPERS.
-        system: a key of the paper's SYSTEMS.
-        corpus: name of the corpus, for its classes.
-        protocol: name of the protocol.
-        settings: block of the system in params.yaml.
-        protocol_settings: block of the protocol in params.yaml.
+    prepared: Path
+    stores: dict[str, Path]
+    checkpoint: Path | None
+    members: dict[str, Path]
+    stamp: list[tuple[str, int, int]]
+
+    @classmethod
+    def of(cls, inputs: Sequence[Path]) -> "Files":
+        """Sort the files of a stage by what they are."""
+        for path in inputs:
+            _present(path)
+        stats = [(str(path), path.stat()) for path in sorted(inputs)]
+        return cls(
+            prepared=next(path.parent for path in inputs if path.name == "utterances.parquet"),
+            stores={path.stem: path for path in inputs if path.parent.parent.name == "features"},
+            checkpoint=next((path.parent for path in inputs if path.name == "SOURCE.json"), None),
+            members={path.parent.parent.name: path.parent for path in inputs if path.name == DONE},
+            stamp=[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One system on one corpus under one protocol, as params.yaml and the stage describe it.
+
+    Attributes:
+        paper, system, corpus, protocol: names.
+        settings: block of the system.
+        how: block of the protocol.
+        features: block ``features`` of the paper: input -> feature; empty: inputs are named like features.
+        n_classes: how many classes to tell apart; None: all of the corpus.
         precision: fp32 or bf16.
         keep_weights: store the selected weights.
         code: digest of the code that runs.
-        prepared: folder with utterances.parquet and splits.parquet.
-        checkpoint: folder in data/checkpoints/ of the pre-trained model that the system starts from.
-        fold: from 0.
-        seed: of this run.
-        out: folder to write to.
-        scratch: folder of the resumable state; a run that was killed goes on from there.
+        inputs: files of the stage.
+    """
+
+    paper: str
+    system: str
+    corpus: str
+    protocol: str
+    settings: dict[str, Any]
+    how: dict[str, Any]
+    features: dict[str, str]
+    n_classes: int | None
+    precision: str
+    keep_weights: bool
+    code: str
+    inputs: list[Path]
+
+
+Model = TypeVar("Model", Protocol, SystemSettings, FusionSettings)
+Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame, Fitted | None]]
+
+
+def train(job: Job, part: int, parts: int, out: Path) -> None:
+    """Train the runs of a system whose number is `part` modulo `parts`, and predict dev and test of each fold.
+
+    Writes, into a folder per run in `out`, run.json, weights/<fold>-<seed>.safetensors if asked for, and predictions.parquet (metadata:
+    classes). Runs are made in a folder beside `out`, which becomes `out` at the end; a job that was killed goes on from there.
 
     Raises:
-        ParamsError: an unknown system or a setting that cannot be; the training diverged.
-        CorpusError: a part of the fold has no utterance, or a label is no class of the corpus.
+        ParamsError: an unknown system, settings that cannot be, or the training diverged.
+        CorpusError: a part of a fold has no utterance, or a label is no class of the corpus.
         CheckpointError: the checkpoint is not at hand.
+        StoreError: an input cannot be read, or `out` not be written.
     """
-    row = _system(paper, system)
-    try:
-        tuning, how = FineTuning.model_validate(settings), Protocol.model_validate(protocol_settings)
-    except ValidationError as error:
-        raise ParamsError(explain(error, f"papers.{paper}, {system}, {protocol}")) from error
-    if corpus in MULTI_LABEL:
-        raise ParamsError(
-            f"{corpus}: its utterances carry several labels, {paper} tells single ones apart; take it out of run.{paper}.corpora"
-        )
-    classes = CLASSES[corpus]
-    card = _card(checkpoint)
-    assert checkpoint is not None  # _card has looked
-    parts = _parts(prepared, how.scheme, fold, row)
-
-    state_path = scratch / f"state-{_fingerprint([system, card, settings, protocol_settings, precision, code, fold, seed], parts)}.pt"
-    to_examples = partial(_examples, system=row, classes=classes, tokenizer=Tokenizer(checkpoint), max_tokens=tuning.max_tokens)
-    log.info(
-        "%s on %s, %s, fold %d, seed %d: %d train, %d dev", system, corpus, protocol, fold, seed, len(parts["train"]), len(parts["dev"])
-    )
-    dev = to_examples(parts["dev"])
-    build = partial(row.build, checkpoint, len(classes), pooling=tuning.pooling, dropout=tuning.dropout)
-    fitted = fit(build, to_examples(parts["train"]), dev, tuning, how.select, seed, precision, state_path)  # type: ignore[arg-type]
-    tables = [
-        _predictions(fitted, part, examples, classes, fold, seed) for part, examples in (("dev", dev), ("test", to_examples(parts["test"])))
-    ]
-    if not PartialState().is_main_process:
-        return
-
-    weights = out / "weights" / f"{fold}-{seed}.safetensors"
-    weights.unlink(missing_ok=True)
-    if keep_weights:
-        with whole(weights) as part:
-            save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, part, {"format": "pt"})
-    run = {
-        "paper": paper,
-        "system": system,
-        "corpus": corpus,
-        "source": read_metadata(prepared / "utterances.parquet", artifacts.UTTERANCES).get("source"),
-        "protocol": protocol,
-        "scheme": how.scheme,
-        "checkpoint": card["name"],
-        "settings": settings,
-        "select": how.select,
-        "code": code,
-        "versions": versions(*LIBRARIES),
-        "fold": fold,
-        "seed": seed,
-        "selected_epoch": fitted.selected_epoch,
-        "history": fitted.history,
-        "device": _device(fitted.device),
-        "precision": fitted.precision,
-        "wall_s": round(fitted.wall_s, 1),
-    }
-    write_json(out / "run.json", run)
-    write_table(out / "predictions.parquet", pd.concat(tables), artifacts.PREDICTIONS, {"classes": list(classes)})
-    for state in [*scratch.glob("state-*.pt"), *scratch.glob(".state-*.part")]:  # of killed runs too
-        state.unlink()
+    row, how, files = _system(job), _parsed(Protocol, job.how, job), Files.of(job.inputs)
+    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    mine = list(product(range(folds(job.corpus, scheme)), how.seeds))[part::parts]
+    key = _digest(job, files)
+    scratch = out.with_name(f"{out.name}.unfinished")
+    folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
+    todo = [run for run, folder in folders.items() if not (folder / DONE).exists()]
+    if todo:
+        shared, one = _fusion(job, row, files) if isinstance(row, Fusion) else _network(job, row, files, how.select, scheme)
+        shared |= {"paper": job.paper, "system": job.system, "corpus": job.corpus, "protocol": job.protocol, "scheme": scheme}
+        shared |= {"source": read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES).get("source")}
+        shared |= {"settings": job.settings, "select": how.select, "code": job.code, "versions": versions(*LIBRARIES)}
+    for fold, seed in todo:
+        place = f"fold {fold}, seed {seed} ({mine.index((fold, seed)) + 1} of {len(mine)})"
+        log.info("%s on %s, %s: %s", job.system, job.corpus, job.protocol, place)
+        folder = folders[fold, seed]
+        record, predictions, fitted = one(fold, seed, folder / "state.pt")
+        if not PartialState().is_main_process:
+            continue
+        if fitted and job.keep_weights:
+            with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
+                save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, target, {"format": "pt"})
+        write_json(folder / "run.json", shared | {"fold": fold, "seed": seed} | record)
+        write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": list(dict.fromkeys(shared["classes"].values()))})
+        (folder / "state.pt").unlink(missing_ok=True)
+    if PartialState().is_main_process:
+        for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
+            shutil.rmtree(folder)
+        scratch.replace(out)
 
 
-def gather(runs: list[Path], out: Path) -> None:
-    """Join the folders that `train` wrote: run.json (what they share, and a list ``runs``), weights/, predictions.parquet.
+def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> tuple[dict[str, Any], Run]:
+    """What all runs of a trained system share, and how to make one."""
+    if job.corpus in MULTI_LABEL:
+        raise ParamsError(f"{job.corpus}: its utterances carry several labels, {job.paper} takes one; take it out of run.{job.paper}")
+    settings = _parsed(SystemSettings, job.settings, job)
+    card = _card(files.checkpoint) if row.pretrained else None
+    stores = {name: files.stores[feature] for name, feature in _features(job, row).items() if feature in files.stores}
+    mapping = class_of(job.corpus, job.n_classes)
+    classes = list(dict.fromkeys(mapping.values()))
+    material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint)
+    build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
+
+    def one(fold: int, seed: int, state: Path) -> tuple[dict[str, Any], pd.DataFrame, Fitted]:
+        examples, dims = material.fold(fold, row, settings.inputs)
+        log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
+        make = partial(build, dims, len(classes), **settings.network)
+        fitted = fit(make, examples["train"], examples["dev"], settings.training, select, seed, job.precision, state)  # type: ignore[arg-type]
+        tables = [_predictions(fitted, name, examples[name], classes, fold, seed) for name in ("dev", "test")]
+        record = {"selected_epoch": fitted.selected_epoch, "history": fitted.history, "weights": None}
+        record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
+        return record, pd.concat(tables), fitted
+
+    return {"classes": mapping, "inputs": words(stores, card, row), "left_out": material.left_out}, one
+
+
+def _fusion(job: Job, row: Fusion, files: Files) -> tuple[dict[str, Any], Run]:
+    """What all runs of a fusion share, and how to make one."""
+    if absent := [name for name in row.members if name not in files.members]:
+        raise ParamsError(f"dvc.yaml: the stage of {job.system} does not depend on the results of {', '.join(absent)}; add them")
+    settings = _parsed(FusionSettings, job.settings, job)
+    folders = [files.members[name] for name in row.members]
+    records = [json.loads(_present(folder / "run.json").read_text(encoding="utf-8")) for folder in folders]
+    members = Members.read(folders)
+
+    def one(fold: int, seed: int, _state: Path) -> tuple[dict[str, Any], pd.DataFrame, None]:
+        start = time.monotonic()
+        predictions, weights = fuse(row, settings, members, fold, seed)
+        record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": weights}
+        return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions, None
+
+    joined = {key: {name: value for record in records for name, value in record[key].items()} for key in ("inputs", "left_out")}
+    return {"classes": records[0]["classes"]} | joined, one
+
+
+def gather(parts: list[Path], out: Path) -> None:
+    """Join the folders that `train` wrote: run.json (what runs share, and a list ``runs``), weights/, predictions.parquet.
 
     Raises:
         StoreError: a file is missing, or two runs are not of one system, protocol, code and library set.
     """
-    records = sorted(((json.loads(_present(run / "run.json").read_text(encoding="utf-8")), run) for run in runs), key=_fold_and_seed)
+    folders = [run for part in parts for run in sorted(part.glob("fold*"))]
+    if not folders:
+        raise StoreError(f"{parts[0]}: no run in it; delete it and train again")
+    records = sorted(((json.loads(_present(run / "run.json").read_text(encoding="utf-8")), run) for run in folders), key=_fold_and_seed)
     shared = {key: value for key, value in records[0][0].items() if key not in PER_RUN}
     for record, run in records:
         if different := [key for key, value in shared.items() if record.get(key) != value]:
             raise StoreError(f"{run}: its {', '.join(different)} differ from those of {records[0][1]}; delete both and train again")
-    classes = read_metadata(records[0][1] / "predictions.parquet", artifacts.PREDICTIONS)["classes"]
-    predictions = pd.concat([read_table(run / "predictions.parquet", artifacts.PREDICTIONS) for _, run in records])
+    classes = read_metadata(records[0][1] / DONE, artifacts.PREDICTIONS)["classes"]
+    predictions = pd.concat([read_table(run / DONE, artifacts.PREDICTIONS) for _, run in records])
 
     shutil.rmtree(out / "weights", ignore_errors=True)
     for _, run in records:
         for weights in sorted((run / "weights").glob("*.safetensors")):
-            with whole(out / "weights" / weights.name) as part:
-                link(weights, part)
+            with whole(out / "weights" / weights.name) as target:
+                link(weights, target)
     write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
-    write_table(out / "predictions.parquet", predictions, artifacts.PREDICTIONS, {"classes": classes})
+    write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 
-def _system(paper: str, name: str) -> System:
-    systems: dict[str, System] = import_module(PAPERS[paper]).SYSTEMS
-    if name not in systems:
-        raise ParamsError(f"{paper}: no system {name!r}; known: {', '.join(systems)}")
-    return systems[name]
+def _system(job: Job) -> System | Fusion:
+    systems: dict[str, System | Fusion] = import_module(PAPERS[job.paper]).SYSTEMS
+    if job.system not in systems:
+        raise ParamsError(f"{job.paper}: no system {job.system!r}; known: {', '.join(systems)}")
+    return systems[job.system]
+
+
+def _parsed(model: type[Model], block: dict[str, Any], job: Job) -> Model:
+    try:
+        return model.model_validate(block)
+    except ValidationError as error:
+        raise ParamsError(explain(error, f"papers.{job.paper}, {job.system}, {job.protocol}", model)) from error
+
+
+def _features(job: Job, row: System) -> dict[str, str]:
+    """The feature that stands for each input."""
+    return {name: job.features.get(name, name) for name in row.inputs}
 
 
 def _card(checkpoint: Path | None) -> dict[str, Any]:
@@ -173,43 +247,10 @@ def _card(checkpoint: Path | None) -> dict[str, Any]:
     return card
 
 
-def _parts(prepared: Path, scheme: str, fold: int, system: System) -> dict[str, pd.DataFrame]:
-    """Utterances of train, dev and test that have what the system takes, in the order of their ids."""
-    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "text", "labels"])
-    splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
-    members = splits[(splits["scheme"] == scheme) & (splits["fold"] == fold)].merge(utterances, on="utterance_id", validate="1:1")
-    if "tokens" in system.inputs and (absent := int(members["text"].isna().sum())):
-        log.info("%d of %d utterances have no text: left out", absent, len(members))
-        members = members.dropna(subset="text")
-    parts = {part: members[members["split"] == part].sort_values("utterance_id") for part in ("train", "dev", "test")}
-    for part, rows in parts.items():
-        if rows.empty:
-            raise CorpusError(
-                f"{prepared / 'splits.parquet'}: scheme {scheme}, fold {fold}: no utterance in {part}; prepare the corpus again"
-            )
-    return parts
-
-
-def _examples(part: pd.DataFrame, system: System, classes: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> Examples:
-    for utterance_id, labels in part[["utterance_id", "labels"]].itertuples(index=False):
-        if len(labels) != 1 or labels[0] not in classes:
-            raise CorpusError(
-                f"{utterance_id}: expected one label of {', '.join(classes)}, found {', '.join(labels) or 'none'}; prepare it again"
-            )
-    labels = np.array([classes.index(labels[0]) for labels in part["labels"]])
-    tokens, lengths = tokenizer(part["text"].tolist(), max_tokens)
-    if cut := sum(length > max_tokens for length in lengths):
-        log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)
-    inputs = {"tokens": tokens}
-    return Examples(part["utterance_id"].tolist(), {name: inputs[name] for name in system.inputs}, labels)
-
-
-def _fingerprint(decisive: list[Any], parts: dict[str, pd.DataFrame]) -> str:
-    """Digest of all that decides the result: the state of a run of other inputs is not found."""
-    sha = hashlib.sha256(json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode())
-    for part in ("train", "dev"):
-        sha.update(parts[part].to_json(orient="records").encode())
-    return sha.hexdigest()[:16]
+def _digest(job: Job, files: Files) -> str:
+    """Digest of all that decides the results: runs of other settings or inputs are not taken up."""
+    decisive = [job.system, job.settings, job.how, job.features, job.n_classes, job.precision, job.keep_weights, job.code, files.stamp]
+    return hashlib.sha256(json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _predictions(fitted: Fitted, part: str, examples: Examples, classes: Sequence[str], fold: int, seed: int) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+"""A fusion of systems: their probabilities combined, with weights chosen on the dev part."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import f1_score
+
+from merflow import artifacts
+from merflow.errors import ParamsError, StoreError
+from merflow.params import Fusion as Settings
+from merflow.progress import track
+from merflow.store import read_metadata, read_table
+from merflow.training.batches import Fusion
+
+KEY = ["fold", "seed", "split", "utterance_id"]
+
+
+@dataclass(frozen=True)
+class Members:
+    """Predictions of a fusion's members on the utterances that all of them predicted.
+
+    Attributes:
+        classes: names of the columns of probabilities.
+        rows: KEY and labels, sorted by KEY.
+        probabilities: (M, N, K), the rows of each member.
+    """
+
+    classes: list[str]
+    rows: pd.DataFrame
+    probabilities: np.ndarray
+
+    @classmethod
+    def read(cls, folders: list[Path]) -> "Members":
+        """Read predictions.parquet of each member's folder.
+
+        Raises:
+            StoreError: a file cannot be read, or the members tell other classes apart.
+        """
+        paths = [folder / "predictions.parquet" for folder in folders]
+        classes = [read_metadata(path, artifacts.PREDICTIONS)["classes"] for path in paths]
+        if any(one != classes[0] for one in classes):
+            raise StoreError(f"{paths[0]} and {paths[1]} tell other classes apart; train both again")
+        tables = [read_table(path, artifacts.PREDICTIONS).set_index(KEY) for path in paths]
+        index = tables[0].index
+        for table in tables[1:]:
+            index = index.intersection(table.index)
+        tables = [table.loc[index.sort_values()] for table in tables]
+        return cls(classes[0], tables[0]["labels"].reset_index(), np.stack([np.stack(table["probabilities"]) for table in tables]))
+
+
+def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int) -> tuple[pd.DataFrame, dict[str, float] | None]:
+    """Predictions (artifacts.PREDICTIONS) of the fusion in one run, and the weight of each member.
+
+    Weights are those of `settings`, or those with the best weighted F1 on the dev part; of equals, the most even ones. The test part is
+    not in scope of that choice.
+
+    Raises:
+        ParamsError: the settings have weights and the fusion takes none, or not one per member.
+        StoreError: a member has no predictions of this run.
+    """
+    fixed = settings.weights if isinstance(settings.weights, list) else None
+    if fusion.weighted != (settings.weights is not None) or (fixed is not None and len(fixed) != len(fusion.members)):
+        needs = f"one weight for each of {', '.join(fusion.members)}, or dev" if fusion.weighted else "none"
+        raise ParamsError(f"weights: {settings.weights}: this fusion takes {needs}")
+    here = ((members.rows["fold"] == fold) & (members.rows["seed"] == seed)).to_numpy()
+    if not here.any():
+        raise StoreError(f"fold {fold}, seed {seed} is not in the predictions of all of {', '.join(fusion.members)}; train them again")
+    rows, probabilities = members.rows[here], members.probabilities[:, here]
+    weights = None
+    if fusion.weighted:
+        dev = (rows["split"] == "dev").to_numpy()
+        truth = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
+        chosen = tuple(fixed) if fixed else best_weights(fusion, probabilities[:, dev], truth, settings.step)
+        weights = dict(zip(fusion.members, map(float, chosen), strict=True))
+    fused = fusion.combine(probabilities, np.array(list(weights.values()))) if weights else fusion.combine(probabilities)
+    predicted = [[members.classes[k]] for k in fused.argmax(axis=1)]
+    return rows.assign(predicted=predicted, probabilities=list(fused.astype(np.float32))), weights
+
+
+def best_weights(fusion: Fusion, probabilities: np.ndarray, truth: list[int], step: float) -> tuple[float, ...]:
+    """The weights on a grid over the simplex with the best weighted F1; of equals, the most even ones."""
+
+    def score(weights: tuple[float, ...]) -> tuple[float, float]:
+        predicted = fusion.combine(probabilities, np.array(weights)).argmax(axis=1)
+        return f1_score(truth, predicted, average="weighted", zero_division=0), min(weights)
+
+    grid = list(simplex(len(probabilities), round(1 / step)))
+    return max(track(grid, "weights", len(grid)), key=score)
+
+
+def simplex(members: int, steps: int) -> Iterator[tuple[float, ...]]:
+    """All weights k / `steps` that sum to one."""
+    for bars in combinations(range(steps + members - 1), members - 1):
+        edges = (-1, *bars, steps + members - 1)
+        yield tuple((after - before - 1) / steps for before, after in pairwise(edges))

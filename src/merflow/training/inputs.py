@@ -1,0 +1,152 @@
+"""What a system takes of each utterance: read once for all folds, then fitted and transformed inside each fold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merflow import artifacts
+from merflow.corpora.labels import CLASSES
+from merflow.errors import CorpusError, ParamsError
+from merflow.features.text.tokens import Tokenizer
+from merflow.progress import log
+from merflow.store import read_metadata, read_table, scan_features
+from merflow.training.batches import Examples, System
+
+PARTS = ("train", "dev", "test")
+TOKENS = "tokens"  # the one input that is no feature
+
+
+@dataclass(frozen=True)
+class Material:
+    """Utterances of a split scheme, and what a system takes of them.
+
+    Attributes:
+        members: one row per fold and utterance that has all inputs: utterance_id, fold, split, label (class index), sorted by id.
+        arrays: per input and utterance (n_frames,) or (n_frames, dim).
+        left_out: per input the sorted ids of the utterances in scope without it.
+        where: file that names the parts, for errors.
+    """
+
+    members: pd.DataFrame
+    arrays: dict[str, dict[str, np.ndarray]]
+    left_out: dict[str, list[str]]
+    where: Path
+
+    def fold(self, fold: int, system: System, settings: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Examples], dict[str, int]]:
+        """Train, dev and test of a fold, with ``system.fitted`` fitted on train; and the width of each feature after it.
+
+        Raises:
+            CorpusError: a part has no utterance.
+        """
+        members = self.members[self.members["fold"] == fold]
+        parts = {part: members[members["split"] == part] for part in PARTS}
+        for part, rows in parts.items():
+            if rows.empty:
+                missing = {name: len(ids) for name, ids in self.left_out.items() if ids}
+                reason = f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})" if missing else ""
+                raise CorpusError(f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it")
+        inputs = {
+            part: {name: [self.arrays[name][key] for key in rows["utterance_id"]] for name in system.inputs} for part, rows in parts.items()
+        }
+        for name, make in system.fitted.items():
+            fitted = make(**settings[name])
+            train = inputs["train"][name]
+            fitted.fit(np.concatenate(train), np.repeat(parts["train"]["label"].to_numpy(), [len(values) for values in train]))
+            for part in PARTS:
+                inputs[part][name] = _transformed(fitted, inputs[part][name])
+        examples = {part: Examples(rows["utterance_id"].tolist(), inputs[part], rows["label"].to_numpy()) for part, rows in parts.items()}
+        dims = {name: arrays[0].shape[1] for name, arrays in inputs["train"].items() if name != TOKENS}
+        return examples, dims
+
+
+def read(
+    prepared: Path,
+    corpus: str,
+    scheme: str,
+    class_of: Mapping[str, str],
+    system: System,
+    settings: Mapping[str, dict[str, Any]],
+    stores: Mapping[str, Path],
+    checkpoint: Path | None,
+) -> Material:
+    """Read the inputs of every utterance in scope.
+
+    Args:
+        prepared: folder with utterances.parquet and splits.parquet.
+        corpus: its name.
+        scheme: a split scheme of it.
+        class_of: label -> class; an utterance with another label is out of scope.
+        system: says which inputs.
+        settings: block ``inputs`` of the system in params.yaml.
+        stores: feature store of each input that is a feature.
+        checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
+
+    Raises:
+        CorpusError: an utterance in the split has no label of the corpus, or several.
+        ParamsError: the stage names no store for an input.
+        StoreError: a store cannot be read.
+    """
+    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "text", "labels"])
+    splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
+    members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1").sort_values(["utterance_id", "fold"])
+    unknown = [len(labels) != 1 or labels[0] not in CLASSES[corpus] for labels in members["labels"]]
+    if any(unknown):
+        first = members[unknown].iloc[0]
+        known, found = ", ".join(CLASSES[corpus]), ", ".join(first["labels"]) or "none"
+        raise CorpusError(f"{first['utterance_id']}: expected one label of {known}, found {found}; prepare it again")
+    classes = list(dict.fromkeys(class_of.values()))
+    codes = {label: classes.index(name) for label, name in class_of.items()}
+    members["label"] = members["labels"].str[0].map(codes)
+    members = members[members["label"].notna()].astype({"label": int})
+
+    scope = members.drop_duplicates("utterance_id")
+    arrays = {}
+    for name in system.inputs:
+        if name == TOKENS:
+            assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
+            arrays[name] = _tokens(scope.dropna(subset="text"), checkpoint, **settings[name])
+        else:
+            arrays[name] = _feature(stores, name, set(scope["utterance_id"]))
+    left_out = {name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()}
+    for name, ids in left_out.items():
+        if ids:
+            log.info("%d of %d utterances have no %s: left out (first: %s)", len(ids), len(scope), name, ids[0])
+    absent = {key for ids in left_out.values() for key in ids}
+    members = members[~members["utterance_id"].isin(absent)]
+    return Material(members[["utterance_id", "fold", "split", "label"]], arrays, left_out, prepared / "splits.parquet")
+
+
+def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System) -> dict[str, str]:
+    """What stands behind each input, for tables: a feature with the model that made it, or the model that a system starts from."""
+    found = {}
+    for name in system.inputs:
+        if name == TOKENS:
+            found[name] = str(card["name"]) if card else ""
+        else:
+            spec = read_metadata(stores[name], artifacts.FEATURES)["spec"]
+            made_by = (spec.get("checkpoint") or {}).get("name")
+            found[name] = f"{spec['feature']} ({made_by})" if made_by else spec["feature"]
+    return found
+
+
+def _tokens(texts: pd.DataFrame, checkpoint: Path, max_tokens: int) -> dict[str, np.ndarray]:
+    tokens, lengths = Tokenizer(checkpoint)(texts["text"].tolist(), max_tokens)
+    if cut := sum(length > max_tokens for length in lengths):
+        log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)
+    return dict(zip(texts["utterance_id"], tokens, strict=True))
+
+
+def _feature(stores: Mapping[str, Path], name: str, scope: set[str]) -> dict[str, np.ndarray]:
+    if name not in stores:
+        raise ParamsError(f"dvc.yaml: the stage of this system has no feature store for its input {name!r}; add one to its dependencies")
+    ids, values, starts = scan_features(stores[name])
+    return {key: values[starts[i] : starts[i + 1]] for i, key in enumerate(ids) if key in scope}
+
+
+def _transformed(fitted: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    values = np.asarray(fitted.transform(np.concatenate(arrays)), dtype=np.float32)
+    return np.split(values, np.cumsum([len(array) for array in arrays])[:-1])
