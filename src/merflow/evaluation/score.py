@@ -4,14 +4,13 @@ Rows of results/scores.parquet for each system, corpus, protocol and split (dev,
   fold f, seed s        one run
   fold null, seed s     predictions of all folds pooled
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
-The same rows stand for the systems ``majority`` and ``chance``, and for each pair of systems on test as
-``<first> - <second>`` (fold and seed null): the difference of their means with its paired interval.
-One row per run comes from its run.json, not from predictions: the epoch that was scored (metric ``selected_epoch``).
+Rows of the last kind stand for the systems ``majority`` and ``chance`` too, on every utterance in scope, and for each pair of
+systems on test as ``<first> - <second>``: the difference of their means with its paired interval, on the utterances that
+both predicted. One row per run comes from its run.json, not from predictions: the epoch that was scored (metric
+``selected_epoch``); a fusion has none.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,55 +23,12 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.intervals import paired_difference, pool, seed_mean
 from merflow.evaluation.metrics import VERSUS, names
+from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.params import Evaluation
 from merflow.progress import log
-from merflow.store import read_metadata, read_table, write_table
+from merflow.store import write_table
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A corpus as prepared: utterances by id (dialogue_id, labels) and who is in which split."""
-
-    name: str
-    utterances: pd.DataFrame
-    splits: pd.DataFrame
-
-    @classmethod
-    def read(cls, folder: Path) -> "Prepared":
-        """Read data/corpora/<corpus>."""
-        utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
-        return cls(folder.name, utterances.set_index("utterance_id"), read_table(folder / "splits.parquet", artifacts.SPLITS))
-
-
-@dataclass(frozen=True)
-class Result:
-    """A system's checked predictions on a corpus under a protocol.
-
-    Attributes:
-        run: run.json as written by training.
-        classes: names of the classes.
-        predictions: utterance_id, dialogue_id, fold, seed, split, true, predicted (the last two: index in `classes`).
-    """
-
-    run: dict[str, Any]
-    classes: tuple[str, ...]
-    predictions: pd.DataFrame
-
-    @property
-    def seeds(self) -> list[int]:
-        """Seeds, sorted."""
-        return sorted(int(seed) for seed in self.predictions["seed"].unique())
-
-    def counts(self, split: str, fold: int | None = None) -> np.ndarray:
-        """Counts (D, S, K, K) of a split: dialogues in the order of their ids, seeds in the order of `seeds`."""
-        rows = self.predictions[self.predictions["split"] == split]
-        rows = rows if fold is None else rows[rows["fold"] == fold]
-        dialogues, names_ = pd.factorize(rows["dialogue_id"], sort=True)
-        counts = np.zeros((len(names_), len(self.seeds), len(self.classes), len(self.classes)), dtype=np.int64)
-        np.add.at(counts, (dialogues, np.searchsorted(self.seeds, rows["seed"]), rows["true"], rows["predicted"]), 1)
-        return counts
 
 
 def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluation, out: Path) -> None:
@@ -85,7 +41,8 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
         out: the file to write.
 
     Raises:
-        EvaluationError: predictions do not fit the corpus, its split or each other (see `read_result`).
+        EvaluationError: predictions do not fit the corpus or its split (see `read_result`), or systems of one paper, corpus and
+            protocol do not tell the same classes apart, in the same order, on the same split.
     """
     corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
     groups: dict[tuple[str, str, str], list[Result]] = {}
@@ -94,6 +51,7 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
         groups.setdefault((result.run["paper"], result.run["corpus"], result.run["protocol"]), []).append(result)
     rows: list[Row] = []
     for (paper, corpus, protocol), members in groups.items():
+        _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         for result in members:
             rows += _system_rows(result, evaluation)
@@ -105,88 +63,17 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
     write_table(out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump()})
 
 
-def read_result(folder: Path, corpora: dict[str, Prepared]) -> Result:
-    """A system's predictions, checked against its corpus and split.
-
-    Raises:
-        EvaluationError: an utterance that the split does not know, a label that differs from the corpus, a test
-            utterance without a prediction, or two predictions for one utterance, fold and seed.
-    """
-    path = folder / "predictions.parquet"
-    run = _run(folder)
-    if run["corpus"] not in corpora:
-        raise EvaluationError(
-            f"{path}: its corpus {run['corpus']} was not handed in; prepare it first (have: {', '.join(corpora) or 'none'})"
-        )
-    corpus = corpora[run["corpus"]]
-    classes = tuple(read_metadata(path, artifacts.PREDICTIONS).get("classes", ()))
-    if not classes:
-        raise EvaluationError(f"{path}: names no classes in its metadata; delete it and train again")
-    rows = read_table(path, artifacts.PREDICTIONS).drop(columns="probabilities")
-    key = ["fold", "seed", "utterance_id"]
-    if rows.duplicated(key).any():
-        raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(key)].iloc[0])}")
-
-    split = corpus.splits[corpus.splits["scheme"] == run["scheme"]]
-    place = ["utterance_id", "fold", "split"]
-    unknown = ~pd.MultiIndex.from_frame(rows[place]).isin(pd.MultiIndex.from_frame(split[place]))
-    if unknown.any():
-        first = rows[unknown].iloc[0]
-        raise EvaluationError(f"{path}: {_say(first)} is not in {first['split']} of {corpus.name}'s split {run['scheme']}")
-    truth = corpus.utterances.loc[rows["utterance_id"]]
-    wrong = [list(a) != list(b) for a, b in zip(rows["labels"], truth["labels"], strict=True)]
-    if any(wrong):
-        first = rows[wrong].iloc[0]
-        expected = list(corpus.utterances.loc[first["utterance_id"], "labels"])
-        raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {expected}")
-    _complete(path, rows, split, {(one["fold"], one["seed"]) for one in run["runs"]})
-
-    rows["dialogue_id"] = truth["dialogue_id"].to_numpy()
-    rows["true"] = _codes(path, rows, "labels", classes)
-    rows["predicted"] = _codes(path, rows, "predicted", classes)
-    return Result(run, classes, rows.drop(columns="labels"))
-
-
-def _run(folder: Path) -> dict[str, Any]:
-    path = folder / "run.json"
-    try:
-        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read ({error}); delete {folder} and train again") from error
-    if missing := {"paper", "system", "corpus", "source", "protocol", "scheme", "checkpoint", "runs"} - set(run):
-        raise EvaluationError(f"{path}: lacks {', '.join(sorted(missing))}; delete {folder} and train again")
-    return run
-
-
-def _say(row: pd.Series) -> str:
-    return f"{row['utterance_id']} (fold {row['fold']}, seed {row['seed']})"
-
-
-def _complete(path: Path, rows: pd.DataFrame, split: pd.DataFrame, runs: set[tuple[int, int]]) -> None:
-    """Every run of every fold predicts the whole test part, and the whole dev part where it predicts dev."""
-    found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
-    wanted = {(fold, seed) for fold in split["fold"].unique() for _, seed in runs}
-    if found != wanted or runs != wanted:
-        fold, seed = min((wanted - found) | (found ^ runs) | (runs - wanted))
-        raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
-    for part in sorted({"test", *rows["split"]}):
-        members = split[split["split"] == part]
-        for fold, seed in sorted(wanted):
-            predicted = rows.loc[(rows["fold"] == fold) & (rows["seed"] == seed) & (rows["split"] == part), "utterance_id"]
-            if missing := set(members.loc[members["fold"] == fold, "utterance_id"]) - set(predicted):
-                raise EvaluationError(
-                    f"{path}: no prediction for {len(missing)} {part} utterances (fold {fold}, seed {seed}), first {min(missing)}"
-                )
-
-
-def _codes(path: Path, rows: pd.DataFrame, column: str, classes: Sequence[str]) -> np.ndarray:
-    """Index of the one class in a column of lists."""
-    index = {name: code for code, name in enumerate(classes)}
-    codes = np.array([index.get(names_[0], -1) if len(names_) == 1 else -1 for names_ in rows[column]], dtype=np.int64)
-    if (codes < 0).any():
-        first = rows[codes < 0].iloc[0]
-        raise EvaluationError(f"{path}: {column} of {_say(first)} is {list(first[column])}, expected exactly one of {', '.join(classes)}")
-    return codes
+def _refuse_strangers(members: Sequence[Result]) -> None:
+    """Systems of a group share their baselines and are compared in pairs."""
+    first, *others = members
+    for other in others:
+        different = [key for key in ("source", "scheme", "classes") if first.run[key] != other.run[key]]
+        if different or first.classes != other.classes:
+            what = ", ".join(different) or "order of classes"
+            one, two = (
+                f"{result.run['paper']}/{result.run['system']}/{result.run['corpus']}-{result.run['protocol']}" for result in (first, other)
+            )
+            raise EvaluationError(f"results/{one} and results/{two} differ in {what}; delete both and train again")
 
 
 def _rows(about: Row, classes: tuple[str, ...], values: np.ndarray, **columns: np.ndarray) -> Iterator[Row]:
@@ -194,9 +81,10 @@ def _rows(about: Row, classes: tuple[str, ...], values: np.ndarray, **columns: n
         yield {**about, "metric": metric, "class": name, "value": values[k], **{key: column[k] for key, column in columns.items()}}
 
 
-def _about(run: dict[str, Any], **changes: Any) -> Row:
-    keys = ("paper", "system", "corpus", "source", "protocol", "checkpoint")
-    return {**{key: run[key] for key in keys}, "fold": None, "seed": None, **changes}
+def _about(result: Result, **changes: Any) -> Row:
+    shared = {key: result.run[key] for key in ("paper", "system", "corpus", "source", "protocol")}
+    inputs = ", ".join(dict.fromkeys(result.run["inputs"].values()))
+    return {**shared, "inputs": inputs, "classes": len(result.classes), "fold": None, "seed": None, **changes}
 
 
 def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
@@ -205,11 +93,12 @@ def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
         for fold in [None, *sorted(rows["fold"].unique())]:
             counts = result.counts(split, fold)
             for seed, one, values in zip(result.seeds, counts.sum(axis=0), pool(counts), strict=True):
-                yield from _rows(_about(result.run, split=split, fold=fold, seed=seed, n=int(one.sum())), result.classes, values)
-        yield from _mean_rows(_about(result.run, split=split), result.classes, result.counts(split), evaluation)
+                yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=int(one.sum())), result.classes, values)
+        yield from _mean_rows(_about(result, split=split), result.classes, result.counts(split), evaluation)
     for one in result.run["runs"]:
-        about = _about(result.run, fold=one["fold"], seed=one["seed"])
-        yield {**about, "split": "dev", "metric": "selected_epoch", "value": one["selected_epoch"], "n": 1}
+        if one["selected_epoch"] is not None:
+            about = _about(result, fold=one["fold"], seed=one["seed"])
+            yield {**about, "split": "dev", "metric": "selected_epoch", "value": one["selected_epoch"], "n": 1}
 
 
 def _mean_rows(about: Row, classes: tuple[str, ...], counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
@@ -219,25 +108,25 @@ def _mean_rows(about: Row, classes: tuple[str, ...], counts: np.ndarray, evaluat
 
 
 def _baseline_rows(result: Result, corpus: Prepared, evaluation: Evaluation) -> Iterator[Row]:
-    """Baselines on the utterances that `result` was scored on, fitted on each fold's train split."""
-    one_seed = result.predictions[result.predictions["seed"] == result.seeds[0]]
-    splits = corpus.splits[(corpus.splits["scheme"] == result.run["scheme"]) & (corpus.splits["split"] == "train")]
-    train = splits.assign(label=[labels[0] for labels in corpus.utterances.loc[splits["utterance_id"], "labels"]])
+    """Baselines on every utterance that is in scope of `result`, also where it lacks an input; fitted on each fold's train split."""
+    scope = corpus.scope(result.run["scheme"], result.run["classes"])
+    scope["true"] = scope["class"].map(result.classes.index)
+    train = scope[scope["split"] == "train"]
     for name, baseline in BASELINES.items():
-        for split in sorted(one_seed["split"].unique()):
-            rows = one_seed[one_seed["split"] == split]
+        shares = {fold: baseline(np.bincount(true, minlength=len(result.classes))) for fold, true in train.groupby("fold")["true"]}
+        for split, rows in scope[scope["split"] != "train"].groupby("split"):
             dialogues, names_ = pd.factorize(rows["dialogue_id"], sort=True)
             counts = np.zeros((len(names_), 1, len(result.classes), len(result.classes)))
-            for fold, labels in train.groupby("fold")["label"]:
-                shares = baseline(labels.value_counts().reindex(result.classes, fill_value=0).to_numpy())
-                here = (rows["fold"] == fold).to_numpy()
-                np.add.at(counts, (dialogues[here], 0, rows["true"].to_numpy()[here]), shares)
-            yield from _mean_rows(_about(result.run, system=name, checkpoint=None, split=split), result.classes, counts, evaluation)
+            np.add.at(counts, (dialogues, 0, rows["true"]), np.stack([shares[fold] for fold in rows["fold"]]))
+            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), result.classes, counts, evaluation)
 
 
 def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Iterator[Row]:
     for first, second in combinations(members, 2):
-        about = _about(first.run, system=f"{first.run['system']}{VERSUS}{second.run['system']}", checkpoint=None, split="test")
-        difference, (low, high) = paired_difference(first.counts("test"), second.counts("test"), evaluation)
-        n = int(first.counts("test")[:, 0].sum())
-        yield from _rows({**about, "n": n}, first.classes, difference, low=low, high=high)
+        counts, others = first.counts("test", without=second.left_out), second.counts("test", without=first.left_out)
+        if not len(counts):
+            continue  # no utterance has what both take
+        pair = f"{first.run['system']}{VERSUS}{second.run['system']}"
+        difference, (low, high) = paired_difference(counts, others, evaluation)
+        about = _about(first, system=pair, inputs=None, split="test", n=int(counts[:, 0].sum()))
+        yield from _rows(about, first.classes, difference, low=low, high=high)

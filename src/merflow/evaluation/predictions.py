@@ -1,0 +1,192 @@
+"""Predictions, checked: those of a system against the corpus, its split and the classes that the system tells apart.
+
+In scope is an utterance of the split scheme whose label counts as a class (run.json, ``classes``). Each one of the dev and
+test parts has one prediction per run, but those that lack an input (run.json, ``left_out``), which have none: nothing is
+dropped in silence, nothing made up.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merflow import artifacts
+from merflow.errors import EvaluationError
+from merflow.store import read_metadata, read_table
+
+ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "runs")  # of run.json
+KEY = ["fold", "seed", "split", "utterance_id"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus as prepared: utterances by id (dialogue_id, labels) and who is in which split."""
+
+    name: str
+    utterances: pd.DataFrame
+    splits: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path) -> "Prepared":
+        """Read data/corpora/<corpus>."""
+        utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
+        return cls(folder.name, utterances.set_index("utterance_id"), read_table(folder / "splits.parquet", artifacts.SPLITS))
+
+    def scope(self, scheme: str, class_of: Mapping[str, str]) -> pd.DataFrame:
+        """Utterances of a split scheme whose label counts as a class: utterance_id, fold, split, dialogue_id, class.
+
+        Args:
+            scheme: name of the split scheme.
+            class_of: label -> class.
+
+        Raises:
+            EvaluationError: an utterance carries several labels, or none.
+        """
+        members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
+        label = _only(members["labels"])
+        if label.isna().any():
+            first = members[label.isna()].iloc[0]
+            raise EvaluationError(
+                f"{self.name}: {first['utterance_id']} is labelled {list(first['labels'])}; only utterances with one label can be scored"
+            )
+        return members.assign(**{"class": label.map(class_of)}).dropna(subset="class").drop(columns=["scheme", "labels"])
+
+
+@dataclass(frozen=True)
+class Result:
+    """A system's checked predictions on a corpus under a protocol.
+
+    Attributes:
+        run: run.json as written by training.
+        classes: names of the classes.
+        predictions: utterance_id, dialogue_id, fold, seed, split, true, predicted (the last two: index in `classes`).
+    """
+
+    run: dict[str, Any]
+    classes: tuple[str, ...]
+    predictions: pd.DataFrame
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds, sorted."""
+        return sorted(int(seed) for seed in self.predictions["seed"].unique())
+
+    @property
+    def left_out(self) -> set[str]:
+        """Ids of the utterances that lack an input."""
+        return set().union(*self.run["left_out"].values())
+
+    def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
+        """Counts (D, S, K, K) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
+
+        Args:
+            split: dev or test.
+            fold: one fold; None: all.
+            without: utterances that do not count; a dialogue of which nothing is left is none of the D.
+        """
+        rows = self.predictions[self.predictions["split"] == split]
+        rows = rows if fold is None else rows[rows["fold"] == fold]
+        rows = rows[~rows["utterance_id"].isin(without)] if without else rows
+        dialogues, names = pd.factorize(rows["dialogue_id"], sort=True)
+        counts = np.zeros((len(names), len(self.seeds), len(self.classes), len(self.classes)), dtype=np.int64)
+        np.add.at(counts, (dialogues, np.searchsorted(self.seeds, rows["seed"]), rows["true"], rows["predicted"]), 1)
+        return counts
+
+
+def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
+    """A system's predictions, checked against its corpus and split.
+
+    Args:
+        folder: results/<paper>/<system>/<corpus>-<protocol>.
+        corpora: prepared corpora by name.
+
+    Raises:
+        EvaluationError: run.json cannot be read, or leaves out what the corpus does not have; it and the predictions disagree
+            about runs or classes; an utterance in scope without a prediction, or with two in a run; a prediction for one that
+            is out of scope or left out; a label that differs from the corpus.
+    """
+    path, run = folder / "predictions.parquet", _run(folder / "run.json")
+    if run["corpus"] not in corpora:
+        raise EvaluationError(
+            f"{path}: its corpus {run['corpus']} was not handed in; prepare it first (have: {', '.join(corpora) or 'none'})"
+        )
+    corpus = corpora[run["corpus"]]
+    for name, ids in run["left_out"].items():
+        if unknown := set(ids) - set(corpus.utterances.index):
+            raise EvaluationError(f"{folder / 'run.json'}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again")
+    classes = tuple(read_metadata(path, artifacts.PREDICTIONS).get("classes", ()))
+    if sorted(classes) != sorted(set(run["classes"].values())):  # the order is that of probabilities: run.json sorts its keys
+        known = ", ".join(dict.fromkeys(run["classes"].values()))
+        raise EvaluationError(f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again")
+
+    rows = read_table(path, artifacts.PREDICTIONS).drop(columns="probabilities")
+    if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id"]).any():
+        raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
+    rows = _matched(path, rows, corpus, run)
+    if (wrong := _only(rows["labels"]) != rows["class"]).any():
+        first = rows[wrong].iloc[0]
+        raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {first['class']}")
+    codes = {name: code for code, name in enumerate(classes)}
+    predicted = _only(rows["predicted"]).map(codes)
+    if predicted.isna().any():
+        first = rows[predicted.isna()].iloc[0]
+        raise EvaluationError(
+            f"{path}: {_say(first)} is predicted as {list(first['predicted'])}, expected exactly one of {', '.join(classes)}"
+        )
+    return Result(run, classes, rows[[*KEY, "dialogue_id"]].assign(true=rows["class"].map(codes), predicted=predicted.astype(int)))
+
+
+def _run(path: Path) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{path}: cannot be read ({error}); delete {path.parent} and train again") from error
+    if missing := set(ABOUT) - set(run):
+        raise EvaluationError(f"{path}: lacks {', '.join(sorted(missing))}; delete {path.parent} and train again")
+    return run
+
+
+def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any]) -> pd.DataFrame:
+    """Predictions beside dialogue_id and class of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
+    scope = corpus.scope(run["scheme"], run["classes"])
+    scope = scope[scope["split"] != "train"]
+    runs = {(one["fold"], one["seed"]) for one in run["runs"]}
+    found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+    wanted = set(product(scope["fold"].unique(), {seed for _, seed in runs}))
+    if not found == runs == wanted:
+        fold, seed = min((found | runs | wanted) - (found & runs & wanted))
+        raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
+
+    lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
+    expected = scope[~scope["utterance_id"].isin(lacking)].merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold")
+    if gone := set(scope.groupby(["fold", "split"]).groups) - set(expected.groupby(["fold", "split"]).groups):
+        fold, split = min(gone)
+        raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
+    both = expected.merge(rows, on=KEY, how="outer", indicator="side")
+    missing, extra = both[both["side"] == "left_only"], both[both["side"] == "right_only"]
+    if len(extra):
+        first = extra.iloc[0]
+        reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']} with a label of {', '.join(run['classes'])}"
+        if first["utterance_id"] in lacking:
+            reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
+        raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
+    if len(missing):
+        (fold, seed, split), part = next(iter(missing.groupby(KEY[:3])))
+        raise EvaluationError(
+            f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {part['utterance_id'].min()}"
+        )
+    return both
+
+
+def _say(row: pd.Series) -> str:
+    return f"{row['utterance_id']} (fold {row['fold']}, seed {row['seed']})"
+
+
+def _only(lists: pd.Series) -> pd.Series:
+    """The one entry of each list; empty where there are several or none."""
+    return lists.str[0].where(lists.str.len() == 1)
