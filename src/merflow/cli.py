@@ -171,7 +171,7 @@ def train(
 @app.command()
 def gather(parts: Paths, out: Out) -> None:
     """Join the folds and seeds of one system."""
-    from merflow.training.run import gather as step
+    from merflow.training.gather import gather as step
 
     step(parts, out.parent)
 

@@ -11,7 +11,6 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError, ParamsError
-from merflow.features.text.tokens import Tokenizer
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, scan_features
 from merflow.training.batches import Examples, System
@@ -134,6 +133,8 @@ def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: Sy
 
 
 def _tokens(texts: pd.DataFrame, checkpoint: Path, max_tokens: int) -> dict[str, np.ndarray]:
+    from merflow.features.text.tokens import Tokenizer  # transformers takes seconds to import, and most systems have no such input
+
     tokens, lengths = Tokenizer(checkpoint)(texts["text"].tolist(), max_tokens)
     if cut := sum(length > max_tokens for length in lengths):
         log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)

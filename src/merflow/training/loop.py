@@ -17,7 +17,6 @@ from accelerate import Accelerator
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import get_scheduler
 
 from merflow.errors import ParamsError
 from merflow.params import Training
@@ -87,6 +86,8 @@ def fit(
     bare = accelerator.unwrap_model(model)
     optimizer = torch.optim.AdamW(_groups(bare, settings.weight_decay), lr=settings.learning_rate, fused=True)
     steps = settings.epochs * len(shuffled(train.lengths, settings.batch_size, (seed, 0)))
+    from transformers import get_scheduler  # takes seconds to import: not where only a fusion is computed
+
     kind = "linear" if settings.schedule == "linear" else "constant_with_warmup"
     scheduler = get_scheduler(kind, optimizer, num_warmup_steps=round(settings.warmup * steps), num_training_steps=steps)
 

@@ -1,4 +1,4 @@
-"""The steps ``train`` (some runs of one system; a run is a fold with a seed) and ``gather`` (all of a system's runs in one place)."""
+"""The step ``train``: some runs of one system. A run is a fold with a seed."""
 
 import hashlib
 import json
@@ -22,22 +22,21 @@ from safetensors.torch import save_file
 from merflow import artifacts
 from merflow.corpora.labels import MULTI_LABEL, class_of
 from merflow.corpora.schemes import folds
-from merflow.errors import CheckpointError, ParamsError, StoreError
+from merflow.errors import CheckpointError, ParamsError
 from merflow.papers import PAPERS
 from merflow.params import Fusion as FusionSettings
 from merflow.params import Protocol, explain
 from merflow.params import System as SystemSettings
 from merflow.progress import log
 from merflow.provenance import versions
-from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
+from merflow.store import read_metadata, whole, write_json, write_table
 from merflow.training.batches import Examples, Fusion, System
 from merflow.training.fusion import Members, fuse
+from merflow.training.gather import DONE, present
 from merflow.training.inputs import read, words
 from merflow.training.loop import Fitted, fit, predict
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
-PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "device", "precision", "wall_s")  # of a run; other keys are shared
-DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Files:
     def of(cls, inputs: Sequence[Path]) -> "Files":
         """Sort the files of a stage by what they are."""
         for path in inputs:
-            _present(path)
+            present(path)
         stats = [(str(path), path.stat()) for path in sorted(inputs)]
         return cls(
             prepared=next(path.parent for path in inputs if path.name == "utterances.parquet"),
@@ -181,7 +180,7 @@ def _fusion(job: Job, row: Fusion, files: Files) -> tuple[dict[str, Any], Run]:
         raise ParamsError(f"dvc.yaml: the stage of {job.system} does not depend on the results of {', '.join(absent)}; add them")
     settings = _parsed(FusionSettings, job.settings, job)
     folders = [files.members[name] for name in row.members]
-    records = [json.loads(_present(folder / "run.json").read_text(encoding="utf-8")) for folder in folders]
+    records = [json.loads(present(folder / "run.json").read_text(encoding="utf-8")) for folder in folders]
     members = Members.read(folders)
 
     def one(fold: int, seed: int, _state: Path) -> tuple[dict[str, Any], pd.DataFrame, None]:
@@ -192,32 +191,6 @@ def _fusion(job: Job, row: Fusion, files: Files) -> tuple[dict[str, Any], Run]:
 
     joined = {key: {name: value for record in records for name, value in record[key].items()} for key in ("inputs", "left_out")}
     return {"classes": records[0]["classes"]} | joined, one
-
-
-def gather(parts: list[Path], out: Path) -> None:
-    """Join the folders that `train` wrote: run.json (what runs share, and a list ``runs``), weights/, predictions.parquet.
-
-    Raises:
-        StoreError: a file is missing, or two runs are not of one system, protocol, code and library set.
-    """
-    folders = [run for part in parts for run in sorted(part.glob("fold*"))]
-    if not folders:
-        raise StoreError(f"{parts[0]}: no run in it; delete it and train again")
-    records = sorted(((json.loads(_present(run / "run.json").read_text(encoding="utf-8")), run) for run in folders), key=_fold_and_seed)
-    shared = {key: value for key, value in records[0][0].items() if key not in PER_RUN}
-    for record, run in records:
-        if different := [key for key, value in shared.items() if record.get(key) != value]:
-            raise StoreError(f"{run}: its {', '.join(different)} differ from those of {records[0][1]}; delete both and train again")
-    classes = read_metadata(records[0][1] / DONE, artifacts.PREDICTIONS)["classes"]
-    predictions = pd.concat([read_table(run / DONE, artifacts.PREDICTIONS) for _, run in records])
-
-    shutil.rmtree(out / "weights", ignore_errors=True)
-    for _, run in records:
-        for weights in sorted((run / "weights").glob("*.safetensors")):
-            with whole(out / "weights" / weights.name) as target:
-                link(weights, target)
-    write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
-    write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 
 def _system(job: Job) -> System | Fusion:
@@ -243,7 +216,7 @@ def _card(checkpoint: Path | None) -> dict[str, Any]:
     """SOURCE.json of the checkpoint: its name and digests."""
     if checkpoint is None:
         raise CheckpointError("dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/; add one to its dependencies")
-    card: dict[str, Any] = json.loads(_present(checkpoint / "SOURCE.json").read_text(encoding="utf-8"))
+    card: dict[str, Any] = json.loads(present(checkpoint / "SOURCE.json").read_text(encoding="utf-8"))
     return card
 
 
@@ -270,13 +243,3 @@ def _predictions(fitted: Fitted, part: str, examples: Examples, classes: Sequenc
 
 def _device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _fold_and_seed(record_and_run: tuple[dict[str, Any], Path]) -> tuple[int, int]:
-    return record_and_run[0]["fold"], record_and_run[0]["seed"]
-
-
-def _present(path: Path) -> Path:
-    if not path.exists():
-        raise StoreError(f"{path}: no such file; delete {path.parent} and run again")
-    return path

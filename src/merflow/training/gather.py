@@ -1,0 +1,56 @@
+"""The step ``gather``: all runs of a system in one place. It needs no torch, and so takes a second."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from merflow import artifacts
+from merflow.errors import StoreError
+from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
+
+PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "device", "precision", "wall_s")  # of a run; other keys are shared
+DONE = "predictions.parquet"  # written last: the sign that a run is whole
+
+
+def gather(parts: list[Path], out: Path) -> None:
+    """Join the folders that `train` wrote: run.json (what runs share, and a list ``runs``), weights/, predictions.parquet.
+
+    Raises:
+        StoreError: a file is missing, or two runs are not of one system, protocol, code and library set.
+    """
+    folders = [run for part in parts for run in sorted(part.glob("fold*"))]
+    if not folders:
+        raise StoreError(f"{parts[0]}: no run in it; delete it and train again")
+    records = sorted(((json.loads(present(run / "run.json").read_text(encoding="utf-8")), run) for run in folders), key=_fold_and_seed)
+    shared = {key: value for key, value in records[0][0].items() if key not in PER_RUN}
+    for record, run in records:
+        if different := [key for key, value in shared.items() if record.get(key) != value]:
+            raise StoreError(f"{run}: its {', '.join(different)} differ from those of {records[0][1]}; delete both and train again")
+    classes = read_metadata(records[0][1] / DONE, artifacts.PREDICTIONS)["classes"]
+    predictions = pd.concat([read_table(run / DONE, artifacts.PREDICTIONS) for _, run in records])
+
+    shutil.rmtree(out / "weights", ignore_errors=True)
+    for _, run in records:
+        for weights in sorted((run / "weights").glob("*.safetensors")):
+            with whole(out / "weights" / weights.name) as target:
+                link(weights, target)
+    write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
+    write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
+
+
+def _fold_and_seed(record_and_run: tuple[dict[str, Any], Path]) -> tuple[int, int]:
+    return record_and_run[0]["fold"], record_and_run[0]["seed"]
+
+
+def present(path: Path) -> Path:
+    """`path`, if it is there.
+
+    Raises:
+        StoreError: it is not.
+    """
+    if not path.exists():
+        raise StoreError(f"{path}: no such file; delete {path.parent} and run again")
+    return path
