@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from sklearn.linear_model import RidgeClassifier
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -79,6 +80,19 @@ def test_layers_of_the_joint_network_have_the_sizes_of_table_1():
     found = shapes(build("joint_cnn"), examples().batch(np.arange(4)), (nn.Conv1d, EarlyFusion, nn.MaxPool1d, nn.Linear))
     text, early, cnn = [(64, 9)] * 3 + [(100,)], [(200,), (200,)], [(128, 196), (128, 98), (128, 94), (128, 47)]
     assert found == [*text, *early, *cnn, (512,), (128,), (6,)]
+
+
+def test_the_cnn_convolves_rectifies_and_pools_twice():
+    cnn = Cnn(length=7, n_classes=6, filters=1, width=1, pool=2, hidden=[4, 3])
+    with torch.no_grad():
+        for layer, weight, bias in ((cnn.convolutions[0], 1.0, 1.0), (cnn.convolutions[3], -1.0, 5.0)):
+            layer.weight.fill_(weight)
+            layer.bias.fill_(bias)
+    seen = []
+    cnn.dense.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    cnn(torch.tensor([[-3.0, -2.0, 1.0, 7.0, 3.0, -9.0, 99.0], [9.0, 6.0, 8.0, 8.0, 0.0, 0.0, 0.0]]))
+    # first pools: 0 8 4 and 10 9 1 (the odd last value is dropped); 5 minus those, rectified: 5 0 1 and 0 0 4; second pools: 5 and 0
+    assert seen[0].tolist() == [[5.0], [0.0]]
 
 
 def test_the_cnn_says_when_it_gets_too_few_features():
@@ -176,12 +190,16 @@ def test_selection_keeps_the_asked_for_columns_scaled_on_the_train_part(function
     assert 30 not in columns
 
 
-def test_ridge_keeps_what_tells_the_classes_apart_and_norm_what_is_large_after_scaling(functionals):
+def test_ridge_keeps_the_largest_coefficients_and_norm_the_largest_columns(functionals):
     values, labels = functionals
-    assert set(selection("ridge", 2, 1.0).fit(values, labels)[-1].get_support(indices=True)) == {3, 7}
     scaled = (values - values.min(axis=0)) / np.maximum(np.ptp(values, axis=0), 1e-9)
-    largest = np.argsort(-np.square(scaled).sum(axis=0))[:2]
-    assert set(selection("norm", 2, 1.0).fit(values, labels)[-1].get_support(indices=True)) == set(largest)
+    coefficients = RidgeClassifier(alpha=1.0).fit(scaled, labels).coef_  # (classes, columns)
+    expected = {"ridge": np.sqrt(np.square(coefficients).sum(axis=0)), "norm": np.sqrt(np.square(scaled).sum(axis=0))}
+    for method, norms in expected.items():
+        for keep in range(1, 40):
+            columns = selection(method, keep, 1.0).fit(values, labels)[-1].get_support(indices=True)
+            assert set(columns) == set(np.argsort(-norms)[:keep])
+    assert set(np.argsort(-expected["ridge"])[:2]) == {3, 7}
 
 
 def test_alpha_is_the_weight_of_the_penalty(functionals):
