@@ -43,12 +43,29 @@ def test_per_class_equals_scikit_learn():
         np.testing.assert_allclose(metrics.CLASS_METRICS[name](confusion(true, predicted, 7)), values, atol=1e-12)
 
 
+def test_confused_equals_scikit_learn_and_names_true_before_predicted():
+    rng = np.random.default_rng(6)
+    true, predicted = rng.integers(0, 4, 50), rng.integers(1, 5, 50)  # class 4 never occurs, class 0 is never predicted
+    expected = reference.confusion_matrix(true, predicted, labels=range(5), normalize="true")
+    classes = ("a", "b", "c", "d", "e")
+    found = dict(zip(metrics.names(classes), metrics.measure(confusion(true, predicted, 5)), strict=True))
+    for t, p in [(t, p) for t in range(5) for p in range(5) if t != p]:
+        assert found["confused", f"{classes[t]} as {classes[p]}"] == pytest.approx(expected[t, p], abs=1e-12)
+    assert sum(metric == "confused" for metric, _ in found) == 5 * 4
+
+
+def test_shares_of_a_class_that_is_taken_for_others_and_its_recall_sum_to_one():
+    stack = np.random.default_rng(7).integers(1, 9, (2, 3, 4, 4))
+    taken = metrics.confused(stack).reshape(2, 3, 4, 3).sum(axis=-1)
+    np.testing.assert_allclose(taken + metrics.recall(stack), 1)
+
+
 def test_leading_axes_are_kept_and_measure_names_its_values():
     rng = np.random.default_rng(5)
     stack = rng.integers(0, 9, (4, 3, 3, 3))
     values = metrics.measure(stack)
     names = metrics.names(("a", "b", "c"))
-    assert values.shape == (4, 3, len(names)) == (4, 3, 7 + 9)
+    assert values.shape == (4, 3, len(names)) == (4, 3, 7 + 9 + 6)
     assert values[2, 1, names.index(("weighted_f1", None))] == metrics.weighted_f1(stack[2, 1])
     assert values[2, 1, names.index(("recall", "b"))] == metrics.recall(stack[2, 1])[1]
 

@@ -1,5 +1,4 @@
-import json
-
+import altered
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +6,15 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
 from merflow import artifacts
+from merflow.corpora.labels import CLASSES
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import chance, majority
 from merflow.evaluation.score import score
 from merflow.params import Evaluation
-from merflow.store import read_metadata, read_table, write_table
+from merflow.store import read_table, write_table
 
+MELD = CLASSES["meld"]
+FEWER = {"neutral": "neutral", "joy": "high", "surprise": "high", "anger": "high"}  # label -> class; the others are out of scope
 EVALUATION = Evaluation(resamples=200, confidence=0.95, seed=1)
 
 
@@ -27,12 +29,6 @@ def one(table, **where):
         table = table[table[column].isna() if value is None else table[column] == value]
     assert len(table) == 1, table
     return table.iloc[0]
-
-
-def edit(folder, change):
-    path = folder / "predictions.parquet"
-    rows, meta = read_table(path, artifacts.PREDICTIONS), read_metadata(path, artifacts.PREDICTIONS)
-    write_table(path, change(rows), artifacts.PREDICTIONS, meta)
 
 
 def test_scores_are_those_of_the_predictions(tmp_path, make_corpus, make_result):
@@ -94,7 +90,7 @@ def test_same_predictions_same_bytes(tmp_path, make_corpus, make_result):
     out = tmp_path / "scores.parquet"
     score(results, [corpus], EVALUATION, out)
     first = out.read_bytes()
-    edit(results[0], lambda rows: rows.iloc[::-1])  # the order of rows means nothing
+    altered.predictions(results[0], lambda rows: rows.iloc[::-1])  # the order of rows means nothing
     score(results[::-1], [corpus], EVALUATION, out)
     assert out.read_bytes() == first
 
@@ -112,41 +108,128 @@ def test_folds_are_pooled(tmp_path, make_corpus, make_result):
     assert one(table, system="majority", split="test", metric="accuracy")["n"] == whole["n"]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda rows: pd.concat([rows, rows.iloc[[3]]]), r"two predictions for dev_dia15_utt3 \(fold 0, seed 1\)"),
-        (
-            lambda rows: rows.assign(utterance_id=rows["utterance_id"].replace("test_dia22_utt0", "test_dia99_utt0")),
-            "test_dia99_utt0 .* not in test of meld",
-        ),
-        (lambda rows: rows.assign(split="test"), r"dev_dia15_utt0 .* is not in test of meld's split official"),
-        (lambda rows: rows[rows["utterance_id"] != "test_dia22_utt1"], "no prediction for 1 test utterances .*first test_dia22_utt1"),
-        (lambda rows: rows[(rows["seed"] == 1) | (rows["utterance_id"] != "test_dia29_utt7")], r"no prediction for 1 test .*seed 2"),
-        (lambda rows: rows[rows["seed"] == 1], "fold 0, seed 2 is not in predictions, run.json and split alike"),
-        (lambda rows: rows.assign(labels=[["fear"]] * len(rows)), r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says"),
-        (
-            lambda rows: rows.assign(predicted=[["bliss"]] * len(rows)),
-            r"dev_dia15_utt0 .* is predicted as \['bliss'\], expected exactly one of neutral",
-        ),
-        (lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)), "expected exactly one of"),
-    ],
-)
-def test_predictions_that_do_not_fit_are_refused(tmp_path, make_corpus, make_result, change, message):
+def test_baselines_see_the_train_split_of_each_fold(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
-    folder = make_result(corpus)
-    edit(folder, change)
-    with pytest.raises(EvaluationError, match=message) as error:
-        score([folder], [corpus], EVALUATION, tmp_path / "scores.parquet")
-    assert "\n" not in str(error.value)
+    splits = read_table(corpus / "splits.parquet", artifacts.SPLITS)
+    swapped = splits.assign(fold=1, split=splits["split"].map({"train": "test", "dev": "dev", "test": "train"}))
+    write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
+    table = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus)
+    label = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")["labels"].str[0]
+    parts = {part: label[splits.loc[splits["split"] == part, "utterance_id"]].value_counts() for part in ("train", "test")}
+    share = {part: counts / counts.sum() for part, counts in parts.items()}
+    right = parts["test"].mul(share["train"], fill_value=0).sum() + parts["train"].mul(share["test"], fill_value=0).sum()
+    row = one(table, system="chance", split="test", metric="accuracy")
+    assert row["value"] == pytest.approx(right / row["n"])
+
+
+def test_nothing_is_written_where_one_result_does_not_fit(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    results = [make_result(corpus, "text_bert_8"), make_result(corpus, "text_bert_16")]
+    altered.predictions(results[1], lambda rows: rows.iloc[1:])
+    with pytest.raises(EvaluationError, match="no prediction for 1 dev"):
+        score(results, [corpus], EVALUATION, tmp_path / "scores.parquet")
     assert not (tmp_path / "scores.parquet").exists()
 
 
-def test_broken_run_json_is_one_line(tmp_path, make_corpus, make_result):
+def test_class_taken_for_another_is_scored_like_the_rest(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus, seeds=(1, 2, 5), skill=0.2)
+    table = scored(tmp_path, [folder, make_result(corpus, "text_bert_16")], corpus)
+    rows = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
+    joy = rows[rows["labels"].str[0] == "joy"]
+    by_seed = [(part["predicted"].str[0] == "neutral").mean() for _, part in joy.groupby("seed")]
+    where = {"split": "test", "metric": "confused", "class": "joy as neutral"}
+    mean = one(table, system="text_bert_8", fold=None, seed=None, **where)
+    assert mean["value"] == pytest.approx(np.mean(by_seed)) and mean["std"] == pytest.approx(np.std(by_seed, ddof=1))
+    assert mean["low"] < mean["value"] < mean["high"]
+    assert [one(table, system="text_bert_8", fold=0, seed=seed, **where)["value"] for seed in (1, 2, 5)] == pytest.approx(by_seed)
+    other = one(table, system="text_bert_16", fold=None, seed=None, **where)
+    assert one(table, system="text_bert_16 - text_bert_8", **where)["value"] == pytest.approx(other["value"] - mean["value"])
+
+
+def test_baselines_know_every_utterance_in_scope_whatever_a_system_lacks(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    run = json.loads((folder / "run.json").read_text())
-    del run["scheme"]
-    (folder / "run.json").write_text(json.dumps(run))
-    with pytest.raises(EvaluationError, match=r"run\.json: lacks scheme"):
-        score([folder], [corpus], EVALUATION, tmp_path / "scores.parquet")
+    before = scored(tmp_path, [folder], corpus)
+    altered.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
+    after = scored(tmp_path, [folder], corpus)
+    for name in ("majority", "chance"):
+        pd.testing.assert_frame_equal(*(table[table["system"] == name].reset_index(drop=True) for table in (before, after)))
+    where = {"system": "text_bert_8", "metric": "accuracy", "split": "test", "fold": None, "seed": None}
+    assert one(after, **where)["n"] == one(before, **where)["n"] - 1
+
+
+def test_classes_of_a_system_are_those_of_its_baselines(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+    altered.regroup(folder, FEWER)
+    table = scored(tmp_path, [folder], corpus)
+    labels = pd.read_parquet(corpus / "utterances.parquet").assign(label=lambda t: t["labels"].str[0].map(FEWER)).dropna(subset="label")
+    test = labels[labels["official_split"] == "test"]
+    assert set(table["classes"]) == {2}
+    where = {"metric": "accuracy", "split": "test", "fold": None, "seed": None}
+    assert {one(table, system=name, **where)["n"] for name in ("text_bert_8", "majority", "chance")} == {len(test)}
+    top = labels.loc[labels["official_split"] == "train", "label"].mode()[0]
+    assert one(table, system="majority", **where)["value"] == (test["label"] == top).mean()
+    assert set(table.loc[table["metric"] == "confused", "class"]) == {"neutral as high", "high as neutral"}
+
+
+def reorder(folder):
+    altered.predictions(folder, lambda rows: rows, classes=sorted(MELD))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: altered.regroup(folder, FEWER), "differ in classes"),
+        (reorder, "differ in order of classes"),
+        (lambda folder: altered.run(folder, lambda content: content.update(source="official")), "differ in source"),
+    ],
+)
+def test_systems_that_cannot_be_compared_are_refused(tmp_path, make_corpus, make_result, change, message):
+    corpus = make_corpus()
+    results = [make_result(corpus, "text_bert_8"), make_result(corpus, "text_roberta_8")]
+    change(results[1])
+    expected = rf"text_bert_8/meld-clean and results/weighted_late_fusion/text_roberta_8/meld-clean {message}"
+    with pytest.raises(EvaluationError, match=expected) as error:
+        scored(tmp_path, results, corpus)
+    assert "\n" not in str(error.value)
+
+
+def test_differences_are_of_the_utterances_that_both_predicted(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = make_result(corpus, "text_bert_8", skill=0.2), make_result(corpus, "text_roberta_8", skill=0.9)
+    altered.leave_out(first, [f"test_dia22_utt{turn}" for turn in range(8)])  # a whole dialogue
+    altered.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"])
+    row = one(scored(tmp_path, [first, second], corpus), system="text_bert_8 - text_roberta_8", metric="accuracy")
+    tables = [pd.read_parquet(folder / "predictions.parquet").query("split == 'test'") for folder in (first, second)]
+    both = set(tables[0]["utterance_id"]) & set(tables[1]["utterance_id"])
+    right = [(t["labels"].str[0] == t["predicted"].str[0])[t["utterance_id"].isin(both)].mean() for t in tables]
+    assert row["n"] == len(both) == 8 * 8 - 8 - 2
+    assert row["value"] == pytest.approx(right[0] - right[1])
+    assert row["low"] < row["value"] < row["high"]
+
+
+def test_systems_without_a_common_utterance_have_no_difference(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = make_result(corpus, "text_bert_8"), make_result(corpus, "text_roberta_8")
+    ids = sorted(set(pd.read_parquet(first / "predictions.parquet").query("split == 'test'")["utterance_id"]))
+    altered.leave_out(first, ids[::2])
+    altered.leave_out(second, ids[1::2])
+    assert set(scored(tmp_path, [first, second], corpus)["system"]) == {"text_bert_8", "text_roberta_8", "majority", "chance"}
+
+
+def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+
+    def fuse(content):
+        content["inputs"] = {"text": "fasttext", "words": "fasttext", "speech": "is13"}
+        for one_ in content["runs"]:
+            one_ |= {"selected_epoch": None, "history": [], "weights": {"a": 0.3, "b": 0.7}}
+
+    altered.run(folder, fuse)
+    table = scored(tmp_path, [folder], corpus)
+    assert set(table.loc[table["system"] == "text_bert_8", "inputs"]) == {"fasttext, is13"}
+    assert table.loc[table["system"] != "text_bert_8", "inputs"].isna().all()
+    assert "selected_epoch" not in set(table["metric"])
