@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,11 +7,12 @@ from sklearn.metrics import f1_score
 from torch import nn
 
 from merflow.errors import ParamsError
+from merflow.params import Training
 from merflow.training import loop
 from merflow.training.batches import Examples
 from merflow.training.loop import fit, predict
 
-SETTINGS = SimpleNamespace(batch_size=8, learning_rate=0.02, weight_decay=0.01, epochs=4, warmup=0.1)
+SETTINGS = Training(batch_size=8, learning_rate=0.02, weight_decay=0.01, epochs=4, schedule="linear", warmup=0.1, patience=None)
 CPU = torch.device("cpu")
 
 
@@ -83,6 +83,29 @@ def test_selection_on_dev_takes_the_first_best_epoch_and_its_weights(tmp_path, m
     assert not torch.equal(seen[1], seen[3])
 
 
+def test_training_stops_when_patience_with_the_dev_loss_ends(tmp_path, monkeypatch):
+    losses = iter([1.0, 0.8, 0.9, 0.7, 0.7, 0.75, 0.9])
+    monkeypatch.setattr(loop, "_measure", lambda *_: {"dev_loss": next(losses), "dev_weighted_f1": 0.5})
+    patient = SETTINGS.model_copy(update={"epochs": 7, "patience": 2})
+    fitted = run(tmp_path / "state.pt", settings=patient)
+    assert [one["dev_loss"] for one in fitted.history] == [1.0, 0.8, 0.9, 0.7, 0.7, 0.75]  # 0.7 again is not below 0.7
+    assert fitted.selected_epoch == 6
+    assert run(tmp_path / "state.pt", settings=patient).history == fitted.history  # nor is it taken up again
+
+
+def test_schedules(tmp_path, monkeypatch):
+    rates = []
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *args: rates.append(self.param_groups[0]["lr"]) or step(self, *args))
+    short = SETTINGS.model_copy(update={"epochs": 1, "warmup": 0.5})
+    run(tmp_path / "a.pt", settings=short)
+    assert rates.index(max(rates)) == 13  # of 26 steps
+    assert rates[0] == 0.0 and 0 < rates[-1] < 0.1 * max(rates)
+    rates.clear()
+    run(tmp_path / "b.pt", settings=short.model_copy(update={"schedule": "constant", "warmup": 0.0}))
+    assert set(rates) == {0.02}
+
+
 @pytest.mark.parametrize("select", ["last", "dev"])
 def test_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, select):
     unbroken = run(tmp_path / "a.pt", select)
@@ -138,7 +161,7 @@ def test_divergence_is_one_line(tmp_path):
     with pytest.raises(
         ParamsError, match=r"diverged: the loss is (nan|inf) in epoch 1, step \d+ of 26; lower learning_rate \(now 1e\+30\)"
     ):
-        run(tmp_path / "state.pt", settings=SimpleNamespace(**vars(SETTINGS) | {"learning_rate": 1e30}))
+        run(tmp_path / "state.pt", settings=SETTINGS.model_copy(update={"learning_rate": 1e30}))
 
 
 def test_biases_and_norms_are_not_decayed():

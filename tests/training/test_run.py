@@ -1,62 +1,25 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from tiny_checkpoint import save_tiny_checkpoint
+from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
-from merflow.errors import CorpusError, ParamsError, StoreError
-from merflow.store import read_metadata, read_table, write_table
+from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
+from merflow.store import read_features, read_metadata, read_table, write_features, write_table
 from merflow.training import loop, run
-
-WORDS = {"joy": "great", "sadness": "sad", "anger": "angry", "neutral": "oh"}
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    return save_tiny_checkpoint(tmp_path_factory.mktemp("checkpoints") / "bert")
+from merflow.training.gather import gather
+from merflow.training.run import train
 
 
-@pytest.fixture(scope="module")
-def settings():
-    return {"batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.01, "epochs": 4} | {
-        "max_tokens": 64,
-        "pooling": "mean",
-        "dropout": 0.1,
-        "warmup": 0.1,
-    }
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
-@pytest.fixture
-def prepared(tmp_path, checkpoint):
-    """120 utterances whose text names the emotion; the first half train, then a quarter dev, a quarter test; one without text."""
-    rng = np.random.default_rng(5)
-    rows, splits = [], []
-    for i in range(120):
-        label = str(rng.choice(list(WORDS)))
-        row = {"utterance_id": f"u{i:03}", "dialogue_id": f"d{i // 5}", "turn": i, "speaker": "Joey", "labels": [label]}
-        rows.append(dict.fromkeys(artifacts.UTTERANCES.names) | row | {"text": f"you are so {WORDS[label]} !" if i != 3 else None})
-        splits.append({"utterance_id": f"u{i:03}", "scheme": "official", "fold": 0, "split": ("train", "train", "dev", "test")[i // 30]})
-    folder = tmp_path / "data" / "corpora" / "meld"
-    write_table(folder / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES, {"source": "demo"})
-    write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
-    (folder / "checkpoint").symlink_to(checkpoint)
-    return folder
-
-
-def train(prepared, settings, out, **changes):
-    call = {"paper": "weighted_late_fusion", "system": "text_bert_8", "corpus": "meld", "protocol": "clean", "settings": settings}
-    call |= {"protocol_settings": {"scheme": "official", "select": "dev", "seeds": [1, 2]}, "precision": "fp32", "keep_weights": True}
-    call |= {"checkpoint": prepared / "checkpoint", "code": "c0", "prepared": prepared, "fold": 0, "seed": 1, "out": out, "scratch": out}
-    run.train(**call | changes)
-    return out
-
-
-def test_train_writes_predictions_run_and_weights(prepared, settings, tmp_path):
-    out = train(prepared, settings, tmp_path / "run")
+def test_train_writes_predictions_run_and_weights(trained, tmp_path):
+    out = trained(tmp_path / "0-of-1")
     assert sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()) == [
         "predictions.parquet",
         "run.json",
@@ -75,29 +38,27 @@ def test_train_writes_predictions_run_and_weights(prepared, settings, tmp_path):
     assert np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)]) > 0.7  # chance: 0.25
 
     record = json.loads((out / "run.json").read_text())
-    assert {
-        key: record[key] for key in ("paper", "system", "corpus", "source", "protocol", "scheme", "fold", "seed", "device", "code")
-    } == {
-        "paper": "weighted_late_fusion",
-        "system": "text_bert_8",
-        "corpus": "meld",
-        "source": "demo",
-        "protocol": "clean",
-        "scheme": "official",
-        "fold": 0,
-        "seed": 1,
-        "device": "cpu",
-        "code": "c0",
-    }
-    assert record["checkpoint"] == "tiny"
-    assert record["settings"] == settings
+    expected = {"paper": "weighted_late_fusion", "system": "text_bert_8", "corpus": "meld", "source": "demo", "protocol": "clean"}
+    expected |= {"scheme": "official", "fold": 0, "seed": 1, "device": "cpu", "code": "c0", "settings": TEXT_SYSTEM, "weights": None}
+    expected |= {"inputs": {"tokens": "tiny"}, "left_out": {"tokens": ["u003"]}, "classes": {name: name for name in CLASSES["meld"]}}
+    assert {key: record[key] for key in expected} == expected
     assert [one["epoch"] for one in record["history"]] == [1, 2, 3, 4]
     assert record["selected_epoch"] in (1, 2, 3, 4)
     weights = load_file(out / "weights" / "0-1.safetensors")
     assert weights["classifier.weight"].shape == (7, 16)
 
 
-def test_test_part_is_not_in_scope_of_fitting(prepared, settings, tmp_path, monkeypatch):
+def test_a_system_of_features_leaves_out_and_names_who_has_none(trained, tmp_path):
+    out = trained(tmp_path / "0-of-1", speech=True)
+    rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
+    assert rows["utterance_id"].tolist() == [f"u{i:03}" for i in range(60, 120) if i != 100]
+    record = json.loads((out / "run.json").read_text())
+    assert record["inputs"] == {"speech": "is13"}
+    assert record["left_out"] == {"speech": ["u005", "u100"]}
+    assert np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)]) > 0.4  # chance: 0.25
+
+
+def test_test_part_is_not_in_scope_of_fitting(trained, tmp_path, monkeypatch):
     seen = []
 
     def spy(build, train, dev, *rest):
@@ -105,83 +66,204 @@ def test_test_part_is_not_in_scope_of_fitting(prepared, settings, tmp_path, monk
         return loop.fit(build, train, dev, *rest)
 
     monkeypatch.setattr(run, "fit", spy)
-    train(prepared, settings, tmp_path / "run")
+    trained(tmp_path / "run")
     assert seen == [[f"u{i:03}" for i in range(60) if i != 3], [f"u{i:03}" for i in range(60, 90)]]
 
 
-def test_labels_and_texts_of_the_test_part_do_not_change_the_network(prepared, settings, tmp_path):
-    one = train(prepared, settings, tmp_path / "one")
+def test_labels_and_texts_of_the_test_part_do_not_change_the_network(trained, prepared, tmp_path):
+    one = trained(tmp_path / "one")
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
     utterances.loc[90:, "text"] = "what ?"
     utterances["labels"] = [["fear"] if i >= 90 else list(labels) for i, labels in enumerate(utterances["labels"])]
     write_table(prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"})
-    other = train(prepared, settings, tmp_path / "other")
+    other = trained(tmp_path / "other")
     assert (one / "weights/0-1.safetensors").read_bytes() == (other / "weights/0-1.safetensors").read_bytes()
 
 
-def test_killed_run_leaves_no_result_and_goes_on_to_the_same_bytes(prepared, settings, tmp_path, monkeypatch):
-    unbroken = train(prepared, settings, tmp_path / "a")
-    monkeypatch.setattr(run, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+@pytest.mark.parametrize("part", ["test", "dev", "train"])
+def test_scaling_and_selection_see_the_train_part_only(trained, prepared, tmp_path, part):
+    """Sounds of one part are made unlike any other: the network and the predictions of the rest change only if they were seen."""
+    settings = SPEECH_SYSTEM | {"training": SPEECH_SYSTEM["training"] | {"epochs": 2}}
+    how = {"scheme": {"meld": "official"}, "select": "last", "seeds": [1]}
+    one = trained(tmp_path / "one", speech=True, settings=settings, how=how)
+    path = prepared.parents[1] / "features/meld/is13.parquet"
+    first, last = {"train": (0, 60), "dev": (60, 90), "test": (90, 120)}[part]
+    sounds = read_features(path)
+    touched = {key for key in sounds if first <= int(key[1:]) < last and int(key[1:]) % 2}
+    sounds = {key: values * 50 - 7 if key in touched else values for key, values in sounds.items()}
+    write_features(path, sorted(sounds.items()), read_metadata(path, artifacts.FEATURES)["spec"])
+    other = trained(tmp_path / "other", speech=True, settings=settings, how=how)
+    same_network = (one / "weights/0-1.safetensors").read_bytes() == (other / "weights/0-1.safetensors").read_bytes()
+    before, after = (read_table(out / "predictions.parquet", artifacts.PREDICTIONS).set_index("utterance_id") for out in (one, other))
+    changed = {key for key in before.index if not np.array_equal(before.at[key, "probabilities"], after.at[key, "probabilities"])}
+    if part == "train":
+        assert not same_network
+    else:
+        assert same_network
+        assert changed == touched
+
+
+def test_fewer_classes_merge_labels_and_leave_others_out_of_scope(trained, tmp_path, monkeypatch):
+    fewer = {"meld": {2: {"good": ("joy",), "bad": ("anger", "sadness")}}}
+    monkeypatch.setattr("merflow.corpora.labels.FEWER", fewer)
+    out = trained(tmp_path / "run", speech=True, n_classes=2)
+    rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
+    assert {labels[0] for labels in rows["labels"]} == {"good", "bad"}
+    assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == ["good", "bad"]
+    assert json.loads((out / "run.json").read_text())["classes"] == {"joy": "good", "anger": "bad", "sadness": "bad"}
+    assert len(rows) < 59  # neutral is out of scope
+    with pytest.raises(ParamsError, match="meld: no set of 3 classes; it has 7, 2"):
+        trained(tmp_path / "other", speech=True, n_classes=3)
+
+
+def test_runs_are_shared_among_jobs_and_each_is_the_same_alone(job, tmp_path):
+    how = {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1, 2, 3]}
+    settings = SPEECH_SYSTEM | {"training": SPEECH_SYSTEM["training"] | {"epochs": 2}}
+    for part, parts in ((0, 2), (1, 2), (0, 1)):
+        train(job(speech=True, how=how, settings=settings), part, parts, tmp_path / f"{part}-of-{parts}")
+    found = {folder.name: sorted(run.name[:11] for run in folder.iterdir()) for folder in tmp_path.glob("*-of-*")}
+    assert found["0-of-2"] == ["fold0-seed1", "fold0-seed3"]
+    assert found["1-of-2"] == ["fold0-seed2"]
+    assert found["0-of-1"] == ["fold0-seed1", "fold0-seed2", "fold0-seed3"]
+    for one in tmp_path.glob("*-of-2/*/predictions.parquet"):
+        assert one.read_bytes() == (tmp_path / "0-of-1" / one.parent.name / one.name).read_bytes()
+
+
+def test_killed_job_leaves_no_result_and_goes_on_to_the_same_bytes(job, trained, tmp_path, monkeypatch):
+    unbroken = trained(tmp_path / "a")
+    monkeypatch.setattr(run, "predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(prepared, settings, tmp_path / "b")
-    assert [file.suffix for file in (tmp_path / "b").iterdir()] == [".pt"]
+        train(job(), 0, 1, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    (folder,) = (tmp_path / "b.unfinished").iterdir()
+    assert [file.name for file in folder.iterdir()] == ["state.pt"]
     monkeypatch.undo()
-    train(prepared, settings, tmp_path / "b")
+    again = trained(tmp_path / "b")
+    assert not (tmp_path / "b.unfinished").exists()
     for name in ("predictions.parquet", "weights/0-1.safetensors"):
-        assert (tmp_path / "b" / name).read_bytes() == (unbroken / name).read_bytes()
+        assert (again / name).read_bytes() == (unbroken / name).read_bytes()
+    assert not list(again.glob("*.pt"))
 
 
-def test_state_of_other_settings_is_not_taken_up(prepared, settings, tmp_path, monkeypatch):
-    longer = settings | {"learning_rate": 0.002}
-    alone = train(prepared, longer, tmp_path / "a")
-    monkeypatch.setattr(run, "predict", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+def test_killed_job_does_not_repeat_the_runs_that_stand(job, tmp_path, monkeypatch):
+    how = {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1, 2]}
+    calls = []
+
+    def second_fails(*arguments):
+        calls.append(arguments)
+        return interrupted() if len(calls) == 2 else loop.fit(*arguments)
+
+    monkeypatch.setattr(run, "fit", second_fails)
     with pytest.raises(KeyboardInterrupt):
-        train(prepared, settings, tmp_path / "b")
+        train(job(speech=True, how=how), 0, 1, tmp_path / "out")
+    train(job(speech=True, how=how), 0, 1, tmp_path / "out")
+    assert [arguments[5] for arguments in calls] == [1, 2, 2]  # seeds
+
+
+@pytest.mark.parametrize("change", ["settings", "inputs"])
+def test_runs_of_other_settings_or_inputs_are_not_taken_up(job, trained, prepared, tmp_path, monkeypatch, change):
+    monkeypatch.setattr(run, "predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(job(), 0, 1, tmp_path / "b")
     monkeypatch.undo()
-    train(prepared, longer, tmp_path / "b")
-    assert (tmp_path / "b/predictions.parquet").read_bytes() == (alone / "predictions.parquet").read_bytes()
-    assert not list((tmp_path / "b").glob("*.pt"))
+    changes = {}
+    if change == "settings":
+        changes = {"settings": TEXT_SYSTEM | {"training": TEXT_SYSTEM["training"] | {"learning_rate": 0.002}}}
+    else:
+        utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
+        write_table(prepared / "utterances.parquet", utterances.assign(text="what ?"), artifacts.UTTERANCES, {"source": "demo"})
+    alone = trained(tmp_path / "a", **changes)
+    after = trained(tmp_path / "b", **changes)
+    assert (after / "predictions.parquet").read_bytes() == (alone / "predictions.parquet").read_bytes()
 
 
-def test_gather_joins_runs_and_drops_what_was_there(prepared, settings, tmp_path):
-    runs = [train(prepared, settings, tmp_path / f"seed{seed}", seed=seed) for seed in (2, 1)]
-    out = tmp_path / "results"
+def test_gather_joins_runs_and_drops_what_was_there(job, trained, tmp_path):
+    for seed in (2, 1):
+        trained(tmp_path / f"seed{seed}", speech=True, how={"scheme": {"meld": "official"}, "select": "dev", "seeds": [seed]})
+    out, parts = tmp_path / "results", [tmp_path / "seed2", tmp_path / "seed1"]
     (out / "weights").mkdir(parents=True)
     (out / "weights" / "0-9.safetensors").touch()
-    run.gather(runs, out)
+    gather(parts, out)
     assert sorted(file.name for file in (out / "weights").iterdir()) == ["0-1.safetensors", "0-2.safetensors"]
     rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
-    assert rows.groupby("seed", sort=False).size().to_dict() == {1: 60, 2: 60}
+    assert rows.groupby("seed", sort=False).size().to_dict() == {1: 59, 2: 59}
     assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == list(CLASSES["meld"])
     record = json.loads((out / "run.json").read_text())
     assert [one["seed"] for one in record["runs"]] == [1, 2]
-    assert all({"fold", "selected_epoch", "history", "device", "wall_s"} <= set(one) for one in record["runs"])
-    assert {"paper", "system", "corpus", "source", "protocol", "scheme", "checkpoint", "versions", "settings"} <= set(record)
+    assert all({"fold", "selected_epoch", "history", "device", "wall_s", "weights"} <= set(one) for one in record["runs"])
+    assert {"paper", "system", "corpus", "source", "protocol", "scheme", "inputs", "left_out", "versions", "settings"} <= set(record)
     assert "seed" not in record
-    run.gather(runs, out)  # a repeated call finds its sources whole
+    gather(parts, out)  # a repeated call finds its sources whole
 
 
-def test_gather_refuses_runs_that_do_not_belong_together(prepared, settings, tmp_path):
-    runs = [train(prepared, settings, tmp_path / code, code=code, keep_weights=False) for code in ("c0", "c1")]
-    assert not list(runs[0].glob("weights/*"))
-    with pytest.raises(StoreError, match=r"c1: its code differ"):
-        run.gather(runs, tmp_path / "results")
-    with pytest.raises(StoreError, match=r"no such file"):
-        run.gather([tmp_path / "nowhere"], tmp_path / "results")
+def test_gather_refuses_runs_that_do_not_belong_together(trained, tmp_path):
+    for code in ("c0", "c1"):
+        trained(tmp_path / code, speech=True, code=code, keep_weights=False)
+    assert not list((tmp_path / "c0").glob("*/weights"))
+    with pytest.raises(StoreError, match=r"its code differ"):
+        gather([tmp_path / "c0", tmp_path / "c1"], tmp_path / "results")
+    with pytest.raises(StoreError, match=r"nowhere: no run in it"):
+        gather([tmp_path / "nowhere"], tmp_path / "results")
+
+
+def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_path):
+    results = tmp_path / "results/joint_cnn"
+    for name in ("text_lstm", "speech_cnn"):  # the same network twice: what counts is where the predictions lie
+        trained(tmp_path / name, speech=True)
+        gather([tmp_path / name], results / name / "meld-clean")
+    inputs = [prepared / "utterances.parquet", prepared / "splits.parquet"]
+    inputs += [results / name / "meld-clean/predictions.parquet" for name in ("text_lstm", "speech_cnn")]
+    fusion = {"system": "unimodal_weighted", "settings": {"weights": "dev", "step": 0.25}, "inputs": inputs}
+    out = trained(tmp_path / "fused", speech=True, **fusion)
+    rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
+    alone = read_table(results / "speech_cnn/meld-clean/predictions.parquet", artifacts.PREDICTIONS)
+    np.testing.assert_allclose(np.stack(rows["probabilities"]), np.stack(alone["probabilities"]), rtol=1e-5)
+    record = json.loads((out / "run.json").read_text())
+    assert record["weights"] == {"text_lstm": 0.5, "speech_cnn": 0.5}
+    assert record["left_out"] == {"speech": ["u005", "u100"]}
+    assert record["selected_epoch"] is None
+    with pytest.raises(ParamsError, match=r"the stage of late_average does not depend on the results of joint_cnn; add them"):
+        trained(tmp_path / "x", speech=True, **fusion | {"system": "late_average", "settings": {}})
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
         ({"system": "text_gpt"}, ParamsError, "no system 'text_gpt'; known: text_bert_8"),
-        ({"corpus": "mosei"}, ParamsError, "several labels"),
-        ({"fold": 4}, CorpusError, "scheme official, fold 4: no utterance in train"),
-        ({"corpus": "ravdess"}, CorpusError, r"u\d+: expected one label of neutral, calm, .*, found \w+;"),
-        ({"protocol_settings": {"scheme": "official", "select": "test", "seeds": [1]}}, ParamsError, "select"),
+        ({"corpus": "mosei", "how": {"scheme": {"mosei": "official"}, "select": "dev", "seeds": [1]}}, ParamsError, "several labels"),
+        (
+            {"corpus": "ravdess", "how": {"scheme": {"ravdess": "actors"}, "select": "dev", "seeds": [1]}},
+            CorpusError,
+            r"fold 0: no utterance in train",
+        ),
+        ({"how": {"scheme": {"meld": "official"}, "select": "test", "seeds": [1]}}, ParamsError, "select"),
+        (
+            {"settings": TEXT_SYSTEM | {"training": {}}},
+            ParamsError,
+            "papers.weighted_late_fusion, text_bert_8, clean: training.batch_size: missing",
+        ),
     ],
 )
-def test_what_cannot_be_is_one_line(prepared, settings, tmp_path, changes, error, says):
+def test_what_cannot_be_is_one_line(job, tmp_path, changes, error, says):
     with pytest.raises(error, match=says) as raised:
-        train(prepared, settings, tmp_path / "run", **changes)
+        train(job(**changes), 0, 1, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_label_that_the_corpus_does_not_know_is_one_line(job, prepared, tmp_path):
+    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
+    utterances.at[7, "labels"] = ["calm"]
+    write_table(prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"})
+    with pytest.raises(CorpusError, match=r"u007: expected one label of neutral, joy, .*, found calm; prepare it again"):
+        train(job(), 0, 1, tmp_path / "run")
+
+
+def test_a_stage_that_lacks_an_input_is_one_line(job, prepared, tmp_path):
+    alone = [prepared / "utterances.parquet", prepared / "splits.parquet"]
+    with pytest.raises(CheckpointError, match=r"the stage of this system names no checkpoint"):
+        train(job(inputs=alone), 0, 1, tmp_path / "run")
+    with pytest.raises(ParamsError, match=r"no feature store for its input 'speech'"):
+        train(job(speech=True, inputs=alone), 0, 1, tmp_path / "run")
+    with pytest.raises(StoreError, match=r"no such file"):
+        train(job(speech=True, inputs=[*alone, tmp_path / "data/features/meld/mel.parquet"]), 0, 1, tmp_path / "run")

@@ -111,9 +111,10 @@ class Checkout:
         return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-#: Two corpora, and a feature of each kind of input: more of them cost time and show nothing else.
+#: Two corpora, a feature of each kind of input, systems that take a checkpoint, features and each other: more cost time and show no more.
 CORPORA = ("meld", "ravdess")
-FEATURES = {"bert": ["bert"], "audio": ["mel"], "clip": ["clip"]}
+FEATURES = {"bert": ["bert"], "audio": ["is13"], "clip": ["clip"]}
+JOINT_CNN = {"text": ["text_lstm"], "speech": ["speech_cnn"], "unimodal": ["unimodal_weighted"]}
 
 
 def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
@@ -122,6 +123,11 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
         params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
+    for stage, rows in params["run"]["joint_cnn"].items():
+        if isinstance(rows, dict):
+            rows |= {"corpora": ["meld"], "systems": JOINT_CNN.get(stage, [])}
+    params["run"]["joint_cnn"] |= {"protocols": ["clean"]}
+    params["papers"]["joint_cnn"]["features"] = {"text": "bert", "speech": "is13"}
     params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]
     path.write_text(yaml.safe_dump(params, sort_keys=False))
 

@@ -24,8 +24,12 @@ sha = hashlib.sha256()
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):
         sha.update(json.dumps({k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True).encode())
-    elif argument != str(out) and Path(argument).is_file():
-        sha.update(Path(argument).read_bytes())
+    elif argument != str(out):
+        path = Path(argument)
+        for file in sorted(path.glob("*")) if path.is_dir() else [path] if path.is_file() else []:
+            sha.update(file.read_bytes())
+if step == "train":  # makes a folder
+    out /= "predictions.parquet"
 siblings = {
     "prepare": ["splits.parquet", "defects.csv"],
     "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],

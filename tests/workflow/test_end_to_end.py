@@ -17,9 +17,9 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     fewer_features(path, ["meld"], bert=["bert"], audio=["mel"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"]["shards"] = {"meld": 2}
-    params["run"]["weighted_late_fusion"] |= {"bert": ["text_bert_16"]}
+    params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
-    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"] |= {"epochs": 1}
+    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"]["training"]["epochs"] = 1
     path.write_text(yaml.safe_dump(params, sort_keys=False))
     checkout.snakemake()
     return checkout

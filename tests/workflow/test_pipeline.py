@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-ALL = {"fetch": 2, "prepare": 2, "checkpoint": 2, "decode": 2, "assemble": 2, "extract": 6, "merge": 6, "train": 6, "gather": 4}
+ALL = {"fetch": 2, "prepare": 2, "checkpoint": 2, "decode": 2, "assemble": 2, "extract": 6, "merge": 6, "train": 7, "gather": 7}
 ALL |= {"score": 1, "tables": 1, "report": 1}
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
-ONE_SYSTEM = {"train": 3, "gather": 2} | BELOW_SCORE  # one seed as published, two seeds clean
-LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.learning_rate"
+ONE_SYSTEM = {"train": 2, "gather": 2} | BELOW_SCORE  # as published and clean
+ONE_FUSION = {"train": 1, "gather": 1} | BELOW_SCORE
+LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
 
 def test_clean_checkout_with_snakemake_leaves_nothing_to_do_for_either_tool(checkout):
@@ -37,16 +38,31 @@ CHANGES = [
     pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate"),
     pytest.param(
         lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]),
-        {"train": 6, "gather": 2} | BELOW_SCORE,
+        {"train": 2, "gather": 2} | BELOW_SCORE,
         None,
         id="a seed more",
     ),
-    pytest.param(lambda c: c.set("features.bert.max_tokens", 64), {"extract": 2, "merge": 2}, None, id="a feature's parameter"),
     pytest.param(
-        lambda c: c.set("media.jpeg_quality", 90), {"decode": 2, "assemble": 2, "extract": 4, "merge": 4}, None, id="quality of pictures"
+        lambda c: c.set("papers.joint_cnn.systems.text_lstm.network.lstm", 64),
+        {"train": 2, "gather": 2} | BELOW_SCORE,  # and the fusion that takes its output, not the speech system
+        None,
+        id="a network that a fusion takes",
+    ),
+    pytest.param(lambda c: c.set("papers.joint_cnn.systems.unimodal_weighted.step", 0.05), ONE_FUSION, None, id="a fusion"),
+    pytest.param(
+        lambda c: c.set("features.bert.max_tokens", 64),
+        {"extract": 2, "merge": 2, "train": 2, "gather": 2} | BELOW_SCORE,
+        None,
+        id="a feature's parameter",
     ),
     pytest.param(
-        lambda c: c.edit("src/merflow/features/audio/mel.py", "def extract(", "MARK = 1\n\n\ndef extract("),
+        lambda c: c.set("media.jpeg_quality", 90),
+        {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2} | BELOW_SCORE,
+        None,
+        id="quality of pictures",
+    ),
+    pytest.param(
+        lambda c: c.edit("src/merflow/features/vision/clip.py", "def extract(", "MARK = 1\n\n\ndef extract("),
         {"extract": 2, "merge": 2},
         None,
         id="an extractor's code",
@@ -63,7 +79,7 @@ CHANGES = [
     ),
     pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
     pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
 ]
 
 
@@ -110,7 +126,7 @@ def test_a_new_source_of_one_corpus_leaves_the_others_alone(checkout, tmp_path):
     checkout.set("corpora.meld.source", str(tmp_path / "meld"))
     checkout.snakemake()
     steps = checkout.steps()
-    assert (steps["fetch"], steps["prepare"], steps["assemble"], steps["merge"], steps["gather"]) == (1, 1, 1, 3, 4)
+    assert (steps["fetch"], steps["prepare"], steps["assemble"], steps["merge"], steps["gather"]) == (1, 1, 1, 3, 7)
 
 
 def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
@@ -150,7 +166,7 @@ def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     failed = checkout.snakemake(check=False, FAKE_FAIL="score")
     assert failed.returncode != 0
-    assert checkout.steps()["train"] == 3
+    assert checkout.steps()["train"] == 2
     checkout.snakemake()
     assert checkout.steps() == BELOW_SCORE
     assert checkout.clean_for_dvc()
@@ -159,7 +175,7 @@ def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
 def test_asking_for_one_artifact_commits_only_what_it_needed(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.snakemake("--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet")
-    assert checkout.steps() == {"train": 2, "gather": 1}
+    assert checkout.steps() == {"train": 1, "gather": 1}
     stale = checkout.dvc("status", "--json").stdout
     assert "weighted_late_fusion_bert@meld-as_published-text_bert_16" in stale
     assert "weighted_late_fusion_bert@meld-clean-text_bert_16" not in stale
@@ -173,7 +189,10 @@ def test_a_typo_in_params_stops_either_tool_before_the_first_job(checkout, tool)
     before = checkout.artifacts()
     done = checkout.run(*tool, check=False)
     assert done.returncode != 0
-    assert "params.yaml: papers.weighted_late_fusion.systems.text_bert_8.poling: unknown key; allowed here: " in done.stdout + done.stderr
+    assert (
+        "params.yaml: papers.weighted_late_fusion.systems.text_bert_8.network.poling: unknown key; allowed here: "
+        in done.stdout + done.stderr
+    )
     assert checkout.steps() == {}
     assert checkout.artifacts() == before
 

@@ -51,13 +51,16 @@ class Material:
         inputs = {
             part: {name: [self.arrays[name][key] for key in rows["utterance_id"]] for name in system.inputs} for part, rows in parts.items()
         }
+        labels = {part: rows["label"].to_numpy(copy=True) for part, rows in parts.items()}
         for name, make in system.fitted.items():
             fitted = make(**settings[name])
             train = inputs["train"][name]
-            fitted.fit(np.concatenate(train), np.repeat(parts["train"]["label"].to_numpy(), [len(values) for values in train]))
+            fitted.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train]))
             for part in PARTS:
                 inputs[part][name] = _transformed(fitted, inputs[part][name])
-        examples = {part: Examples(rows["utterance_id"].tolist(), inputs[part], rows["label"].to_numpy()) for part, rows in parts.items()}
+        examples = {
+            part: Examples(rows["utterance_id"].tolist(), inputs[part], rows["label"].to_numpy(copy=True)) for part, rows in parts.items()
+        }
         dims = {name: arrays[0].shape[1] for name, arrays in inputs["train"].items() if name != TOKENS}
         return examples, dims
 

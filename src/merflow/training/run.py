@@ -18,6 +18,7 @@ import torch
 from accelerate import PartialState
 from pydantic import ValidationError
 from safetensors.torch import save_file
+from torch import nn
 
 from merflow import artifacts
 from merflow.corpora.labels import MULTI_LABEL, class_of
@@ -104,6 +105,7 @@ class Job:
 
 Model = TypeVar("Model", Protocol, SystemSettings, FusionSettings)
 Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame, Fitted | None]]
+Runs = tuple[dict[str, Any], list[str], Run]
 
 
 def train(job: Job, part: int, parts: int, out: Path) -> None:
@@ -126,7 +128,8 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
     folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
     todo = [run for run, folder in folders.items() if not (folder / DONE).exists()]
     if todo:
-        shared, one = _fusion(job, row, files) if isinstance(row, Fusion) else _network(job, row, files, how.select, scheme)
+        make = _fusion(job, row, files) if isinstance(row, Fusion) else _network(job, row, files, how.select, scheme)
+        shared, classes, one = make
         shared |= {"paper": job.paper, "system": job.system, "corpus": job.corpus, "protocol": job.protocol, "scheme": scheme}
         shared |= {"source": read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES).get("source")}
         shared |= {"settings": job.settings, "select": how.select, "code": job.code, "versions": versions(*LIBRARIES)}
@@ -141,7 +144,7 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
             with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
                 save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, target, {"format": "pt"})
         write_json(folder / "run.json", shared | {"fold": fold, "seed": seed} | record)
-        write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": list(dict.fromkeys(shared["classes"].values()))})
+        write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
         (folder / "state.pt").unlink(missing_ok=True)
     if PartialState().is_main_process:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
@@ -149,8 +152,8 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         scratch.replace(out)
 
 
-def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> tuple[dict[str, Any], Run]:
-    """What all runs of a trained system share, and how to make one."""
+def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> Runs:
+    """What all runs of a trained system share, its classes, and how to make a run."""
     if job.corpus in MULTI_LABEL:
         raise ParamsError(f"{job.corpus}: its utterances carry several labels, {job.paper} takes one; take it out of run.{job.paper}")
     settings = _parsed(SystemSettings, job.settings, job)
@@ -164,18 +167,24 @@ def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> t
     def one(fold: int, seed: int, state: Path) -> tuple[dict[str, Any], pd.DataFrame, Fitted]:
         examples, dims = material.fold(fold, row, settings.inputs)
         log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
-        make = partial(build, dims, len(classes), **settings.network)
-        fitted = fit(make, examples["train"], examples["dev"], settings.training, select, seed, job.precision, state)  # type: ignore[arg-type]
+
+        def network() -> nn.Module:
+            try:
+                return build(dims, len(classes), **settings.network)
+            except ValueError as error:  # papers know no errors of ours
+                raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
+
+        fitted = fit(network, examples["train"], examples["dev"], settings.training, select, seed, job.precision, state)  # type: ignore[arg-type]
         tables = [_predictions(fitted, name, examples[name], classes, fold, seed) for name in ("dev", "test")]
         record = {"selected_epoch": fitted.selected_epoch, "history": fitted.history, "weights": None}
         record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
         return record, pd.concat(tables), fitted
 
-    return {"classes": mapping, "inputs": words(stores, card, row), "left_out": material.left_out}, one
+    return {"classes": mapping, "inputs": words(stores, card, row), "left_out": material.left_out}, classes, one
 
 
-def _fusion(job: Job, row: Fusion, files: Files) -> tuple[dict[str, Any], Run]:
-    """What all runs of a fusion share, and how to make one."""
+def _fusion(job: Job, row: Fusion, files: Files) -> Runs:
+    """What all runs of a fusion share, its classes, and how to make a run."""
     if absent := [name for name in row.members if name not in files.members]:
         raise ParamsError(f"dvc.yaml: the stage of {job.system} does not depend on the results of {', '.join(absent)}; add them")
     settings = _parsed(FusionSettings, job.settings, job)
@@ -190,7 +199,7 @@ def _fusion(job: Job, row: Fusion, files: Files) -> tuple[dict[str, Any], Run]:
         return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions, None
 
     joined = {key: {name: value for record in records for name, value in record[key].items()} for key in ("inputs", "left_out")}
-    return {"classes": records[0]["classes"]} | joined, one
+    return {"classes": records[0]["classes"]} | joined, members.classes, one
 
 
 def _system(job: Job) -> System | Fusion:
