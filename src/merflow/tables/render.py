@@ -25,6 +25,7 @@ class Column:
     cell: Callable[[pd.Series], str]
     group: str = ""  # header above neighbouring columns of one group
     numeric: bool = True
+    prose: bool = False  # sentences: the cell breaks its lines
 
 
 def number(header: str, key: str, show: Callable[[Any], str] = str, group: str = "") -> Column:
@@ -32,9 +33,9 @@ def number(header: str, key: str, show: Callable[[Any], str] = str, group: str =
     return Column(header, lambda row: show(row[key]), group)
 
 
-def words(header: str, key: str, show: Callable[[Any], str] = str) -> Column:
+def words(header: str, key: str, show: Callable[[Any], str] = str, group: str = "") -> Column:
     """A column of words, set to the left."""
-    return Column(header, lambda row: show(row[key]), numeric=False)
+    return Column(header, lambda row: show(row[key]), group, numeric=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Table:
         frame: one row per row, full precision; a column ``kind`` (system, cited, baseline, absent) sets the row's looks.
         columns: the first one heads the rows.
         demo: whether a figure in it comes from a demo corpus.
+        folded: long, so that a page shows its title first and the rest on demand.
+        anchor: id in a page with tables of several papers; empty: `name`.
     """
 
     name: str
@@ -55,10 +58,17 @@ class Table:
     columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
     demo: bool = False
+    folded: bool = False
+    anchor: str = ""
 
     def cells(self) -> list[list[str]]:
         """The texts of all cells, row by row."""
         return [[column.cell(row) for column in self.columns] for _, row in self.frame.iterrows()]
+
+
+def prose(header: str, key: str, group: str = "") -> Column:
+    """A column of sentences."""
+    return Column(header, lambda row: str(row[key]), group, numeric=False, prose=True)
 
 
 def plain(key: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.errors import StoreError
-from merflow.evaluation.score import Prepared, Result, read_result
+from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.store import read_metadata, write_folder
 from merflow.tables.figures import confusion, learning_curves
 from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
@@ -57,7 +57,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: 
             {section["corpus"] for section in index if section["demo"]} | {name for name, source in sources.items() if source == "demo"}
         ),
         corpora=[html(table) for table in corpus_tables],
-        cost=html(_cost(found)) if found else "",
+        cost=[html(table) for table in (_cost(found), _weights(found), _left_out(found)) if len(table.frame)],
         environment=_environment(found),
         totals={"systems": len({(r.run["paper"], r.run["system"]) for r in found}), "runs": sum(len(r.run["runs"]) for r in found)},
         formats=FORMATS,
@@ -119,23 +119,52 @@ def _defects(folder: Path) -> Table | None:
     return Table(f"defects-{folder.name}", f"Defects of {folder.name}.", "What is wrong in the corpus, by kind.", frame, columns)
 
 
+def _about(result: Result) -> dict[str, Any]:
+    return {key: result.run[key] for key in ("system", "corpus", "protocol")}
+
+
+ABOUT = (words("system", "system"), words("corpus", "corpus"), words("protocol", "protocol", plain))
+
+
 def _cost(found: Sequence[Result]) -> Table:
     rows = []
     for result in found:
         runs = result.run["runs"]
-        row: dict[str, Any] = {key: result.run[key] for key in ("system", "corpus", "protocol", "checkpoint")}
+        row = _about(result) | {"runs": len(runs), "minutes": sum(one["wall_s"] for one in runs) / 60}
         row |= {
-            "runs": len(runs),
-            "minutes": sum(one["wall_s"] for one in runs) / 60,
             "device": ", ".join(sorted({one["device"] for one in runs})),
+            "inputs": ", ".join(dict.fromkeys(result.run["inputs"].values())),
         }
-        rows.append(row | {"checkpoint": row["checkpoint"] or ""})
-    columns = [words("system", "system"), words("corpus", "corpus"), words("protocol", "protocol", plain), number("runs", "runs")]
-    columns += [number("minutes", "minutes", "{:.1f}".format), words("device", "device"), words("checkpoint", "checkpoint")]
-    frame = pd.DataFrame(rows)
-    return Table(
-        "cost", "Cost.", f"Wall time of training and prediction: {frame['minutes'].sum():.1f} minutes in all.", frame, tuple(columns)
-    )
+        rows.append(row)
+    columns = [*ABOUT, number("runs", "runs"), number("minutes", "minutes", "{:.1f}".format)]
+    columns += [words("device", "device"), words("inputs", "inputs")]
+    caption = f"Wall time of training and prediction: {sum(row['minutes'] for row in rows):.1f} minutes in all."
+    return Table("cost", "Cost.", caption, pd.DataFrame(rows), tuple(columns))
+
+
+def _weights(found: Sequence[Result]) -> Table:
+    """Weights of fusions: per member the smallest and the largest of all runs."""
+    rows = []
+    for result in found:
+        runs = [one["weights"] for one in result.run["runs"] if one.get("weights")]
+        for member in runs[0] if runs else ():
+            values = [weights[member] for weights in runs]
+            rows.append(_about(result) | {"member": member, "smallest": min(values), "largest": max(values), "runs": len(runs)})
+    columns = [*ABOUT, words("member", "member"), number("smallest", "smallest", "{:.2f}".format)]
+    columns += [number("largest", "largest", "{:.2f}".format), number("runs", "runs")]
+    return Table("weights", "Weights of fusions.", "Per member, over all folds and seeds.", pd.DataFrame(rows), tuple(columns))
+
+
+def _left_out(found: Sequence[Result]) -> Table:
+    """Utterances in scope that a system could not take: these have no prediction and no score."""
+    rows = []
+    for result in found:
+        for name, ids in result.run["left_out"].items():
+            if ids:
+                rows.append(_about(result) | {"input": name, "utterances": len(ids), "first": min(ids)})
+    columns = [*ABOUT, words("input", "input"), number("utterances", "utterances"), words("first", "first")]
+    caption = "Utterances in scope that lack an input: no prediction, no score. Majority and chance are scored on them too."
+    return Table("not-scored", "Not scored.", caption, pd.DataFrame(rows), tuple(columns))
 
 
 def _environment(found: Sequence[Result]) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """Printed numbers: reported/<paper>.csv, one row per number of the paper's tables (and, as table ``text``, of its text).
 
-``value`` is the number exactly as printed; ``metric`` says what it is in our names, ``metric_as_printed`` what the paper
-calls it. ``system`` is a key of params.yaml where the row is a system of the paper, the printed name otherwise.
-``note``: remarks, separated by "; ".
+``value`` is the number exactly as printed (in digits where the text spells it); ``metric`` says what it is in our names,
+``metric_as_printed`` what the paper calls it. ``row`` is what heads the row in print, its cells joined by " / ". ``system`` is a
+key of params.yaml where the row is a system of the paper, the printed name otherwise. ``note``: remarks, separated by "; ".
+The file keeps the paper's order, so that each table can be rebuilt from it.
 """
 
 from pathlib import Path
@@ -10,18 +11,22 @@ from pathlib import Path
 import pandas as pd
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import CLASS_METRICS, METRICS
+from merflow.evaluation.metrics import CLASS_METRICS, METRICS, PAIR_METRICS
 
 COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
 
 #: What a share is of these units; others (count, number...) are no share.
 SHARE = {"share": 1.0, "percent": 0.01}
-UNITS = {*SHARE, "count", "million", "number", "utterances"}
+UNITS = {*SHARE, "count", "hours", "million", "number", "utterances"}
+#: Metrics of one class, or of an ordered pair "<true> as <predicted>".
+PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
 #: Numbers that describe data, networks and training.
 DESCRIPTIVE = {
-    *("count", "loss", "batch_size", "learning_rate", "weight_decay", "epochs", "max_tokens"),
+    *("count", "classes", "dev_share", "duration"),
+    *("loss", "batch_size", "learning_rate", "weight_decay", "epochs", "patience", "dropout", "max_tokens"),
     *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters"),
+    *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
 }
 
 
@@ -52,18 +57,13 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
     table["decimals"] = table["value"].str.partition(".")[2].str.len()
     _refuse(path, table, table["number"].isna(), "value", "is no number")
     _refuse(path, table, ~table["unit"].isin(UNITS), "unit", f"is unknown; known: {', '.join(sorted(UNITS))}")
-    _refuse(
-        path, table, ~table["metric"].isin({*METRICS, *CLASS_METRICS, *DESCRIPTIVE}), "metric", "is unknown to merflow.evaluation.metrics"
-    )
-    scores = table["metric"].isin({*METRICS, *CLASS_METRICS})
+    known = {*METRICS, *PER_CLASS, *DESCRIPTIVE}
+    _refuse(path, table, ~table["metric"].isin(known), "metric", "is unknown to merflow.evaluation.metrics")
+    scores = table["metric"].isin({*METRICS, *PER_CLASS})
     _refuse(path, table, scores & ~table["share"].between(0, 1), "value", "is no share between 0 and 1 (or percent between 0 and 100)")
-    _refuse(
-        path,
-        table,
-        table["metric"].isin(CLASS_METRICS) != (table["class"] != ""),
-        "class",
-        "must be named for metrics of one class, and only for them",
-    )
+    named = table["class"] != ""
+    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (table["metric"].isin(METRICS) & named)
+    _refuse(path, table, wrong, "class", "must be named for metrics of one class, and not for metrics of all")
     _refuse(path, table, ~table["split"].isin({"", "train", "dev", "test"}), "split", "is none of train, dev, test")
     _refuse(path, table, table.duplicated(KEY), "metric_as_printed", "stands twice for the same table, row, system, class and split")
     return table

@@ -1,0 +1,74 @@
+"""Scores made by hand: every figure is a literal of its test."""
+
+from collections.abc import Callable, Mapping
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from merflow import artifacts
+from merflow.corpora.labels import CLASSES
+from merflow.evaluation.metrics import CLASS_METRICS, METRICS, PAIR_METRICS, VERSUS, names
+from merflow.store import write_table
+
+Figures = Mapping[str, float | Mapping[str, float]]
+REPORTED = Path(__file__).parents[2] / "reported"
+
+
+def scores_frame(
+    systems: Mapping[str, Figures],
+    paper: str = "joint_cnn",
+    corpus: str = "iemocap",
+    protocol: str = "clean",
+    source: str = "official",
+    width: float = 0.02,
+    classes: tuple[str, ...] | None = None,
+) -> pd.DataFrame:
+    """Rows of scores.parquet: two seeds that agree, intervals of ± `width`, paired ones too.
+
+    `systems`: of each its figures, by metric (one for all classes or pairs of classes), or by "metric class"; ``all`` stands for every
+    metric that is not named.
+    """
+    classes = classes or CLASSES[corpus]
+    shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol, "classes": len(classes), "split": "test", "n": 100}
+    values = {system: [_value(figures, *key) for key in names(classes)] for system, figures in systems.items()}
+    values |= {name: [0.1] * len(names(classes)) for name in ("majority", "chance")}
+    rows = []
+    for system, figures in values.items():
+        about = {**shared, "system": system, "inputs": None if system in ("majority", "chance") else f"features of {system}"}
+        for (metric, name), value in zip(names(classes), figures, strict=True):
+            row = {**about, "metric": metric, "class": name, "value": value}
+            rows.append({**row, "std": 0.0, "low": value - width, "high": value + width})
+            if about["inputs"]:
+                rows += [{**row, "seed": seed} for seed in (1, 2)]
+    for first, second in combinations(systems, 2):
+        about = {**shared, "system": f"{first}{VERSUS}{second}"}
+        for (metric, name), a, b in zip(names(classes), values[first], values[second], strict=True):
+            rows.append({**about, "metric": metric, "class": name, "value": a - b, "low": a - b - width, "high": a - b + width})
+    frame = pd.DataFrame(rows, columns=artifacts.SCORES.names)
+    return frame.astype({"fold": "Int32", "seed": "Int32"})
+
+
+def _value(figures: Figures, metric: str, name: str | None) -> float:
+    assert metric in {*METRICS, *CLASS_METRICS, *PAIR_METRICS}
+    for key in (f"{metric} {name}", metric, "all"):
+        if key in figures:
+            return figures[key]
+    return 0.5
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., pd.DataFrame]:
+    return scores_frame
+
+
+@pytest.fixture
+def write_scores(tmp_path: Path) -> Callable[[pd.DataFrame], Path]:
+    """Write scores.parquet as the step ``score`` would."""
+
+    def write(frame: pd.DataFrame) -> Path:
+        write_table(tmp_path / "scores.parquet", frame, artifacts.SCORES, {"evaluation": {"confidence": 0.95}})
+        return tmp_path / "scores.parquet"
+
+    return write
