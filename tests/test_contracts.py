@@ -13,7 +13,9 @@ from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
 from merflow.papers import PAPERS
+from merflow.params.systems import SchemeName
 from merflow.provenance import versions
+from merflow.training.batches import Fusion
 
 ROOT = Path(__file__).parents[1]
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
@@ -30,7 +32,7 @@ def test_corpus_says_what_it_is_and_how_to_get_it(name):
     assert corpus.EXPECTED
     for scheme in corpus.SCHEMES:
         assert schemes.folds(name, scheme) >= 1
-        assert scheme in get_args(params.Protocol.model_fields["scheme"].annotation)
+        assert scheme in get_args(SchemeName)
     for source in corpus.SOURCES:
         assert source.url.startswith(("http://", "https://", "hf://")) and source.name
     assert list(inspect.signature(corpus.read_utterances).parameters) == ["root"]
@@ -57,8 +59,38 @@ def test_papers_params_reported_numbers_and_stages_are_the_same_set():
     assert set(PAPERS) == set(params.Papers.model_fields) == set(PAPER_PRESET["papers"])
     assert set(PAPERS) == {path.stem for path in (ROOT / "reported").glob("*.csv")}
     assert set(PAPERS) == {path.stem for path in (ROOT / "src/merflow/papers").glob("[!_]*.py")}
-    for paper in PAPERS:
-        assert [stage for stage in STAGES if stage.startswith(f"{paper}_")], f"dvc.yaml has no stage of {paper}"
+    assert set(PAPERS) == {stage.removesuffix(f"_{name}") for stage in STAGES for name in stages_of(stage)}
+
+
+def stages_of(stage: str) -> list[str]:
+    """The name under run.<paper> that a stage of a paper has."""
+    return [stage.removeprefix(f"{paper}_") for paper in params.Papers.model_fields if stage.startswith(f"{paper}_")]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_systems(paper):
+    asked = {name: rows for name, rows in PAPER_PRESET["run"][paper].items() if isinstance(rows, dict)}
+    assert set(asked) == {name for stage in STAGES for name in stages_of(stage) if stage.startswith(f"{paper}_")}
+    systems = import_module(PAPERS[paper]).SYSTEMS
+    assert sorted(name for rows in asked.values() for name in rows["systems"]) == sorted(systems)
+    for name, rows in asked.items():
+        stage = STAGES[f"{paper}_{name}"]
+        key = f"run.{paper}"
+        matrix = {"corpus": f"${{{key}.{name}.corpora}}", "protocol": f"${{{key}.protocols}}", "system": f"${{{key}.{name}.systems}}"}
+        assert stage["matrix"] == matrix
+        for row in map(systems.get, rows["systems"]):
+            wanted = {"data/corpora/${item.corpus}/utterances.parquet", "data/corpora/${item.corpus}/splits.parquet"}
+            if isinstance(row, Fusion):
+                wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
+            else:
+                features = PAPER_PRESET["papers"][paper].get("features", {})
+                named = {one: f"${{papers.{paper}.features.{one}}}" if one in features else one for one in row.inputs if one != "tokens"}
+                wanted |= {f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()}
+                wanted |= {path for path in stage["deps"] if path.startswith("data/checkpoints/")} if row.pretrained else set()
+                assert row.pretrained == any(path.startswith("data/checkpoints/") for path in stage["deps"])
+            assert set(stage["deps"]) == wanted
+    for last in ("score", "report"):
+        assert f"results/{paper}" in STAGES[last]["deps"] and f"run.{paper}" in STAGES[last]["params"]
 
 
 def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():

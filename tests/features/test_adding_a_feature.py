@@ -1,4 +1,4 @@
-"""The example of docs/adding_a_feature.md is a working extractor."""
+"""The example of docs/adding-a-feature.md is a working extractor."""
 
 import re
 import sys
@@ -10,19 +10,21 @@ import pytest
 import yaml
 from test_extract import build, sounds
 
-from merflow import artifacts, features, params
+from merflow import artifacts, features
+from merflow.params import base
+from merflow.params import features as models
 from merflow.store import read_features, read_metadata
 
-PAGE = (Path(__file__).parents[2] / "docs/adding_a_feature.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/adding-a-feature.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def loudness(monkeypatch):
     """The module of the page under the name that it gives, with its line and its parameters."""
     module_code, model_code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    scope = {"Strict": params.Strict, "Positive": params.Positive}
+    scope = {"Strict": base.Strict, "Positive": base.Positive}
     exec(model_code, scope)
-    monkeypatch.setattr(params, "LoudnessFeatures", scope["LoudnessFeatures"], raising=False)
+    monkeypatch.setattr(models, "LoudnessFeatures", scope["LoudnessFeatures"], raising=False)
     name, path = re.search(r'`"(\w+)": "([\w.]+)"`', PAGE).groups()
     module = ModuleType(path)
     exec(module_code, module.__dict__)
