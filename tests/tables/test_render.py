@@ -2,7 +2,7 @@ import math
 
 import pandas as pd
 
-from merflow.tables.render import Column, Table, html, interval, latex, markdown, percent, points, render, spread
+from merflow.tables.render import Column, Table, html, interval, latex, markdown, percent, points, prose, render, spread
 
 TABLE = Table(
     "t",
@@ -37,6 +37,12 @@ def test_html_escapes_and_names_rows_columns_and_groups():
     assert '<th scope="colgroup" colspan="1" class="group">ours &amp; theirs</th>' in text
     assert '<tr class="cited"><th scope="row">' in text and '<td class="n">33.33</td>' in text
     assert 'tabindex="0"' in text and 'aria-labelledby="t-title"' in text
+
+
+def test_a_column_of_sentences_breaks_its_lines():
+    table = Table("t", "T.", "C.", pd.DataFrame({"said": ["Long."]}), (prose("said", "said", "claims"),), anchor="p-t")
+    assert '<th scope="row" class="prose">Long.</th>' in html(table) and 'id="p-t-title"' in html(table)
+    assert "{p{4cm}}" in latex(table)
 
 
 def test_latex_is_booktabs_and_escaped():

@@ -1,8 +1,10 @@
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from merflow.errors import StoreError
@@ -84,6 +86,46 @@ def test_corpora_defects_cost_and_versions_are_told(report):
     assert '<td class="n">240</td><td class="n">30</td><td>official</td>' in text  # utterances, dialogues, scheme
     assert "<dt>torch</dt><dd>2.13.0</dd>" in text
     assert "3.1 minutes in all" in text  # three runs of 61.5 s
+
+
+def test_paper_tables_and_claims_come_first_and_long_tables_are_folded(report):
+    text = (report() / "index.html").read_text()
+    section = text[text.index('<section id="weighted_late_fusion-meld"') :]
+    first, *folded = re.split(r"<summary>(.*?)</summary>", section[: section.index("</section>")])
+    assert re.findall('<figure class="table[^>]*id="([^"]*)"', first) == [
+        *(f"weighted_late_fusion-meld-table-3-{protocol}" for protocol in ("as_published", "clean")),
+        "weighted_late_fusion-meld-test",
+    ]
+    assert [title.split(",")[0] for title in folded[::2]] == [
+        "Dev results",
+        "F1 of each class",
+        "Every seed",
+        "Differences between systems",
+    ][:3]
+    assert 'id="joint_cnn-iemocap-claims"' in text
+
+
+def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    single, fusion = make_result(corpus, "text_bert_8"), make_result(corpus, "late_fusion")
+    run = json.loads((fusion / "run.json").read_text())
+    for one, weight in zip(run["runs"], (0.3, 0.4), strict=True):
+        one |= {"selected_epoch": None, "history": [], "weights": {"text_bert_8": weight, "audio_wav2vec2": 1 - weight}}
+    run["inputs"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
+    (fusion / "run.json").write_text(json.dumps(run))
+    absent = "train_dia3_utt1"  # of train: dev and test are predicted in full
+    run = json.loads((single / "run.json").read_text()) | {"left_out": {"tokens": [absent]}}
+    (single / "run.json").write_text(json.dumps(run))
+    score([single, fusion], [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+    write(tmp_path / "tables", [single, fusion], [corpus], tmp_path / "report")
+    text = re.sub(r"\s+", " ", (tmp_path / "report" / "index.html").read_text())
+    assert len(Page(text).images) == 3  # two confusion matrices, one learning curve
+    assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
+    assert '<td>text_bert_8</td><td class="n">0.30</td><td class="n">0.40</td><td class="n">2</td>' in text
+    assert f'<td>tokens</td><td class="n">1</td><td>{absent}</td>' in text
+    seeds = pd.read_csv(tmp_path / "tables" / "weighted_late_fusion" / "meld-seeds.csv", dtype=str, keep_default_na=False)
+    assert seeds.groupby("system")["selected_epoch"].agg(list).to_dict() == {"late_fusion": ["", ""], "text_bert_8": ["3", "3"]}
 
 
 def test_demo_is_said_at_the_top_and_only_then(report):

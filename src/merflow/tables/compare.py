@@ -46,6 +46,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
                 files |= {f"{paper}/{name}": text for name, text in render(table).items()}
             listed = [{"name": table.name, "title": table.title, "folded": table.folded} for table in tables]
             said = [*verdicts.headlines(view, judged), *overview.headlines(view)]
-            index.append({"paper": paper, "corpus": corpus, "demo": view.demo, "headlines": said, "tables": listed})
+            about = {"paper": paper, "corpus": corpus, "demo": view.demo, "extra": view.extra}
+            index.append(about | {"headlines": said, "tables": listed})
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)

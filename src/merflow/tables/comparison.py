@@ -77,10 +77,11 @@ class Comparison:
         self.source = "/".join(sorted(set(ours["source"]))) or "not run"
         self.demo = "demo" in set(ours["source"])
         self.fewer = next((int(count) for count in ours["classes"] if count != len(CLASSES[corpus])), None)
-        self._lines = {
-            key: rows.set_index(["metric", rows["class"].fillna("")])[list(FIGURE.values())].to_dict("index")
-            for key, rows in self.means.groupby(["system", "split", "protocol"])
-        }
+        score, figures = ["system", "metric", "class"], list(FIGURE.values())
+        on_test = self.printed[self.printed["split"] == "test"]
+        self._cells = on_test.drop_duplicates(score).set_index(score).to_dict("index")
+        named = ours[ours["seed"].isna()].fillna({"class": ""}).set_index(["system", "split", "protocol", "metric", "class"])
+        self._figures = named[figures].to_dict("index")
 
     @property
     def comparable(self) -> bool:
@@ -89,23 +90,19 @@ class Comparison:
 
     def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str = "test") -> Mapping[str, float] | None:
         """Mean over seeds: value, std, low, high; None: not run. `name`: of the class, or pair of classes, for metrics of these."""
-        return self._lines.get((system, split, protocol), {}).get((metric, name))
+        return self._figures.get((system, split, protocol, metric, name))
 
     def difference(self, first: str, second: str, protocol: str, metric: str) -> Mapping[str, float] | None:
         """`first` minus `second` on the utterances that both predicted: value, low, high; None: not both run."""
-        rows = self.differences[(self.differences["protocol"] == protocol) & (self.differences["metric"] == metric)]
-        for one, other, sign in ((first, second, 1), (second, first, -1)):
-            found = rows[rows["system"] == f"{one}{VERSUS}{other}"]
-            if len(found):
-                value, *limits = (sign * found[["value", "low", "high"]].iloc[0]).tolist()
-                return dict(zip(("value", "low", "high"), (value, *limits[::sign]), strict=True))
+        if found := self.mean(f"{first}{VERSUS}{second}", protocol, metric):
+            return found
+        if found := self.mean(f"{second}{VERSUS}{first}", protocol, metric):
+            return {"value": -found["value"], "low": -found["high"], "high": -found["low"]}
         return None
 
-    def print_of(self, system: str, metric: str, name: str = "") -> pd.Series | None:
-        """The first row of `printed` for a score on test."""
-        rows = self.printed[(self.printed["split"] == "test") & (self.printed["metric"] == metric) & (self.printed["class"] == name)]
-        rows = rows[rows["system"] == system]
-        return rows.iloc[0] if len(rows) else None
+    def print_of(self, system: str, metric: str, name: str = "") -> Mapping[str, Any] | None:
+        """The first row of `printed` for a score on test; None: not printed."""
+        return self._cells.get((system, metric, name))
 
     def kind(self, system: str) -> str:
         """baseline, system (ours, with scores), absent (ours, without) or cited."""

@@ -117,7 +117,8 @@ def seeds(view: Comparison) -> Table:
     frame = test_runs.pivot(index=["system", "protocol", "seed"], columns="metric", values="value").reset_index()
     epochs = view.runs[view.runs["metric"] == "selected_epoch"].sort_values("fold")
     shown = epochs.groupby(["system", "protocol", "seed"])["value"].agg(lambda values: ", ".join(f"{value:.0f}" for value in values))
-    frame = frame.merge(shown.rename("selected_epoch"), on=["system", "protocol", "seed"], how="left").fillna({"selected_epoch": ""})
+    shown = shown.astype(object).rename("selected_epoch")
+    frame = frame.merge(shown, on=["system", "protocol", "seed"], how="left").fillna({"selected_epoch": ""})
     metrics = dict.fromkeys([*view.metrics, "macro_f1", "uar"])
     columns = [*_names("system"), number("seed", "seed"), *(number(HEADERS[metric], metric, percent) for metric in metrics)]
     columns += [number("epoch scored", "selected_epoch"), words("source", "source")]

@@ -133,6 +133,6 @@ def latex(table: Table) -> str:
     grouped = any(group for group, _ in headers)
     index = pd.MultiIndex.from_tuples(headers) if grouped else pd.Index([header for _, header in headers])
     style = pd.DataFrame(table.cells(), columns=index).style.hide(axis="index").format(escape="latex").format_index(axis=1, escape="latex")
-    align = "".join("r" if column.numeric else "l" for column in table.columns)
+    align = "".join("p{4cm}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
     text = style.to_latex(hrules=True, column_format=align, multicol_align="c")
     return text.replace("\N{MINUS SIGN}", "$-$").replace("±", "$\\pm$")

@@ -6,7 +6,8 @@ A pair says that one score is higher than another. It is
                 a cited system                 the interval of ours leaves out the printed number
                 two classes of one system      their intervals do not overlap (which asks for more than a paired difference would)
   not run       where one of our systems has no scores under the protocol
-  not compared  where ours and the printed number are of different data: a demo corpus, or other classes; and between two cited systems
+  not compared  where ours and the printed number are of different data: a demo corpus, or other classes; between two cited
+                systems, and between two of ours without a common utterance
 A claim is supported if all its pairs are, refuted if one is refuted, not run or not compared if no pair could be judged, and
 inconclusive otherwise. Its evidence names the pair that decided: of those with the claim's verdict, the one that differs least in the
 claimed direction. Intervals are not corrected for the number of pairs.
@@ -99,7 +100,7 @@ def headlines(view: Comparison, judged: Table) -> Iterator[str]:
     for protocol in view.protocols:
         counts = Counter(judged.frame[f"{protocol}_verdict"])
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-        yield f"Claims of the paper, {plain(protocol)}: {told}."
+        yield f"Claims of the paper{' on the demo corpus' if view.demo else ''}, {plain(protocol)}: {told}."
 
 
 def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merflow.errors import EvaluationError
+from merflow.tables.claims import load_claims
+from merflow.tables.reported import load
+
+REPORTED = Path(__file__).parents[2] / "reported"
+PAPERS = sorted(path.name.removesuffix(".claims.yaml") for path in REPORTED.glob("*.claims.yaml"))
+CLAIM = {"id": "a", "claim": "B beats A.", "quote": "B is better.", "where": "5", "corpora": ["iemocap"]}
+ORDER = {"kind": "order", "better": ["late_product"], "than": ["unimodal_product", "TFN"], "metrics": ["uar"]}
+EXTREME = {"kind": "class_extreme", "lowest": "happiness", "metric": "recall", "systems": "all"}
+CONFUSED = {"kind": "most_confused", "pair": ["happiness", "excitement"], "systems": ["joint_cnn"]}
+
+
+def read(folder, *claims):
+    (folder / "joint_cnn.claims.yaml").write_text(yaml.safe_dump(list(claims)))
+    return load_claims(folder, "joint_cnn", load(REPORTED, "joint_cnn"))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_file_of_claims_is_valid(paper):
+    claims = load_claims(REPORTED, paper, load(REPORTED, paper))
+    assert len(claims) > 3
+
+
+def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
+    claims = read(
+        tmp_path, CLAIM | {"decided_by": ORDER}, CLAIM | {"id": "b", "decided_by": EXTREME}, CLAIM | {"id": "c", "decided_by": CONFUSED}
+    )
+    assert [claim.decided_by.kind for claim in claims] == ["order", "class_extreme", "most_confused"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "message"),
+    [
+        ({}, ORDER | {"better": ["late_produkt"]}, "joint_cnn.claims.yaml, a: unknown system 'late_produkt'; known: speech_cnn, text_lstm"),
+        ({}, ORDER | {"than": ["RGAT"]}, "a: unknown system 'RGAT'; known: .*TFN"),
+        ({}, ORDER | {"metrics": ["wa"]}, "a: unknown metric 'wa'; known: accuracy, uar"),
+        ({}, ORDER | {"metrics": ["macro_f1"]}, "a: the paper prints no macro_f1 of TFN on the test part of iemocap; take it out"),
+        ({}, ORDER | {"than": ["late_product"]}, "a: late_product is meant to be better than itself"),
+        ({}, ORDER | {"than": []}, "0.decided_by.order.than: list should have at least 1 item"),
+        ({}, EXTREME | {"lowest": "happy"}, "a: unknown class 'happy'; known: anger, happiness"),
+        ({}, EXTREME | {"metric": "accuracy"}, "a: unknown metric 'accuracy'; known: precision, recall, f1"),
+        ({}, EXTREME | {"systems": ["TFN"]}, "a: unknown system 'TFN'"),
+        ({}, {key: value for key, value in EXTREME.items() if key != "lowest"}, "a: name a lowest class, a highest class"),
+        ({}, CONFUSED | {"pair": ["happiness"]}, "pair: list should have at least 2 items"),
+        ({}, {"kind": "best"}, "decided_by: input tag 'best' found using 'kind' does not match"),
+        ({"corpora": ["meld"]}, ORDER, "a: unknown corpus 'meld'; known: iemocap"),
+        ({"verdict": "supported"}, ORDER, "0.verdict: unknown key"),
+        ({"quote": ""}, ORDER, "0.quote: string should have at least 1 character"),
+    ],
+)
+def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
+    with pytest.raises(EvaluationError, match=message) as raised:
+        read(tmp_path, CLAIM | changes | {"decided_by": rule})
+    assert "\n" not in str(raised.value)
+
+
+def test_a_wrong_file_is_refused_in_one_line(tmp_path):
+    claim = CLAIM | {"decided_by": ORDER}
+    with pytest.raises(EvaluationError, match="a: stands 2 times; give each claim an id of its own"):
+        read(tmp_path, claim, claim)
+    (tmp_path / "joint_cnn.claims.yaml").write_text("- [")
+    with pytest.raises(EvaluationError, match=r"joint_cnn\.claims\.yaml: not YAML: .*"):
+        load_claims(tmp_path, "joint_cnn", load(REPORTED, "joint_cnn"))
+
+
+def test_a_paper_without_the_file_has_no_claims(tmp_path):
+    assert load_claims(tmp_path, "joint_cnn", load(REPORTED, "joint_cnn")) == []

@@ -1,0 +1,208 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from merflow import artifacts
+from merflow.tables.claims import Claim, load_claims
+from merflow.tables.comparison import Comparison
+from merflow.tables.reported import load
+from merflow.tables.verdicts import headlines, in_print, judge, table
+
+REPORTED = Path(__file__).parents[2] / "reported"
+PRINTED = load(REPORTED, "joint_cnn")
+CLAIMS = {claim.id: claim for claim in load_claims(REPORTED, "joint_cnn", PRINTED)}
+
+
+def view_of(*frames):
+    ours = pd.concat(frames) if frames else pd.DataFrame(columns=artifacts.SCORES.names)
+    return Comparison("joint_cnn", "iemocap", PRINTED, ours, 0.95)
+
+
+def claim_of(**rule):
+    about = {"id": "c", "claim": "C.", "quote": "C.", "where": "5", "corpora": ["iemocap"]}
+    return Claim.model_validate(about | {"decided_by": rule})
+
+
+def order(better, than, *metrics):
+    return claim_of(kind="order", better=better, than=than, metrics=list(metrics or ["uar"]))
+
+
+@pytest.mark.parametrize(
+    ("better", "verdict", "evidence"),
+    [
+        (0.53, "supported", "1 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: +3.00 [+1.00, +5.00]"),
+        (0.51, "inconclusive", "0 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: +1.00 [−1.00, +3.00]"),
+        (0.47, "refuted", "0 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: −3.00 [−5.00, −1.00]"),
+    ],
+)
+@pytest.mark.parametrize("stored", ["joint_cnn - text_lstm", "text_lstm - joint_cnn"])
+def test_between_two_of_ours_the_paired_interval_decides(make_scores, better, verdict, evidence, stored):
+    values = {"joint_cnn": better, "text_lstm": 0.5}
+    scores = make_scores({name: {"all": values[name]} for name in stored.split(" - ")})
+    judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
+    assert (judged.verdict, judged.words.removesuffix(", 1 refuted")) == (verdict, evidence)
+    assert judged.difference == pytest.approx(better - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [(0.59, "supported"), (0.55, "inconclusive"), (0.53, "refuted")],  # TFN prints 55.9, intervals are ± 2
+)
+def test_against_a_cited_system_our_interval_and_the_printed_number_decide(make_scores, ours, verdict):
+    view = view_of(make_scores({"late_product": {"all": ours}}))
+    judged = judge(view, order(["late_product"], ["TFN"]), "clean")
+    assert judged.verdict == verdict
+    assert judged.words.endswith(
+        f"decided by UAR of late_product: {100 * ours:.2f} [{100 * ours - 2:.2f}, {100 * ours + 2:.2f}], TFN has 55.9 in print"
+    )
+    turned = judge(view, order(["TFN"], ["late_product"]), "clean")
+    assert turned.verdict == {"supported": "refuted", "refuted": "supported", "inconclusive": "inconclusive"}[verdict]
+    assert turned.difference == pytest.approx(-judged.difference)
+
+
+def test_figures_of_a_demo_corpus_are_never_set_against_printed_ones(make_scores):
+    view = view_of(make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, source="demo"))
+    judged = judge(view, CLAIMS["product_over_mfn"], "clean")
+    assert (judged.verdict, judged.words) == ("not compared", "figures from a demo corpus are not set against printed ones")
+    assert judge(view, order(["late_product"], ["late_weighted"]), "clean").verdict == "supported"
+
+
+def test_other_classes_than_the_papers_are_not_compared(make_scores):
+    four = ("anger", "happiness", "sadness", "neutral")
+    view = view_of(make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, classes=four))
+    for name in ("product_over_mfn", "happiness_worst_sadness_best", "happiness_excitement_confused"):
+        judged = judge(view, CLAIMS[name], "clean")
+        assert (judged.verdict, judged.words) == ("not compared", "the corpus has 6 classes, ours tell 4 apart")
+    assert judge(view, order(["late_product"], ["late_weighted"]), "clean").verdict == "supported"
+
+
+def test_a_headline_of_claims_names_the_demo_corpus(make_scores):
+    view = view_of(make_scores({"late_product": {"all": 0.9}}, source="demo"))
+    told = list(headlines(view, table(view, [CLAIMS["product_over_mfn"]])))
+    assert told == ["Claims of the paper on the demo corpus, clean: 1 not compared."]
+
+
+def test_a_claim_is_as_good_as_its_worst_pair(make_scores):
+    scores = make_scores(
+        {"joint_cnn": {"uar": 0.6, "accuracy": 0.51}, "text_lstm": {"all": 0.5}, "speech_cnn": {"uar": 0.5, "accuracy": 0.6}}
+    )
+    view = view_of(scores)
+    both = judge(view, order(["joint_cnn"], ["text_lstm"], "uar", "accuracy"), "clean")
+    assert (both.verdict, both.words[:24]) == ("inconclusive", "1 of 2 comparisons hold;")
+    assert "accuracy of joint_cnn minus that of text_lstm: +1.00" in both.words
+    one_refuted = judge(view, order(["joint_cnn"], ["text_lstm", "speech_cnn"], "uar", "accuracy"), "clean")
+    assert one_refuted.verdict == "refuted"
+    assert one_refuted.words.startswith(
+        "2 of 4 comparisons hold, 1 refuted; decided by accuracy of joint_cnn minus that of speech_cnn: −9.00"
+    )
+    supported = judge(view, order(["joint_cnn"], ["text_lstm", "speech_cnn"]), "clean")
+    assert (supported.verdict, supported.words[:24]) == ("supported", "2 of 2 comparisons hold;")
+
+
+def test_what_was_not_run_is_named(make_scores):
+    view = view_of(make_scores({"joint_cnn": {"all": 0.6}, "text_lstm": {"all": 0.5}}))
+    missing = judge(view, CLAIMS["late_of_single_over_early"], "clean")
+    assert (missing.verdict, missing.words) == ("not run", "unimodal_average, unimodal_weighted, unimodal_product")
+    part = judge(view, CLAIMS["early_over_single"], "clean")
+    assert (part.verdict, part.words) == ("inconclusive", "3 of 6 comparisons hold, 3 not run")
+    assert judge(view, CLAIMS["early_over_single"], "as_published").verdict == "not run"
+
+
+@pytest.mark.parametrize(
+    ("happiness", "sadness", "verdict", "evidence"),
+    [
+        (
+            0.30,
+            0.75,
+            "supported",
+            "9 of 9 comparisons hold; decided by recall of joint_cnn: anger 50.00 [48.00, 52.00], happiness 30.00 [28.00, 32.00]",
+        ),
+        (
+            0.30,
+            0.53,
+            "inconclusive",
+            "5 of 9 comparisons hold; decided by recall of joint_cnn: sadness 53.00 [51.00, 55.00], anger 50.00 [48.00, 52.00]",
+        ),
+        (
+            0.60,
+            0.70,
+            "refuted",
+            "5 of 9 comparisons hold, 4 refuted; decided by recall of joint_cnn: anger 50.00 [48.00, 52.00], happiness 60.00 ",
+        ),
+    ],
+)
+def test_the_hardest_and_the_easiest_class_need_intervals_that_do_not_overlap(make_scores, happiness, sadness, verdict, evidence):
+    figures = {"recall": 0.5, "recall happiness": happiness, "recall sadness": sadness}
+    rule = {"kind": "class_extreme", "lowest": "happiness", "highest": "sadness", "metric": "recall", "systems": ["joint_cnn"]}
+    judged = judge(view_of(make_scores({"joint_cnn": figures})), claim_of(**rule), "clean")
+    assert judged.verdict == verdict and judged.words.startswith(evidence)
+
+
+@pytest.mark.parametrize(
+    ("figures", "verdict"),
+    [
+        ({"confused happiness as excitement": 0.3}, "supported"),
+        ({"confused excitement as happiness": 0.3}, "supported"),  # either direction counts
+        ({"confused excitement as happiness": 0.3, "confused neutral as anger": 0.29}, "inconclusive"),
+        ({"confused excitement as happiness": 0.3, "confused neutral as anger": 0.5}, "refuted"),
+    ],
+)
+def test_the_most_confused_pair_counts_in_both_directions(make_scores, figures, verdict):
+    rule = {"kind": "most_confused", "pair": ["happiness", "excitement"], "systems": ["joint_cnn"]}
+    judged = judge(view_of(make_scores({"joint_cnn": {"confused": 0.1, **figures}})), claim_of(**rule), "clean")
+    assert judged.verdict == verdict
+    assert " of 28 comparisons hold" in judged.words  # 6 x 5 ordered pairs without the two of the claim
+
+
+def test_all_systems_are_those_that_the_paper_prints_as_its_own(make_scores):
+    systems = ("speech_cnn", "text_lstm", "joint_cnn", "late_average", "late_weighted", "late_product", "unimodal_average")
+    figures = {"recall": 0.5, "recall happiness": 0.3, "recall sadness": 0.7}
+    judged = judge(view_of(make_scores(dict.fromkeys(systems, figures))), CLAIMS["happiness_worst_sadness_best"], "clean")
+    assert (judged.verdict, judged.words[:26]) == ("supported", "54 of 54 comparisons hold;")  # 6 systems x 9 pairs of classes
+
+
+def test_one_dialogue_has_no_interval_and_decides_nothing(make_scores):
+    scores = make_scores({"joint_cnn": {"all": 0.9}, "text_lstm": {"all": 0.1}}).assign(low=float("nan"), high=float("nan"))
+    assert judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean").verdict == "inconclusive"
+
+
+def test_systems_without_a_common_utterance_are_not_compared(make_scores):
+    scores = pd.concat([make_scores({"joint_cnn": {"all": 0.9}}), make_scores({"text_lstm": {"all": 0.1}}).query("system == 'text_lstm'")])
+    judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
+    assert (judged.verdict, judged.words) == ("not compared", "joint_cnn and text_lstm have no utterance in common")
+
+
+def test_the_papers_own_numbers_are_held_against_its_claims():
+    told = {name: in_print(view_of(), claim) for name, claim in CLAIMS.items()}
+    assert {name for name, words in told.items() if words == "holds"} == {
+        *("fusion_over_single", "early_over_single", "late_over_early", "weighted_best_uar", "product_best_accuracy"),
+        *("proposed_over_tfn", "product_over_mfn", "product_below_icon"),
+    }
+    assert told["proposed_over_clstm"] == "fails: late_weighted 59.6 < cLSTM 59.8 (WA)"
+    assert told["proposed_over_baselines"] == "fails: late_weighted 59.6 < MFN 60.1 (WA), late_weighted 59.6 < MFN 59.9 (F1)"
+    assert {told[name] for name in ("late_of_single_over_early", "happiness_worst_sadness_best", "happiness_excitement_confused")} == {
+        "not printed"
+    }
+
+
+def test_equal_printed_numbers_fail_and_missing_ones_are_counted():
+    claim = order(["late_weighted", "unimodal_product"], ["late_weighted"], "accuracy")
+    assert in_print(view_of(), claim) == "fails: late_weighted 59.6 = late_weighted 59.6 (WA) (1 of 2 comparisons are printed)"
+
+
+def test_the_table_has_a_row_per_claim_in_the_papers_order(make_scores):
+    systems = {name: {"all": 0.5} for name in ("speech_cnn", "text_lstm", "joint_cnn")}
+    view = view_of(make_scores(systems), make_scores(systems, protocol="as_published"))
+    shown = table(view, list(CLAIMS.values()))
+    assert shown.frame["id"].tolist() == list(CLAIMS)
+    cells = shown.cells()[1]
+    assert cells[:3] == [
+        "Early fusion beats both single-modality systems.",
+        "“Early fusion resulted in improved measures over the uni-modal systems.” (5.4 Results, sentence 5)",
+        "holds",
+    ]
+    assert cells[3] == cells[5] == "inconclusive"
+    assert list(headlines(view, shown)) == [
+        f"Claims of the paper, {name}: 4 inconclusive, 9 not run." for name in ("as published", "clean")
+    ]
