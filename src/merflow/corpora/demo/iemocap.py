@@ -17,7 +17,7 @@ from merflow.corpora.demo.words import CUES, sentence, topics
 from merflow.corpora.labels import CLASSES, IEMOCAP_CODES
 
 SESSIONS = (1, 2, 3, 4, 5)
-DIALOGUES = ("F_impro01", "M_impro02", "F_script01_1", "M_script02_1")
+DIALOGUES = ("F_impro01", "M_impro02", "F_impro03", "F_script01_1", "M_script02_1", "M_script03_1")  # one for each class in scope
 #: Utterances of IEMOCAP by label; turns without agreement (2,507 of 10,039) and "other" are rarer here.
 SHARES = {
     **dict(zip(CLASSES["iemocap"], (1103, 595, 1084, 1708, 1041, 1849), strict=True)),
@@ -63,7 +63,7 @@ def write_script() -> list[Dialogue]:
     """Every dialogue of the corpus."""
     turns = {
         f"Ses{session:02d}": {
-            f"Ses{session:02d}{kind}": int(chance("iemocap", str(session), kind, "turns").integers(9, 12)) for kind in DIALOGUES
+            f"Ses{session:02d}{kind}": int(chance("iemocap", str(session), kind, "turns").integers(7, 10)) for kind in DIALOGUES
         }
         for session in SESSIONS
     }

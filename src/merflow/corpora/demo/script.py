@@ -39,11 +39,10 @@ def deal(corpus: str, parts: Mapping[str, Mapping[str, int]], shares: Mapping[st
     Returns:
         Dialogue -> emotion of each turn.
     """
-    dialogues = [dialogue for turns in parts.values() for dialogue in turns]
-    own = dict(zip(dialogues, _deck(shares, len(dialogues), chance(corpus, "own emotions")), strict=True))
     dealt: dict[str, list[str]] = {}
     for part, turns in parts.items():
         rng = chance(corpus, part, "emotions")
+        own = dict(zip(turns, _deck(shares, len(turns), rng), strict=True))  # per part: parts of a small corpus must not differ in moods
         held = {dialogue: rng.random(count) < HELD for dialogue, count in turns.items()}
         open_turns = sum(int((~kept).sum()) for kept in held.values())
         others = iter(_deck(shares, open_turns, rng, least=int(open_turns >= len(shares))))
