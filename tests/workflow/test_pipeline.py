@@ -80,6 +80,7 @@ CHANGES = [
     pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
     pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
     pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.corpora", []), BELOW_SCORE, None, id="a paper less"),
 ]
 
 

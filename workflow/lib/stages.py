@@ -167,9 +167,9 @@ class Plan:
         below = [artifact for artifact in self.owner if artifact.startswith(path.rstrip("/") + "/")]
         if below:
             return below
-        own = self.root / path
+        own = self.root / path  # a folder of results without systems has no files
         files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
-        if not all(file.exists() for file in files) or not files:
+        if not all(file.exists() for file in files):
             raise ParamsError(f"dvc.yaml: {path} is neither made by a stage that run asks for nor a file of the repository")
         return [str(file.relative_to(self.root)) for file in files]
 
@@ -202,7 +202,12 @@ class Plan:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def write_code(self) -> None:
-        """Bring workflow/code.json, which DVC compares, up to date."""
+        """Bring workflow/code.json, which DVC compares, up to date; and give each paper its folder.
+
+        DVC refuses an absent dependency, so a paper of which nothing is run has an empty one.
+        """
+        for paper in papers.PAPERS:
+            (self.root / "results" / paper).mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.code, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
         path = self.root / CODE
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -1,8 +1,8 @@
 """Who is train, dev or test: the split schemes of each corpus.
 
-``official``: the parts that the corpus publishes. ``sessions``: leave one IEMOCAP session out (two speakers that
-nothing else has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev utterances of the
-other four, as joint_cnn has it (section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
+``official``: the parts that the corpus publishes. ``sessions``: leave one IEMOCAP session out (two speakers that nothing else
+has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev are utterances of the other four
+(joint_cnn section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
 """
 
 import hashlib
