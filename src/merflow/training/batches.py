@@ -32,12 +32,19 @@ class System:
             the width of each feature after `fitted`, `network` is the block of params.yaml.
         fitted: per input, ``fitted[name](**inputs)`` makes what is fitted to it on the train part alone.
         pretrained: it starts from the checkpoint of its stage, which `build` gets as ``checkpoint``, a folder.
+        multi_label: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
+            its parameters has the classes as first dimension, so that training them together is training each alone.
+        hands_over: the network has ``hidden(batch)``, (B, n_classes, H), that other systems take.
+        members: such systems; each is an input under its name, (B, n_classes, H), made with the same fold and seed.
     """
 
     inputs: tuple[str, ...]
     build: Callable[..., nn.Module]
     fitted: Mapping[str, Callable[..., Transformer]] = field(default_factory=dict)
     pretrained: bool = False
+    multi_label: bool = False
+    hands_over: bool = False
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
