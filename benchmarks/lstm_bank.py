@@ -68,7 +68,7 @@ def timed(act: Callable[[], None]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, default=1024)
+    parser.add_argument("--utterances", type=int, default=768)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--units", type=int, default=64)
