@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES
-from merflow.evaluation.metrics import CLASS_METRICS, METRICS, PAIR_METRICS, VERSUS, names
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
+from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS, VERSUS, names, names_binary
 from merflow.store import write_table
 
 Figures = Mapping[str, float | Mapping[str, float]]
@@ -25,33 +25,35 @@ def scores_frame(
     width: float = 0.02,
     classes: tuple[str, ...] | None = None,
 ) -> pd.DataFrame:
-    """Rows of scores.parquet: two seeds that agree, intervals of ± `width`, paired ones too.
+    """Rows of scores.parquet: two seeds that agree, intervals of ± `width`, paired ones too, with p = 0.04.
 
     `systems`: of each its figures, by metric (one for all classes or pairs of classes), or by "metric class"; ``all`` stands for every
     metric that is not named.
     """
     classes = classes or CLASSES[corpus]
+    scored = names_binary(classes) if corpus in MULTI_LABEL else names(classes)
     shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol, "classes": len(classes), "split": "test", "n": 100}
-    values = {system: [_value(figures, *key) for key in names(classes)] for system, figures in systems.items()}
-    values |= {name: [0.1] * len(names(classes)) for name in ("majority", "chance")}
+    values = {system: [_value(figures, *key) for key in scored] for system, figures in systems.items()}
+    values |= {name: [0.1] * len(scored) for name in ("majority", "chance")}
     rows = []
     for system, figures in values.items():
         about = {**shared, "system": system, "inputs": None if system in ("majority", "chance") else f"features of {system}"}
-        for (metric, name), value in zip(names(classes), figures, strict=True):
+        for (metric, name), value in zip(scored, figures, strict=True):
             row = {**about, "metric": metric, "class": name, "value": value}
             rows.append({**row, "std": 0.0, "low": value - width, "high": value + width})
             if about["inputs"]:
                 rows += [{**row, "seed": seed} for seed in (1, 2)]
     for first, second in combinations(systems, 2):
         about = {**shared, "system": f"{first}{VERSUS}{second}"}
-        for (metric, name), a, b in zip(names(classes), values[first], values[second], strict=True):
-            rows.append({**about, "metric": metric, "class": name, "value": a - b, "low": a - b - width, "high": a - b + width})
+        for (metric, name), a, b in zip(scored, values[first], values[second], strict=True):
+            row = {**about, "metric": metric, "class": name, "value": a - b}
+            rows.append({**row, "low": a - b - width, "high": a - b + width, "p": 0.04})
     frame = pd.DataFrame(rows, columns=artifacts.SCORES.names)
     return frame.astype({"fold": "Int32", "seed": "Int32"})
 
 
 def _value(figures: Figures, metric: str, name: str | None) -> float:
-    assert metric in {*METRICS, *CLASS_METRICS, *PAIR_METRICS}
+    assert metric in {*METRICS, *CLASS_METRICS, *PAIR_METRICS, *BINARY_METRICS}
     for key in (f"{metric} {name}", metric, "all"):
         if key in figures:
             return figures[key]

@@ -12,12 +12,15 @@ PAPERS = sorted(path.name.removesuffix(".claims.yaml") for path in REPORTED.glob
 CLAIM = {"id": "a", "claim": "B beats A.", "quote": "B is better.", "where": "5", "corpora": ["iemocap"]}
 ORDER = {"kind": "order", "better": ["late_product"], "than": ["unimodal_product", "TFN"], "metrics": ["uar"]}
 EXTREME = {"kind": "class_extreme", "lowest": "happiness", "metric": "recall", "systems": "all"}
+EMOTIONS = {"id": "a", "claim": "B beats A.", "quote": "B is better.", "where": "5", "corpora": ["mosei"]}
+LANGUAGE = {"kind": "order", "better": ["language"], "than": ["acoustic", "visual"], "metrics": ["uar"]}
+SPREAD = {"kind": "spread", "systems": ["early_fusion", "late_fusion"], "metric": "uar", "about": 1.5}
 CONFUSED = {"kind": "most_confused", "pair": ["happiness", "excitement"], "systems": ["joint_cnn"]}
 
 
-def read(folder, *claims):
-    (folder / "joint_cnn.claims.yaml").write_text(yaml.safe_dump(list(claims)))
-    return load_claims(folder, "joint_cnn", load(REPORTED, "joint_cnn"))
+def read(folder, *claims, paper="joint_cnn"):
+    (folder / f"{paper}.claims.yaml").write_text(yaml.safe_dump(list(claims)))
+    return load_claims(folder, paper, load(REPORTED, paper))
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -48,6 +51,8 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         ({}, {key: value for key, value in EXTREME.items() if key != "lowest"}, "a: name a lowest class, a highest class"),
         ({}, CONFUSED | {"pair": ["happiness"]}, "pair: list should have at least 2 items"),
         ({}, {"kind": "best"}, "decided_by: input tag 'best' found using 'kind' does not match"),
+        ({}, ORDER | {"classes": ["sadness"]}, "a: an utterance of iemocap has one class, so no class has scores of its own"),
+        ({}, ORDER | {"by": 0}, "0.decided_by.order.by: input should be greater than 0"),
         ({"corpora": ["meld"]}, ORDER, "a: unknown corpus 'meld'; known: iemocap"),
         ({"verdict": "supported"}, ORDER, "0.verdict: unknown key"),
         ({"quote": ""}, ORDER, "0.quote: string should have at least 1 character"),
@@ -56,6 +61,29 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
 def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
     with pytest.raises(EvaluationError, match=message) as raised:
         read(tmp_path, CLAIM | changes | {"decided_by": rule})
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (LANGUAGE | {"classes": ["angry"]}, "a: unknown class 'angry'; known: happy, sad, anger"),
+        (LANGUAGE | {"metrics": ["macro_f1"]}, "a: unknown metric 'macro_f1'; known: uar, accuracy, weighted_f1, positive_f1"),
+        (LANGUAGE | {"in_turn": True}, "a: 1 systems cannot be set against 2 in turn"),
+        (
+            LANGUAGE | {"better": ["Zadeh et al., 2018"], "metrics": ["accuracy"]},
+            "a: the paper prints no accuracy of Zadeh et al., 2018 on",
+        ),
+        (SPREAD | {"systems": ["early_fusion"]}, "0.decided_by.spread.systems: list should have at least 2 items"),
+        (SPREAD | {"systems": ["early_fusion", "EF"]}, "a: unknown system 'EF'; known: acoustic, visual, language, early_fusion"),
+        (SPREAD | {"metric": "UA"}, "a: unknown metric 'UA'; known: uar"),
+        ({"kind": "class_weights", "systems": ["EF"], "metrics": ["uar"]}, "a: unknown system 'EF'"),
+        ({"kind": "class_weights", "systems": "all", "metrics": ["UA"]}, "a: unknown metric 'UA'"),
+    ],
+)
+def test_a_wrong_claim_of_several_classes_at_once_is_refused_in_one_line(tmp_path, rule, message):
+    with pytest.raises(EvaluationError, match=message) as raised:
+        read(tmp_path, EMOTIONS | {"decided_by": rule}, paper="class_weight_lstm")
     assert "\n" not in str(raised.value)
 
 

@@ -48,6 +48,9 @@ def test_weighted_recall_is_the_printed_accuracy():
     ("column", "value", "message"),
     [
         ("value", "0,62", "line 2: value '0,62' is no number"),
+        ("value", "", "line 2: value '' is no number"),
+        ("note", "not in the source", "line 2: value '0.62' stands beside the remark 'not in the source'; take one of them out"),
+        ("class", "joy", "line 2: class 'joy' must be named for metrics of one class, and not for metrics of all"),
         ("unit", "%", "line 2: unit '%' is unknown; known: count"),
         ("metric", "wa", "line 2: metric 'wa' is unknown"),
         ("value", "62.04", "line 2: value '62.04' is no share"),
@@ -117,6 +120,58 @@ def test_the_tables_of_joint_cnn_can_be_rebuilt_from_its_rows(name):
         wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique(), columns]
         rebuilt = [[*row.split(" / "), *cells] for row, *cells in wide.itertuples(name=None)]
     assert rebuilt == printed
+
+
+CLASS_WEIGHT_LSTM = """
+    Happy 53.3% 46.7% 52.2% 47.8%
+    Angry 22.5% 77.5% 20.1% 79.9%
+    Sad 25.5% 74.5% 27.6% 72.4%
+    Fear 8.6% 91.4% 6.9% 93.1%
+    Disgust 17.8% 82.2% 19.1% 80.9%
+    Surprise 10.2% 89.8% 9.9% 90.1%
+"""
+
+
+def test_table_i_of_class_weight_lstm_can_be_rebuilt_from_its_rows():
+    rows = load(REPORTED, "class_weight_lstm").query("table == 'I'")
+    columns = [f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")]
+    wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique(), columns] + "%"
+    assert [" ".join([row, *cells]) for row, *cells in wide.itertuples(name=None)] == [
+        line.strip() for line in CLASS_WEIGHT_LSTM.strip().splitlines()
+    ]
+    assert set(rows.query("split == 'train'")["metric_as_printed"]) == {"Train set / True", "Train set / False"}
+    assert rows.groupby(["row", "split"])["number"].sum().round(9).eq(100).all()
+    names = dict(zip(rows["row"], rows["class"], strict=True))
+    assert names == {row: {"Angry": "anger"}.get(row, row.lower()) for row in names}
+
+
+def test_what_our_source_of_class_weight_lstm_lacks_is_marked_cell_by_cell():
+    table = load(REPORTED, "class_weight_lstm")
+    missing = table[table["value"] == "not in the source"]
+    assert missing.index.equals(table[table["table"].isin(["II", "III"])].index)
+    assert missing[["number", "share"]].isna().all(axis=None)
+    emotions = ["happy", "anger", "sad", "fear", "disgust", "surprise", ""]
+    own = missing[~missing["system"].str.startswith("Zadeh")].groupby(["table", "system"], sort=False)["class"].agg(list)
+    assert own.to_dict() == {
+        **{("II", name): emotions for name in ("acoustic", "visual", "language")},
+        **{("III", name): emotions for name in ("early_fusion", "late_fusion", "deep_fusion", "tensor_fusion")},
+    }
+
+
+def test_a_value_may_be_missing_only_where_the_note_says_so(tmp_path):
+    row = {"table": "1", "row": "a", "corpus": "mosei", "system": "s", "metric": "uar", "metric_as_printed": "UA", "class": "happy"}
+    row |= {"split": "test", "value": "", "unit": "percent", "where": "here", "note": "a remark; not in the source"}
+    pd.DataFrame([row]).to_csv(tmp_path / "p.csv", index=False)
+    assert load(tmp_path, "p")["value"].tolist() == ["not in the source"]
+    pd.DataFrame([row | {"corpus": "meld", "class": "joy"}]).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(EvaluationError, match="line 2: class 'joy' must be named for metrics of one class"):
+        load(tmp_path, "p")
+
+
+def test_the_fusions_of_class_weight_lstm_cannot_all_gain_two_points():
+    """Arithmetic behind the note of its claim: the best gains 2.47, and the worst is 1.5 below."""
+    text = load(REPORTED, "class_weight_lstm").query("table == 'text' and metric == 'difference'").set_index("row")["number"]
+    assert text["gain, best fusion"] - text["fusions, spread"] == pytest.approx(0.97) and text["gain, multimodal"] == 2
 
 
 def test_f1_of_joint_cnn_goes_with_the_accuracy():

@@ -11,12 +11,29 @@ from merflow.tables.verdicts import headlines, in_print, judge, table
 
 REPORTED = Path(__file__).parents[2] / "reported"
 PRINTED = load(REPORTED, "joint_cnn")
+FUSIONS = ["early_fusion", "late_fusion", "deep_fusion", "tensor_fusion"]
 CLAIMS = {claim.id: claim for claim in load_claims(REPORTED, "joint_cnn", PRINTED)}
 
 
 def view_of(*frames):
     ours = pd.concat(frames) if frames else pd.DataFrame(columns=artifacts.SCORES.names)
     return Comparison("joint_cnn", "iemocap", PRINTED, ours, 0.95)
+
+
+@pytest.fixture
+def emotions(make_scores):
+    """A view of class_weight_lstm of some figures, and how it judges a rule; printed values by system, if any."""
+
+    def make(systems, printed=None, **changes):
+        table = load(REPORTED, "class_weight_lstm")
+        for system, percent in (printed or {}).items():
+            cell = (table["system"] == system) & (table["class"] == "") & (table["metric"] == "uar")
+            table.loc[cell, ["value", "number", "share", "decimals"]] = [str(percent), percent, percent / 100, 2]
+        ours = make_scores(systems, paper="class_weight_lstm", corpus="mosei", **changes)
+        view = Comparison("class_weight_lstm", "mosei", table, ours, 0.95)
+        return view, lambda **rule: judge(view, claim_of(**rule), "clean")
+
+    return make
 
 
 def claim_of(**rule):
@@ -206,3 +223,101 @@ def test_the_table_has_a_row_per_claim_in_the_papers_order(make_scores):
     assert list(headlines(view, shown)) == [
         f"Claims of the paper, {name}: 4 inconclusive, 9 not run." for name in ("as published", "clean")
     ]
+
+
+@pytest.mark.parametrize(("happy", "verdict"), [(0.63, "supported"), (0.61, "inconclusive"), (0.57, "refuted")])
+def test_an_order_may_be_of_single_emotions(emotions, happy, verdict):
+    _, judged = emotions({"tensor_fusion": {"all": 0.5, "uar happy": happy, "uar fear": 0.7}, "early_fusion": {"all": 0.6}})
+    rule = {"kind": "order", "better": ["tensor_fusion"], "than": ["early_fusion"], "metrics": ["uar"]}
+    both = judged(**rule, classes=["happy", "fear"])
+    assert both.verdict == verdict
+    if verdict != "supported":
+        difference = f"{100 * (happy - 0.6):+.2f}".replace("-", "−")
+        assert f"UAR of tensor_fusion (happy) minus that of early_fusion: {difference} [" in both.words
+    assert judged(**rule).verdict == "refuted"  # the mean over the emotions is a score of its own
+    assert judged(**rule, classes="all").words.startswith(f"{1 + (verdict == 'supported')} of 6 comparisons hold")
+
+
+def test_class_weights_are_judged_system_by_system(emotions):
+    figures = {"acoustic": {"all": 0.6}, "acoustic_unweighted": {"all": 0.5}, "visual": {"all": 0.6, "uar sad": 0.5}}
+    _, judged = emotions(figures | {"visual_unweighted": {"all": 0.55}})
+    rule = {"kind": "class_weights", "metrics": ["uar"]}
+    mean = judged(**rule, systems=["acoustic", "visual"])
+    assert (mean.verdict, mean.difference) == ("supported", pytest.approx(0.05))
+    assert mean.words.endswith("decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00]")
+    each = judged(**rule, systems=["acoustic", "visual"], classes="all")
+    assert (each.verdict, each.words[:36]) == ("refuted", "11 of 12 comparisons hold, 1 refuted")
+    everyone = judged(**rule, systems="all")
+    assert (everyone.verdict, everyone.words) == ("inconclusive", "2 of 7 comparisons hold, 5 not run")
+    absent = judged(**rule, systems=["language"])
+    assert (absent.verdict, absent.words) == ("not run", "language, language_unweighted")
+
+
+@pytest.mark.parametrize(
+    ("best", "width", "verdict"),
+    [
+        (0.615, 0.01, "supported"),  # [0.5, 2.5] holds 1.5, and neither 0 nor 3
+        (0.615, 0.02, "inconclusive"),  # [-0.5, 3.5]: too wide to tell
+        (0.622, 0.01, "inconclusive"),  # [1.2, 3.2] holds 1.5, but twice as much too
+        (0.605, 0.008, "refuted"),  # [-0.3, 1.3]
+        (0.640, 0.01, "refuted"),  # [3, 5]
+    ],
+)
+def test_a_spread_is_that_of_the_best_and_the_worst_by_our_means(emotions, best, width, verdict):
+    figures = {name: {"all": 0.603} for name in FUSIONS} | {"deep_fusion": {"all": best}, "early_fusion": {"all": 0.6}}
+    _, judged = emotions(figures, width=width)
+    rule = {"kind": "spread", "systems": FUSIONS, "metric": "uar", "about": 1.5}
+    told = judged(**rule)
+    assert (told.verdict, told.difference) == (verdict, pytest.approx(best - 0.6))
+    assert told.words.startswith(f"UAR of deep_fusion minus that of early_fusion, best and worst: {100 * (best - 0.6):+.2f} [")
+    assert told.words.endswith(", 1.5 claimed")
+
+
+def test_a_spread_needs_all_its_systems_and_an_interval(emotions):
+    rule = {"kind": "spread", "systems": FUSIONS, "metric": "uar", "about": 1.5}
+    _, judged = emotions({"early_fusion": {"all": 0.6}, "late_fusion": {"all": 0.6}})
+    assert (judged(**rule).verdict, judged(**rule).words) == ("not run", "deep_fusion, tensor_fusion")
+    _, judged = emotions({name: {"all": 0.6} for name in FUSIONS}, width=float("nan"))
+    assert judged(**rule).verdict == "inconclusive"
+
+
+def test_a_printed_number_that_is_not_in_the_source_decides_nothing(emotions):
+    view, judged = emotions({"early_fusion": {"all": 0.9}})
+    rule = {"kind": "order", "better": ["early_fusion"], "than": ["Zadeh et al., 2018"], "metrics": ["uar"]}
+    told = judged(**rule)
+    assert (told.verdict, told.words) == ("not compared", "the printed UAR of Zadeh et al., 2018 is not in the source")
+    named = judged(**rule, classes=["sad"])
+    assert named.words == "the printed UAR of Zadeh et al., 2018 (sad) is not in the source"
+    assert in_print(view, claim_of(**rule)) == "not in the source"
+    weights = claim_of(kind="class_weights", systems=["early_fusion"], metrics=["uar"])
+    assert in_print(view, weights) == "not printed"  # the paper has no system without weights
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [(0.645, "supported"), (0.625, "inconclusive"), (0.59, "refuted")],  # 60 in print, 2 above asked for, intervals are ± 2
+)
+def test_an_order_may_ask_for_so_many_points(emotions, ours, verdict):
+    rule = {"kind": "order", "better": ["acoustic"], "than": ["Zadeh et al., 2018 (acoustic)"], "metrics": ["uar"], "by": 2}
+    _, judged = emotions({"acoustic": {"all": ours}, "visual": {"all": 0.6}}, {"Zadeh et al., 2018 (acoustic)": 60.0})
+    assert judged(**rule).verdict == verdict
+    assert judged(**rule | {"than": ["visual"]}).verdict == verdict
+    assert judged(**rule).difference == pytest.approx(ours - 0.62)
+
+
+def test_in_turn_sets_the_first_against_the_first(emotions):
+    _, judged = emotions({"acoustic": {"all": 0.6}, "visual": {"all": 0.5}, "language": {"all": 0.55}, "early_fusion": {"all": 0.4}})
+    rule = {"kind": "order", "better": ["acoustic", "visual"], "than": ["language", "early_fusion"], "metrics": ["uar"]}
+    assert judged(**rule).verdict == "refuted"
+    assert judged(**rule, in_turn=True).words.startswith("2 of 2 comparisons hold")
+
+
+def test_printed_numbers_are_held_against_points_and_spreads(emotions):
+    view, _ = emotions({}, dict(zip(FUSIONS, (63.5, 62.46, 62.0, 63.4), strict=True)) | {"Zadeh et al., 2018": 61.0})
+    gain = {"kind": "order", "better": FUSIONS[:2], "than": ["Zadeh et al., 2018"], "metrics": ["uar"]}
+    assert in_print(view, claim_of(**gain)) == "holds"
+    assert in_print(view, claim_of(**gain, by=2)) == "fails: late_fusion 62.46 not enough above Zadeh et al., 2018 61.00 (UA)"
+    spread = {"kind": "spread", "systems": FUSIONS, "metric": "uar"}
+    assert in_print(view, claim_of(**spread, about=1.5)) == "holds"
+    assert in_print(view, claim_of(**spread, about=1.2)) == "fails: 1.5 points, not 1.2 (early_fusion 63.50, deep_fusion 62.00)"
+    assert in_print(emotions({}, {"early_fusion": 63.5})[0], claim_of(**spread, about=1.5)) == "not in the source"

@@ -1,10 +1,17 @@
 """Claims: reported/<paper>.claims.yaml, what the paper claims of its scores, in its order, and what decides each claim.
 
 A claim compares scores on test, in pairs: one is meant to be higher than the other. ``decided_by`` says which pairs:
-  order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go by their printed name
+  order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go by their printed name.
+                 `in_turn`: the first of `better` against the first of `than` and so on, not each against each; `by`: higher by at
+                 least so many points
+  class_weights  each system against the same one without class weights (<system>_unweighted), in each of `metrics`
   class_extreme  in each system, the class `lowest` against each other one, and each other one against the class `highest`
   most_confused  in each system, the `pair` of classes, in the direction in which it is confused more, against each other ordered pair
-``systems: all`` are the systems of the paper's printed tables, without cited ones. merflow.tables.verdicts has the rules of a verdict.
+or, in one sort of claim, which difference:
+  spread         the best minus the worst of `systems` in `metric` is `about` so many points
+``systems: all`` are the systems of the paper's printed tables, without cited ones. Where several classes may be present at once, order
+and class_weights may name `classes` (or all of them), each scored by itself; without them a score is the mean over the classes.
+merflow.tables.verdicts has the rules of a verdict.
 """
 
 from itertools import permutations, product
@@ -15,11 +22,11 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from merflow.corpora.labels import CLASSES
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import CLASS_METRICS, METRICS
+from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS
 from merflow.params import Papers, explain
-from merflow.params.base import Strict
+from merflow.params.base import PositiveReal, Strict
 from merflow.tables.comparison import is_key
 
 Names = Annotated[list[str], Field(min_length=1)]
@@ -33,6 +40,27 @@ class Order(Strict):
     better: Names
     than: Names
     metrics: Names
+    classes: Literal["all"] | Names | None = None
+    in_turn: bool = False
+    by: PositiveReal | None = None
+
+
+class ClassWeights(Strict):
+    """Class weights raise the scores of systems."""
+
+    kind: Literal["class_weights"]
+    systems: Literal["all"] | Names
+    metrics: Names
+    classes: Literal["all"] | Names | None = None
+
+
+class Spread(Strict):
+    """Systems that differ by so much, best from worst."""
+
+    kind: Literal["spread"]
+    systems: Annotated[list[str], Field(min_length=2)]
+    metric: str
+    about: PositiveReal
 
 
 class ClassExtreme(Strict):
@@ -61,7 +89,7 @@ class Claim(Strict):
     quote: Text
     where: Text
     corpora: Names
-    decided_by: Annotated[Order | ClassExtreme | MostConfused, Field(discriminator="kind")]
+    decided_by: Annotated[Order | ClassWeights | Spread | ClassExtreme | MostConfused, Field(discriminator="kind")]
     note: str = ""
 
 
@@ -99,24 +127,49 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
 
 def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFrame) -> None:
     rule = claim.decided_by
-    scores = printed[(printed["corpus"] == corpus) & (printed["split"] == "test") & (printed["table"] != "text")]
+    scores = printed[
+        (printed["corpus"] == corpus) & (printed["split"] == "test") & (printed["table"] != "text") & (printed["system"] != "")
+    ]
     own = dict.fromkeys([*filter(is_key, scores["system"]), *_systems(paper)])
     if isinstance(rule, Order):
-        _known(where, "metric", rule.metrics, METRICS)
         _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *scores["system"]]))
-        if twice := set(rule.better) & set(rule.than):
-            raise EvaluationError(f"{where}: {min(twice)} is meant to be better than itself")
-        for system, metric in product([*rule.better, *rule.than], rule.metrics):
-            if system not in own and not len(scores[(scores["system"] == system) & (scores["metric"] == metric)]):
-                raise EvaluationError(f"{where}: the paper prints no {metric} of {system} on the test part of {corpus}; take it out")
-        return
-    _known(where, "system", [] if rule.systems == "all" else rule.systems, own)
-    if isinstance(rule, ClassExtreme):
-        _known(where, "metric", [rule.metric], CLASS_METRICS)
-        if rule.lowest == rule.highest:
-            raise EvaluationError(f"{where}: name a lowest class, a highest class, or two different ones")
-    names = [rule.lowest, rule.highest] if isinstance(rule, ClassExtreme) else rule.pair
-    _known(where, "class", [name for name in names if name is not None], CLASSES[corpus])
+        if rule.in_turn and len(rule.better) != len(rule.than):
+            raise EvaluationError(f"{where}: {len(rule.better)} systems cannot be set against {len(rule.than)} in turn")
+    else:
+        _known(where, "system", [] if rule.systems == "all" else rule.systems, own)
+    if isinstance(rule, Order | ClassWeights):
+        _known(where, "metric", rule.metrics, BINARY_METRICS if corpus in MULTI_LABEL else METRICS)
+        if rule.classes is not None and corpus not in MULTI_LABEL:
+            raise EvaluationError(f"{where}: an utterance of {corpus} has one class, so no class has scores of its own; take classes out")
+        _known(where, "class", [] if rule.classes in (None, "all") else list(rule.classes), CLASSES[corpus])
+    if isinstance(rule, Order):
+        for (higher, lower), metric, name in product(versus(rule), rule.metrics, classes_of(rule.classes, corpus)):
+            if higher == lower:
+                raise EvaluationError(f"{where}: {higher} is meant to be better than itself")
+            for system in (higher, lower):
+                about = (scores["system"] == system) & (scores["metric"] == metric) & (scores["class"] == name)
+                if system not in own and not about.any():
+                    what = f"{metric} of {system}{f' ({name})' if name else ''}"
+                    raise EvaluationError(f"{where}: the paper prints no {what} on the test part of {corpus}; take it out")
+    elif isinstance(rule, Spread):
+        _known(where, "metric", [rule.metric], BINARY_METRICS if corpus in MULTI_LABEL else METRICS)
+    elif isinstance(rule, ClassExtreme | MostConfused):
+        if isinstance(rule, ClassExtreme):
+            _known(where, "metric", [rule.metric], CLASS_METRICS)
+            if rule.lowest == rule.highest:
+                raise EvaluationError(f"{where}: name a lowest class, a highest class, or two different ones")
+        names = [rule.lowest, rule.highest] if isinstance(rule, ClassExtreme) else rule.pair
+        _known(where, "class", [name for name in names if name is not None], CLASSES[corpus])
+
+
+def versus(rule: Order) -> list[tuple[str, str]]:
+    """The systems of an order, the one that is meant to be higher first."""
+    return list(zip(rule.better, rule.than, strict=True)) if rule.in_turn else list(product(rule.better, rule.than))
+
+
+def classes_of(classes: Literal["all"] | list[str] | None, corpus: str) -> list[str]:
+    """Names of classes; none of them: an empty name, which stands for the mean over all."""
+    return [""] if classes is None else list(CLASSES[corpus]) if classes == "all" else list(classes)
 
 
 def _known(where: str, what: str, names: list[str], known: object) -> None:

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
-from merflow.corpora.labels import CLASSES
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import METRICS, VERSUS
+from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
 from merflow.tables.render import NOTHING, Column, Table, number, percent, spread, words
-from merflow.tables.reported import PER_CLASS
+from merflow.tables.reported import BALANCE, MISSING, PER_CLASS, SCORES, remarks_of
 
 #: Systems of a paper that have no code yet, with the reason that their rows give.
 NOT_BUILT = {
@@ -27,7 +28,10 @@ HEADERS = {
     "weighted_recall": "weighted recall",
     "macro_f1": "macro F1",
     "macro_precision": "macro precision",
+    "positive_f1": "F1 of present",
 }
+#: Ending of a system's name: ours, the same system without the class weights of the paper.
+UNWEIGHTED = "_unweighted"
 #: Columns of scores.parquet that a figure consists of, by the ending that they get in the CSV of a table.
 FIGURE = {"": "value", "_std": "std", "_low": "low", "_high": "high"}
 NAN = float("nan")
@@ -50,13 +54,18 @@ class Comparison:
 
     Attributes:
         printed: scores that tables of the paper print on the corpus.
+        balance: what they print of the corpus itself, the shares of its classes.
         extra: the corpus is not in the paper.
         means: ours over all seeds, baselines included; test and dev.
         differences: ours of pairs of systems.
         runs: ours of single seeds.
         systems: systems of ours with scores.
         protocols: those of `means`, in the order of the paper.
-        metrics: what at least half of the paper's tables of test scores print, in its order, and weighted F1.
+        multi_label: several classes may be present at once: each is scored by itself, and all by the mean over them.
+        metrics: what at least half of the paper's tables of test scores print, in its order, and weighted F1; of several classes at
+            once all that there are.
+        main: the one that differences and headlines are about.
+        across: tables of the paper in which systems stand side by side, and what is scored below each other.
         demo: ours are figures from a demo corpus, which is never compared with printed ones.
         fewer: how many classes ours tell apart, where these are not all of the corpus: no comparison with printed figures either.
     """
@@ -64,8 +73,12 @@ class Comparison:
     def __init__(self, paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float) -> None:
         self.interval = f"{100 * confidence:g} % interval"
         self.paper, self.corpus = paper, corpus
-        scores = printed[(printed["table"] != "text") & printed["metric"].isin({*METRICS, *PER_CLASS})]
-        self.printed = scores[scores["corpus"] == corpus]
+        in_tables = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
+        self.balance = in_tables[in_tables["metric"].isin(BALANCE)]
+        scores = printed[(printed["table"] != "text") & printed["metric"].isin({*SCORES, *PER_CLASS})]
+        self.printed = in_tables[in_tables["metric"].isin({*SCORES, *PER_CLASS})]
+        systems = self.printed.groupby(["table", "row"])["system"].nunique()
+        self.across = {table for (table, _), count in systems.items() if count > 1}
         self.extra = corpus not in set(printed["corpus"])
         pair = ours["system"].str.contains(VERSUS, regex=False)
         self.runs = ours[ours["seed"].notna()].astype({"seed": "int64"})
@@ -73,11 +86,14 @@ class Comparison:
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
         found = set(ours["protocol"])
         self.protocols = [*(name for name in PROTOCOLS if name in found), *sorted(found - set(PROTOCOLS))]
-        self.metrics = _usual(scores[(scores["split"] == "test") & scores["metric"].isin(METRICS)])
+        self.multi_label = corpus in MULTI_LABEL
+        usual = _usual(scores[(scores["split"] == "test") & scores["metric"].isin(SCORES)])
+        self.metrics = list(BINARY_METRICS) if self.multi_label else usual
+        self.main = "uar" if self.multi_label else "weighted_f1"
         self.source = "/".join(sorted(set(ours["source"]))) or "not run"
         self.demo = "demo" in set(ours["source"])
         self.fewer = next((int(count) for count in ours["classes"] if count != len(CLASSES[corpus])), None)
-        score, figures = ["system", "metric", "class"], list(FIGURE.values())
+        score, figures = ["system", "metric", "class"], [*FIGURE.values(), "p"]
         on_test = self.printed[self.printed["split"] == "test"]
         self._cells = on_test.drop_duplicates(score).set_index(score).to_dict("index")
         named = ours[ours["seed"].isna()].fillna({"class": ""}).set_index(["system", "split", "protocol", "metric", "class"])
@@ -89,15 +105,15 @@ class Comparison:
         return not self.demo and self.fewer is None
 
     def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str = "test") -> Mapping[str, float] | None:
-        """Mean over seeds: value, std, low, high; None: not run. `name`: of the class, or pair of classes, for metrics of these."""
+        """Mean over seeds: value, std, low, high, p; None: not run. `name`: of the class, or pair of classes, for metrics of these."""
         return self._figures.get((system, split, protocol, metric, name))
 
-    def difference(self, first: str, second: str, protocol: str, metric: str) -> Mapping[str, float] | None:
-        """`first` minus `second` on the utterances that both predicted: value, low, high; None: not both run."""
-        if found := self.mean(f"{first}{VERSUS}{second}", protocol, metric):
+    def difference(self, first: str, second: str, protocol: str, metric: str, name: str = "") -> Mapping[str, float] | None:
+        """`first` minus `second` on the utterances that both predicted: value, low, high, p; None: not both run."""
+        if found := self.mean(f"{first}{VERSUS}{second}", protocol, metric, name):
             return found
-        if found := self.mean(f"{second}{VERSUS}{first}", protocol, metric):
-            return {"value": -found["value"], "low": -found["high"], "high": -found["low"]}
+        if found := self.mean(f"{second}{VERSUS}{first}", protocol, metric, name):
+            return {"value": -found["value"], "low": -found["high"], "high": -found["low"], "p": found["p"]}
         return None
 
     def print_of(self, system: str, metric: str, name: str = "") -> Mapping[str, Any] | None:
@@ -117,9 +133,11 @@ class Comparison:
         return NOT_BUILT.get(self.paper, {}).get(system, f"not run: params.yaml does not ask for it (run.{self.paper})")
 
     def rank(self, system: str) -> list[int]:
-        """Place of a system (or of the two of a difference) in the paper's order; baselines come last."""
-        order = [*dict.fromkeys([*self.printed["system"], *self.systems]), *BASELINES]
-        return [order.index(name) for name in system.split(VERSUS)]
+        """Place of a system (or of the two of a difference) in the paper's order, each without class weights first; baselines last."""
+        ours = [name.removesuffix(UNWEIGHTED) for name in self.systems]
+        order = [*dict.fromkeys([*self.printed["system"], *ours]), *BASELINES]
+        places = {name: 2 * place + k for place, one in enumerate(order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
+        return [places[name] for name in system.split(VERSUS)]
 
     def unprinted(self, split: str, printed: pd.DataFrame) -> list[str]:
         """Ours with scores that are not in the rows `printed`, then the trivial baselines."""
@@ -130,9 +148,9 @@ class Comparison:
         """What a row says besides figures: label, system, kind, n, source, inputs, note. `lines`: the row in `printed`."""
         mine = self.means[(self.means["system"] == system) & (self.means["split"] == split) & self.means["protocol"].isin(protocols)]
         kind = self.kind(system)
-        remarks = [remark for note in lines["note"] for remark in remarks_of(note)]
+        remarks = [remark for note in lines["note"] for remark in remarks_of(note) if remark != MISSING]  # the cell says that
         return {
-            "label": _label(system, set(lines["row"])),
+            "label": _label(system, set(lines.loc[~lines["table"].isin(self.across), "row"])),
             "system": system,
             "kind": kind,
             "printed": len(lines) > 0,
@@ -191,19 +209,20 @@ def _label(system: str, rows: set[str]) -> str:
     return printed if system in printed else f"{printed} ({system})"
 
 
-def remarks_of(note: str) -> list[str]:
-    """The remarks of a printed number."""
-    return [remark for remark in note.split("; ") if remark]
-
-
 def percent_decimals(cell: Mapping[str, Any]) -> int:
     """Digits that a printed number keeps when it is shown in percent: 0.34 -> 34, 0.6204 -> 62.04."""
     return int(cell["decimals"]) if cell["unit"] == "percent" else max(int(cell["decimals"]) - 2, 0)
 
 
 def as_percent(cell: Mapping[str, Any]) -> str:
-    """A printed number in percent, with the digits that it is printed with."""
-    return percent(cell["share"], percent_decimals(cell))
+    """A printed number in percent, with the digits that it is printed with; or that it is not in our source."""
+    return cell["value"] if isnan(cell["share"]) else percent(cell["share"], percent_decimals(cell))
+
+
+def printed_cell(key: str, cell: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What `printed_column` shows: the printed figure of `key` as a share, as it is printed, and its decimals in percent; None: none."""
+    share, text, decimals = (cell["share"], cell["value"], percent_decimals(cell)) if cell else (NAN, "", 0)
+    return {f"printed_{key}": share, f"printed_{key}_as": text, f"printed_{key}_decimals": decimals}
 
 
 def ours_column(header: str, key: str, group: str) -> Column:
@@ -218,8 +237,14 @@ def ours_column(header: str, key: str, group: str) -> Column:
 
 
 def printed_column(header: str, key: str, group: str) -> Column:
-    """The printed figure of `key` in percent."""
-    return Column(header, lambda row: percent(row[f"printed_{key}"], int(row[f"printed_{key}_decimals"])), group)
+    """The printed figure of `key` in percent, or that it is not in our source."""
+
+    def cell(row: pd.Series) -> str:
+        if row[f"printed_{key}_as"] == MISSING:
+            return MISSING
+        return percent(row[f"printed_{key}"], int(row[f"printed_{key}_decimals"]))
+
+    return Column(header, cell, group)
 
 
 def note_column(frame: pd.DataFrame) -> tuple[Column, list[str]]:

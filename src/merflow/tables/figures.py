@@ -1,4 +1,4 @@
-"""Pictures of the report: confusion matrices and learning curves as SVG, the same bytes for the same numbers."""
+"""Pictures of the report: confusion matrices, recalls and learning curves as SVG, the same bytes for the same numbers."""
 
 import io
 from typing import Any
@@ -57,11 +57,46 @@ def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
     return svg, "; ".join(words) + "."
 
 
+def recalls(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
+    """Recall of present and of absent, in percent, of classes of which several may be present at once: their binary confusion matrices.
+
+    Args:
+        counts: shape (E, 2, 2), class x true x predicted; absent comes first.
+        classes: E names.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    support = counts.sum(axis=2)
+    hits = 100.0 * np.diagonal(counts, axis1=1, axis2=2)
+    shares = np.divide(hits, support, out=np.full(hits.shape, np.nan), where=support > 0)
+    places = np.arange(len(classes))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        for answer, (name, colour) in enumerate(zip(("absent", "present"), COLOURS, strict=True)):
+            bars = axes.barh(places + 0.19 - 0.38 * answer, np.nan_to_num(shares[:, answer]), height=0.36, color=colour, label=name)
+            told = ["none" if np.isnan(share) else f"{share:.0f}" for share in shares[:, answer]]
+            axes.bar_label(bars, told, padding=2, fontsize=7.5)
+        axes.axvline(50, color="#888888", linewidth=0.8, linestyle=":")
+        axes.set(yticks=places, yticklabels=classes, xlim=(0, 108), xticks=range(0, 101, 25), xlabel="recall, %")
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=7.5, reverse=True)
+        svg = _svg(figure)
+    words = []
+    for k, name in enumerate(classes):
+        answers = [(shares[k, answer], support[k, answer], kind) for answer, kind in ((1, "present"), (0, "absent"))]
+        words.append(f"{name}: " + ", ".join(f"{share:.0f} % of {n} {kind} right" if n else f"none {kind}" for share, n, kind in answers))
+    return svg, "; ".join(words) + "."
+
+
 def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
     """Losses on the left, other quantities on the right, over epochs; a line per run.
 
     Args:
-        histories: per run one dict per epoch: ``epoch`` (from 1) and any numbers; names that end in ``loss`` are losses.
+        histories: per run one dict per epoch: ``epoch`` (from 1) and any numbers; names that end in ``loss`` are losses. What is no
+            number (lists of the same of each class) is not drawn.
 
     Returns:
         SVG, and its content in words.

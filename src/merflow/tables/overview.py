@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import VERSUS
+from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
 from merflow.tables.comparison import (
     HEADERS,
     NAN,
@@ -14,10 +15,11 @@ from merflow.tables.comparison import (
     closing_columns,
     note_column,
     ours_column,
-    percent_decimals,
+    printed_cell,
     printed_column,
 )
-from merflow.tables.render import Column, Table, interval, number, percent, plain, points, spread, words
+from merflow.tables.render import Column, Table, chance_of, interval, number, percent, plain, points, spread, words
+from merflow.tables.reported import MISSING
 
 
 def tables(view: Comparison) -> Iterator[Table]:
@@ -40,23 +42,25 @@ def headlines(view: Comparison) -> Iterator[str]:
     chosen = ran[ran["table"].isin(with_cited)]
     for _, row in (chosen if len(chosen) else ran.drop_duplicates("system")).iterrows():
         for protocol in view.protocols:
-            if pd.isna(row[f"{protocol}_weighted_f1"]):
+            main = f"{protocol}_{view.main}"
+            if pd.isna(row[main]):
                 continue
             start = f" from {row['inputs']}" if row["inputs"] else ""  # it need not be what the paper takes
-            ours = spread(row[f"{protocol}_weighted_f1"], row[f"{protocol}_weighted_f1_std"])
-            limits = interval(row[f"{protocol}_weighted_f1_low"], row[f"{protocol}_weighted_f1_high"])
+            ours, limits = spread(row[main], row[f"{main}_std"]), interval(row[f"{main}_low"], row[f"{main}_high"])
             count = f"{row[f'{protocol}_seeds']:.0f} seed{'s' if row[f'{protocol}_seeds'] > 1 else ''}"
-            text = f"{row['system']}{start}, {plain(protocol)}: weighted F1 {ours} {limits}, {count}"
-            text += f"; majority class {percent(baseline[f'{protocol}_weighted_f1'].iloc[0])}."
+            text = f"{row['system']}{start}, {plain(protocol)}: {HEADERS[view.main]} {ours} {limits}, {count}"
+            text += f"; majority class {percent(baseline[main].iloc[0])}."
             yield text + _beside(view, row, protocol)
 
 
 def _beside(view: Comparison, row: pd.Series, protocol: str) -> str:
     if view.extra:
         return f" The paper has no figure on {view.corpus}."
-    if pd.isna(row["printed_weighted_f1"]):
+    if row[f"printed_{view.main}_as"] == MISSING:
+        return " The printed figure is not in our source of the paper."
+    if pd.isna(row[f"printed_{view.main}"]):
         return " The paper prints no such system."
-    printed = f" The paper prints {percent(row['printed_weighted_f1'], row['printed_weighted_f1_decimals'])}"
+    printed = f" The paper prints {percent(row[f'printed_{view.main}'], row[f'printed_{view.main}_decimals'])}"
     if view.demo:
         return f"{printed} (on the real corpus: no comparison)."
     if not view.comparable:
@@ -68,23 +72,24 @@ def test(view: Comparison) -> Table:
     """Test results in the paper's order, cited systems and trivial baselines included."""
     frame = _rows(view, "test", view.metrics)
     columns = [words("row", "label"), *([] if view.extra else [number("table", "table")])]
-    columns += [printed_column(HEADERS[metric], metric, "printed") for metric in view.metrics if not view.extra]
+    columns += [printed_column(HEADERS[metric], metric, "printed") for metric in view.metrics if metric in set(view.printed["metric"])]
     for protocol in view.protocols:
         group = f"{plain(protocol)}{', demo corpus' if view.demo else ''}"
         columns += [ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in view.metrics]
         columns += _beside_columns(view, protocol, group)
     column, remarks = note_column(frame)
-    notes = ["Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean weighted F1 over dialogues."]
+    main = HEADERS[view.main]
+    notes = [f"Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean {main} over dialogues."]
     notes += ["n: utterances scored, the same for every seed.", "Majority and chance see the classes of the train split only."]
     if not view.extra:
-        notes += ["Printed rows stand in the paper's order.", "Difference: our weighted F1 minus the printed one, in points."]
-    caption = f"In percent: {'' if view.extra else 'printed, and '}ours under each protocol."
+        notes += ["Printed rows stand in the paper's order.", f"Difference: our {main} minus the printed one, in points."]
+    caption = f"In percent{_averaged(view)}: {'' if view.extra else 'printed, and '}ours under each protocol."
     return view.table("test", "Test results", caption, frame, [*columns, *closing_columns(), column], [*notes, *remarks])
 
 
 def _beside_columns(view: Comparison, protocol: str, group: str) -> list[Column]:
-    f1 = f"{protocol}_weighted_f1"
-    limits = Column(view.interval, lambda row: interval(row[f"{f1}_low"], row[f"{f1}_high"]), group)
+    main = f"{protocol}_{view.main}"
+    limits = Column(view.interval, lambda row: interval(row[f"{main}_low"], row[f"{main}_high"]), group)
     difference = [] if view.extra else [number("difference", f"{protocol}_difference", points, group)]
     return [limits, *difference, number("seeds", f"{protocol}_seeds", lambda count: f"{count:.0f}" if count > 0 else "", group)]
 
@@ -97,52 +102,60 @@ def dev(view: Comparison) -> Table:
     for metric in metrics:
         columns += [printed_column("printed", metric, HEADERS[metric])] if metric in prints else []
         columns += [ours_column(plain(protocol), f"{protocol}_{metric}", HEADERS[metric]) for protocol in view.protocols]
-    frame, caption = _rows(view, "dev", metrics), "In percent. Ours: mean ± standard deviation over seeds."
+    frame, caption = _rows(view, "dev", metrics), f"In percent{_averaged(view)}. Ours: mean ± standard deviation over seeds."
     return view.table("dev", "Dev results", caption, frame, [*columns, words("source", "source")], folded=True)
 
 
 def classes(view: Comparison) -> Table:
-    """F1 of every class on test."""
-    rows = view.means[(view.means["split"] == "test") & (view.means["metric"] == "f1")]
-    names = list(dict.fromkeys(rows["class"]))
-    wide = rows.pivot(index=["system", "protocol"], columns="class", values="value").reindex(columns=names).reset_index()
-    columns = [*_names("system"), *(number(name, name, percent) for name in names), words("source", "source")]
+    """F1 of every class on test; each measure, where several classes may be present at once."""
+    metrics = list(BINARY_METRICS) if view.multi_label else ["f1"]
+    shown = (view.means["split"] == "test") & view.means["metric"].isin(metrics) & view.means["class"].notna()
+    rows = view.means[shown].assign(key=lambda rows: rows["metric"] + "_" + rows["class"] if view.multi_label else rows["class"])
+    wide = rows.pivot(index=["system", "protocol"], columns="key", values="value").reindex(columns=list(dict.fromkeys(rows["key"])))
+    heads = rows.drop_duplicates("key")[["key", "metric", "class"]].itertuples(index=False, name=None)
+    groups = [number(name, key, percent, HEADERS[metric] if view.multi_label else "") for key, metric, name in heads]
     caption = "Test part, in percent, mean over seeds."
-    return view.table("classes", "F1 of each class", caption, _per_protocol(view, wide), columns, folded=True)
+    if view.multi_label:
+        caption += " Each class is a question of its own: is it present or absent?"
+    title, columns = "Each class" if view.multi_label else "F1 of each class", [*_names("system"), *groups, words("source", "source")]
+    return view.table("classes", title, caption, _per_protocol(view, wide.reset_index()), columns, folded=True)
 
 
 def seeds(view: Comparison) -> Table:
     """Every run: nothing hides behind a mean."""
     test_runs = view.runs[view.runs["fold"].isna() & (view.runs["split"] == "test") & view.runs["class"].isna()]
     frame = test_runs.pivot(index=["system", "protocol", "seed"], columns="metric", values="value").reset_index()
-    epochs = view.runs[view.runs["metric"] == "selected_epoch"].sort_values("fold")
-    shown = epochs.groupby(["system", "protocol", "seed"])["value"].agg(lambda values: ", ".join(f"{value:.0f}" for value in values))
-    shown = shown.astype(object).rename("selected_epoch")
-    frame = frame.merge(shown, on=["system", "protocol", "seed"], how="left").fillna({"selected_epoch": ""})
-    metrics = dict.fromkeys([*view.metrics, "macro_f1", "uar"])
+    epochs = view.runs[view.runs["metric"] == "selected_epoch"].sort_values("fold", kind="stable")
+    run = ["system", "protocol", "seed"]
+    of_fold = epochs.groupby([*run, "fold"])["value"].agg(lambda values: "/".join(f"{value:.0f}" for value in values))
+    shown = of_fold.groupby(run).agg(", ".join).astype(object).rename("selected_epoch")
+    frame = frame.merge(shown, on=run, how="left").fillna({"selected_epoch": ""})
+    metrics = dict.fromkeys([*view.metrics, *(() if view.multi_label else ("macro_f1", "uar"))])
     columns = [*_names("system"), number("seed", "seed"), *(number(HEADERS[metric], metric, percent) for metric in metrics)]
     columns += [number("epoch scored", "selected_epoch"), words("source", "source")]
-    caption = "Test part, in percent. Epoch scored: one number per fold, counted from 1; fusions have none."
+    each = f", and per class in the order {'/'.join(CLASSES[view.corpus])}" if view.multi_label else ""
+    caption = f"Test part, in percent{_averaged(view)}. Epoch scored: one number per fold{each}, counted from 1; fusions have none."
     return view.table("seeds", "Every seed", caption, _per_protocol(view, frame), columns, folded=True)
 
 
 def paired(view: Comparison) -> Table:
     """Differences between systems on the same utterances."""
-    rows = view.differences.loc[view.differences["metric"] == "weighted_f1", ["system", "protocol", "value", "low", "high", "n"]]
+    shown = (view.differences["metric"] == view.main) & view.differences["class"].isna()
+    rows = view.differences.loc[shown, ["system", "protocol", "value", "low", "high", "p", "n"]]
     frame = _per_protocol(view, pd.DataFrame([_oriented(view, row) for row in rows.to_dict("records")], columns=rows.columns))
     frame["verdict"] = [_verdict(row) for _, row in frame.iterrows()]
     columns = [*_names("first - second"), number("difference", "value", points)]
     columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points)))
-    columns += [number("n", "n"), words("verdict", "verdict"), words("source", "source")]
-    notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted."]
+    columns += [number("p", "p", chance_of), number("n", "n"), words("verdict", "verdict"), words("source", "source")]
+    notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."]
     notes += ["A verdict needs an interval that leaves out 0.", "The intervals are not corrected for the number of pairs."]
-    title, caption = "Differences between systems", "Weighted F1 on test, in points."
+    title, caption = "Differences between systems", f"{HEADERS[view.main]} on test{_averaged(view)}, in points."
     return view.table("differences", title, caption, frame, columns, notes, folded=True)
 
 
 def _rows(view: Comparison, split: str, metrics: list[str]) -> pd.DataFrame:
     """One row per printed (table, system), then our systems that no table prints, then baselines."""
-    printed = view.printed[(view.printed["split"] == split) & view.printed["metric"].isin(metrics)]
+    printed = view.printed[(view.printed["split"] == split) & view.printed["metric"].isin(metrics) & (view.printed["class"] == "")]
     rows = [_row(view, split, metrics, system, lines) for (_, system), lines in printed.groupby(["table", "system"], sort=False)]
     rows += [_row(view, split, metrics, system, printed.iloc[:0]) for system in view.unprinted(split, printed)]
     return pd.DataFrame(rows)
@@ -154,19 +167,20 @@ def _row(view: Comparison, split: str, metrics: list[str], system: str, lines: p
     note = row.pop("note")
     printed = lines.drop_duplicates("metric").set_index("metric").to_dict("index")
     for metric in metrics:
-        cell = printed.get(metric)
-        row[f"printed_{metric}"] = cell["share"] if cell else NAN
-        row[f"printed_{metric}_as"] = cell["value"] if cell else ""
-        row[f"printed_{metric}_decimals"] = percent_decimals(cell) if cell else 0
+        row |= printed_cell(metric, printed.get(metric))
     for protocol in view.protocols:
         for metric in metrics:
             row |= {f"{protocol}_{metric}{ending}": value for ending, value in view.figures(system, protocol, metric, split=split).items()}
         runs = view.runs[(view.runs["system"] == system) & (view.runs["protocol"] == protocol) & (view.runs["split"] == split)]
         row[f"{protocol}_seeds"] = runs["seed"].nunique() if len(runs) else NAN
-        if "weighted_f1" in metrics:
-            difference = row[f"{protocol}_weighted_f1"] - row["printed_weighted_f1"]
+        if view.main in metrics:
+            difference = row[f"{protocol}_{view.main}"] - row[f"printed_{view.main}"]
             row[f"{protocol}_difference"] = difference if view.comparable else NAN
     return row | {"note": note}
+
+
+def _averaged(view: Comparison) -> str:
+    return ", mean over the classes" if view.multi_label else ""
 
 
 def _oriented(view: Comparison, row: dict) -> dict:

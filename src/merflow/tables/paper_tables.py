@@ -1,7 +1,8 @@
 """Tables in the paper's own shape: its rows and columns, each printed score beside ours under one protocol.
 
 One table for each printed table with scores on test in which a system of ours ran. A column of the paper becomes a group: printed, ours,
-difference, interval. Below the printed rows stand ours that the paper prints nowhere, and the trivial baselines.
+difference, interval. Below the printed rows stand ours that the paper prints nowhere, and the trivial baselines. Tables in which systems
+stand side by side, and tables of the corpus itself, are set by merflow.tables.emotion_tables.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from merflow.tables import emotion_tables
 from merflow.tables.comparison import (
     HEADERS,
     NAN,
@@ -16,7 +18,7 @@ from merflow.tables.comparison import (
     closing_columns,
     note_column,
     ours_column,
-    percent_decimals,
+    printed_cell,
     printed_column,
 )
 from merflow.tables.render import Column, Table, interval, number, plain, points, words
@@ -24,12 +26,14 @@ from merflow.tables.render import Column, Table, interval, number, plain, points
 
 def tables(view: Comparison) -> Iterator[Table]:
     """In the paper's order, each under every protocol."""
+    yield from emotion_tables.balance(view)
     printed = view.printed[view.printed["split"] == "test"]
     for name, lines in printed.groupby("table", sort=False):
         for protocol in view.protocols:
             ran = view.means[(view.means["protocol"] == protocol) & (view.means["split"] == "test")]
             if set(lines["system"]) & set(ran["system"]):
-                yield _table(view, str(name), lines, view.unprinted("test", printed), protocol)
+                table = emotion_tables.side_by_side if name in view.across else _table
+                yield table(view, str(name), lines, view.unprinted("test", printed), protocol)
 
 
 def _table(view: Comparison, name: str, lines: pd.DataFrame, more: list[str], protocol: str) -> Table:
@@ -75,9 +79,7 @@ def _row(view: Comparison, lines: pd.DataFrame, system: str, columns: dict[str, 
         measures = list(cells[["metric", "class"]].drop_duplicates().itertuples(index=False, name=None))
         metric, name = (cell["metric"], cell["class"]) if cell else measures[0] if lines.empty and len(measures) == 1 else ("", "")
         row[f"{key}_metric"] = metric
-        row[f"printed_{key}"] = cell["share"] if cell else NAN
-        row[f"printed_{key}_as"] = cell["value"] if cell else ""
-        row[f"printed_{key}_decimals"] = percent_decimals(cell) if cell else 0
+        row |= printed_cell(key, cell)
         row |= {f"{key}{ending}": value for ending, value in view.figures(system, protocol, metric, name).items()}
         row[f"{key}_difference"] = row[key] - row[f"printed_{key}"] if view.comparable else NAN
     return row | {"note": note}

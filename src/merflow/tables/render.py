@@ -86,6 +86,11 @@ def points(difference: float) -> str:
     return NOTHING if math.isnan(difference) else f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
+def chance_of(p: float) -> str:
+    """A p value."""
+    return NOTHING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def spread(share: float, std: float) -> str:
     """Mean ± standard deviation; the mean alone where there is one run."""
     return percent(share) if math.isnan(std) else f"{percent(share)} ± {percent(std)}"

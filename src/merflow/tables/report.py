@@ -12,7 +12,7 @@ from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.store import read_metadata, write_folder
-from merflow.tables.figures import confusion, learning_curves
+from merflow.tables.figures import confusion, learning_curves, recalls
 from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
 
 SPLITS = ("train", "dev", "test")
@@ -80,9 +80,11 @@ def _figures(members: Iterable[Result], files: dict[str, str]) -> Iterable[dict[
         run = result.run
         stem = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}"
         title = f"{run['system']}, {plain(run['protocol'])}"
-        svg, told = confusion(result.counts("test").sum(axis=(0, 1)), result.classes)
-        files[f"{stem}-confusion.svg"] = svg
-        yield {"src": f"{stem}-confusion.svg", "title": f"{title}: confusion on test", "words": told, "kind": "confusion"}
+        counts = result.counts("test").sum(axis=(0, 1))
+        kind, draw = ("recalls", recalls) if counts.ndim == 3 else ("confusion", confusion)  # several classes at once, or one
+        svg, told = draw(counts, result.classes)
+        files[f"{stem}-{kind}.svg"] = svg
+        yield {"src": f"{stem}-{kind}.svg", "title": f"{title}: {kind} on test", "words": told, "kind": kind}
         histories = [one["history"] for one in run["runs"] if one["history"]]
         if histories:
             svg, told = learning_curves(histories)

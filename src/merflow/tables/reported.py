@@ -3,27 +3,37 @@
 ``value`` is the number exactly as printed (in digits where the text spells it); ``metric`` says what it is in our names,
 ``metric_as_printed`` what the paper calls it. ``row`` is what heads the row in print, its cells joined by " / ". ``system`` is a
 key of params.yaml where the row is a system of the paper, the printed name otherwise. ``note``: remarks, separated by "; ".
-The file keeps the paper's order, so that each table can be rebuilt from it.
+The file keeps the paper's order, so that each table can be rebuilt from it. A cell that the paper has, but our source of it does not,
+is a row with an empty value and the remark `MISSING`. Where several emotions may be present at once, a metric that is otherwise of all
+classes may name one of them, and is then of its two answers, present and absent.
 """
 
 from pathlib import Path
 
 import pandas as pd
 
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import CLASS_METRICS, METRICS, PAIR_METRICS
+from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
 
 COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
 
 #: What a share is of these units; others (count, number...) are no share.
 SHARE = {"share": 1.0, "percent": 0.01}
-UNITS = {*SHARE, "count", "hours", "million", "number", "utterances"}
+UNITS = {*SHARE, "count", "hours", "million", "number", "points", "utterances"}
+#: Remark of a printed cell whose value we do not have.
+MISSING = "not in the source"
+#: Metrics of all classes, or of one emotion of those of which several may be present.
+SCORES = {*METRICS, *BINARY_METRICS}
 #: Metrics of one class, or of an ordered pair "<true> as <predicted>".
 PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
-#: Numbers that describe data, networks and training.
+#: Share of the utterances of a part in which an emotion is present, and in which it is absent.
+BALANCE = ("present_share", "absent_share")
+#: Numbers that describe data, networks and training, and differences between scores.
 DESCRIPTIVE = {
-    *("count", "classes", "dev_share", "duration"),
+    *BALANCE,
+    *("count", "classes", "dev_share", "duration", "difference"),
     *("loss", "batch_size", "learning_rate", "weight_decay", "epochs", "patience", "dropout", "max_tokens"),
     *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters"),
     *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
@@ -38,8 +48,8 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
         paper: key of the paper.
 
     Returns:
-        COLUMNS as text (empty: not stated), and per row ``number`` (the value as a float), ``share`` (the value as a
-        share of 1; NaN for what is no share) and ``decimals`` (printed digits after the point).
+        COLUMNS as text (empty: not stated; `MISSING` for a value that is not in our source), and per row ``number`` (the value as a
+        float), ``share`` (the value as a share of 1; NaN for what is no share) and ``decimals`` (printed digits after the point).
 
     Raises:
         EvaluationError: the file is absent or not such a table; one line naming the row.
@@ -55,18 +65,27 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
     table["number"] = pd.to_numeric(table["value"], errors="coerce")
     table["share"] = table["number"] * table["unit"].map(SHARE)
     table["decimals"] = table["value"].str.partition(".")[2].str.len()
-    _refuse(path, table, table["number"].isna(), "value", "is no number")
+    missing = table["note"].map(lambda note: MISSING in remarks_of(note))
+    _refuse(path, table, missing & (table["value"] != ""), "value", f"stands beside the remark {MISSING!r}; take one of them out")
+    _refuse(path, table, ~missing & table["number"].isna(), "value", "is no number")
+    table.loc[missing, "value"] = MISSING
     _refuse(path, table, ~table["unit"].isin(UNITS), "unit", f"is unknown; known: {', '.join(sorted(UNITS))}")
-    known = {*METRICS, *PER_CLASS, *DESCRIPTIVE}
+    known = {*SCORES, *PER_CLASS, *DESCRIPTIVE}
     _refuse(path, table, ~table["metric"].isin(known), "metric", "is unknown to merflow.evaluation.metrics")
-    scores = table["metric"].isin({*METRICS, *PER_CLASS})
-    _refuse(path, table, scores & ~table["share"].between(0, 1), "value", "is no share between 0 and 1 (or percent between 0 and 100)")
+    shares = table["metric"].isin({*SCORES, *PER_CLASS, *BALANCE}) & ~missing
+    _refuse(path, table, shares & ~table["share"].between(0, 1), "value", "is no share between 0 and 1 (or percent between 0 and 100)")
     named = table["class"] != ""
-    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (table["metric"].isin(METRICS) & named)
+    binary = [corpus in MULTI_LABEL and name in CLASSES[corpus] for corpus, name in zip(table["corpus"], table["class"], strict=True)]
+    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (table["metric"].isin(SCORES) & named & ~pd.Series(binary, dtype=bool))
     _refuse(path, table, wrong, "class", "must be named for metrics of one class, and not for metrics of all")
     _refuse(path, table, ~table["split"].isin({"", "train", "dev", "test"}), "split", "is none of train, dev, test")
     _refuse(path, table, table.duplicated(KEY), "metric_as_printed", "stands twice for the same table, row, system, class and split")
     return table
+
+
+def remarks_of(note: str) -> list[str]:
+    """The remarks of a printed number."""
+    return [remark for remark in note.split("; ") if remark]
 
 
 def _refuse(path: Path, table: pd.DataFrame, wrong: pd.Series, column: str, message: str) -> None:

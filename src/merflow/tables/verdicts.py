@@ -1,53 +1,40 @@
 """Verdicts of claims: each pair of scores of a claim (merflow.tables.claims) is judged, then the claim.
 
-A pair says that one score is higher than another. It is
+A pair says that one score is higher than another (by so many points: read these for 0, and that for the printed number). It is
   supported     if an interval says so, refuted if the interval says the opposite, inconclusive otherwise:
                 two of our systems             the interval of their paired difference leaves out 0
                 a cited system                 the interval of ours leaves out the printed number
                 two classes of one system      their intervals do not overlap (which asks for more than a paired difference would)
   not run       where one of our systems has no scores under the protocol
-  not compared  where ours and the printed number are of different data: a demo corpus, or other classes; between two cited
-                systems, and between two of ours without a common utterance
+  not compared  where ours and the printed number are of different data: a demo corpus, or other classes; where the printed number
+                is not in our source of the paper; between two cited systems, and between two of ours without a common utterance
 A claim is supported if all its pairs are, refuted if one is refuted, not run or not compared if no pair could be judged, and
 inconclusive otherwise. Its evidence names the pair that decided: of those with the claim's verdict, the one that differs least in the
 claimed direction. Intervals are not corrected for the number of pairs.
 
+A spread says that the best of some systems is about so many points above the worst, both chosen by our means. By the interval of their
+paired difference (not corrected for the choice) it is supported if that holds the number, and neither 0 nor twice the number, refuted if
+it leaves the number out, and inconclusive if it is too wide for either.
+
 What the paper's own numbers say is decided by those pairs of which both scores are printed, to the printed digits: it holds if the one
-that is meant to be higher is higher in all of them.
+that is meant to be higher is higher in all of them, and by as much as is claimed; of a spread, if theirs rounds to the number.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import NamedTuple
 
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
-from merflow.tables.claims import Claim, ClassExtreme, Order, pairs_of_classes
-from merflow.tables.comparison import HEADERS, NAN, Comparison, as_percent
+from merflow.tables.claims import Claim, Spread
+from merflow.tables.comparison import NAN, Comparison, as_percent
+from merflow.tables.pairs import Pair, Score, pairs
 from merflow.tables.render import Table, interval, percent, plain, points, prose, words
+from merflow.tables.reported import MISSING
 
 VERDICTS = ("supported", "refuted", "inconclusive", "not run", "not compared")
-
-
-class Score(NamedTuple):
-    """A score on test; `name`: of the class, or pair of classes."""
-
-    system: str
-    metric: str
-    name: str = ""
-
-    def __str__(self) -> str:
-        return f"{HEADERS.get(self.metric, self.metric)} of {self.system}"
-
-
-class Pair(NamedTuple):
-    """Two scores, the first meant to be higher."""
-
-    higher: Score
-    lower: Score
 
 
 Means = Mapping[Score, Mapping[str, float]]
@@ -105,6 +92,8 @@ def headlines(view: Comparison, judged: Table) -> Iterator[str]:
 
 def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
     """The verdict of a claim under a protocol."""
+    if isinstance(claim.decided_by, Spread):
+        return _judge_spread(view, claim.decided_by, protocol)
 
     def mean(score: Score) -> float:
         found = view.mean(score.system, protocol, score.metric, score.name)
@@ -117,9 +106,7 @@ def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
     told = f"{counts['supported']} of {len(judged)} comparisons hold"
     told += "".join(f", {counts[name]} {name}" for name in ("refuted", "not run", "not compared") if 0 < counts[name] < len(judged))
     if verdict == "not run":
-        systems = dict.fromkeys(score.system for pair in compared for score in pair)
-        absent = [name for name in systems if view.kind(name) != "cited" and not view.mean(name, protocol, "accuracy")]
-        return Judged(verdict, ", ".join(absent))
+        return Judged(verdict, ", ".join(_absent(view, [score.system for pair in compared for score in pair.scores], protocol)))
     if verdict == "not compared":
         return Judged(verdict, "; ".join(dict.fromkeys(one.words for one in judged)))
     deciding = [one for one in judged if one.verdict == verdict]
@@ -127,6 +114,11 @@ def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
         return Judged(verdict, told)
     least = min(deciding, key=lambda one: one.difference)
     return Judged(verdict, f"{told}; decided by {least.words}", least.difference)
+
+
+def _absent(view: Comparison, systems: Sequence[str], protocol: str) -> list[str]:
+    """Systems of ours that have no scores, each once."""
+    return [name for name in dict.fromkeys(systems) if view.kind(name) != "cited" and not view.mean(name, protocol, "accuracy")]
 
 
 def _verdict(counts: Counter[str]) -> str:
@@ -139,31 +131,8 @@ def _verdict(counts: Counter[str]) -> str:
     return "inconclusive"
 
 
-def pairs(view: Comparison, claim: Claim, value: Callable[[Score], float]) -> list[Pair]:
-    """The pairs that decide a claim. `value` of a score, NaN where there is none, says in which direction two classes are confused more."""
-    rule = claim.decided_by
-    if isinstance(rule, Order):
-        return [Pair(Score(a, metric), Score(b, metric)) for metric in rule.metrics for a in rule.better for b in rule.than]
-    own = [name for name in dict.fromkeys(view.printed.loc[view.printed["split"] == "test", "system"]) if view.kind(name) != "cited"]
-    found: list[Pair] = []
-    for system in own if rule.systems == "all" else rule.systems:
-        if isinstance(rule, ClassExtreme):
-            scores = {name: Score(system, rule.metric, name) for name in CLASSES[view.corpus]}
-            if rule.lowest is not None:
-                found += [Pair(scores[name], scores[rule.lowest]) for name in scores if name != rule.lowest]
-            if rule.highest is not None:
-                found += [Pair(scores[rule.highest], scores[name]) for name in scores if name != rule.highest]
-        else:
-            first, second = rule.pair
-            both = [Score(system, "confused", name) for name in (f"{first} as {second}", f"{second} as {first}")]
-            most = max(both, key=lambda score: -1.0 if isnan(value(score)) else value(score))
-            others = (Score(system, "confused", name) for name in pairs_of_classes(view.corpus))
-            found += [Pair(most, other) for other in others if other not in both]
-    return list(dict.fromkeys(found))
-
-
 def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
-    ours = [score for score in pair if view.kind(score.system) != "cited"]
+    ours = [score for score in pair.scores if view.kind(score.system) != "cited"]
     means = {score: found for score in ours if (found := view.mean(score.system, protocol, score.metric, score.name))}
     if not ours:
         return Judged("not compared", "both systems are cited ones")
@@ -179,11 +148,11 @@ def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
 
 
 def _between_systems(view: Comparison, pair: Pair, protocol: str) -> Judged:
-    found = view.difference(pair.higher.system, pair.lower.system, protocol, pair.higher.metric)
+    found = view.difference(pair.higher.system, pair.lower.system, protocol, pair.higher.metric, pair.higher.name)
     if found is None:
         return Judged("not compared", f"{pair.higher.system} and {pair.lower.system} have no utterance in common")
-    told = f"{pair.higher} minus that of {pair.lower.system}: {points(found['value'])} {interval(found['low'], found['high'], points)}"
-    return Judged(_side(found["low"], found["high"]), told, found["value"])
+    told = f"{pair.higher.full} minus that of {pair.lower.system}: {points(found['value'])} {_limits(found)}"
+    return Judged(_side(found["low"] - pair.by, found["high"] - pair.by), told, found["value"] - pair.by)
 
 
 def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
@@ -191,18 +160,42 @@ def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
     cited = pair.lower if ours == pair.higher else pair.higher
     printed = view.print_of(*cited)
     if printed is None:
-        return Judged("not compared", f"the paper prints no {cited}")
-    told = f"{ours}: {_told(mine)}, {cited.system} has {as_percent(printed)} in print"
+        return Judged("not compared", f"the paper prints no {cited.full}")
+    if printed["value"] == MISSING:
+        return Judged("not compared", f"the printed {cited.full} is {MISSING}")
+    told = f"{ours.full}: {_told(mine)}, {cited.system} has {as_percent(printed)} in print"
     low, value, high = (mine[key] - printed["share"] for key in ("low", "value", "high"))
     if ours == pair.lower:
         low, value, high = -high, -value, -low
-    return Judged(_side(low, high), told, value)
+    return Judged(_side(low - pair.by, high - pair.by), told, value - pair.by)
 
 
 def _between_classes(pair: Pair, means: Means) -> Judged:
     higher, lower = means[pair.higher], means[pair.lower]
     told = f"{pair.higher}: {pair.higher.name} {_told(higher)}, {pair.lower.name} {_told(lower)}"
     return Judged(_side(higher["low"] - lower["high"], higher["high"] - lower["low"]), told, higher["value"] - lower["value"])
+
+
+def _judge_spread(view: Comparison, rule: Spread, protocol: str) -> Judged:
+    if absent := _absent(view, rule.systems, protocol):
+        return Judged("not run", ", ".join(absent))
+    means = {name: found["value"] for name in rule.systems if (found := view.mean(name, protocol, rule.metric))}
+    ranked = sorted(means, key=means.__getitem__)  # of equal means two systems, not one twice
+    worst, best = Score(ranked[0], rule.metric), Score(ranked[-1], rule.metric)
+    found = view.difference(best.system, worst.system, protocol, rule.metric)
+    if found is None:
+        return Judged("not compared", f"{best.system} and {worst.system} have no utterance in common")
+    about, low, high = rule.about / 100, found["low"], found["high"]
+    if not low <= about <= high:
+        verdict = "inconclusive" if isnan(low) else "refuted"
+    else:
+        verdict = "supported" if low > 0 and high < 2 * about else "inconclusive"
+    told = f"{best} minus that of {worst.system}, best and worst: {points(found['value'])} {_limits(found)}, {rule.about} claimed"
+    return Judged(verdict, told, found["value"])
+
+
+def _limits(found: Mapping[str, float]) -> str:
+    return interval(found["low"], found["high"], points)
 
 
 def _told(mean: Mapping[str, float]) -> str:
@@ -215,24 +208,42 @@ def _side(low: float, high: float) -> str:
 
 
 def in_print(view: Comparison, claim: Claim) -> str:
-    """What the printed numbers say: "holds", "fails: ..." or "not printed"."""
+    """What the printed numbers say: "holds", "fails: ...", "not printed", or "not in the source" of a value that is."""
+    if isinstance(claim.decided_by, Spread):
+        return _spread_in_print(view, claim.decided_by)
 
     def share(score: Score) -> float:
         found = view.print_of(*score)
         return NAN if found is None else found["share"]
 
     every = pairs(view, claim, share)
-    failing, count = [], 0
+    failing, count, missing = [], 0, 0
     for pair in every:
-        high, low = (view.print_of(*score) for score in pair)
-        if high is not None and low is not None:
-            count += 1
-            gap = round(high["share"] - low["share"], 9)  # 0.62 and 62 % are the same
-            if gap <= 0:
-                sign = "<" if gap else "="
-                names = [f"{score.system} {score.name}".strip() for score in pair]
-                failing.append(f"{names[0]} {as_percent(high)} {sign} {names[1]} {as_percent(low)} ({high['metric_as_printed']})")
+        high, low = (view.print_of(*score) for score in pair.scores)
+        if high is None or low is None:
+            continue
+        if MISSING in (high["value"], low["value"]):
+            missing += 1
+            continue
+        count += 1
+        gap = round(high["share"] - low["share"], 9)  # 0.62 and 62 % are the same
+        if gap <= 0 or gap < pair.by:
+            sign = "<" if gap < 0 else "=" if gap == 0 else "not enough above"
+            names = [f"{score.system} {score.name}".strip() for score in pair.scores]
+            failing.append(f"{names[0]} {as_percent(high)} {sign} {names[1]} {as_percent(low)} ({high['metric_as_printed']})")
     if not count:
-        return "not printed"
+        return MISSING if missing else "not printed"
     part = "" if count == len(every) else f" ({count} of {len(every)} comparisons are printed)"
     return (f"fails: {', '.join(failing)}" if failing else "holds") + part
+
+
+def _spread_in_print(view: Comparison, rule: Spread) -> str:
+    cells = [view.print_of(name, rule.metric) for name in rule.systems]
+    known = {name: cell for name, cell in zip(rule.systems, cells, strict=True) if cell is not None and cell["value"] != MISSING}
+    if len(known) < len(cells):
+        return "not printed" if None in cells else MISSING
+    best, worst = (choose(known, key=lambda name: known[name]["share"]) for choose in (max, min))
+    gap = round(100 * (known[best]["share"] - known[worst]["share"]), 9)
+    told = f"{best} {as_percent(known[best])}, {worst} {as_percent(known[worst])}"
+    digits = len(str(rule.about).partition(".")[2])
+    return "holds" if round(gap, digits) == rule.about else f"fails: {gap:g} points, not {rule.about:g} ({told})"
