@@ -13,7 +13,7 @@ import pandas as pd
 
 from merflow.evaluation.baselines import BASELINES
 from merflow.tables.comparison import HEADERS, NAN, UNWEIGHTED, Comparison, ours_column, printed_cell, printed_column
-from merflow.tables.render import NOTHING, Column, Table, chance_of, interval, number, plain, points, words
+from merflow.tables.render import NOTHING, Column, Table, interval, number, p_value, plain, points, words
 from merflow.tables.reported import MISSING, remarks_of
 
 PRESENT = "positive_f1"
@@ -63,7 +63,7 @@ def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[st
             columns.append(ours_column("with weights" if system in unweighted else "ours", system, system))
         if system in unweighted:
             columns += [ours_column("without", unweighted[system], system), _effect_column(system)]
-            columns.append(number("p", f"{system}_effect_p", chance_of, system))
+            columns.append(number("p", f"{system}_effect_p", p_value, system))
     columns += [ours_column("ours", system, system) for system in others]
     title = f"Table {name} of the paper, {plain(protocol)}"
     notes = ["Ours: mean ± standard deviation over seeds.", *([WEIGHTS] if unweighted else [])]

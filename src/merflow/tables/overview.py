@@ -18,7 +18,7 @@ from merflow.tables.comparison import (
     printed_cell,
     printed_column,
 )
-from merflow.tables.render import Column, Table, chance_of, interval, number, percent, plain, points, spread, words
+from merflow.tables.render import Column, Table, interval, number, p_value, percent, plain, points, spread, words
 from merflow.tables.reported import MISSING
 
 
@@ -146,7 +146,7 @@ def paired(view: Comparison) -> Table:
     frame["verdict"] = [_verdict(row) for _, row in frame.iterrows()]
     columns = [*_names("first - second"), number("difference", "value", points)]
     columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points)))
-    columns += [number("p", "p", chance_of), number("n", "n"), words("verdict", "verdict"), words("source", "source")]
+    columns += [number("p", "p", p_value), number("n", "n"), words("verdict", "verdict"), words("source", "source")]
     notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."]
     notes += ["A verdict needs an interval that leaves out 0.", "The intervals are not corrected for the number of pairs."]
     title, caption = "Differences between systems", f"{HEADERS[view.main]} on test{_averaged(view)}, in points."

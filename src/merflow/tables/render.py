@@ -86,8 +86,8 @@ def points(difference: float) -> str:
     return NOTHING if math.isnan(difference) else f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def chance_of(p: float) -> str:
-    """A p value."""
+def p_value(p: float) -> str:
+    """A p value to three digits."""
     return NOTHING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
