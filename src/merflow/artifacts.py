@@ -119,6 +119,7 @@ SCORES = pa.schema(
         pa.field("std", pa.float64()),  # standard deviation over seeds
         pa.field("low", pa.float64()),  # bootstrap interval over dialogues
         pa.field("high", pa.float64()),
+        pa.field("p", pa.float64()),  # of differences between two systems: two-sided paired bootstrap test over dialogues
         pa.field("n", pa.int64(), nullable=False),  # utterances scored
     ]
 )

@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from merflow import artifacts
 from merflow.store import read_metadata, read_table, write_table
 
@@ -28,13 +30,24 @@ def leave_out(folder, ids, name="tokens"):
 def regroup(folder, class_of):
     """The system tells apart the classes of `class_of`, and predicts only what is in scope then."""
 
+    classes = list(dict.fromkeys(class_of.values()))
+
     def change(rows):
         rows = rows[rows["labels"].str[0].isin(class_of)]
-        fallback = next(iter(class_of.values()))
+        predicted = [class_of.get(labels[0], classes[0]) for labels in rows["predicted"]]
         return rows.assign(
             labels=[[class_of[labels[0]]] for labels in rows["labels"]],
-            predicted=[[class_of.get(labels[0], fallback)] for labels in rows["predicted"]],
+            predicted=[[name] for name in predicted],
+            probabilities=list(np.eye(len(classes), dtype="float32")[[classes.index(name) for name in predicted]]),
         )
 
-    predictions(folder, change, classes=list(dict.fromkeys(class_of.values())))
+    predictions(folder, change, classes=classes)
     run(folder, lambda content: content.update(classes=class_of))
+
+
+def reorder(folder, classes):
+    """The same predictions, with another order of the classes."""
+    path = folder / "predictions.parquet"
+    old = read_metadata(path, artifacts.PREDICTIONS)["classes"]
+    order = [old.index(name) for name in classes]
+    predictions(folder, lambda rows: rows.assign(probabilities=[values[order] for values in rows["probabilities"]]), classes=classes)

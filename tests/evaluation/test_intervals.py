@@ -3,6 +3,7 @@ import pytest
 
 from merflow.errors import EvaluationError
 from merflow.evaluation.intervals import paired_difference, pool, seed_mean
+from merflow.evaluation.metrics import measure, measure_binary, names, names_binary
 from merflow.params import Evaluation
 
 EVALUATION = Evaluation(resamples=1000, confidence=0.95, seed=1)
@@ -69,9 +70,10 @@ def test_one_dialogue_has_no_interval():
 def test_paired_difference_uses_the_same_dialogues():
     right = np.random.default_rng(3).binomial(9, 0.5, (30, 1))
     worse, better = clusters(right, 10), clusters(right + 1, 10)  # always one more right: no doubt about the difference
-    difference, (low, high) = paired_difference(better, worse, EVALUATION)
+    difference, (low, high), p = paired_difference(better, worse, EVALUATION)
     assert difference[ACCURACY] == pytest.approx(0.1)
     assert low[ACCURACY] == pytest.approx(0.1) and high[ACCURACY] == pytest.approx(0.1)
+    assert p[ACCURACY] == pytest.approx(2 / 1001)  # the least that 1000 resamples can tell
 
 
 def test_paired_difference_of_systems_with_different_numbers_of_seeds():
@@ -83,3 +85,58 @@ def test_paired_difference_of_systems_with_different_numbers_of_seeds():
 def test_paired_difference_refuses_other_utterances():
     with pytest.raises(EvaluationError, match="same utterances"):
         paired_difference(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4), EVALUATION)
+
+
+def test_p_equals_a_plain_loop_over_resampled_dialogues_on_both_sides():
+    rng = np.random.default_rng(5)
+    first, second = rng.binomial(10, 0.56, (30, 3)), rng.binomial(10, 0.5, (30, 2))
+    found = [paired_difference(clusters(a, 10), clusters(b, 10), EVALUATION)[2][ACCURACY] for a, b in ((first, second), (second, first))]
+    loop = [first[drawn].mean() - second[drawn].mean() for drawn in rng.integers(0, 30, (20_000, 30))]
+    assert 0.01 < found[0] == found[1] < 0.5
+    assert found[0] == pytest.approx(2 * np.mean(np.array(loop) <= 0), abs=0.02)
+
+
+def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
+    rng = np.random.default_rng(6)
+    few = Evaluation(resamples=300, confidence=0.9, seed=1)
+    found, agree = 0, 0
+    for _ in range(300):
+        sides = [clusters(rng.binomial(8, rng.beta(3, 2, (50, 1)), (50, 2)), 8) for _ in range(2)]  # alike inside a dialogue
+        _, (low, high), p = paired_difference(*sides, few)
+        found += p[ACCURACY] < 0.1
+        agree += (p[ACCURACY] < 0.1) == bool(low[ACCURACY] > 0 or high[ACCURACY] < 0)
+    assert 0.06 <= found / 300 <= 0.16
+    assert agree >= 297
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_equal_systems_differ_by_nothing_whatever_their_seeds(seeds):
+    right = np.random.default_rng(7).binomial(7, 0.5, (20, 1))
+    difference, (low, high), p = paired_difference(clusters(right, 7), clusters(np.repeat(right, seeds, axis=1), 7), EVALUATION)
+    assert not difference.any() and not low.any() and not high.any()
+    assert (p == 1).all()
+
+
+def test_one_dialogue_has_no_test():
+    _, (low, high), p = paired_difference(clusters(np.array([[3]]), 10), clusters(np.array([[5]]), 10), EVALUATION)
+    assert np.isnan([*low, *high, *p]).all()
+
+
+def test_classes_that_may_be_present_at_once_are_scored_as_each_would_be_alone():
+    rng = np.random.default_rng(8)
+    total = rng.integers(1, 6, (25, 1, 3, 2))  # dialogues, seeds, classes, absent and present
+    first, second = (np.zeros((25, 2, 3, 2, 2)) for _ in range(2))
+    for counts, skill in ((first, 0.6), (second, 0.5)):
+        right = rng.binomial(total, skill, (25, 2, 3, 2))
+        counts[..., [0, 1], [0, 1]], counts[..., [0, 1], [1, 0]] = right, total - right
+
+    def figures(first, second, of):
+        _, _, interval = seed_mean(first, EVALUATION, of)
+        difference, limits, p = paired_difference(first, second, EVALUATION, of)
+        return np.stack([*interval, difference, *limits, p], axis=1)
+
+    together, columns = figures(first, second, measure_binary), names_binary(("a", "b", "c"))
+    for e, name in enumerate("abc"):
+        alone, single = figures(first[:, :, e], second[:, :, e], measure), names(("absent", "present"))
+        for metric, other in (("uar", ("uar", None)), ("accuracy", ("accuracy", None)), ("positive_f1", ("f1", "present"))):
+            np.testing.assert_allclose(together[columns.index((metric, name))], alone[single.index(other)], atol=1e-12)

@@ -70,6 +70,57 @@ def test_leading_axes_are_kept_and_measure_names_its_values():
     assert values[2, 1, names.index(("recall", "b"))] == metrics.recall(stack[2, 1])[1]
 
 
+BINARY_REFERENCE = {
+    "uar": lambda t, p: reference.recall_score(t, p, labels=np.unique(t), average="macro", zero_division=0),
+    "accuracy": reference.accuracy_score,
+    "weighted_f1": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
+    "positive_f1": lambda t, p: reference.f1_score(t, p, pos_label=1, average="binary", zero_division=0),
+}
+
+
+def present(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth and predictions (N, 5), and their counts (5, 2, 2): class 0 is never present, class 1 never predicted, class 2 always."""
+    rng = np.random.default_rng(seed)
+    true, predicted = rng.random((2, n, 5)) < [0, 0.4, 0.5, 0.2, 0.7]
+    predicted[:, 1:3] = [False, True]
+    true, predicted = true.astype(int), predicted.astype(int)
+    return true, predicted, np.stack([confusion(true[:, e], predicted[:, e], 2) for e in range(5)])
+
+
+@pytest.mark.parametrize("name", metrics.BINARY_METRICS)
+def test_equals_scikit_learn_for_each_of_several_classes(name):
+    for n in (1, 4, 80):
+        true, predicted, counts = present(n, n)
+        expected = [BINARY_REFERENCE[name](true[:, e], predicted[:, e]) for e in range(5)]
+        assert metrics.BINARY_METRICS[name](counts) == pytest.approx(expected, abs=1e-12)
+        found = dict(zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True))
+        assert [found[name, each] for each in "abcde"] == pytest.approx(expected, abs=1e-12)
+        assert found[name, None] == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_means_over_classes_are_the_multi_label_scores_of_scikit_learn():
+    true, predicted, counts = present(90, 1)
+    found = dict(zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True))
+    assert found["accuracy", None] == pytest.approx(1 - reference.hamming_loss(true, predicted))
+    assert found["positive_f1", None] == pytest.approx(reference.f1_score(true, predicted, average="macro", zero_division=0))
+    balanced = [reference.balanced_accuracy_score(true[:, e], predicted[:, e]) for e in range(1, 5)]
+    assert [found["uar", each] for each in "bcde"] == pytest.approx(balanced)
+
+
+def test_leading_axes_are_kept_for_several_classes_too():
+    stack = np.random.default_rng(9).integers(0, 9, (4, 3, 5, 2, 2))
+    values, names = metrics.measure_binary(stack), metrics.names_binary(tuple("abcde"))
+    assert values.shape == (4, 3, len(names)) == (4, 3, 4 + 4 * 5)
+    assert values[2, 1, names.index(("weighted_f1", "d"))] == metrics.weighted_f1(stack[2, 1, 3])
+
+
+def test_never_present_is_accurate_for_a_rare_class_and_finds_nothing():
+    rare = np.array([[95, 0], [5, 0]])
+    assert metrics.accuracy(rare) == 0.95
+    assert metrics.uar(rare) == 0.5
+    assert metrics.positive_f1(rare) == 0
+
+
 def test_majority_class_on_official_meld_test():
     counts = np.zeros((7, 7))
     counts[:, 0] = [1256, 402, 281, 345, 208, 68, 50]

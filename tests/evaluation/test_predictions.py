@@ -60,10 +60,17 @@ def test_counts_are_of_the_asked_utterances(make_corpus, make_result):
         (lambda rows: rows.assign(labels=[["fear"]] * len(rows)), r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says"),
         (
             lambda rows: rows.assign(predicted=[["bliss"]] * len(rows)),
-            r"dev_dia15_utt0 .* is predicted as \['bliss'\], expected exactly one of neutral",
+            r"dev_dia15_utt0 .* has predicted \['bliss'\], expected exactly one of neutral",
         ),
         (lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)), "expected exactly one of"),
         (lambda rows: rows.assign(predicted=[[]] * len(rows)), "expected exactly one of"),
+        (lambda rows: rows.assign(probabilities=[values[:6] for values in rows["probabilities"]]), r"probabilities \[.*\], expected one, "),
+        (
+            lambda rows: rows.assign(probabilities=[values * np.nan for values in rows["probabilities"]]),
+            "expected one, from 0 to 1, for each",
+        ),
+        (lambda rows: rows.assign(probabilities=[values * 3 for values in rows["probabilities"]]), "expected one, from 0 to 1, for each"),
+        (lambda rows: rows.assign(probabilities=[1 - values for values in rows["probabilities"]]), "expected the most probable class of"),
     ],
 )
 def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, change, message):
@@ -79,6 +86,21 @@ def test_run_json_must_say_all(make_corpus, make_result, key):
     folder = make_result(corpus)
     altered.run(folder, lambda content: content.pop(key))
     refuse(folder, corpus, rf"run\.json: lacks {key}")
+
+
+def test_results_without_a_run_are_refused(make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+    altered.predictions(folder, lambda rows: rows.iloc[:0])
+    altered.run(folder, lambda content: content.update(runs=[]))
+    refuse(folder, corpus, r"run\.json: names no run")
+
+
+def test_run_selects_one_epoch(make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+    altered.run(folder, lambda content: content["runs"][1].update(selected_epoch=[1, 2]))
+    refuse(folder, corpus, r"selected_epoch of fold 0, seed 2 is \[1, 2\], expected 1 of them")
 
 
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):
@@ -115,7 +137,7 @@ def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_re
     altered.regroup(folder, FEWER)
     strange = kept[kept["labels"].str[0] == "sadness"].iloc[[0]].assign(labels=[["high"]], predicted=[["high"]])
     altered.predictions(folder, lambda rows: pd.concat([rows, strange]))
-    refuse(folder, corpus, f"{strange['utterance_id'].item()} .* is not in dev of meld's split official with a label of neutral, joy, surp")
+    refuse(folder, corpus, f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels neutral, joy, surp")
 
 
 @pytest.mark.parametrize("classes", [["neutral", "high", "low"], ["high"], ["neutral", "high", "high"], []])

@@ -1,6 +1,7 @@
 """What a system must beat: classifiers that see the classes of the train split and nothing of the utterance.
 
-Both give, for each test utterance, a distribution over classes; ``score`` counts it like a prediction.
+Both give, for each test utterance, a distribution over classes; ``score`` counts it like a prediction. Where several classes may be
+present at once, the two answers about each of them, absent and present, are the K below: for a rare one the majority is "absent".
 """
 
 from collections.abc import Callable
@@ -9,17 +10,17 @@ import numpy as np
 
 
 def majority(train: np.ndarray) -> np.ndarray:
-    """Always the most frequent class of the train split: counts (K,) -> one-hot (K,); a tie goes to the first class."""
-    return np.eye(len(train))[np.argmax(train)]
+    """Always the most frequent class of the train split: counts (..., K) -> one-hot (..., K); a tie goes to the first class."""
+    return np.eye(train.shape[-1])[np.argmax(train, axis=-1)]
 
 
 def chance(train: np.ndarray) -> np.ndarray:
-    """Guess with the class shares of the train split: counts (K,) -> shares (K,).
+    """Guess with the class shares of the train split: counts (..., K) -> shares (..., K).
 
     Counted as shares, an utterance adds the expectation of what guessing would count: accuracy is then exactly the
     expected accuracy of scikit-learn's ``DummyClassifier("stratified")``, F1 the F1 of the expected counts.
     """
-    return train / train.sum()
+    return train / train.sum(axis=-1, keepdims=True)
 
 
 BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"majority": majority, "chance": chance}

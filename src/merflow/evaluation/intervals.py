@@ -1,10 +1,11 @@
-"""Percentile bootstrap intervals over dialogues.
+"""Percentile bootstrap intervals over dialogues, and the paired test between two systems that goes with them.
 
 Utterances of a dialogue share speakers, topic and mood, so they are no independent draws: whole dialogues are
 resampled (cluster bootstrap; Davison & Hinkley 1997, section 3.8). A system is an array of counts
-``clusters[dialogue, seed, true, predicted]``; its score is the mean over seeds of the metrics of the counts summed
-over dialogues. A resample of D dialogues is a vector of D multiplicities, so all seeds and metrics of a batch of
-resamples come from one matrix product, and two systems are compared on the same resampled dialogues.
+``clusters[dialogue, seed, ..., true, predicted]``: shape (D, S, K, K), or (D, S, E, 2, 2) where E classes may be present at
+once (merflow.evaluation.tasks); its score is the mean over seeds of the metrics of the counts summed over dialogues. A
+resample of D dialogues is a vector of D multiplicities, so all seeds and metrics of a batch of resamples come from one matrix
+product, and two systems are compared on the same resampled dialogues.
 """
 
 from collections.abc import Callable
@@ -13,65 +14,85 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import measure
+from merflow.evaluation.metrics import Metric, measure
 from merflow.params import Evaluation
 
 BATCH = 250  # resamples in memory at once: 250 x 5 seeds x 7 x 7 counts are 0.5 MB
+DECIMALS = 12  # of differences: equal systems with other numbers of seeds differ in the last bits of their means
 
 Interval = tuple[np.ndarray, np.ndarray]
 
 
-def pool(clusters: np.ndarray) -> np.ndarray:
-    """Metrics of each seed over all dialogues: (D, S, K, K) -> (S, M), columns as in metrics.names."""
-    return measure(clusters.sum(axis=0))
+def pool(clusters: np.ndarray, of: Metric = measure) -> np.ndarray:
+    """Metrics of each seed over all dialogues: counts (D, S, ...) -> (S, M), columns as `of` has them."""
+    return of(clusters.sum(axis=0))
 
 
-def seed_mean(clusters: np.ndarray, evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray, Interval]:
+def seed_mean(clusters: np.ndarray, evaluation: Evaluation, of: Metric = measure) -> tuple[np.ndarray, np.ndarray, Interval]:
     """Mean and standard deviation of the metrics over seeds, and the interval of the mean over dialogues.
 
     Args:
-        clusters: counts of shape (D, S, K, K).
+        clusters: counts of shape (D, S, ...).
         evaluation: number of resamples, confidence and seed of the resampling.
+        of: the metrics of counts (..., K, K) or (..., E, 2, 2) -> (..., M).
 
     Returns:
         Means (M,), standard deviations (M,; n - 1 in the denominator, NaN for one seed) and limits (low, high), each (M,);
         NaN for one dialogue, which cannot be resampled.
     """
-    seeds = pool(clusters)
+    seeds = pool(clusters, of)
     std = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
-    return seeds.mean(axis=0), std, _interval(lambda counts: _mean(counts, clusters), len(clusters), evaluation)
+    interval, _ = _bootstrap(lambda drawn: _mean(drawn, clusters, of), len(clusters), evaluation)
+    return seeds.mean(axis=0), std, interval
 
 
-def paired_difference(first: np.ndarray, second: np.ndarray, evaluation: Evaluation) -> tuple[np.ndarray, Interval]:
-    """Mean metrics of `first` minus those of `second`, and the interval of the difference over the same dialogues.
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, evaluation: Evaluation, of: Metric = measure
+) -> tuple[np.ndarray, Interval, np.ndarray]:
+    """Mean metrics of `first` minus those of `second`, the interval of the difference over the same dialogues, and a test of it.
+
+    The p-value is two-sided, from the same resamples of dialogues: p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1,
+    over the differences d* of R resamples: the percentile interval turned around (Davison & Hinkley 1997, chapter 5). So p < 1 -
+    confidence and an interval without 0 are one finding, but for a resample at its end; p is never below 2 / (R + 1), and systems
+    that never differ have p = 1. McNemar's test, the usual one, compares one run with one other on independent utterances: here
+    there are several seeds, and utterances of a dialogue are alike. Permuting the systems within dialogues needs as many seeds of
+    the one as of the other. The test asks about other dialogues, with these trained networks; the standard deviation over seeds says
+    what other seeds do. It is of one comparison, not corrected for their number.
 
     Args:
-        first: counts of shape (D, S, K, K).
-        second: counts of shape (D, S', K, K), of the same utterances with the dialogues in the same order.
-        evaluation: as in `seed_mean`.
+        first: counts of shape (D, S, ...).
+        second: counts of shape (D, S', ...), of the same utterances with the dialogues in the same order.
+        evaluation, of: as in `seed_mean`.
 
     Returns:
-        Differences (M,) and limits (low, high), each (M,).
+        Differences (M,), limits (low, high), each (M,), and p-values (M,); the last three NaN for one dialogue.
 
     Raises:
         EvaluationError: the two do not describe the same utterances.
     """
     if not np.array_equal(first[:, 0].sum(axis=-1), second[:, 0].sum(axis=-1)):
         raise EvaluationError("a paired difference needs two systems on the same utterances, with the same classes in the same order")
-    difference = pool(first).mean(axis=0) - pool(second).mean(axis=0)
-    return difference, _interval(lambda counts: _mean(counts, first) - _mean(counts, second), len(first), evaluation)
+
+    def difference(drawn: np.ndarray) -> np.ndarray:
+        return np.round(_mean(drawn, first, of) - _mean(drawn, second, of), DECIMALS)
+
+    interval, resampled = _bootstrap(difference, len(first), evaluation)
+    fewer = 1 + np.minimum((resampled <= 0).sum(axis=-1), (resampled >= 0).sum(axis=-1))
+    p = np.minimum(2 * fewer / (resampled.shape[-1] + 1), 1)
+    return difference(np.ones((1, len(first))))[0], interval, np.where(np.isnan(interval[0]), np.nan, p)
 
 
-def _mean(multiplicities: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+def _mean(drawn: np.ndarray, clusters: np.ndarray, of: Metric) -> np.ndarray:
     """Metrics over resampled dialogues: multiplicities (R, D) -> (R, M)."""
-    confusion = multiplicities @ clusters.reshape(len(clusters), -1).astype(float)
-    return measure(confusion.reshape(-1, *clusters.shape[1:])).mean(axis=1)
+    counts = drawn @ clusters.reshape(len(clusters), -1).astype(float)
+    return of(counts.reshape(-1, *clusters.shape[1:])).mean(axis=1)
 
 
-def _interval(statistic: Callable[[np.ndarray], np.ndarray], n: int, evaluation: Evaluation) -> Interval:
+def _bootstrap(statistic: Callable[[np.ndarray], np.ndarray], n: int, evaluation: Evaluation) -> tuple[Interval, np.ndarray]:
+    """Limits of a statistic of multiplicities (R, n) -> (R, M), and its values (M, R) on the resamples."""
     if n < 2:
         nothing = np.full(statistic(np.ones((1, n))).shape[1], np.nan)
-        return nothing, nothing
+        return (nothing, nothing), nothing[:, None]
 
     def of_indices(drawn: np.ndarray, axis: int) -> np.ndarray:
         rows = drawn.reshape(-1, n)
@@ -79,7 +100,7 @@ def _interval(statistic: Callable[[np.ndarray], np.ndarray], n: int, evaluation:
         multiplicities = np.bincount((rows + offset).ravel(), minlength=len(rows) * n).reshape(-1, n)
         return statistic(multiplicities.astype(float)).T
 
-    limits = bootstrap(
+    found = bootstrap(
         (np.arange(n),),
         of_indices,
         n_resamples=evaluation.resamples,
@@ -88,5 +109,5 @@ def _interval(statistic: Callable[[np.ndarray], np.ndarray], n: int, evaluation:
         confidence_level=evaluation.confidence,
         method="percentile",
         rng=np.random.default_rng(evaluation.seed),
-    ).confidence_interval
-    return limits.low, limits.high
+    )
+    return (found.confidence_interval.low, found.confidence_interval.high), found.bootstrap_distribution

@@ -1,8 +1,11 @@
-"""Scores of single-label classification, each with its formula, computed from confusion matrices.
+"""Scores of classification, each with its formula, computed from confusion matrices.
 
 A confusion matrix counts utterances, ``confusion[..., true, predicted]``; leading axes (seeds, bootstrap resamples)
 are kept, so a whole bootstrap is one call. The values equal scikit-learn's with its default ``labels`` (classes that
 occur in truth or prediction) and ``zero_division=0``. Below, for class c of K: TP, FP, FN as usual, support s = TP + FN.
+
+Where several classes may be present at once, each of them is a question of its own with the answers absent and present, a
+binary confusion matrix: counts (..., E, 2, 2) for E classes, and BINARY_METRICS of each, and their mean over the E classes.
 
 "Weighted accuracy" and "unweighted accuracy" mean different things in different papers and are no names here:
 reported/*.csv says which of these a printed number is.
@@ -97,6 +100,11 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     return _macro(f1(confusion), confusion)
 
 
+def positive_f1(confusion: np.ndarray) -> np.ndarray:
+    """F1 of the second of two classes, "present": 2 TP / (2 TP + FP + FN); 0 where it neither occurs nor is predicted. Shape (...)."""
+    return f1(confusion)[..., 1]
+
+
 #: One value per confusion matrix.
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
@@ -114,6 +122,10 @@ CLASS_METRICS: dict[str, Metric] = {"precision": precision, "recall": recall, "f
 #: One value per ordered pair of different classes, named "<true> as <predicted>".
 PAIR_METRICS: dict[str, Metric] = {"confused": confused}
 
+#: One value per binary confusion matrix. Means over classes: of `accuracy` 1 - Hamming loss, of `positive_f1` the macro F1 of the label
+#: sets; `uar` of a class is what class_weight_lstm (section 4) calls UA, its balanced accuracy.
+BINARY_METRICS: dict[str, Metric] = {"uar": uar, "accuracy": accuracy, "weighted_f1": weighted_f1, "positive_f1": positive_f1}
+
 
 def measure(confusion: np.ndarray) -> np.ndarray:
     """All of METRICS, then CLASS_METRICS for each class and PAIR_METRICS for each pair, in the order of `names`: shape (..., M)."""
@@ -125,3 +137,17 @@ def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
     """(metric, class, pair of classes or None) of each value of `measure`."""
     pairs = [f"{true} as {predicted}" for true, predicted in permutations(classes, 2)]
     return [*((metric, None) for metric in METRICS), *product(CLASS_METRICS, classes), *product(PAIR_METRICS, pairs)]
+
+
+def measure_binary(confusion: np.ndarray) -> np.ndarray:
+    """The mean of each of BINARY_METRICS over the classes, then each for each class, in the order of `names_binary`.
+
+    Counts (..., E, 2, 2) -> (..., M).
+    """
+    each = np.stack([metric(confusion) for metric in BINARY_METRICS.values()], axis=-2)
+    return np.concatenate([each.mean(axis=-1), each.reshape(*each.shape[:-2], -1)], axis=-1)
+
+
+def names_binary(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """(metric, class, or None for the mean over them) of each value of `measure_binary`."""
+    return [*((metric, None) for metric in BINARY_METRICS), *product(BINARY_METRICS, classes)]

@@ -1,6 +1,7 @@
 """Predictions, checked: those of a system against the corpus, its split and the classes that the system tells apart.
 
-In scope is an utterance of the split scheme whose label counts as a class (run.json, ``classes``). Each one of the dev and
+In scope is an utterance of the split scheme whose label counts as a class (run.json, ``classes``); where several classes may be
+present at once (merflow.evaluation.tasks), each utterance of the scheme is, whatever its labels. Each one of the dev and
 test parts has one prediction per run, but those that lack an input (run.json, ``left_out``), which have none: nothing is
 dropped in silence, nothing made up.
 """
@@ -17,6 +18,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.errors import EvaluationError
+from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
 from merflow.store import read_metadata, read_table
 
 ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "runs")  # of run.json
@@ -37,24 +39,25 @@ class Prepared:
         utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
         return cls(folder.name, utterances.set_index("utterance_id"), read_table(folder / "splits.parquet", artifacts.SPLITS))
 
-    def scope(self, scheme: str, class_of: Mapping[str, str]) -> pd.DataFrame:
-        """Utterances of a split scheme whose label counts as a class: utterance_id, fold, split, dialogue_id, class.
+    def scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
+        """Utterances of a split scheme that are in scope: utterance_id, fold, split, dialogue_id, true (code of the task).
 
         Args:
             scheme: name of the split scheme.
             class_of: label -> class.
+            task: with these classes.
 
         Raises:
-            EvaluationError: an utterance carries several labels, or none.
+            EvaluationError: an utterance carries several labels, or none, and the task is to tell the one.
         """
         members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
-        label = _only(members["labels"])
-        if label.isna().any():
-            first = members[label.isna()].iloc[0]
+        if not (accepted := task.accepts(members["labels"].str.len())).all():
+            first = members[~accepted].iloc[0]
             raise EvaluationError(
                 f"{self.name}: {first['utterance_id']} is labelled {list(first['labels'])}; only utterances with one label can be scored"
             )
-        return members.assign(**{"class": label.map(class_of)}).dropna(subset="class").drop(columns=["scheme", "labels"])
+        members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(columns=["scheme", "labels"])
+        return members[members["true"] != NO_ANSWER]
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,18 @@ class Result:
 
     Attributes:
         run: run.json as written by training.
-        classes: names of the classes.
-        predictions: utterance_id, dialogue_id, fold, seed, split, true, predicted (the last two: index in `classes`).
+        task: what the system tells.
+        predictions: utterance_id, dialogue_id, fold, seed, split, true, predicted (the last two: codes of the task).
     """
 
     run: dict[str, Any]
-    classes: tuple[str, ...]
+    task: Task
     predictions: pd.DataFrame
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.task.classes
 
     @property
     def seeds(self) -> list[int]:
@@ -82,7 +90,7 @@ class Result:
         return set().union(*self.run["left_out"].values())
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
-        """Counts (D, S, K, K) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
+        """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
 
         Args:
             split: dev or test.
@@ -92,10 +100,26 @@ class Result:
         rows = self.predictions[self.predictions["split"] == split]
         rows = rows if fold is None else rows[rows["fold"] == fold]
         rows = rows[~rows["utterance_id"].isin(without)] if without else rows
-        dialogues, names = pd.factorize(rows["dialogue_id"], sort=True)
-        counts = np.zeros((len(names), len(self.seeds), len(self.classes), len(self.classes)), dtype=np.int64)
-        np.add.at(counts, (dialogues, np.searchsorted(self.seeds, rows["seed"]), rows["true"], rows["predicted"]), 1)
-        return counts
+        true, predicted = (self.task.one_hot[rows[column].to_numpy()] for column in ("true", "predicted"))
+        return tally(rows["dialogue_id"], np.searchsorted(self.seeds, rows["seed"]), true, predicted)
+
+
+def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Count predictions by dialogue and seed.
+
+    Args:
+        dialogues: id of the dialogue of each of N predictions.
+        seeds: numbers from 0, (N,).
+        true: what each utterance counts as, one-hot: (N, K) or (N, E, 2).
+        predicted: the same, or shares that sum to 1.
+
+    Returns:
+        Counts (D, S, K, K) or (D, S, E, 2, 2), dialogues in the order of their ids.
+    """
+    numbers, ids = pd.factorize(dialogues, sort=True)
+    counts = np.zeros((len(ids), seeds.max(initial=0) + 1, *true.shape[1:], true.shape[-1]), predicted.dtype)
+    np.add.at(counts, (numbers, seeds), true[..., :, None] * predicted[..., None, :])
+    return counts
 
 
 def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
@@ -108,7 +132,8 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     Raises:
         EvaluationError: run.json cannot be read, or leaves out what the corpus does not have; it and the predictions disagree
             about runs or classes; an utterance in scope without a prediction, or with two in a run; a prediction for one that
-            is out of scope or left out; a label that differs from the corpus.
+            is out of scope or left out; labels that differ from the corpus; a prediction that is no answer to the task, or that does
+            not follow from its probabilities.
     """
     path, run = folder / "predictions.parquet", _run(folder / "run.json")
     if run["corpus"] not in corpora:
@@ -123,22 +148,40 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     if sorted(classes) != sorted(set(run["classes"].values())):  # the order is that of probabilities: run.json sorts its keys
         known = ", ".join(dict.fromkeys(run["classes"].values()))
         raise EvaluationError(f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again")
-
-    rows = read_table(path, artifacts.PREDICTIONS).drop(columns="probabilities")
+    task = task_of(corpus.name, classes)
+    rows = read_table(path, artifacts.PREDICTIONS)
     if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id"]).any():
         raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
-    rows = _matched(path, rows, corpus, run)
-    if (wrong := _only(rows["labels"]) != rows["class"]).any():
+    rows = _matched(path, rows, corpus, run, task)
+    for one in run["runs"]:
+        if (epoch := one["selected_epoch"]) is not None and np.size(epoch) != len(task.trained):
+            name = f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}"
+            raise EvaluationError(f"{name} is {epoch}, expected {len(task.trained)} of them; train it again")
+    if (wrong := task.encode(rows["labels"]) != rows["true"]).any():
         first = rows[wrong].iloc[0]
-        raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {first['class']}")
-    codes = {name: code for code, name in enumerate(classes)}
-    predicted = _only(rows["predicted"]).map(codes)
-    if predicted.isna().any():
-        first = rows[predicted.isna()].iloc[0]
-        raise EvaluationError(
-            f"{path}: {_say(first)} is predicted as {list(first['predicted'])}, expected exactly one of {', '.join(classes)}"
-        )
-    return Result(run, classes, rows[[*KEY, "dialogue_id"]].assign(true=rows["class"].map(codes), predicted=predicted.astype(int)))
+        own = list(corpus.utterances.loc[first["utterance_id"], "labels"])
+        raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {own}")
+    predicted = _answers(path, rows, task)
+    return Result(run, task, rows[[*KEY, "dialogue_id", "true"]].assign(predicted=predicted))
+
+
+def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
+    """Codes of what is predicted (N,), each of which follows from its probabilities."""
+
+    def refuse(wrong: np.ndarray, column: str, expected: str) -> None:
+        if wrong.any():
+            first = rows[wrong].iloc[0]
+            shown = [value if isinstance(value, str) else round(float(value), 4) for value in first[column]]
+            raise EvaluationError(f"{path}: {_say(first)} has {column} {shown}, expected {expected} of {', '.join(task.classes)}")
+
+    predicted = task.encode(rows["predicted"])
+    refuse(predicted == NO_ANSWER, "predicted", task.labels)
+    refuse(rows["probabilities"].str.len().to_numpy() != len(task.classes), "probabilities", "one, from 0 to 1, for each")
+    probabilities = np.stack(rows["probabilities"].to_list()).astype(float)
+    outside = ~((probabilities >= -ROUNDING) & (probabilities <= 1 + ROUNDING))  # NaN too
+    refuse(np.any(outside, axis=1), "probabilities", "one, from 0 to 1, for each")
+    refuse(~task.follows(predicted, probabilities), "predicted", task.rule)
+    return predicted
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -148,12 +191,14 @@ def _run(path: Path) -> dict[str, Any]:
         raise EvaluationError(f"{path}: cannot be read ({error}); delete {path.parent} and train again") from error
     if missing := set(ABOUT) - set(run):
         raise EvaluationError(f"{path}: lacks {', '.join(sorted(missing))}; delete {path.parent} and train again")
+    if not run["runs"]:
+        raise EvaluationError(f"{path}: names no run; delete {path.parent} and train again")
     return run
 
 
-def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any]) -> pd.DataFrame:
-    """Predictions beside dialogue_id and class of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
-    scope = corpus.scope(run["scheme"], run["classes"])
+def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
+    """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
+    scope = corpus.scope(run["scheme"], run["classes"], task)
     scope = scope[scope["split"] != "train"]
     runs = {(one["fold"], one["seed"]) for one in run["runs"]}
     found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
@@ -171,7 +216,7 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     missing, extra = both[both["side"] == "left_only"], both[both["side"] == "right_only"]
     if len(extra):
         first = extra.iloc[0]
-        reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']} with a label of {', '.join(run['classes'])}"
+        reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
@@ -185,8 +230,3 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
 
 def _say(row: pd.Series) -> str:
     return f"{row['utterance_id']} (fold {row['fold']}, seed {row['seed']})"
-
-
-def _only(lists: pd.Series) -> pd.Series:
-    """The one entry of each list; empty where there are several or none."""
-    return lists.str[0].where(lists.str.len() == 1)

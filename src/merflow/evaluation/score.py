@@ -5,9 +5,10 @@ Rows of results/scores.parquet for each system, corpus, protocol and split (dev,
   fold null, seed s     predictions of all folds pooled
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
 Rows of the last kind stand for the systems ``majority`` and ``chance`` too, on every utterance in scope, and for each pair of
-systems on test as ``<first> - <second>``: the difference of their means with its paired interval, on the utterances that
-both predicted. One row per run comes from its run.json, not from predictions: the epoch that was scored (metric
-``selected_epoch``); a fusion has none.
+systems on test as ``<first> - <second>``: the difference of their means with its paired interval and test, on the utterances
+that both predicted. Where several classes may be present at once, a metric has a row per class and one, without a class, for
+their mean. One row per network that a run trained comes from its run.json, not from predictions: the epoch that was scored
+(metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +23,9 @@ from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.intervals import paired_difference, pool, seed_mean
-from merflow.evaluation.metrics import VERSUS, names
-from merflow.evaluation.predictions import Prepared, Result, read_result
+from merflow.evaluation.metrics import VERSUS
+from merflow.evaluation.predictions import Prepared, Result, read_result, tally
+from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
 from merflow.progress import log
 from merflow.store import write_table
@@ -76,8 +78,8 @@ def _refuse_strangers(members: Sequence[Result]) -> None:
             raise EvaluationError(f"results/{one} and results/{two} differ in {what}; delete both and train again")
 
 
-def _rows(about: Row, classes: tuple[str, ...], values: np.ndarray, **columns: np.ndarray) -> Iterator[Row]:
-    for k, (metric, name) in enumerate(names(classes)):
+def _rows(about: Row, task: Task, values: np.ndarray, **columns: np.ndarray) -> Iterator[Row]:
+    for k, (metric, name) in enumerate(task.names):
         yield {**about, "metric": metric, "class": name, "value": values[k], **{key: column[k] for key, column in columns.items()}}
 
 
@@ -87,38 +89,42 @@ def _about(result: Result, **changes: Any) -> Row:
     return {**shared, "inputs": inputs, "classes": len(result.classes), "fold": None, "seed": None, **changes}
 
 
+def _n(counts: np.ndarray) -> int:
+    """Utterances in counts (D, S, ..., true, predicted): each seed, and each class that may be present, counts all of them."""
+    return round(float(counts.sum(axis=(0, -2, -1)).mean()))
+
+
 def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
-    rows = result.predictions
+    rows, task = result.predictions, result.task
     for split in sorted(rows["split"].unique()):
         for fold in [None, *sorted(rows["fold"].unique())]:
             counts = result.counts(split, fold)
-            for seed, one, values in zip(result.seeds, counts.sum(axis=0), pool(counts), strict=True):
-                yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=int(one.sum())), result.classes, values)
-        yield from _mean_rows(_about(result, split=split), result.classes, result.counts(split), evaluation)
+            for seed, values in zip(result.seeds, pool(counts, task.measure), strict=True):
+                yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
+        yield from _mean_rows(_about(result, split=split), task, result.counts(split), evaluation)
     for one in result.run["runs"]:
         if one["selected_epoch"] is not None:
-            about = _about(result, fold=one["fold"], seed=one["seed"])
-            yield {**about, "split": "dev", "metric": "selected_epoch", "value": one["selected_epoch"], "n": 1}
+            about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
+            for name, epoch in zip(task.trained, np.atleast_1d(one["selected_epoch"]), strict=True):
+                yield {**about, "class": name, "value": epoch}
 
 
-def _mean_rows(about: Row, classes: tuple[str, ...], counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
-    mean, std, (low, high) = seed_mean(counts, evaluation)
-    n = round(float(counts.sum()) / counts.shape[1])  # all seeds score the same utterances
-    return _rows({**about, "n": n}, classes, mean, std=std, low=low, high=high)
+def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
+    mean, std, (low, high) = seed_mean(counts, evaluation, task.measure)
+    return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
 
 
 def _baseline_rows(result: Result, corpus: Prepared, evaluation: Evaluation) -> Iterator[Row]:
     """Baselines on every utterance that is in scope of `result`, also where it lacks an input; fitted on each fold's train split."""
-    scope = corpus.scope(result.run["scheme"], result.run["classes"])
-    scope["true"] = scope["class"].map(result.classes.index)
+    task = result.task
+    scope = corpus.scope(result.run["scheme"], result.run["classes"], task)
     train = scope[scope["split"] == "train"]
     for name, baseline in BASELINES.items():
-        shares = {fold: baseline(np.bincount(true, minlength=len(result.classes))) for fold, true in train.groupby("fold")["true"]}
+        shares = {fold: baseline(task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
         for split, rows in scope[scope["split"] != "train"].groupby("split"):
-            dialogues, names_ = pd.factorize(rows["dialogue_id"], sort=True)
-            counts = np.zeros((len(names_), 1, len(result.classes), len(result.classes)))
-            np.add.at(counts, (dialogues, 0, rows["true"]), np.stack([shares[fold] for fold in rows["fold"]]))
-            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), result.classes, counts, evaluation)
+            predicted = np.stack([shares[fold] for fold in rows["fold"]])
+            counts = tally(rows["dialogue_id"], np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
+            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, counts, evaluation)
 
 
 def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Iterator[Row]:
@@ -127,6 +133,6 @@ def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Itera
         if not len(counts):
             continue  # no utterance has what both take
         pair = f"{first.run['system']}{VERSUS}{second.run['system']}"
-        difference, (low, high) = paired_difference(counts, others, evaluation)
-        about = _about(first, system=pair, inputs=None, split="test", n=int(counts[:, 0].sum()))
-        yield from _rows(about, first.classes, difference, low=low, high=high)
+        difference, (low, high), p = paired_difference(counts, others, evaluation, first.task.measure)
+        about = _about(first, system=pair, inputs=None, split="test", n=_n(counts))
+        yield from _rows(about, first.task, difference, low=low, high=high, p=p)
