@@ -80,9 +80,8 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
         assert stage["matrix"] == matrix
         for row in map(systems.get, rows["systems"]):
             wanted = {"data/corpora/${item.corpus}/utterances.parquet", "data/corpora/${item.corpus}/splits.parquet"}
-            if isinstance(row, Fusion):
-                wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
-            else:
+            wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
+            if not isinstance(row, Fusion):
                 features = PAPER_PRESET["papers"][paper].get("features", {})
                 named = {one: f"${{papers.{paper}.features.{one}}}" if one in features else one for one in row.inputs if one != "tokens"}
                 wanted |= {f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()}

@@ -11,6 +11,7 @@ from merflow.params import Training
 from merflow.training import loop
 from merflow.training.batches import Examples
 from merflow.training.loop import fit, predict
+from merflow.training.objectives import MultiLabel, SingleLabel
 
 SETTINGS = Training(batch_size=8, learning_rate=0.02, weight_decay=0.01, epochs=4, schedule="linear", warmup=0.1, patience=None)
 CPU = torch.device("cpu")
@@ -45,7 +46,7 @@ TRAIN, DEV, TEST = examples(203, 1), examples(60, 2), examples(60, 3)
 
 
 def run(path, select="last", seed=1, settings=SETTINGS, dev=DEV):
-    return fit(Bag, TRAIN, dev, settings, select, seed, "fp32", path)
+    return fit(Bag, TRAIN, dev, settings, SingleLabel(), select, seed, "fp32", path)
 
 
 def test_it_learns_and_says_how(tmp_path):
@@ -53,15 +54,15 @@ def test_it_learns_and_says_how(tmp_path):
     assert [one["epoch"] for one in fitted.history] == [1, 2, 3, 4]
     losses = [one["train_loss"] for one in fitted.history]
     assert losses[-1] < 0.6 * losses[0]
-    logits = predict(fitted.model, TEST, CPU)
+    logits = predict(fitted.model.eval(), TEST, CPU)
     assert logits.shape == (60, 3)
     assert (logits.argmax(dim=1).numpy() == TEST.labels).mean() > 0.8
-    assert fitted.selected_epoch == 4
+    assert fitted.selected_epochs == [4]
 
 
 def test_dev_figures_are_those_of_the_epoch_s_weights(tmp_path):
     fitted = run(tmp_path / "state.pt")
-    logits = predict(fitted.model, DEV, CPU)
+    logits = predict(fitted.model.eval(), DEV, CPU)
     last = fitted.history[-1]
     assert last["dev_weighted_f1"] == f1_score(DEV.labels, logits.argmax(dim=1), average="weighted")
     loss = -np.mean([math.log(p[y]) for p, y in zip(logits.softmax(dim=1).tolist(), DEV.labels, strict=True)])
@@ -72,24 +73,24 @@ def test_selection_on_dev_takes_the_first_best_epoch_and_its_weights(tmp_path, m
     scores = iter([0.2, 0.5, 0.5, 0.4])
     seen = []
 
-    def measure(model, dev, device):
-        seen.append(predict(model, TEST, CPU))
-        return {"dev_loss": 1.0, "dev_weighted_f1": next(scores)}
+    def measure(model, dev, objective, device):
+        seen.append(predict(model.eval(), TEST, CPU))
+        return np.array([1.0]), np.array([next(scores)])
 
     monkeypatch.setattr(loop, "_measure", measure)
     fitted = run(tmp_path / "state.pt", select="dev")
-    assert fitted.selected_epoch == 2
-    assert torch.equal(predict(fitted.model, TEST, CPU), seen[1])
+    assert fitted.selected_epochs == [2]
+    assert torch.equal(predict(fitted.model.eval(), TEST, CPU), seen[1])
     assert not torch.equal(seen[1], seen[3])
 
 
 def test_training_stops_when_patience_with_the_dev_loss_ends(tmp_path, monkeypatch):
     losses = iter([1.0, 0.8, 0.9, 0.7, 0.7, 0.75, 0.9])
-    monkeypatch.setattr(loop, "_measure", lambda *_: {"dev_loss": next(losses), "dev_weighted_f1": 0.5})
+    monkeypatch.setattr(loop, "_measure", lambda *_: (np.array([next(losses)]), np.array([0.5])))
     patient = SETTINGS.model_copy(update={"epochs": 7, "patience": 2})
     fitted = run(tmp_path / "state.pt", settings=patient)
     assert [one["dev_loss"] for one in fitted.history] == [1.0, 0.8, 0.9, 0.7, 0.7, 0.75]  # 0.7 again is not below 0.7
-    assert fitted.selected_epoch == 6
+    assert fitted.selected_epochs == [6]
     assert run(tmp_path / "state.pt", settings=patient).history == fitted.history  # nor is it taken up again
 
 
@@ -124,8 +125,8 @@ def test_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, select):
     torch.rand(7)  # whatever the generators did meanwhile
     resumed = run(tmp_path / "b.pt", select)
     assert resumed.history == unbroken.history
-    assert resumed.selected_epoch == unbroken.selected_epoch
-    assert torch.equal(predict(resumed.model, TEST, CPU), predict(unbroken.model, TEST, CPU))
+    assert resumed.selected_epochs == unbroken.selected_epochs
+    assert torch.equal(predict(resumed.model.eval(), TEST, CPU), predict(unbroken.model.eval(), TEST, CPU))
     assert all(torch.equal(a, b) for a, b in zip(resumed.model.state_dict().values(), unbroken.model.state_dict().values(), strict=True))
 
 
@@ -133,11 +134,11 @@ def test_finished_run_is_not_trained_again(tmp_path, monkeypatch):
     first = run(tmp_path / "state.pt", "dev")
     monkeypatch.setattr(loop, "_measure", None)
     again = run(tmp_path / "state.pt", "dev")
-    assert torch.equal(predict(first.model, TEST, CPU), predict(again.model, TEST, CPU))
+    assert torch.equal(predict(first.model.eval(), TEST, CPU), predict(again.model.eval(), TEST, CPU))
 
 
 def test_seed_decides(tmp_path):
-    one, same, other = (predict(run(tmp_path / f"{i}.pt", seed=seed).model, TEST, CPU) for i, seed in enumerate((1, 1, 2)))
+    one, same, other = (predict(run(tmp_path / f"{i}.pt", seed=seed).model.eval(), TEST, CPU) for i, seed in enumerate((1, 1, 2)))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -170,3 +171,71 @@ def test_biases_and_norms_are_not_decayed():
     assert matrices["weight_decay"] == 0.01
     assert [p.ndim for p in vectors["params"]] == [1, 1, 1]
     assert vectors["weight_decay"] == 0.0
+
+
+class Bank(nn.Module):
+    """A binary network per class, each with the class as first dimension of its parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.vectors = nn.Parameter(torch.zeros(3, 30))
+        self.biases = nn.Parameter(torch.zeros(3))
+
+    def forward(self, batch):
+        texts = zip(batch.inputs["tokens"], batch.masks["tokens"], strict=True)
+        counts = torch.stack([torch.bincount(row[mask], minlength=30) for row, mask in texts])
+        return counts.float() @ self.vectors.T + self.biases
+
+
+def several(part):
+    """The class as one of three that may be present, and sometimes the third one too."""
+    labels = np.eye(3, dtype="float32")[part.labels]
+    labels[::7, 2] = 1
+    return Examples(part.ids, part.inputs, labels)
+
+
+def run_bank(path, **changes):
+    settings = SETTINGS.model_copy(update={"epochs": 6, "schedule": "constant", "warmup": 0.0} | changes)
+    train = several(TRAIN)
+    return fit(Bank, train, several(DEV), settings, MultiLabel.of(train.labels, True), "dev", 1, "fp32", path)
+
+
+def test_each_class_is_selected_on_its_own(tmp_path, monkeypatch):
+    scores = iter([[0.1, 0.9, 0.1], [0.2, 0.1, 0.3], [0.3, 0.1, 0.2]])
+    seen = []
+
+    def measure(model, *_):
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return np.ones(3), np.array(next(scores))
+
+    monkeypatch.setattr(loop, "_measure", measure)
+    fitted = run_bank(tmp_path / "state.pt", epochs=3)
+    assert fitted.selected_epochs == [3, 1, 2]
+    for name, value in fitted.model.state_dict().items():
+        for k, epoch in enumerate(fitted.selected_epochs):
+            assert torch.equal(value[k], seen[epoch - 1][name][k])
+    assert fitted.history[0]["dev_uar"] == pytest.approx(1.1 / 3)
+
+
+def test_a_class_out_of_patience_is_not_selected_again(tmp_path, monkeypatch):
+    losses = iter([[1.0, 1.0, 1.0], [2.0, 0.9, 0.9], [0.5, 0.8, 0.8], [0.4, 0.9, 0.7]])
+    monkeypatch.setattr(loop, "_measure", lambda *_: (np.array(loss := next(losses)), 1 - np.array(loss)))
+    fitted = run_bank(tmp_path / "state.pt", epochs=4, patience=1)
+    assert fitted.selected_epochs == [1, 3, 4]
+
+
+def test_multi_label_training_learns_and_weights_count_the_train_part(tmp_path):
+    fitted = run_bank(tmp_path / "state.pt")
+    assert fitted.history[-1]["dev_uar"] > 0.8  # chance: 0.5
+    labels = np.array([[1, 0], [0, 0], [0, 0], [0, 0]], dtype="float32")
+    weights = MultiLabel.of(labels, class_weights=True).weights  # absent, present
+    np.testing.assert_allclose(weights, [[4 / (2 * 3), 4 / (2 * 4)], [4 / (2 * 1), 1]], rtol=1e-6)  # the second is never present
+    assert MultiLabel.of(labels, class_weights=False).weights.tolist() == [[1, 1], [1, 1]]
+
+
+def test_multi_label_loss_and_score_on_literal_numbers():
+    logits, labels = torch.tensor([[0.0, 2.0], [0.0, -2.0]]), np.array([[1, 1], [0, 1]], dtype="float32")
+    objective = MultiLabel(torch.tensor([[0.5, 1.0], [3.0, 2.0]]))
+    expected = [3 * math.log(2) + 0.5 * math.log(2), 2 * math.log(1 + math.exp(-2)) + 2 * (2 + math.log(1 + math.exp(-2)))]
+    assert objective.losses(logits, torch.tensor(labels)).tolist() == pytest.approx(expected)
+    assert objective.scores(logits, labels).tolist() == [0.5, 0.5]  # present never found; absent does not occur in the second

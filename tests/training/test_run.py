@@ -157,7 +157,7 @@ def test_killed_job_does_not_repeat_the_runs_that_stand(job, tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         train(job(speech=True, how=how), 0, 1, tmp_path / "out")
     train(job(speech=True, how=how), 0, 1, tmp_path / "out")
-    assert [arguments[5] for arguments in calls] == [1, 2, 2]  # seeds
+    assert [arguments[6] for arguments in calls] == [1, 2, 2]  # seeds
 
 
 @pytest.mark.parametrize("change", ["settings", "inputs"])
@@ -222,7 +222,7 @@ def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_p
     assert record["weights"] == {"text_lstm": 0.5, "speech_cnn": 0.5}
     assert record["left_out"] == {"speech": ["u005", "u100"]}
     assert record["selected_epoch"] is None
-    with pytest.raises(ParamsError, match=r"the stage of late_average does not depend on the results of joint_cnn; add them"):
+    with pytest.raises(ParamsError, match=r"this stage does not depend on the results of joint_cnn; add them"):
         trained(tmp_path / "x", speech=True, **fusion | {"system": "late_average", "settings": {}})
 
 

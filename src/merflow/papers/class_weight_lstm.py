@@ -154,7 +154,7 @@ def _systems(suffix: str) -> dict[str, System]:
         acoustic: System(("acoustic",), Lstm, {"acoustic": scaling}, multi_label=True, hands_over=True),
         visual: System(("visual",), Lstm, {"visual": scaling}, multi_label=True, hands_over=True),
         language: System(("language",), Lstm, multi_label=True, hands_over=True),
-        f"early_fusion{suffix}": System(("visual", "acoustic", "language"), Lstm, scaled, multi_label=True),
+        f"early_fusion{suffix}": System(("visual", "acoustic", "language"), Lstm, scaled, multi_label=True, aligned=True),
         f"late_fusion{suffix}": System((), LateFusion, multi_label=True, members=tuple(members)),
         f"deep_fusion{suffix}": System((), DeepFusion, multi_label=True, members=tuple(members)),
         f"tensor_fusion{suffix}": System((), TensorFusion, multi_label=True, members=(language, visual, acoustic)),

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from merflow.errors import ParamsError
-from merflow.params import joint_cnn, weighted_late_fusion
+from merflow.params import class_weight_lstm, joint_cnn, weighted_late_fusion
 from merflow.params.base import CorpusName, Positive, Strict
 from merflow.params.explain import explain
 from merflow.params.features import (
@@ -101,6 +101,7 @@ class Run(Strict):
     shards: dict[CorpusName, Positive]
     checkpoints: list[str]
     features: FeatureGroups
+    class_weight_lstm: class_weight_lstm.Run
     weighted_late_fusion: weighted_late_fusion.Run
     joint_cnn: joint_cnn.Run
 
@@ -108,6 +109,7 @@ class Run(Strict):
 class Papers(Strict):
     """One block per paper."""
 
+    class_weight_lstm: class_weight_lstm.Paper
     weighted_late_fusion: weighted_late_fusion.Paper
     joint_cnn: joint_cnn.Paper
 

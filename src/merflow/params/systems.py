@@ -35,6 +35,7 @@ class Training(Strict):
     schedule: Literal["constant", "linear"]  # linear: up over `warmup`, a share of the steps, then down to 0
     warmup: Share
     patience: Positive | None  # epochs in a row without a lower dev loss after which training stops; null: never
+    class_weights: bool = False  # of multi-label systems: w_i = n / (k n_i) for present and absent, counted on train
 
 
 class System(Strict):

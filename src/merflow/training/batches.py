@@ -35,6 +35,7 @@ class System:
         multi_label: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
             its parameters has the classes as first dimension, so that training them together is training each alone.
         hands_over: the network has ``hidden(batch)``, (B, n_classes, H), that other systems take.
+        aligned: its inputs go together word by word: an utterance has as many frames of each.
         members: such systems; each is an input under its name, (B, n_classes, H), made with the same fold and seed.
     """
 
@@ -44,6 +45,7 @@ class System:
     pretrained: bool = False
     multi_label: bool = False
     hands_over: bool = False
+    aligned: bool = False
     members: tuple[str, ...] = ()
 
 

@@ -16,7 +16,7 @@ DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 
 def gather(parts: list[Path], out: Path) -> None:
-    """Join the folders that `train` wrote: run.json (what runs share, and a list ``runs``), weights/, predictions.parquet.
+    """Join the folders that `train` wrote: run.json (what runs share, and a list ``runs``), weights/, hidden/, predictions.parquet.
 
     Raises:
         StoreError: a file is missing, or two runs are not of one system, protocol, code and library set.
@@ -32,17 +32,23 @@ def gather(parts: list[Path], out: Path) -> None:
     classes = read_metadata(records[0][1] / DONE, artifacts.PREDICTIONS)["classes"]
     predictions = pd.concat([read_table(run / DONE, artifacts.PREDICTIONS) for _, run in records])
 
-    shutil.rmtree(out / "weights", ignore_errors=True)
+    for kind in ("weights", "hidden"):
+        shutil.rmtree(out / kind, ignore_errors=True)
     for _, run in records:
-        for weights in sorted((run / "weights").glob("*.safetensors")):
-            with whole(out / "weights" / weights.name) as target:
-                link(weights, target)
+        for file in sorted([*run.glob("weights/*"), *run.glob("hidden/*")]):
+            with whole(out / file.parent.name / file.name) as target:
+                link(file, target)
     write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
     write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 
 def _fold_and_seed(record_and_run: tuple[dict[str, Any], Path]) -> tuple[int, int]:
     return record_and_run[0]["fold"], record_and_run[0]["seed"]
+
+
+def hidden(folder: Path, fold: int, seed: int) -> Path:
+    """Where a system that hands them over keeps its hidden activations of a run: a feature store."""
+    return folder / "hidden" / f"{fold}-{seed}.parquet"
 
 
 def present(path: Path) -> Path:

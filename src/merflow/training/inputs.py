@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, scan_features
@@ -24,43 +24,50 @@ class Material:
     """Utterances of a split scheme, and what a system takes of them.
 
     Attributes:
-        members: one row per fold and utterance that has all inputs: utterance_id, fold, split, label (class index), sorted by id.
+        members: one row per fold and utterance that has all inputs: utterance_id, fold, split, sorted by id.
+        labels: by utterance the class index, or (K,) 1 where a class is present.
         arrays: per input and utterance (n_frames,) or (n_frames, dim).
         left_out: per input the sorted ids of the utterances in scope without it.
         where: file that names the parts, for errors.
     """
 
     members: pd.DataFrame
+    labels: dict[str, Any]
     arrays: dict[str, dict[str, np.ndarray]]
     left_out: dict[str, list[str]]
     where: Path
 
-    def fold(self, fold: int, system: System, settings: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Examples], dict[str, int]]:
+    def fold(
+        self, fold: int, system: System, settings: Mapping[str, dict[str, Any]], handed: Mapping[str, dict[str, np.ndarray]]
+    ) -> tuple[dict[str, Examples], dict[str, int]]:
         """Train, dev and test of a fold, with ``system.fitted`` fitted on train; and the width of each feature after it.
+
+        Args:
+            fold: from 0.
+            system: says which inputs.
+            settings: block ``inputs`` of the system in params.yaml.
+            handed: hidden activations by utterance of each of ``system.members``.
 
         Raises:
             CorpusError: a part has no utterance.
         """
         members = self.members[self.members["fold"] == fold]
-        parts = {part: members[members["split"] == part] for part in PARTS}
-        for part, rows in parts.items():
-            if rows.empty:
-                missing = {name: len(ids) for name, ids in self.left_out.items() if ids}
+        ids = {part: members.loc[members["split"] == part, "utterance_id"].tolist() for part in PARTS}
+        for part, found in ids.items():
+            if not found:
+                missing = {name: len(absent) for name, absent in self.left_out.items() if absent}
                 reason = f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})" if missing else ""
                 raise CorpusError(f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it")
-        inputs = {
-            part: {name: [self.arrays[name][key] for key in rows["utterance_id"]] for name in system.inputs} for part, rows in parts.items()
-        }
-        labels = {part: rows["label"].to_numpy(copy=True) for part, rows in parts.items()}
+        sources = {name: self.arrays[name] for name in system.inputs} | {name: handed[name] for name in system.members}
+        inputs = {part: {name: [arrays[key] for key in ids[part]] for name, arrays in sources.items()} for part in PARTS}
+        labels = {part: np.array([self.labels[key] for key in ids[part]]) for part in PARTS}
         for name, make in system.fitted.items():
             fitted = make(**settings[name])
             train = inputs["train"][name]
-            fitted.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train]))
+            fitted.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train], axis=0))
             for part in PARTS:
                 inputs[part][name] = _transformed(fitted, inputs[part][name])
-        examples = {
-            part: Examples(rows["utterance_id"].tolist(), inputs[part], rows["label"].to_numpy(copy=True)) for part, rows in parts.items()
-        }
+        examples = {part: Examples(ids[part], inputs[part], labels[part]) for part in PARTS}
         dims = {name: arrays[0].shape[1] for name, arrays in inputs["train"].items() if name != TOKENS}
         return examples, dims
 
@@ -74,6 +81,7 @@ def read(
     settings: Mapping[str, dict[str, Any]],
     stores: Mapping[str, Path],
     checkpoint: Path | None,
+    given: Mapping[str, list[str]],
 ) -> Material:
     """Read the inputs of every utterance in scope.
 
@@ -86,26 +94,20 @@ def read(
         settings: block ``inputs`` of the system in params.yaml.
         stores: feature store of each input that is a feature.
         checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
+        given: what the system's members have left out.
 
     Raises:
-        CorpusError: an utterance in the split has no label of the corpus, or several.
+        CorpusError: an utterance in the split has a label that the corpus does not know, or, of a single-label corpus, not one; or its
+            inputs should be aligned and are not.
         ParamsError: the stage names no store for an input.
         StoreError: a store cannot be read.
     """
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "text", "labels"])
     splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
     members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1").sort_values(["utterance_id", "fold"])
-    unknown = [len(labels) != 1 or labels[0] not in CLASSES[corpus] for labels in members["labels"]]
-    if any(unknown):
-        first = members[unknown].iloc[0]
-        known, found = ", ".join(CLASSES[corpus]), ", ".join(first["labels"]) or "none"
-        raise CorpusError(f"{first['utterance_id']}: expected one label of {known}, found {found}; prepare it again")
-    classes = list(dict.fromkeys(class_of.values()))
-    codes = {label: classes.index(name) for label, name in class_of.items()}
-    members["label"] = members["labels"].str[0].map(codes)
-    members = members[members["label"].notna()].astype({"label": int})
-
     scope = members.drop_duplicates("utterance_id")
+    labels = _labels(scope, corpus, class_of)
+    scope = scope[scope["utterance_id"].isin(labels)]
     arrays = {}
     for name in system.inputs:
         if name == TOKENS:
@@ -117,9 +119,12 @@ def read(
     for name, ids in left_out.items():
         if ids:
             log.info("%d of %d utterances have no %s: left out (first: %s)", len(ids), len(scope), name, ids[0])
+    left_out |= given
     absent = {key for ids in left_out.values() for key in ids}
-    members = members[~members["utterance_id"].isin(absent)]
-    return Material(members[["utterance_id", "fold", "split", "label"]], arrays, left_out, prepared / "splits.parquet")
+    if system.aligned:
+        _refuse_unaligned(arrays, absent)
+    members = members[members["utterance_id"].isin(labels) & ~members["utterance_id"].isin(absent)]
+    return Material(members[["utterance_id", "fold", "split"]], labels, arrays, left_out, prepared / "splits.parquet")
 
 
 def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System) -> dict[str, str]:
@@ -133,6 +138,34 @@ def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: Sy
             made_by = (spec.get("checkpoint") or {}).get("name")
             found[name] = f"{spec['feature']} ({made_by})" if made_by else spec["feature"]
     return found
+
+
+def _labels(scope: pd.DataFrame, corpus: str, class_of: Mapping[str, str]) -> dict[str, Any]:
+    """Labels of the utterances in scope; see Material."""
+    several = corpus in MULTI_LABEL
+    classes = list(dict.fromkeys(class_of.values()))
+    found: dict[str, Any] = {}
+    for utterance_id, labels in scope[["utterance_id", "labels"]].itertuples(index=False):
+        if not set(labels) <= set(CLASSES[corpus]) or (len(labels) != 1 and not several):
+            wanted, there = ", ".join(CLASSES[corpus]), ", ".join(labels) or "none"
+            raise CorpusError(
+                f"{utterance_id}: expected {'labels' if several else 'one label'} of {wanted}, found {there}; prepare it again"
+            )
+        if several:
+            found[utterance_id] = np.isin(classes, [class_of[label] for label in labels]).astype(np.float32)
+        elif labels[0] in class_of:
+            found[utterance_id] = classes.index(class_of[labels[0]])
+    return found
+
+
+def _refuse_unaligned(arrays: Mapping[str, dict[str, np.ndarray]], absent: set[str]) -> None:
+    for key in sorted(set.intersection(*(set(values) for values in arrays.values())) - absent):
+        frames = {name: len(values[key]) for name, values in arrays.items()}
+        if len(set(frames.values())) > 1:
+            found = ", ".join(f"{name} {count}" for name, count in frames.items())
+            raise CorpusError(
+                f"{key}: frames of {found}; a system that joins them word by word needs as many of each: choose aligned features"
+            )
 
 
 def _tokens(texts: pd.DataFrame, checkpoint: Path, max_tokens: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The one training loop: AdamW (without weight decay it is Adam), cross-entropy, loss and weighted F1 on dev after every epoch.
+"""The one training loop: AdamW (without weight decay it is Adam), loss and score on dev after every epoch, the best weights kept.
 
 Device, precision and several processes (`accelerate launch`) are accelerate's matter. Every epoch draws its random numbers from
 (seed, epoch, process), so a run that goes on after a kill ends with the same bits as an unbroken one, and no generator
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from merflow.errors import ParamsError
 from merflow.params import Training
 from merflow.progress import log, track
 from merflow.store import whole
-from merflow.training.batches import Examples, batches, ordered, shuffled
+from merflow.training.batches import Batch, Examples, batches, ordered, shuffled
+from merflow.training.objectives import Objective
 from merflow.training.seeds import deterministic, seed_all
 
 PREDICT_BATCH = 64  # utterances
@@ -34,16 +34,16 @@ class Fitted:
 
     Attributes:
         model: carries the weights of `selected_epoch`.
-        selected_epoch: from 1.
-        history: per epoch ``epoch``, ``train_loss``, ``dev_loss``, ``dev_weighted_f1``.
+        selected_epochs: of each task, from 1.
+        history: per epoch ``epoch``, and means over tasks ``train_loss``, ``dev_loss``, ``dev_<score>``; ``tasks``: the latter of each.
         device: where it was trained.
         precision: fp32 or bf16, as computed.
         wall_s: seconds of all epochs, those before a kill included.
     """
 
     model: nn.Module
-    selected_epoch: int
-    history: list[dict[str, float]]
+    selected_epochs: list[int]
+    history: list[dict[str, Any]]
     device: torch.device
     precision: str
     wall_s: float
@@ -54,6 +54,7 @@ def fit(
     train: Examples,
     dev: Examples,
     settings: Training,
+    objective: Objective,
     select: Literal["last", "dev"],
     seed: int,
     precision: Literal["fp32", "bf16"],
@@ -66,7 +67,8 @@ def fit(
         train: examples to learn from.
         dev: examples to measure on after each epoch.
         settings: batch size (over all processes), learning rate and its schedule, weight decay, epochs, patience.
-        select: keep the weights of the last epoch, or of the one with the best weighted F1 on dev (the first best wins).
+        objective: what is minimised and how dev is scored; each task is selected and runs out of patience on its own.
+        select: keep the weights of the last epoch, or of the one with the best score on dev (the first best wins).
         seed: of everything random.
         precision: bf16 is used where the device computes in it, else fp32.
         state_path: file of the resumable state, written whole after each epoch; it must be named by all that decides
@@ -91,27 +93,29 @@ def fit(
     kind = "linear" if settings.schedule == "linear" else "constant_with_warmup"
     scheduler = get_scheduler(kind, optimizer, num_warmup_steps=round(settings.warmup * steps), num_training_steps=steps)
 
-    history: list[dict[str, float]] = []
-    selected_epoch, selected, before_s, start = 0, {}, 0.0, time.monotonic()
+    history: list[dict[str, Any]] = []
+    selected_epochs: list[int] = []
+    selected, before_s, start = {}, 0.0, time.monotonic()
     if state_path.exists():
         state = torch.load(state_path, map_location="cpu", weights_only=True)
         bare.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
-        history, selected_epoch, selected, before_s = (state[key] for key in ("history", "selected_epoch", "selected", "wall_s"))
+        history, selected_epochs, selected, before_s = (state[key] for key in ("history", "selected_epochs", "selected", "wall_s"))
         log.info("going on after epoch %d of %d", len(history), settings.epochs)
 
-    while len(history) < settings.epochs and not _out_of_patience(history, settings.patience):
+    while len(history) < settings.epochs and (not history or _patient(history, settings.patience).any()):
         epoch = len(history) + 1
         seed_all(seed, epoch, part)
         positions = shuffled(train.lengths, settings.batch_size, (seed, epoch))
         began = time.monotonic()
         model.train()
-        total = torch.zeros((), device=accelerator.device)
+        total = torch.zeros(1, device=accelerator.device)
         progress = track(positions, f"epoch {epoch} of {settings.epochs}, batches", len(positions))
         for step, (whole_batch, batch) in enumerate(zip(progress, batches(train, positions, part, parts), strict=True), 1):
             batch = batch.to(accelerator.device)
-            loss = cross_entropy(model(batch), batch.labels, reduction="sum")
+            losses = objective.losses(model(batch), batch.labels)
+            loss = losses.sum()
             if not math.isfinite(loss.item()):
                 raise ParamsError(
                     f"training diverged: the loss is {loss.item()} in epoch {epoch}, step {step} of {len(positions)}; lower learning_rate "
@@ -122,18 +126,23 @@ def fit(
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad()
-            total += loss.detach()
+            total = total + losses.detach()
         speed = len(train) / (time.monotonic() - began)
 
-        history.append(
-            {"epoch": epoch, "train_loss": accelerator.reduce(total).item() / len(train), **_measure(bare, dev, accelerator.device)}
-        )
+        patient = _patient(history, settings.patience) if history else np.array([True])
+        dev_losses, dev_scores = _measure(bare, dev, objective, accelerator.device)
+        scores = {"dev_loss": dev_losses.tolist(), f"dev_{objective.score}": dev_scores.tolist()}
+        best = np.max([one["tasks"][f"dev_{objective.score}"] for one in history], axis=0) if history else -np.inf
+        better = patient & (np.full(dev_scores.shape, True) if select == "last" else dev_scores > best)
+        train_loss = accelerator.reduce(total).mean().item() / len(train)
+        means = {name: float(np.mean(values)) for name, values in scores.items()}
+        history.append({"epoch": epoch, "train_loss": train_loss, **means, "tasks": scores})
         weights = {name: value.detach().cpu().clone() for name, value in bare.state_dict().items()}
-        if select == "last" or history[-1]["dev_weighted_f1"] > max((one["dev_weighted_f1"] for one in history[:-1]), default=-1.0):
-            selected_epoch, selected = epoch, weights
+        selected = weights if better.all() else {name: _merged(value, selected[name], better) for name, value in weights.items()}
+        selected_epochs = [epoch if new else old for new, old in zip(better.tolist(), selected_epochs or better.tolist(), strict=True)]
         log.info(
-            "epoch %d of %d: train loss %.4f, dev loss %.4f, dev weighted F1 %.4f, %.0f utterances/s",
-            *(epoch, settings.epochs, history[-1]["train_loss"], history[-1]["dev_loss"], history[-1]["dev_weighted_f1"], speed),
+            "epoch %d of %d: train loss %.4f, dev loss %.4f, dev %s %.4f, %.0f utterances/s",
+            *(epoch, settings.epochs, train_loss, means["dev_loss"], objective.score, means[f"dev_{objective.score}"], speed),
         )
         if accelerator.is_main_process:
             _save(
@@ -142,42 +151,55 @@ def fit(
                 optimizer=optimizer.state_dict(),
                 scheduler=scheduler.state_dict(),
                 history=history,
-                selected_epoch=selected_epoch,
+                selected_epochs=selected_epochs,
                 selected=selected,
                 wall_s=before_s + time.monotonic() - start,
             )
 
     bare.load_state_dict(selected)
     used = "bf16" if accelerator.mixed_precision == "bf16" else "fp32"
-    return Fitted(bare, selected_epoch, history, accelerator.device, used, before_s + time.monotonic() - start)
+    return Fitted(bare, selected_epochs, history, accelerator.device, used, before_s + time.monotonic() - start)
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, examples: Examples, device: torch.device) -> Tensor:
-    """Logits (N, n_classes) on the CPU in float32, in the order of `examples`."""
-    model.eval()
-    parts = [(batch.index, model(batch.to(device)).float().cpu()) for batch in batches(examples, ordered(examples.lengths, PREDICT_BATCH))]
-    index, logits = map(torch.cat, zip(*parts, strict=True))
-    return logits[torch.argsort(index)]
+def predict(forward: Callable[[Batch], Tensor], examples: Examples, device: torch.device) -> Tensor:
+    """What `forward`, a network in mode eval or a part of one, gives for each example: (N, ...) on the CPU in float32, in their order."""
+    parts = [
+        (batch.index, forward(batch.to(device)).float().cpu()) for batch in batches(examples, ordered(examples.lengths, PREDICT_BATCH))
+    ]
+    index, values = map(torch.cat, zip(*parts, strict=True))
+    return values[torch.argsort(index)]
 
 
-def _measure(model: nn.Module, dev: Examples, device: torch.device) -> dict[str, float]:
-    logits, labels = predict(model, dev, device), torch.as_tensor(dev.labels)
-    f1 = f1_score(dev.labels, logits.argmax(dim=1).numpy(), average="weighted", zero_division=0)
-    return {"dev_loss": cross_entropy(logits, labels).item(), "dev_weighted_f1": float(f1)}
+def _measure(model: nn.Module, dev: Examples, objective: Objective, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Loss (mean over dev) and score of each task."""
+    logits = predict(model.eval(), dev, device)
+    return objective.losses(logits, torch.as_tensor(dev.labels)).numpy() / len(dev), objective.scores(logits, dev.labels)
 
 
-def _out_of_patience(history: list[dict[str, float]], patience: int | None) -> bool:
-    """Whether the last `patience` epochs brought no dev loss below the best one before them."""
-    losses = [one["dev_loss"] for one in history]
-    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+def _patient(history: list[dict[str, Any]], patience: int | None) -> np.ndarray:
+    """Tasks (tasks,) for which no `patience` epochs in a row stand that brought no dev loss below the best one before them."""
+    losses = np.array([one["tasks"]["dev_loss"] for one in history])
+    lowest = np.minimum.accumulate(losses)
+    waited = np.zeros(losses.shape[1], dtype=int)
+    patient = np.full(losses.shape[1], True)
+    for now, before in zip(losses[1:], lowest[:-1], strict=True):
+        waited = np.where(now < before, 0, waited + 1)
+        patient &= patience is None or waited < patience
+    return patient
+
+
+def _merged(new: Tensor, old: Tensor, better: np.ndarray) -> Tensor:
+    """`new` for the tasks, the first dimension, that got better, `old` for the others."""
+    return torch.where(torch.from_numpy(better).reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Biases and norms are not decayed, as in the Trainer of transformers."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices, vectors = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    decayed = {name for name, parameter in trained if parameter.ndim > 1 and "bias" not in name}  # those of banks have two dimensions
+    groups = [[parameter for name, parameter in trained if (name in decayed) == choice] for choice in (True, False)]
+    return [{"params": groups[0], "weight_decay": weight_decay}, {"params": groups[1], "weight_decay": 0.0}]
 
 
 def _computes_bf16() -> bool:

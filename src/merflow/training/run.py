@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,7 +18,7 @@ import torch
 from accelerate import PartialState
 from pydantic import ValidationError
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from merflow import artifacts
 from merflow.corpora.labels import MULTI_LABEL, class_of
@@ -30,13 +30,15 @@ from merflow.params import Protocol, explain
 from merflow.params import System as SystemSettings
 from merflow.progress import log
 from merflow.provenance import versions
-from merflow.store import read_metadata, whole, write_json, write_table
-from merflow.training.batches import Examples, Fusion, System
+from merflow.store import read_features, read_metadata, whole, write_features, write_json, write_table
+from merflow.training.batches import Batch, Examples, Fusion, System
 from merflow.training.fusion import Members, fuse
-from merflow.training.gather import DONE, present
+from merflow.training.gather import DONE, hidden, present
 from merflow.training.inputs import read, words
-from merflow.training.loop import Fitted, fit, predict
+from merflow.training.loop import fit, predict
+from merflow.training.objectives import MultiLabel, SingleLabel
 
+STATE = "state.pt"
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
 
 
@@ -104,7 +106,7 @@ class Job:
 
 
 Model = TypeVar("Model", Protocol, SystemSettings, FusionSettings)
-Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame, Fitted | None]]
+Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame]]  # fold, seed, folder -> record and predictions
 Runs = tuple[dict[str, Any], list[str], Run]
 
 
@@ -137,15 +139,12 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         place = f"fold {fold}, seed {seed} ({mine.index((fold, seed)) + 1} of {len(mine)})"
         log.info("%s on %s, %s: %s", job.system, job.corpus, job.protocol, place)
         folder = folders[fold, seed]
-        record, predictions, fitted = one(fold, seed, folder / "state.pt")
+        record, predictions = one(fold, seed, folder)
         if not PartialState().is_main_process:
             continue
-        if fitted and job.keep_weights:
-            with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
-                save_file({name: value.contiguous() for name, value in fitted.model.state_dict().items()}, target, {"format": "pt"})
         write_json(folder / "run.json", shared | {"fold": fold, "seed": seed} | record)
         write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
-        (folder / "state.pt").unlink(missing_ok=True)
+        (folder / STATE).unlink(missing_ok=True)
     if PartialState().is_main_process:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
@@ -154,18 +153,22 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
 
 def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> Runs:
     """What all runs of a trained system share, its classes, and how to make a run."""
-    if job.corpus in MULTI_LABEL:
-        raise ParamsError(f"{job.corpus}: its utterances carry several labels, {job.paper} takes one; take it out of run.{job.paper}")
+    if row.multi_label != (job.corpus in MULTI_LABEL):
+        carry, takes = ("one label", "several") if row.multi_label else ("several labels", "one")
+        raise ParamsError(f"{job.corpus}: its utterances carry {carry}, {job.system} takes {takes}; take it out of run.{job.paper}")
     settings = _parsed(SystemSettings, job.settings, job)
     card = _card(files.checkpoint) if row.pretrained else None
     stores = {name: files.stores[feature] for name, feature in _features(job, row).items() if feature in files.stores}
     mapping = class_of(job.corpus, job.n_classes)
     classes = list(dict.fromkeys(mapping.values()))
-    material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint)
+    shared = _shared(files, row.members)
+    material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint, shared["left_out"])
+    shared |= {"inputs": shared["inputs"] | words(stores, card, row), "left_out": material.left_out, "classes": mapping}
     build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
 
-    def one(fold: int, seed: int, state: Path) -> tuple[dict[str, Any], pd.DataFrame, Fitted]:
-        examples, dims = material.fold(fold, row, settings.inputs)
+    def one(fold: int, seed: int, folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+        handed = {name: read_features(hidden(files.members[name], fold, seed)) for name in row.members}
+        examples, dims = material.fold(fold, row, settings.inputs, handed)
         log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
 
         def network() -> nn.Module:
@@ -174,32 +177,50 @@ def _network(job: Job, row: System, files: Files, select: str, scheme: str) -> R
             except ValueError as error:  # papers know no errors of ours
                 raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
 
-        fitted = fit(network, examples["train"], examples["dev"], settings.training, select, seed, job.precision, state)  # type: ignore[arg-type]
-        tables = [_predictions(fitted, name, examples[name], classes, fold, seed) for name in ("dev", "test")]
-        record = {"selected_epoch": fitted.selected_epoch, "history": fitted.history, "weights": None}
+        train, dev = examples["train"], examples["dev"]
+        objective = MultiLabel.of(train.labels, settings.training.class_weights) if row.multi_label else SingleLabel()
+        fitted = fit(network, train, dev, settings.training, objective, select, seed, job.precision, folder / STATE)  # type: ignore[arg-type]
+        model = fitted.model.eval()
+        tables = []
+        for part in ("dev", "test"):
+            probabilities = objective.probabilities(predict(model, examples[part], fitted.device)).numpy()
+            tables.append(_predictions(probabilities, part, examples[part], classes, fold, seed))
+        if PartialState().is_main_process and row.hands_over:
+            spec = {"system": job.system, "fold": fold, "seed": seed}
+            write_features(hidden(folder, fold, seed), _hidden(model.hidden, examples, fitted.device), spec)  # type: ignore[arg-type]  # a method of these networks
+        if PartialState().is_main_process and job.keep_weights:
+            with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
+                save_file({name: value.contiguous() for name, value in model.state_dict().items()}, target, {"format": "pt"})
+        selected = fitted.selected_epochs if row.multi_label else fitted.selected_epochs[0]
+        record: dict[str, Any] = {"selected_epoch": selected, "history": fitted.history, "weights": None}
         record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
-        return record, pd.concat(tables), fitted
+        return record, pd.concat(tables)
 
-    return {"classes": mapping, "inputs": words(stores, card, row), "left_out": material.left_out}, classes, one
+    return shared, classes, one
 
 
 def _fusion(job: Job, row: Fusion, files: Files) -> Runs:
     """What all runs of a fusion share, its classes, and how to make a run."""
-    if absent := [name for name in row.members if name not in files.members]:
-        raise ParamsError(f"dvc.yaml: the stage of {job.system} does not depend on the results of {', '.join(absent)}; add them")
     settings = _parsed(FusionSettings, job.settings, job)
-    folders = [files.members[name] for name in row.members]
-    records = [json.loads(present(folder / "run.json").read_text(encoding="utf-8")) for folder in folders]
-    members = Members.read(folders)
+    shared = _shared(files, row.members)
+    members = Members.read([files.members[name] for name in row.members])
 
-    def one(fold: int, seed: int, _state: Path) -> tuple[dict[str, Any], pd.DataFrame, None]:
+    def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         start = time.monotonic()
         predictions, weights = fuse(row, settings, members, fold, seed)
         record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": weights}
-        return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions, None
+        return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions
 
+    return shared, members.classes, one
+
+
+def _shared(files: Files, members: Sequence[str]) -> dict[str, Any]:
+    """What a system has of its members: their inputs, what they left out, and the classes that they tell apart."""
+    if absent := [name for name in members if name not in files.members]:
+        raise ParamsError(f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)}; add them")
+    records = [json.loads(present(files.members[name] / "run.json").read_text(encoding="utf-8")) for name in members]
     joined = {key: {name: value for record in records for name, value in record[key].items()} for key in ("inputs", "left_out")}
-    return {"classes": records[0]["classes"]} | joined, members.classes, one
+    return joined | {"classes": records[0]["classes"] if records else {}}
 
 
 def _system(job: Job) -> System | Fusion:
@@ -235,19 +256,30 @@ def _digest(job: Job, files: Files) -> str:
     return hashlib.sha256(json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _predictions(fitted: Fitted, part: str, examples: Examples, classes: Sequence[str], fold: int, seed: int) -> pd.DataFrame:
-    probabilities = predict(fitted.model, examples, fitted.device).softmax(dim=1).numpy()
+def _predictions(probabilities: np.ndarray, part: str, examples: Examples, classes: list[str], fold: int, seed: int) -> pd.DataFrame:
+    chosen: Sequence[np.ndarray]
+    truth: Sequence[np.ndarray]
+    if examples.labels.ndim == 1:  # one class each
+        chosen, truth = list(probabilities.argmax(axis=1)[:, None]), list(examples.labels[:, None])
+    else:
+        chosen, truth = [np.flatnonzero(row >= 0.5) for row in probabilities], [np.flatnonzero(row) for row in examples.labels]
     return pd.DataFrame(
         {
             "utterance_id": examples.ids,
             "fold": np.int32(fold),
             "seed": np.int32(seed),
             "split": part,
-            "labels": [[classes[i]] for i in examples.labels],
-            "predicted": [[classes[i]] for i in probabilities.argmax(axis=1)],
+            "labels": [[classes[k] for k in row] for row in truth],
+            "predicted": [[classes[k] for k in row] for row in chosen],
             "probabilities": list(probabilities),
         }
     )
+
+
+def _hidden(forward: Callable[[Batch], Tensor], examples: dict[str, Examples], device: torch.device) -> Iterator[tuple[str, np.ndarray]]:
+    """Hidden activations (n_classes, H) of every utterance of a fold, in the order of their ids."""
+    found = {key: row for part in examples.values() for key, row in zip(part.ids, predict(forward, part, device).numpy(), strict=True)}
+    return iter(sorted(found.items()))
 
 
 def _device(device: torch.device) -> str:

@@ -1,0 +1,87 @@
+"""What training minimises and dev is judged by: one class of several (cross-entropy), or each class present or absent.
+
+A *task* is what has a loss and an epoch of its own: single-label systems have one, multi-label systems one per class.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score, recall_score
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+
+class Objective(Protocol):
+    """What the loop asks; `score` is the name of what `scores` returns, in the history as ``dev_<score>``."""
+
+    score: str
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each task, summed over the batch: (B, K) and labels -> (tasks,)."""
+
+    def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
+        """Score of each task, higher is better: (N, K) and labels -> (tasks,)."""
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(N, K) -> (N, K)."""
+
+
+@dataclass(frozen=True)
+class SingleLabel:
+    """Labels (B,) are class indices; scored by weighted F1."""
+
+    score: str = "weighted_f1"
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy."""
+        return cross_entropy(logits, labels, reduction="sum")[None]
+
+    def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
+        """Weighted F1 of the likeliest class."""
+        return np.array([f1_score(labels, logits.argmax(dim=1).numpy(), average="weighted", zero_division=0)])
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax."""
+        return logits.softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """Labels (B, K) are 1 where a class is present; scored by the mean recall of present and absent (UAR).
+
+    Attributes:
+        weights: (2, K), of the losses of absent and present; 1: none.
+    """
+
+    weights: Tensor
+    score: str = "uar"
+
+    @classmethod
+    def of(cls, labels: np.ndarray, class_weights: bool) -> "MultiLabel":
+        """For train labels (N, K): without weights, or with w_i = n / (k n_i) of each class, k = 2 (class_weight_lstm section III.C).
+
+        What never occurs in train has weight 1.
+        """
+        present = labels.sum(axis=0)
+        counts = np.stack([len(labels) - present, present])
+        weights = np.divide(len(labels), 2 * counts, out=np.ones(counts.shape), where=counts > 0)
+        return cls(torch.tensor(weights if class_weights else np.ones(counts.shape), dtype=torch.float32))
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """L = alpha L1 + beta L2: binary cross-entropy, present and absent weighted."""
+        absent, present = self.weights.to(logits.device)
+        weights = torch.where(labels > 0, present, absent)
+        return binary_cross_entropy_with_logits(logits, labels, weights, reduction="none").sum(dim=0)
+
+    def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
+        """Mean recall over present and absent, where there are any."""
+        present, absent = labels > 0, logits.numpy() <= 0
+        sides = (present, ~absent), (~present, absent)
+        recalls = [recall_score(truth, predicted, average=None, zero_division=np.nan) for truth, predicted in sides]
+        return np.nanmean(recalls, axis=0)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Sigmoid."""
+        return logits.sigmoid()
