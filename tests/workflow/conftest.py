@@ -123,9 +123,11 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
         params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
-    for stage, rows in params["run"]["joint_cnn"].items():
-        if isinstance(rows, dict):
-            rows |= {"corpora": ["meld"], "systems": JOINT_CNN.get(stage, [])}
+    for paper in params["papers"]:
+        for stage, rows in params["run"][paper].items():
+            if isinstance(rows, dict) and paper != "weighted_late_fusion":
+                asked = JOINT_CNN.get(stage, []) if paper == "joint_cnn" else []
+                rows |= {"corpora": ["meld"] if asked else [], "systems": asked}
     params["run"]["joint_cnn"] |= {"protocols": ["clean"]}
     params["papers"]["joint_cnn"]["features"] = {"text": "bert", "speech": "is13"}
     params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]
