@@ -11,15 +11,16 @@ from merflow import artifacts, store
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
-    """A checkout whose params ask for one corpus, one system, one epoch and a random checkpoint of a few thousand weights."""
+    """A checkout whose params ask for one corpus, a few systems, one epoch and a random checkpoint of a few thousand weights."""
     checkout = real_checkout(tmp_path_factory.mktemp("small") / "checkout")
     path = checkout.path / "params.yaml"
-    fewer_features(path, ["meld"], bert=["bert"], audio=["mel"], face=["face"])
+    fewer_features(path, ["meld"], bert=["bert"], audio=["is13"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"]["shards"] = {"meld": 2}
     params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
-    params["papers"]["weighted_late_fusion"]["systems"]["text_bert_16"]["training"]["epochs"] = 1
+    for paper, system in (("weighted_late_fusion", "text_bert_16"), ("joint_cnn", "text_lstm"), ("joint_cnn", "speech_cnn")):
+        params["papers"][paper]["systems"][system]["training"]["epochs"] = 1
     path.write_text(yaml.safe_dump(params, sort_keys=False))
     checkout.snakemake()
     return checkout
@@ -31,7 +32,7 @@ def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
     assert set(splits["split"]) == {"train", "dev", "test"}
     features = store.read_features(small.path / "data/features/meld/bert.parquet")
     assert set(features) == set(utterances.loc[utterances["text"].notna(), "utterance_id"])
-    for feature, media, schema in (("mel", "audio", artifacts.AUDIO), ("face", "frames_every10", artifacts.FRAMES)):
+    for feature, media, schema in (("is13", "audio", artifacts.AUDIO), ("face", "frames_every10", artifacts.FRAMES)):
         decoded = store.read_parts(small.path / "data/media/meld" / media, schema, columns=["utterance_id"])
         assert set(store.read_features(small.path / f"data/features/meld/{feature}.parquet")) == set(decoded["utterance_id"])
     for protocol, seeds in (("as_published", {1}), ("clean", {1, 2})):
@@ -40,8 +41,11 @@ def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
         assert set(predictions["seed"]) == seeds
         test = set(splits.loc[splits["split"] == "test", "utterance_id"])
         assert set(predictions.loc[predictions["split"] == "test", "utterance_id"]) == test
+    fused = json.loads((small.path / "results/joint_cnn/unimodal_weighted/meld-clean/run.json").read_text())
+    assert set(fused["inputs"]) == {"text", "speech"}
+    assert all(sum(one["weights"].values()) == pytest.approx(1) for one in fused["runs"])
     scores = store.read_table(small.path / "results/scores.parquet", artifacts.SCORES)
-    assert {"text_bert_16", "majority", "chance"} <= set(scores["system"])
+    assert {"text_bert_16", "text_lstm", "speech_cnn", "unimodal_weighted", "majority", "chance"} <= set(scores["system"])
     assert set(scores["source"]) == {"demo"}
 
 
