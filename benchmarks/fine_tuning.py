@@ -20,14 +20,15 @@ from torch.utils.data import DataLoader
 
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
-from merflow.params import FineTuning
+from merflow.params import Training
 from merflow.training.batches import Examples
 from merflow.training.loop import fit
+from merflow.training.objectives import SingleLabel
 
 CLASSES = 7
 
 
-def plain(model: TextClassifier, train: Examples, dev: Examples, settings: FineTuning) -> None:
+def plain(model: TextClassifier, train: Examples, dev: Examples, settings: Training) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     model.train()
     for index in DataLoader(range(len(train)), settings.batch_size, shuffle=True, collate_fn=np.array):
@@ -52,19 +53,12 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder = arguments.checkpoint
-    settings = FineTuning(
-        batch_size=arguments.batch_size,
-        learning_rate=5e-5,
-        weight_decay=0.01,
-        epochs=1,
-        max_tokens=512,
-        pooling="mean",
-        dropout=0.1,
-        warmup=0.1,
+    settings = Training(
+        batch_size=arguments.batch_size, learning_rate=5e-5, weight_decay=0.01, epochs=1, schedule="linear", warmup=0.1, patience=None
     )
-    build = lambda: TextClassifier(folder, CLASSES, settings.pooling, settings.dropout)
+    build = lambda: TextClassifier({}, CLASSES, checkpoint=folder, pooling="mean", dropout=0.1)
     texts = sentences(arguments.utterances + arguments.utterances // 10)
-    tokens = Tokenizer(folder)(texts, settings.max_tokens)[0]
+    tokens = Tokenizer(folder)(texts, 512)[0]
     labels = np.random.default_rng(1).integers(0, CLASSES, len(texts))
     ids = [str(i) for i in range(len(texts))]
     n = arguments.utterances
@@ -78,7 +72,7 @@ def main() -> None:
             plain(model, train, dev, settings)
             seconds["plain"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            fit(build, train, dev, settings, "dev", 1, "fp32", Path(scratch) / f"{turn}.pt")
+            fit(build, train, dev, settings, SingleLabel(), "dev", 1, "fp32", Path(scratch) / f"{turn}.pt")
             seconds["merflow"].append(time.perf_counter() - start)
     for name, times in seconds.items():
         print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
