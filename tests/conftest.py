@@ -10,10 +10,11 @@ import pytest
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
-from merflow.store import write_table
+from merflow.store import read_metadata, read_table, write_table
 
-MELD = CLASSES["meld"]
+MELD, MOSEI = CLASSES["meld"], CLASSES["mosei"]
 SHARES = np.array([0.47, 0.17, 0.12, 0.12, 0.07, 0.03, 0.02])
+PRESENT = np.array([0.6, 0.3, 0.25, 0.1, 0.2, 0.1])  # happy is present more often than not; many utterances have no emotion
 
 
 def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo") -> Path:
@@ -85,3 +86,53 @@ def make_result(tmp_path: Path) -> Callable[..., Path]:
         return system_result(tmp_path, corpus, system, protocol, seeds, skill, **more)
 
     return make
+
+
+@pytest.fixture
+def make_mosei(make_corpus: Callable[..., Path]) -> Callable[..., Path]:
+    """As `make_corpus`, with any of six emotions, or none, per utterance."""
+
+    def make(**changes: str | int) -> Path:
+        path = make_corpus(name="mosei", **changes) / "utterances.parquet"
+        rows, about = read_table(path, artifacts.UTTERANCES), read_metadata(path, artifacts.UTTERANCES)
+        rows["labels"] = names_of(np.random.default_rng(8).random((len(rows), 6)) < PRESENT)
+        write_table(path, rows, artifacts.UTTERANCES, about)
+        return path.parent
+
+    return make
+
+
+@pytest.fixture
+def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
+    """Predictions that know each emotion of an utterance with probability `skill` and guess otherwise."""
+
+    def make(corpus: Path, system: str = "language", seeds: tuple[int, ...] = (1, 2), skill: float = 0.5, source: str = "demo") -> Path:
+        utterances = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
+        splits = read_table(corpus / "splits.parquet", artifacts.SPLITS).query("split != 'train'")
+        tables = []
+        for seed in seeds:
+            rng = np.random.default_rng([seed, *system.encode()])
+            rows = splits.merge(utterances[["utterance_id", "labels"]], on="utterance_id")
+            true = np.array([np.isin(MOSEI, list(labels)) for labels in rows["labels"]])
+            found = np.where(rng.random(true.shape) < skill, true, rng.random(true.shape) < PRESENT)
+            probabilities = np.where(found, 0.5, 0) + rng.uniform(0, 0.49, true.shape)
+            tables.append(rows.assign(seed=seed, predicted=names_of(found), probabilities=list(probabilities.astype("float32"))))
+        folder = tmp_path / "results" / "class_weight_lstm" / system / f"{corpus.name}-clean"
+        table = pd.concat(tables)[artifacts.PREDICTIONS.names]
+        write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)})
+        run = {"paper": "class_weight_lstm", "system": system, "corpus": corpus.name, "source": source, "protocol": "clean"}
+        run |= {"scheme": "official", "classes": {name: name for name in MOSEI}}
+        run |= {"inputs": {"language": "glove_aligned"}, "left_out": {"language": []}}
+        history = [{"epoch": e, "train_loss": 1 / e, "dev_loss": 1 / e, "dev_uar": 0.5, "tasks": {"dev_uar": [0.5] * 6}} for e in (1, 2)]
+        about = {"history": history, "wall_s": 1.0, "device": "cpu"}
+        pairs = table[["fold", "seed"]].drop_duplicates().sort_values(["fold", "seed"]).to_numpy().tolist()
+        run |= {"runs": [{"fold": fold, "seed": seed, "selected_epoch": [1, 2, 3, 4, 5, seed], **about} for fold, seed in pairs]}
+        (folder / "run.json").write_text(json.dumps(run))
+        return folder
+
+    return make
+
+
+def names_of(present: np.ndarray) -> list[list[str]]:
+    """Which emotions are present: (N, 6) -> N lists of names."""
+    return [[name for name, there in zip(MOSEI, row, strict=True) if there] for row in present]

@@ -17,6 +17,7 @@ TABLE = Table(
 def test_numbers_are_rounded_once_at_the_end():
     assert (percent(0.6204), percent(0.34, 0), percent(math.nan)) == ("62.04", "34", "–")
     assert (points(-0.0106), points(0.0106), points(math.nan)) == ("−1.06", "+1.06", "–")
+    assert [points(value) for value in (-4e-5, -1e-17, -0.0, 0.0, 4e-5, -6e-5)] == ["0.00"] * 5 + ["−0.01"]
     assert (p_value(0.04), p_value(0.0004), p_value(math.nan)) == ("0.040", "< 0.001", "–")
     assert (spread(0.5, 0.01), spread(0.5, math.nan)) == ("50.00 ± 1.00", "50.00")
     assert (interval(0.4, 0.6), interval(-0.01, 0.02, points), interval(math.nan, math.nan)) == ("[40.00, 60.00]", "[−1.00, +2.00]", "–")

@@ -82,8 +82,11 @@ def percent(share: float, decimals: int = 2) -> str:
 
 
 def points(difference: float) -> str:
-    """Difference of two shares in percentage points, with its sign."""
-    return NOTHING if math.isnan(difference) else f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
+    """Difference of two shares in percentage points, with its sign; what rounds to 0 has none."""
+    if math.isnan(difference):
+        return NOTHING
+    shown = f"{100 * difference:+.2f}"
+    return shown.replace("-", "\N{MINUS SIGN}") if float(shown) else shown[1:]
 
 
 def p_value(p: float) -> str:
