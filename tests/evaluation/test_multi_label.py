@@ -172,7 +172,12 @@ def test_baselines_are_per_emotion_and_see_the_train_split_of_each_fold(tmp_path
     assert values(table, "majority").to_dict() == pytest.approx(expected(true, top))
     right = np.where(true, share, 1 - share).mean(axis=0)
     assert [values(table, "chance")["accuracy", e] for e in MOSEI] == pytest.approx(right)
-    assert set(values(table, "chance", "n")) == {len(true)}
+    negative = values(table, "all_negative")
+    assert negative.to_dict() == pytest.approx(expected(true, np.zeros_like(true)))
+    assert negative["accuracy", "fear"] == 1 - true[:, 5].mean() and negative["positive_f1", "mean"] == 0
+    assert set(negative["uar"]) == {0.5}
+    for name in ("chance", "all_negative"):
+        assert set(values(table, name, "n")) == {len(true)}
 
 
 def test_differences_are_paired_per_emotion_on_common_utterances(tmp_path, make_mosei, make_mosei_result):

@@ -10,6 +10,7 @@ import pytest
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS, VERSUS, names, names_binary
+from merflow.evaluation.tasks import task_of
 from merflow.store import write_table
 
 Figures = Mapping[str, float | Mapping[str, float]]
@@ -34,10 +35,11 @@ def scores_frame(
     scored = names_binary(classes) if corpus in MULTI_LABEL else names(classes)
     shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol, "classes": len(classes), "split": "test", "n": 100}
     values = {system: [_value(figures, *key) for key in scored] for system, figures in systems.items()}
-    values |= {name: [0.1] * len(scored) for name in ("majority", "chance")}
+    baselines = task_of(corpus, classes).baselines
+    values |= {name: [0.1] * len(scored) for name in baselines}
     rows = []
     for system, figures in values.items():
-        about = {**shared, "system": system, "inputs": None if system in ("majority", "chance") else f"features of {system}"}
+        about = {**shared, "system": system, "inputs": None if system in baselines else f"features of {system}"}
         for (metric, name), value in zip(scored, figures, strict=True):
             row = {**about, "metric": metric, "class": name, "value": value}
             rows.append({**row, "std": 0.0, "low": value - width, "high": value + width})

@@ -4,11 +4,11 @@ Rows of results/scores.parquet for each system, corpus, protocol and split (dev,
   fold f, seed s        one run
   fold null, seed s     predictions of all folds pooled
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
-Rows of the last kind stand for the systems ``majority`` and ``chance`` too, on every utterance in scope, and for each pair of
-systems on test as ``<first> - <second>``: the difference of their means with its paired interval and test, on the utterances
-that both predicted. Where several classes may be present at once, a metric has a row per class and one, without a class, for
-their mean. One row per network that a run trained comes from its run.json, not from predictions: the epoch that was scored
-(metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
+Rows of the last kind stand for the trivial baselines too (merflow.evaluation.baselines), on every utterance in scope, and for
+each pair of systems on test as ``<first> - <second>``: the difference of their means with its paired interval and test, on the
+utterances that both predicted. Where several classes may be present at once, a metric has a row per class and one, without a
+class, for their mean. One row per network that a run trained comes from its run.json, not from predictions: the epoch that was
+scored (metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -119,8 +119,8 @@ def _baseline_rows(result: Result, corpus: Prepared, evaluation: Evaluation) -> 
     task = result.task
     scope = corpus.scope(result.run["scheme"], result.run["classes"], task)
     train = scope[scope["split"] == "train"]
-    for name, baseline in BASELINES.items():
-        shares = {fold: baseline(task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
+    for name in task.baselines:
+        shares = {fold: BASELINES[name](task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
         for split, rows in scope[scope["split"] != "train"].groupby("split"):
             predicted = np.stack([shares[fold] for fold in rows["fold"]])
             counts = tally(rows["dialogue_id"], np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)

@@ -27,6 +27,7 @@ class Task(ABC):
     classes: tuple[str, ...]
     labels: ClassVar[str]  #: how many classes an answer has
     rule: ClassVar[str]  #: how an answer follows from the probabilities
+    baselines: ClassVar[tuple[str, ...]]  #: names in merflow.evaluation.baselines
 
     @property
     @abstractmethod
@@ -73,6 +74,7 @@ class MultiClass(Task):
 
     labels = "exactly one"
     rule = "the most probable class"
+    baselines = ("majority", "chance")
 
     @property
     def one_hot(self) -> np.ndarray:
@@ -112,6 +114,7 @@ class MultiLabel(Task):
 
     labels = "any, or none,"
     rule = "the classes of probability 0.5 or more"
+    baselines = ("majority", "chance", "all_negative")
 
     @property
     def one_hot(self) -> np.ndarray:

@@ -32,6 +32,10 @@ HEADERS = {
 }
 #: Ending of a system's name: ours, the same system without the class weights of the paper.
 UNWEIGHTED = "_unweighted"
+#: Of the baseline all_negative.
+NEGATIVE = (
+    "All-negative: no emotion is ever predicted; where they are rare, its accuracy and weighted F1 are high, UAR 50, F1 of present 0."
+)
 #: Columns of scores.parquet that a figure consists of, by the ending that they get in the CSV of a table.
 FIGURE = {"": "value", "_std": "std", "_low": "low", "_high": "high"}
 NAN = float("nan")

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from merflow.evaluation.baselines import BASELINES
-from merflow.tables.comparison import HEADERS, NAN, UNWEIGHTED, Comparison, ours_column, printed_cell, printed_column
+from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, UNWEIGHTED, Comparison, ours_column, printed_cell, printed_column
 from merflow.tables.render import NOTHING, Column, Table, interval, number, p_value, plain, points, words
 from merflow.tables.reported import MISSING, remarks_of
 
@@ -68,7 +68,7 @@ def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[st
     title = f"Table {name} of the paper, {plain(protocol)}"
     notes = ["Ours: mean ± standard deviation over seeds.", *([WEIGHTS] if unweighted else [])]
     if set(others) & set(BASELINES):
-        notes.append("Majority and chance see the train part only, of each emotion by itself: the majority of a rare one is absent.")
+        notes += ["Majority and chance see the train part only, of each emotion by itself: the majority of a rare one is absent.", NEGATIVE]
     notes += [*_inputs(view, [*printed, *others], protocol), *_remarks(lines)]
     caption = "Test part, in percent; in parentheses what the paper's measure is in our names."
     return view.table(f"table-{name}-{protocol}", title, caption, pd.DataFrame(rows), columns, notes)

@@ -11,6 +11,7 @@ from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
 from merflow.tables.comparison import (
     HEADERS,
     NAN,
+    NEGATIVE,
     Comparison,
     closing_columns,
     note_column,
@@ -81,6 +82,7 @@ def test(view: Comparison) -> Table:
     main = HEADERS[view.main]
     notes = [f"Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean {main} over dialogues."]
     notes += ["n: utterances scored, the same for every seed.", "Majority and chance see the classes of the train split only."]
+    notes += [NEGATIVE] if view.multi_label else []
     if not view.extra:
         notes += ["Printed rows stand in the paper's order.", f"Difference: our {main} minus the printed one, in points."]
     caption = f"In percent{_averaged(view)}: {'' if view.extra else 'printed, and '}ours under each protocol."

@@ -165,7 +165,7 @@ def _left_out(found: Sequence[Result]) -> Table:
             if ids:
                 rows.append(_about(result) | {"input": name, "utterances": len(ids), "first": min(ids)})
     columns = [*ABOUT, words("input", "input"), number("utterances", "utterances"), words("first", "first")]
-    caption = "Utterances in scope that lack an input: no prediction, no score. Majority and chance are scored on them too."
+    caption = "Utterances in scope that lack an input: no prediction, no score. The trivial baselines are scored on them too."
     return Table("not-scored", "Not scored.", caption, pd.DataFrame(rows), tuple(columns))
 
 
