@@ -101,10 +101,33 @@ def test_defects_of_labels_times_and_folds(root: Path) -> None:
     assert rows.loc["aaa[1]", "labels"] == [] and rows["official_split"].isna()["aaa[1]"]
     assert rows["official_split"].isna()["zzz[0]"]
     found = defects(corpus)
+    details = {(defect.utterance_id, defect.kind): (defect.detail, defect.action) for defect in corpus.defects}
+    assert details["aaa[0]", "label out of range"] == ("intensities from 0.00 to 4.00, not 0 to 3", "set to 0 or 3")
+    assert details["aaa[1]", "no label"] == ("an emotion is not a number", "not labelled, in no split")
+    assert details["zzz[0]", "no fold"] == ("video zzz is in no official fold", "in no split")
     assert found["aaa[0]"] == ["label out of range", "negative start", "no text"]
     assert found["aaa[1]"] == ["no label"]
     assert found["aaa[2]"] == ["zero or negative span", "no text"]
     assert found["zzz[0]"] == ["no fold", "no text"]
+
+
+@pytest.mark.parametrize(
+    ("intensity", "labels", "kinds"),
+    [
+        (3.0, ["sad"], []),
+        (3.01, ["sad"], ["label out of range"]),
+        (-0.5, [], ["label out of range"]),
+        (np.inf, [], ["no label"]),
+        (-np.inf, [], ["no label"]),
+    ],
+)
+def test_an_emotion_is_present_from_above_0_to_3(root: Path, intensity: float, labels: list[str], kinds: list[str]) -> None:
+    relabel(root, "-b_B", [label(sad=intensity)], [[0.0, 1.0]])
+    corpus = mosei.read_utterances(root)
+    row = corpus.utterances.set_index("utterance_id").loc["-b_B[0]"]
+    assert row["labels"] == labels
+    assert pd.isna(row["official_split"]) if kinds == ["no label"] else row["official_split"] == "dev"
+    assert defects(corpus).get("-b_B[0]", []) == kinds
 
 
 def test_clips_and_spans_beyond_them(root: Path) -> None:
@@ -192,15 +215,52 @@ def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None
     assert "video aaa" in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("intervals", "message"),
+    [
+        (np.zeros((2, 3)), r"intervals has shape \(2, 3\), expected \(n, 2\)"),
+        (np.zeros(2), r"intervals has shape \(2,\), expected \(n, 2\)"),
+        (np.zeros((3, 2)), "2 features for 3 intervals"),
+        (np.array([[0, 1], [1, np.nan]]), "intervals hold values that are no times"),
+        (np.array([[-np.inf, 1], [1, 2]]), "intervals hold values that are no times"),
+        (np.full((2, 2), b"x"), "intervals holds .*, expected number"),
+        (None, "no array intervals"),
+    ],
+)
+def test_intervals_that_do_not_say_when_are_refused(root: Path, intervals: np.ndarray | None, message: str) -> None:
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
+        del file["All Labels/data/aaa/intervals"]
+        if intervals is not None:
+            file["All Labels/data/aaa/intervals"] = intervals
+    with pytest.raises(CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: {message}$"):
+        mosei.read_utterances(root)
+
+
 def test_a_file_that_is_no_sequence_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csd"
     path.write_bytes(b"<html>not found</html>" * 50)
     with pytest.raises(CorpusError, match="not a readable HDF5 file"):
         read_sequences(path, 7, "number")
-    with h5py.File(path, "w") as file:
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([], "found 0; not a computational sequence"),
+        (["data/aaa"], "found 0; not a computational sequence"),  # no root around it
+        (["All Labels/metadata"], "found 0; not a computational sequence"),
+        (["All Labels/data/aaa", "words/data/aaa"], "found 2; not a computational sequence"),
+        (["All Labels/data"], "no videos in it; get it again"),
+        (["All Labels/data/aaa"], "video aaa: no array features"),
+    ],
+)
+def test_a_file_without_its_one_root_is_refused(root: Path, groups: list[str], message: str) -> None:
+    with h5py.File(root / "CMU_MOSEI_Labels.csd", "w") as file:
         file["x"] = 1
-    with pytest.raises(CorpusError, match="found 0; not a computational sequence"):
-        read_sequences(path, 7, "number")
+        for name in groups:
+            file.create_group(name)
+    with pytest.raises(CorpusError, match=f"CMU_MOSEI_Labels.csd: .*{message}$"):
+        mosei.read_utterances(root)
 
 
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")

@@ -93,6 +93,43 @@ def test_another_file_or_width_is_an_error(corpus):
         Spoken(raw, utterances, PARAMS)
 
 
+@pytest.mark.parametrize(
+    ("intervals", "message"),
+    [
+        (np.zeros((8, 3)), r"intervals has shape \(8, 3\), expected \(n, 2\)"),
+        (np.zeros((7, 2)), "8 features for 7 intervals"),
+        (np.full((8, 2), np.nan), "intervals hold values that are no times"),
+    ],
+)
+def test_intervals_that_do_not_say_when_are_refused(corpus, intervals, message):
+    raw, utterances = corpus
+    with h5py.File(raw / "frames.csd", "a") as file:
+        del file["name/data/a/intervals"]
+        file["name/data/a/intervals"] = intervals
+    with pytest.raises(CorpusError, match=f"frames.csd: video a: {message}$"):
+        Spoken(raw, utterances, PARAMS).read(["a[0]"])
+
+
+def test_sequences_of_other_rates_and_lengths_give_the_same_rows(corpus):
+    """The second has frames of another length and ends before the words do: what it lacks is counted, no row is missing."""
+    raw, utterances = corpus
+    times = np.array([[0, 0.4], [0.4, 0.8]])
+    write_csd(raw / "other.csd", {"a": (np.ones((2, 5), np.float16), times)})
+    sources = [Spoken(raw, utterances, params) for params in (PARAMS, AlignedFeatures(file="other.csd", dim=5))]
+    assert sources[0].ids == sources[1].ids == ["a[0]", "a[1]"]
+    frames, other = (list(extract([source.read(source.ids)], PARAMS, None)) for source in sources)
+    assert [row.shape for row in (frames[0], frames[1].values)] == [(2, 3), (2, 3)]
+    assert [row.shape for row in (other[0], other[1].values)] == [(2, 5), (2, 5)]
+    assert (other[1].kind, other[1].detail) == ("words without frames", "2 of 2")
+
+
+def test_a_word_without_length_or_that_ends_before_it_starts_has_no_frames():
+    item = Item(np.ones((2, 3)), np.array([[0, 1.0], [1, 2]]), np.array([[0.5, 0.5], [1.5, 0.5], [0, 1]]))
+    (row,) = extract([[item]], PARAMS, None)
+    assert row.values[:, 0].tolist() == [0, 0, 1]
+    assert (row.kind, row.detail) == ("words without frames", "2 of 3")
+
+
 def test_an_array_beyond_the_bound_is_refused_before_it_is_read(corpus):
     raw, utterances = corpus
     with h5py.File(raw / "frames.csd", "a") as file:

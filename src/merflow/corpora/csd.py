@@ -69,8 +69,11 @@ class Reader:
     def read(self, video: str) -> Sequence:
         """The sequence of one of `videos`.
 
+        Features that are not finite pass: who takes them says what they count for.
+
         Raises:
-            CorpusError: another structure, shape or type than expected; names the video.
+            CorpusError: another structure, shape or type than expected, not one interval for each row of features, or an interval that
+                is no time; names the video.
         """
         where = f"{self._path}: video {video}"
         with self._one_line():

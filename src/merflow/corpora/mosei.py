@@ -58,6 +58,13 @@ SAME_S = 0.1  # a transcript line belongs to the segment whose start and end it 
 def read_utterances(root: Path) -> Corpus:
     """Read labels, folds, text and, where they are, videos below `root`.
 
+    An emotion is present where its intensity is above 0. What is wrong with a segment is a defect, one for each:
+
+    - An intensity outside [0, 3] is set to 0 or 3; one that is no number leaves the segment without label and in no split.
+    - The segments of a video in no official fold are in no split.
+    - A start below 0 is 0. A segment that does not end after its start has no clip, and keeps its text.
+    - A segment without a transcript line and without a word in its time has no text, and keeps its labels.
+
     Raises:
         CorpusError: labels or folds are missing, or a file is not what its layout says.
     """

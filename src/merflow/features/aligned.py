@@ -3,7 +3,8 @@
 class_weight_lstm section 3 (COVAREP, Facet, word vectors of CMU-MOSEI). As CMU-MultimodalSDK's ``align`` does with a mean, every
 frame whose interval overlaps the word's by more than 10 microseconds counts once, however long the overlap; as its ``impute``
 does, a word without frames is zeros. The words are those of CMU_MOSEI_TimestampedWords.csd whose middle lies in the
-utterance, so all sequences of an utterance have the same rows, and a pause has none.
+utterance, so all sequences of an utterance have the same rows, whatever their rates and lengths, and a pause has none. An
+utterance without words, or whose video is not in the sequence, is not in the store: a defect.
 """
 
 from collections import Counter
