@@ -180,6 +180,22 @@ def test_baselines_are_per_emotion_and_see_the_train_split_of_each_fold(tmp_path
         assert set(values(table, name, "n")) == {len(true)}
 
 
+def test_shares_of_the_corpus_are_of_every_utterance_of_a_part(tmp_path, make_mosei, make_mosei_result):
+    corpus = make_mosei()
+    folder = make_mosei_result(corpus)
+    altered.leave_out(folder, ["test_dia22_utt1", "train_dia0_utt0"], "language")
+    table = scored(tmp_path, [folder, make_mosei_result(corpus, "visual")], corpus)
+    utterances = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
+    for split, part in utterances.groupby("official_split"):
+        share = present(part["labels"]).mean(axis=0)
+        wanted = {("present_share", name): share[e] for e, name in enumerate(MOSEI)}
+        wanted |= {("absent_share", name): 1 - share[e] for e, name in enumerate(MOSEI)}
+        assert values(table, "corpus", split=split).to_dict() == pytest.approx(wanted)
+        assert set(values(table, "corpus", "n", split)) == {len(part)}
+    rows = table[table["system"] == "corpus"]
+    assert len(rows) == 3 * 6 * 2 and rows[["fold", "seed", "inputs", "std", "low", "high", "p"]].isna().all(axis=None)
+
+
 def test_differences_are_paired_per_emotion_on_common_utterances(tmp_path, make_mosei, make_mosei_result):
     corpus = make_mosei()
     first, second = make_mosei_result(corpus, "acoustic", skill=0.1), make_mosei_result(corpus, "language", (1, 2, 3), skill=0.95)

@@ -1,7 +1,7 @@
 """Scores made by hand: every figure is a literal of its test."""
 
 from collections.abc import Callable, Mapping
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import pandas as pd
@@ -9,11 +9,12 @@ import pytest
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
-from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS, VERSUS, names, names_binary
+from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, CORPUS, METRICS, PAIR_METRICS, VERSUS, names, names_binary
 from merflow.evaluation.tasks import task_of
 from merflow.store import write_table
 
 Figures = Mapping[str, float | Mapping[str, float]]
+SIZES = {"train": 300, "dev": 50, "test": 100}  # utterances
 REPORTED = Path(__file__).parents[2] / "reported"
 
 
@@ -25,11 +26,12 @@ def scores_frame(
     source: str = "official",
     width: float = 0.02,
     classes: tuple[str, ...] | None = None,
+    present: Mapping[str, float] = {"train": 0.25, "dev": 0.25, "test": 0.2},
 ) -> pd.DataFrame:
     """Rows of scores.parquet: two seeds that agree, intervals of ± `width`, paired ones too, with p = 0.04.
 
     `systems`: of each its figures, by metric (one for all classes or pairs of classes), or by "metric class"; ``all`` stands for every
-    metric that is not named.
+    metric that is not named. `present`: share of a part in which each emotion is, where there may be several.
     """
     classes = classes or CLASSES[corpus]
     scored = names_binary(classes) if corpus in MULTI_LABEL else names(classes)
@@ -50,6 +52,10 @@ def scores_frame(
         for (metric, name), a, b in zip(scored, values[first], values[second], strict=True):
             row = {**about, "metric": metric, "class": name, "value": a - b}
             rows.append({**row, "low": a - b - width, "high": a - b + width, "p": 0.04})
+    if corpus in MULTI_LABEL:
+        for (split, share), name in product(present.items(), classes):
+            about = {**shared, "system": CORPUS, "split": split, "n": SIZES[split], "class": name}
+            rows += [{**about, "metric": metric, "value": value} for metric, value in zip(BALANCE, (1 - share, share), strict=True)]
     frame = pd.DataFrame(rows, columns=artifacts.SCORES.names)
     return frame.astype({"fold": "Int32", "seed": "Int32"})
 

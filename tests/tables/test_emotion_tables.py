@@ -4,10 +4,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from merflow import artifacts
 from merflow.tables.compare import build
+from merflow.tables.comparison import Comparison
+from merflow.tables.emotion_tables import balance
+from merflow.tables.reported import load
 
 REPORTED = Path(__file__).parents[2] / "reported"
 ROWS = ["Happy", "Angry", "Sad", "Fear", "Disgust", "Surprise", "Average"]
+HEADS = [f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")]
 SYSTEMS = {
     "acoustic": {"all": 0.6, "uar": 0.62, "uar anger": 0.7, "positive_f1 fear": 0.25},
     "acoustic_unweighted": {"all": 0.58, "uar anger": 0.5},
@@ -82,14 +87,47 @@ def test_without_systems_without_weights_there_is_no_effect(built):
     assert not (folder / "mosei-table-III-clean.md").exists()
 
 
-def test_class_balance_stands_as_printed(built):
+def test_class_balance_stands_beside_ours(built):
     folder, read = built()
-    assert read("table-I")["label"].tolist() == ROWS[:-1]
-    lines = (folder / "mosei-table-I.md").read_text().splitlines()
-    columns = [f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")]
-    assert header(folder / "mosei-table-I.md") == f"| row | {' | '.join(f'{name}: printed | {name}: ours' for name in columns)} |"
-    ours = "not computed here"
-    assert f"| Happy | 53.3 | {ours} | 46.7 | {ours} | 52.2 | {ours} | 47.8 | {ours} |" in lines
+    table = read("table-I").set_index("label")
+    assert table.index.tolist() == ROWS[:-1]
+    figures = table.loc["Happy", [f"{head}_clean{ending}" for head in HEADS for ending in ("", "_difference")]]
+    expected = [(ours, ours - printed) for ours, printed in ((0.25, 0.533), (0.75, 0.467), (0.2, 0.522), (0.8, 0.478))]
+    assert figures.tolist() == pytest.approx([value for both in expected for value in both])
+    text = (folder / "mosei-table-I.md").read_text()
+    groups = [f"{head}: {column}" for head in HEADS for column in ("printed", "ours", "difference")]
+    assert header(folder / "mosei-table-I.md") == f"| row | {' | '.join(groups)} |"
+    assert "| Fear | 8.6 | 25.00 | +16.40 | 91.4 | 75.00 | −16.40 | 6.9 | 20.00 | +13.10 | 93.1 | 80.00 | −13.10 |" in text
+    assert "\n- Ours: n = 300 in train, 100 in test; utterances without an emotion count.\n" in text
+
+
+def test_class_balance_of_a_demo_corpus_is_never_subtracted(built):
+    table = built(source="demo")[1]("table-I")
+    assert (table[[f"{head}_clean" for head in HEADS]] == [0.25, 0.75, 0.2, 0.8]).all(axis=None)
+    assert table[[f"{head}_clean_difference" for head in HEADS]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("share", "endings"), [(0.2, [""]), (0.1, [", as published", ", clean"])])
+def test_protocols_with_the_same_parts_share_a_column(built, make_scores, share, endings):
+    present = {"train": 0.25, "dev": 0.25, "test": share}
+    other = make_scores(SYSTEMS, "class_weight_lstm", "mosei", "as_published", present=present)
+    heads = header(built(more=[other])[0] / "mosei-table-I.md").strip("| ").split(" | ")
+    ours = [f"{column}{ending}" for ending in endings for column in ("ours", "difference")]
+    assert heads[1:] == [f"{head}: {column}" for head in HEADS for column in ("printed", *ours)]
+
+
+def test_without_scores_the_printed_balance_stands_alone():
+    none = pd.DataFrame(columns=artifacts.SCORES.names)
+    (table,) = balance(Comparison("class_weight_lstm", "mosei", load(REPORTED, "class_weight_lstm"), none, 0.95))
+    assert [column.header for column in table.columns] == ["row", *["printed"] * 4] and len(table.frame) == 6
+
+
+def test_the_corpus_is_no_system(built):
+    folder, _ = built()
+    for path in folder.glob("*.csv"):
+        frame = pd.read_csv(path)
+        assert not any("corpus" in name for name in frame.columns), path
+        assert "corpus" not in set(frame.get("system", [])), path
 
 
 def test_the_index_has_them_first(built):

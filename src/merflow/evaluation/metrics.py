@@ -18,6 +18,8 @@ import numpy as np
 
 Metric = Callable[[np.ndarray], np.ndarray]
 VERSUS = " - "  # between the names of two systems: the score of the first minus that of the second
+CORPUS = "corpus"  # in place of a system: shares of the labels themselves
+BALANCE = ("absent_share", "present_share")  # of a class, where several may be present at once: of the utterances of a part
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -6,9 +6,12 @@ Rows of results/scores.parquet for each system, corpus, protocol and split (dev,
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
 Rows of the last kind stand for the trivial baselines too (merflow.evaluation.baselines), on every utterance in scope, and for
 each pair of systems on test as ``<first> - <second>``: the difference of their means with its paired interval and test, on the
-utterances that both predicted. Where several classes may be present at once, a metric has a row per class and one, without a
-class, for their mean. One row per network that a run trained comes from its run.json, not from predictions: the epoch that was
-scored (metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
+utterances that both predicted. One row per network that a run trained comes from its run.json, not from predictions: the epoch
+that was scored (metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
+
+Where several classes may be present at once, a metric has a row per class and one, without a class, for their mean. There, rows
+of the "system" ``corpus`` say in which share of the train, dev and test part (of all folds together) each class is present, and
+in which absent; they come from the corpus and its split alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +26,7 @@ from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.intervals import paired_difference, pool, seed_mean
-from merflow.evaluation.metrics import VERSUS
+from merflow.evaluation.metrics import CORPUS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, read_result, tally
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
@@ -57,7 +60,9 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         for result in members:
             rows += _system_rows(result, evaluation)
-        rows += _baseline_rows(members[0], corpora[corpus], evaluation)
+        scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
+        rows += _corpus_rows(members[0], scope)
+        rows += _baseline_rows(members[0], scope, evaluation)
         rows += _difference_rows(members, evaluation)
     table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
     order = ["paper", "corpus", "protocol", "system", "split", "fold", "seed"]
@@ -114,10 +119,17 @@ def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluatio
     return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
 
 
-def _baseline_rows(result: Result, corpus: Prepared, evaluation: Evaluation) -> Iterator[Row]:
+def _corpus_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
+    """How the classes are shared among the utterances in scope of `result`, from the corpus and its split alone."""
+    for split, rows in scope.groupby("split"):
+        about = _about(result, system=CORPUS, inputs=None, split=split, n=len(rows))
+        for (metric, name), share in result.task.balance(rows["true"].to_numpy()).items():
+            yield {**about, "metric": metric, "class": name, "value": share}
+
+
+def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) -> Iterator[Row]:
     """Baselines on every utterance that is in scope of `result`, also where it lacks an input; fitted on each fold's train split."""
     task = result.task
-    scope = corpus.scope(result.run["scheme"], result.run["classes"], task)
     train = scope[scope["split"] == "train"]
     for name in task.baselines:
         shares = {fold: BASELINES[name](task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}

@@ -60,6 +60,10 @@ class Task(ABC):
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """Whether each of `codes` (N,) follows from its probabilities (N, classes), but for rounding: (N,)."""
 
+    def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
+        """Metric and class -> share of `codes` (N,) that it describes; empty where exactly one class is present."""
+        return {}
+
     def encode(self, answers: pd.Series) -> np.ndarray:
         """Code of each list of classes: (N,)."""
         return np.array([self.code(answer) for answer in answers], dtype=np.int64)
@@ -135,6 +139,11 @@ class MultiLabel(Task):
     def trained(self) -> tuple[str | None, ...]:
         """One network per class."""
         return self.classes
+
+    def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
+        """`metrics.BALANCE` of each class."""
+        shares = self.one_hot[codes].mean(axis=0)
+        return {(metric, name): float(shares[e, k]) for e, name in enumerate(self.classes) for k, metric in enumerate(metrics.BALANCE)}
 
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """Any number of labels."""

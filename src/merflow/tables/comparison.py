@@ -9,9 +9,9 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
+from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CORPUS, VERSUS
 from merflow.tables.render import NOTHING, Column, Table, number, percent, spread, words
-from merflow.tables.reported import BALANCE, MISSING, PER_CLASS, SCORES, remarks_of
+from merflow.tables.reported import MISSING, PER_CLASS, SCORES, remarks_of
 
 #: Systems of a paper that have no code yet, with the reason that their rows give.
 NOT_BUILT = {
@@ -60,6 +60,7 @@ class Comparison:
         printed: scores that tables of the paper print on the corpus.
         balance: what they print of the corpus itself, the shares of its classes.
         extra: the corpus is not in the paper.
+        shares: ours of the classes of the corpus; train, dev and test.
         means: ours over all seeds, baselines included; test and dev.
         differences: ours of pairs of systems.
         runs: ours of single seeds.
@@ -86,7 +87,8 @@ class Comparison:
         self.extra = corpus not in set(printed["corpus"])
         pair = ours["system"].str.contains(VERSUS, regex=False)
         self.runs = ours[ours["seed"].notna()].astype({"seed": "int64"})
-        self.means, self.differences = ours[ours["seed"].isna() & ~pair], ours[pair]
+        self.shares, self.differences = ours[ours["system"] == CORPUS], ours[pair]
+        self.means = ours[ours["seed"].isna() & ~pair & (ours["system"] != CORPUS)]
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
         found = set(ours["protocol"])
         self.protocols = [*(name for name in PROTOCOLS if name in found), *sorted(found - set(PROTOCOLS))]

@@ -6,14 +6,15 @@ answer that is always "absent" leaves at 0 while its accuracy is high; beside th
 and the trivial baselines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from merflow.evaluation.baselines import BASELINES
+from merflow.evaluation.metrics import CORPUS
 from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, UNWEIGHTED, Comparison, ours_column, printed_cell, printed_column
-from merflow.tables.render import NOTHING, Column, Table, interval, number, p_value, plain, points, words
+from merflow.tables.render import NOTHING, Column, Table, interval, number, p_value, percent, plain, points, words
 from merflow.tables.reported import MISSING, remarks_of
 
 PRESENT = "positive_f1"
@@ -24,7 +25,8 @@ WEIGHTS = (
 
 
 def balance(view: Comparison) -> Iterator[Table]:
-    """Shares of the emotions in the parts of the corpus, as printed."""
+    """Shares of the emotions in the parts of the corpus, beside those of our splits."""
+    splits = _splits(view)
     for name, lines in view.balance.groupby("table", sort=False):
         heads = list(dict.fromkeys(lines["metric_as_printed"]))
         rows = []
@@ -32,14 +34,40 @@ def balance(view: Comparison) -> Iterator[Table]:
             row: dict[str, Any] = {"label": label, "class": cells["class"].iloc[0]}
             by_head = cells.set_index("metric_as_printed").to_dict("index")
             for head in heads:
-                row |= printed_cell(head, by_head.get(head))
+                row |= printed_cell(head, by_head.get(head)) | _shares(view, head, by_head.get(head), splits)
             rows.append(row)
         columns = [words("row", "label")]
         for head in heads:
-            columns += [printed_column("printed", head, head), Column("ours", lambda _: "not computed here", head)]
+            columns.append(printed_column("printed", head, head))
+            for protocol, of in splits.items():
+                columns.append(number(f"ours{of}", f"{head}_{protocol}", percent, head))
+                columns.append(number(f"difference{of}", f"{head}_{protocol}_difference", points, head))
         caption = "Share of the utterances of a part, in percent."
-        notes = ["Not computed here: scores are of predictions, and hold no counts of a corpus.", *_remarks(lines)]
+        notes = ["Difference: ours minus printed, in points."] if splits else []
+        for protocol, of in splits.items():
+            sizes = view.shares[view.shares["protocol"] == protocol].groupby("split")["n"].first().to_dict()
+            told = [f"{sizes[split]} in {split}" for split in dict.fromkeys(lines["split"]) if split in sizes]
+            notes.append(f"Ours{of}: n = {', '.join(told)}; utterances without an emotion count.")
+        notes += _remarks(lines)
         yield view.table(f"table-{name}", f"Table {name} of the paper", caption, pd.DataFrame(rows), columns, notes)
+
+
+def _splits(view: Comparison) -> dict[str, str]:
+    """Protocols whose parts of the corpus differ, each with what to add to "ours": nothing where there is only one such split."""
+    alike: dict[tuple[float, ...], list[str]] = {}
+    for protocol in view.protocols:
+        alike.setdefault(tuple(view.shares.loc[view.shares["protocol"] == protocol, "value"]), []).append(protocol)
+    return {same[0]: "" if len(alike) == 1 else f", {' and '.join(map(plain, same))}" for same in alike.values()}
+
+
+def _shares(view: Comparison, head: str, cell: Mapping[str, Any] | None, protocols: Iterable[str]) -> dict[str, float]:
+    """Ours of a printed share, and the difference."""
+    row = {}
+    for protocol in protocols:
+        found = view.mean(CORPUS, protocol, cell["metric"], cell["class"], cell["split"]) if cell else None
+        row[f"{head}_{protocol}"] = found["value"] if found else NAN
+        row[f"{head}_{protocol}_difference"] = found["value"] - cell["share"] if found and cell and view.comparable else NAN
+    return row
 
 
 def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[str], protocol: str) -> Table:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
+from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
 
 COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
@@ -28,8 +28,6 @@ MISSING = "not in the source"
 SCORES = {*METRICS, *BINARY_METRICS}
 #: Metrics of one class, or of an ordered pair "<true> as <predicted>".
 PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
-#: Share of the utterances of a part in which an emotion is present, and in which it is absent.
-BALANCE = ("present_share", "absent_share")
 #: Numbers that describe data, networks and training, and differences between scores.
 DESCRIPTIVE = {
     *BALANCE,
