@@ -85,7 +85,8 @@ def whole(tmp_path_factory) -> Path:
     lengths = rng.integers(1, 5, len(IDS))
     for feature, dim in DIMS.items():
         words = {
-            key: (rng.normal(size=(n, dim)) + 4 * row[:dim] - 2).astype("float32") for key, n, row in zip(IDS, lengths, present, strict=True)
+            key: (rng.normal(size=(n, dim)) + 4 * row[:dim] - 2).astype("float32")
+            for key, n, row in zip(IDS, lengths, present, strict=True)
         }
         write_store(data, feature, {key: values for key, values in words.items() if key not in ABSENT[feature]})
     for system in UNIMODAL:
@@ -138,22 +139,25 @@ def test_predictions_are_the_emotions_of_a_probability_of_a_half_and_more(whole)
 
 def test_each_emotion_has_its_own_epoch_and_the_predictions_are_those_of_it(whole):
     folder = results(whole, "language")
-    record = json.loads((folder / "run.json").read_text())
+    record, labels = json.loads((folder / "run.json").read_text()), labels_of(whole)
     assert record["classes"] == {name: name for name in EMOTIONS}
     assert record["left_out"] == {"language": []}
     rows = predictions(folder).query("split == 'dev'")
     for one in record["runs"]:
         assert [entry["epoch"] for entry in one["history"]] == list(range(1, EPOCHS + 1))
-        scores = np.array([entry["tasks"]["dev_uar"] for entry in one["history"]])
-        losses = np.array([entry["tasks"]["dev_loss"] for entry in one["history"]])
+        scores, losses = (np.array([entry["tasks"][name] for entry in one["history"]]) for name in ("dev_uar", "dev_loss"))
         assert scores.shape == losses.shape == (EPOCHS, 6)
         assert [entry["dev_uar"] for entry in one["history"]] == pytest.approx(scores.mean(axis=1))
         assert [entry["dev_loss"] for entry in one["history"]] == pytest.approx(losses.mean(axis=1))
         assert one["selected_epoch"] == (1 + scores.argmax(axis=0)).tolist()
         mine = rows[rows["seed"] == one["seed"]]
-        for name, best in zip(EMOTIONS, scores.max(axis=0), strict=True):
-            truth, chosen = ([name in found for found in mine[column]] for column in ("labels", "predicted"))
-            assert recall_score(truth, chosen, average="macro") == pytest.approx(best)
+        for k, (name, epoch) in enumerate(zip(EMOTIONS, one["selected_epoch"], strict=True)):
+            truth, chosen = (np.array([name in found for found in mine[column]]) for column in ("labels", "predicted"))
+            assert recall_score(truth, chosen, average="macro") == pytest.approx(scores[epoch - 1, k])
+            n = sum(name in labels[key] for key in TRAIN)
+            weight = np.where(truth, len(TRAIN) / (2 * n), len(TRAIN) / (2 * (len(TRAIN) - n)))  # w_i = n / (k n_i)
+            present = np.stack(mine["probabilities"])[:, k].astype(float)
+            assert np.mean(weight * -np.log(np.where(truth, present, 1 - present))) == pytest.approx(losses[epoch - 1, k], rel=1e-3)
     assert len({epoch for one in record["runs"] for epoch in one["selected_epoch"]}) > 1
 
 
