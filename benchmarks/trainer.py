@@ -1,0 +1,141 @@
+"""Utterances per second of the training loop against the Trainer of transformers, in one run, and what both reach on dev.
+
+The Trainer runs as it comes: random batches, each padded to its longest text, gradients clipped, dev in batches of 8. Both fine-tune the
+same network from the same checkpoint on the same texts for one epoch, with the Trainer's schedule and weight decay and one batch size and
+learning rate; loading the network and the evaluation on a tenth as many texts are included. The Trainer saves nothing, the loop its
+resumable state. Texts name two classes, their own twice: something to learn, not at once. The two take turns, so that other load on the
+machine meets both.
+
+    OMP_NUM_THREADS=2 python benchmarks/trainer.py --utterances 960
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from sentences import sentences
+from sklearn.metrics import f1_score
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import AutoTokenizer, DataCollatorWithPadding, EvalPrediction, PrinterCallback, Trainer, TrainingArguments
+
+from merflow.corpora.labels import CLASSES
+from merflow.features.text.tokens import Tokenizer
+from merflow.papers.weighted_late_fusion import TextClassifier
+from merflow.params import Training
+from merflow.training.batches import Batch, Examples
+from merflow.training.loop import fit
+from merflow.training.objectives import SingleLabel
+
+NAMES = list(CLASSES["meld"])
+
+
+def learnable(texts: list[str]) -> tuple[list[str], np.ndarray]:
+    """The texts with names of classes strewn in, one of them twice and another once, and the class that is named twice."""
+    rng = np.random.default_rng(1)
+    made, labels = [], []
+    for text in texts:
+        label, other = rng.permutation(len(NAMES))[:2]
+        words = text.split()
+        for name in rng.permutation([label, label, other]):
+            words.insert(rng.integers(len(words) + 1), NAMES[name])
+        made.append(" ".join(words))
+        labels.append(label)
+    return made, np.array(labels)
+
+
+class ForTrainer(nn.Module):
+    """The network with the arguments and results that the Trainer expects."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.network(Batch({"tokens": input_ids}, {"tokens": attention_mask.bool()}, labels, torch.arange(len(labels))))
+        return {"loss": cross_entropy(logits, labels), "logits": logits}
+
+
+def weighted_f1(prediction: EvalPrediction) -> dict[str, float]:
+    predicted = prediction.predictions.argmax(axis=1)
+    return {"weighted_f1": f1_score(prediction.label_ids, predicted, average="weighted", zero_division=0)}
+
+
+def trainer(
+    build: Callable[[], nn.Module], train: Examples, dev: Examples, settings: Training, seed: int, checkpoint: Path, scratch: Path
+) -> float:
+    """Weighted F1 on dev."""
+    torch.use_deterministic_algorithms(False)  # the loop asks for them, which the Trainer does not have to pay for
+    torch.manual_seed(seed)
+    arguments = TrainingArguments(
+        output_dir=str(scratch),
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.epochs,
+        eval_strategy="epoch",
+        save_strategy="no",
+        seed=seed,
+        disable_tqdm=True,
+    )
+    parts = [
+        [{"input_ids": ids.tolist(), "label": int(label)} for ids, label in zip(part.inputs["tokens"], part.labels, strict=True)]
+        for part in (train, dev)
+    ]
+    collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(checkpoint, local_files_only=True))
+    run = Trainer(ForTrainer(build()), arguments, collator, *parts, compute_metrics=weighted_f1)
+    run.remove_callback(PrinterCallback)
+    run.train()
+    return next(entry["eval_weighted_f1"] for entry in run.state.log_history if "eval_weighted_f1" in entry)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=960, help="to train on")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1e-4, help="the paper's for BERT in batches of 16 by default")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("data/checkpoints/bert"), help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="each with a seed of its own")
+    arguments = parser.parse_args()
+
+    folder, n = arguments.checkpoint, arguments.utterances
+    settings = Training(  # no warm-up and no weight decay: the Trainer's defaults
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        weight_decay=0,
+        epochs=1,
+        schedule="linear",
+        warmup=0,
+        patience=None,
+    )
+    build = lambda: TextClassifier({}, len(NAMES), checkpoint=folder, pooling="mean", dropout=0.1)
+    texts, labels = learnable(sentences(n + n // 10))
+    tokens = Tokenizer(folder)(texts, 512)[0]
+    ids = [str(i) for i in range(len(texts))]
+    train, dev = (Examples(ids[part], {"tokens": tokens[part]}, labels[part]) for part in (slice(n), slice(n, None)))
+
+    seconds: dict[str, list[float]] = {"Trainer": [], "merflow": []}
+    scores: dict[str, list[float]] = {name: [] for name in seconds}
+    build()(train.batch(np.arange(2)))  # so that what the first step of a process costs falls to neither
+    with TemporaryDirectory() as scratch:
+        for seed in range(arguments.rounds):
+            start = time.perf_counter()
+            scores["Trainer"].append(trainer(build, train, dev, settings, seed, folder, Path(scratch)))
+            seconds["Trainer"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            fitted = fit(build, train, dev, settings, SingleLabel(), "dev", seed, "fp32", Path(scratch) / f"{seed}.pt")
+            seconds["merflow"].append(time.perf_counter() - start)
+            scores["merflow"].append(fitted.history[-1]["dev_weighted_f1"])
+    for name, times in seconds.items():
+        print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
+        print(f"{'':8} {100 * np.mean(scores[name]):6.1f} weighted F1 on dev (all: {', '.join(f'{100 * f1:.1f}' for f1 in scores[name])})")
+    print(f"ratio    {min(seconds['Trainer']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()
