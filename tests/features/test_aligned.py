@@ -8,8 +8,9 @@ from merflow.artifacts import Defect
 from merflow.corpora.csd import WORDS, Sequence, spoken
 from merflow.errors import CorpusError
 from merflow.features import aligned
-from merflow.features.aligned import EPSILON_S, Item, Spoken, extract
+from merflow.features.aligned import Item, Spoken, extract
 from merflow.features.extractor import Flagged
+from merflow.features.words import EPSILON_S
 from merflow.params import AlignedFeatures
 from merflow.store import write_table
 

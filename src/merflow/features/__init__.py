@@ -23,4 +23,6 @@ EXTRACTORS = {
     "covarep": "merflow.features.aligned",
     "facet": "merflow.features.aligned",
     "glove_aligned": "merflow.features.aligned",
+    "egemaps_aligned": "merflow.features.audio.smile_aligned",
+    "face_aligned": "merflow.features.vision.face_aligned",
 }

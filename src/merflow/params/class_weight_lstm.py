@@ -108,9 +108,9 @@ class Systems(Strict):
 class Features(Strict):
     """Which feature stands for each modality; all have one row per word."""
 
-    acoustic: Literal["covarep", "egemaps_lld"]
-    visual: Literal["facet", "face"]
-    language: Literal["glove_aligned", "glove"]
+    acoustic: Literal["covarep", "egemaps_aligned"]
+    visual: Literal["facet", "face_aligned"]
+    language: Literal["glove_aligned"]
 
 
 class Paper(Strict):

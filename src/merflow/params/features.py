@@ -35,6 +35,12 @@ class SmileFeatures(Strict):
     level: Literal["functionals", "lld"]
 
 
+class SmileAlignedFeatures(SmileFeatures):
+    """Parameters of merflow.features.audio.smile_aligned: low-level descriptors averaged over the span of each word."""
+
+    level: Literal["lld"]
+
+
 class MelFeatures(Strict):
     """Parameters of merflow.features.audio.mel; lengths in samples at 16 kHz, frequencies in Hz."""
 
@@ -111,6 +117,8 @@ class Features(Strict):
     covarep: AlignedFeatures
     facet: AlignedFeatures
     glove_aligned: AlignedFeatures
+    egemaps_aligned: SmileAlignedFeatures
+    face_aligned: FaceFeatures
 
 
 Name = TypeVar("Name", bound=str)
@@ -123,11 +131,11 @@ class Group(Strict, Generic[Name]):
     features: list[Name]
 
 
-class Sequences(Strict):
-    """Features that a corpus publishes as computational sequences."""
+class WordGroup(Strict, Generic[Name]):
+    """Features averaged over words, of corpora that say when each word is spoken."""
 
     corpora: list[Literal["mosei"]]
-    features: list[Literal["covarep", "facet", "glove_aligned"]]
+    features: list[Name]
 
 
 class FeatureGroups(Strict):
@@ -143,4 +151,5 @@ class FeatureGroups(Strict):
     clip: Group[Literal["clip", "clip_emotion"]]
     swin: Group[Literal["swin"]]
     face: Group[Literal["face"]]
-    sequences: Sequences
+    sequences: WordGroup[Literal["covarep", "facet", "glove_aligned"]]
+    aligned: WordGroup[Literal["egemaps_aligned", "face_aligned"]]
