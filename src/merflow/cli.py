@@ -146,7 +146,7 @@ def train(
     out: Out,
 ) -> None:
     """Train one system on some folds and seeds, and predict."""
-    from merflow.training.run import Job
+    from merflow.training.job import Job
     from merflow.training.run import train as step
 
     values = parameters.slice_of(params)

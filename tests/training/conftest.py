@@ -11,7 +11,8 @@ from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.store import write_features, write_table
-from merflow.training.run import Job, train
+from merflow.training.job import Job
+from merflow.training.run import train
 
 WORDS = {"joy": "great", "sadness": "sad", "anger": "angry", "neutral": "oh"}
 

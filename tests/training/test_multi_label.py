@@ -20,8 +20,9 @@ from merflow.store import read_features, read_metadata, read_table, write_featur
 from merflow.training import loop
 from merflow.training.batches import Examples
 from merflow.training.gather import gather
+from merflow.training.job import Job
 from merflow.training.loop import predict
-from merflow.training.run import Job, train
+from merflow.training.run import train
 
 EMOTIONS = CLASSES["mosei"]
 IDS = [f"u{i:02}" for i in range(96)]
@@ -240,6 +241,15 @@ def test_the_second_stage_learns_from_the_hidden_activations_of_its_fold_and_see
     np.testing.assert_allclose(np.stack(rows["probabilities"]), expected(2), atol=1e-6)
     assert np.abs(expected(1) - expected(2)).max() > 0.01
     assert not (folder / "hidden").exists()
+
+
+def test_hidden_activations_that_lack_an_utterance_are_one_line(data, tmp_path):
+    store = results(data, "visual") / "hidden/0-1.parquet"
+    kept = read_features(store)
+    lost = sorted(kept)[20]
+    write_features(store, [(key, values) for key, values in kept.items() if key != lost], {})
+    with pytest.raises(StoreError, match=rf"hidden/0-1.parquet: 1 utterances are not in the store, the first is {lost}"):
+        trained(data, "late_fusion", tmp_path / "run", seeds=[1])
 
 
 def test_a_missing_member_is_one_line(data, tmp_path):

@@ -9,7 +9,7 @@ from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
 from merflow.store import read_features, read_metadata, read_table, write_features, write_table
-from merflow.training import loop, run
+from merflow.training import loop, network
 from merflow.training.gather import gather
 from merflow.training.run import train
 
@@ -65,7 +65,7 @@ def test_test_part_is_not_in_scope_of_fitting(trained, tmp_path, monkeypatch):
         seen.extend([train.ids, dev.ids, *(value for value in rest if hasattr(value, "ids"))])
         return loop.fit(build, train, dev, *rest)
 
-    monkeypatch.setattr(run, "fit", spy)
+    monkeypatch.setattr(network, "fit", spy)
     trained(tmp_path / "run")
     assert seen == [[f"u{i:03}" for i in range(60) if i != 3], [f"u{i:03}" for i in range(60, 90)]]
 
@@ -131,7 +131,7 @@ def test_runs_are_shared_among_jobs_and_each_is_the_same_alone(job, tmp_path):
 
 def test_killed_job_leaves_no_result_and_goes_on_to_the_same_bytes(job, trained, tmp_path, monkeypatch):
     unbroken = trained(tmp_path / "a")
-    monkeypatch.setattr(run, "predict", interrupted)
+    monkeypatch.setattr(network, "predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(job(), 0, 1, tmp_path / "b")
     assert not (tmp_path / "b").exists()
@@ -153,7 +153,7 @@ def test_killed_job_does_not_repeat_the_runs_that_stand(job, tmp_path, monkeypat
         calls.append(arguments)
         return interrupted() if len(calls) == 2 else loop.fit(*arguments)
 
-    monkeypatch.setattr(run, "fit", second_fails)
+    monkeypatch.setattr(network, "fit", second_fails)
     with pytest.raises(KeyboardInterrupt):
         train(job(speech=True, how=how), 0, 1, tmp_path / "out")
     train(job(speech=True, how=how), 0, 1, tmp_path / "out")
@@ -162,7 +162,7 @@ def test_killed_job_does_not_repeat_the_runs_that_stand(job, tmp_path, monkeypat
 
 @pytest.mark.parametrize("change", ["settings", "inputs"])
 def test_runs_of_other_settings_or_inputs_are_not_taken_up(job, trained, prepared, tmp_path, monkeypatch, change):
-    monkeypatch.setattr(run, "predict", interrupted)
+    monkeypatch.setattr(network, "predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(job(), 0, 1, tmp_path / "b")
     monkeypatch.undo()

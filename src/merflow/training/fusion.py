@@ -1,9 +1,11 @@
 """A fusion of systems: their probabilities combined, with weights chosen on the dev part."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,11 @@ from sklearn.metrics import f1_score
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
 from merflow.params import Fusion as Settings
+from merflow.params import Protocol
 from merflow.progress import track
 from merflow.store import read_metadata, read_table
 from merflow.training.batches import Fusion
+from merflow.training.job import Files, Job, Runs
 
 KEY = ["fold", "seed", "split", "utterance_id"]
 
@@ -50,6 +54,26 @@ class Members:
             index = index.intersection(table.index)
         tables = [table.loc[index.sort_values()] for table in tables]
         return cls(classes[0], tables[0]["labels"].reset_index(), np.stack([np.stack(table["probabilities"]) for table in tables]))
+
+
+def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
+    """The runs of a fusion.
+
+    Raises:
+        ParamsError: settings that do not fit it, or the stage lacks a member.
+        StoreError: a member's predictions cannot be read, or lack a run.
+    """
+    settings = job.parsed(Settings, job.settings)
+    shared = files.shared_by(row.members)
+    members = Members.read([files.members[name] for name in row.members])
+
+    def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+        start = time.monotonic()
+        predictions, weights = fuse(row, settings, members, fold, seed)
+        record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": weights}
+        return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions
+
+    return Runs(shared, members.classes, one)
 
 
 def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int) -> tuple[pd.DataFrame, dict[str, float] | None]:

@@ -1,0 +1,129 @@
+"""Runs of a system that the loop trains: its inputs read and fitted, the network trained, dev and test predicted."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import PartialState
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from merflow.corpora.labels import MULTI_LABEL, class_of
+from merflow.errors import CheckpointError, ParamsError
+from merflow.params import Protocol
+from merflow.params import System as Settings
+from merflow.progress import log
+from merflow.store import read_features, whole, write_features
+from merflow.training.batches import Batch, Examples, System
+from merflow.training.gather import hidden, present
+from merflow.training.inputs import read, words
+from merflow.training.job import Files, Job, Runs
+from merflow.training.loop import fit, predict
+from merflow.training.objectives import MultiLabel, SingleLabel
+
+STATE = "state.pt"
+
+
+def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
+    """The runs of a trained system.
+
+    Raises:
+        ParamsError: settings that cannot be, an input that the stage lacks; when made, the training diverged.
+        CorpusError: a label is no class of the corpus; when made, a part of the fold has no utterance.
+        CheckpointError: the checkpoint is not at hand.
+    """
+    if row.multi_label != (job.corpus in MULTI_LABEL):
+        carry, takes = ("one label", "several") if row.multi_label else ("several labels", "one")
+        raise ParamsError(f"{job.corpus}: its utterances carry {carry}, {job.system} takes {takes}; take it out of run.{job.paper}")
+    settings = job.parsed(Settings, job.settings)
+    card = _card(files.checkpoint) if row.pretrained else None
+    stores = {name: files.stores[feature] for name, feature in _features(job, row).items() if feature in files.stores}
+    mapping = class_of(job.corpus, job.n_classes)
+    classes = list(dict.fromkeys(mapping.values()))
+    shared = files.shared_by(row.members)
+    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint, shared["left_out"])
+    shared |= {"inputs": shared["inputs"] | words(stores, card, row), "left_out": material.left_out, "classes": mapping}
+    build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
+
+    def one(fold: int, seed: int, folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+        mine = material.members.loc[material.members["fold"] == fold, "utterance_id"].tolist()
+        handed = {name: read_features(hidden(files.members[name], fold, seed), mine) for name in row.members}
+        examples, dims = material.fold(fold, row, settings.inputs, handed)
+        log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
+
+        def network() -> nn.Module:
+            try:
+                return build(dims, len(classes), **settings.network)
+            except ValueError as error:  # papers know no errors of ours
+                raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
+
+        train, dev = examples["train"], examples["dev"]
+        objective = MultiLabel.of(train.labels, settings.training.class_weights) if row.multi_label else SingleLabel()
+        fitted = fit(network, train, dev, settings.training, objective, how.select, seed, job.precision, folder / STATE)  # type: ignore[arg-type]
+        model = fitted.model.eval()
+        tables = []
+        for part in ("dev", "test"):
+            probabilities = objective.probabilities(predict(model, examples[part], fitted.device)).numpy()
+            tables.append(_predictions(probabilities, part, examples[part], classes, fold, seed))
+        if PartialState().is_main_process and row.hands_over:
+            spec = {"system": job.system, "fold": fold, "seed": seed}
+            found = _hidden(model.hidden, examples, fitted.device)  # type: ignore[arg-type]  # a method of these networks
+            write_features(hidden(folder, fold, seed), found, spec)
+        if PartialState().is_main_process and job.keep_weights:
+            with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
+                save_file({name: value.contiguous() for name, value in model.state_dict().items()}, target, {"format": "pt"})
+        selected = fitted.selected_epochs if row.multi_label else fitted.selected_epochs[0]
+        record: dict[str, Any] = {"selected_epoch": selected, "history": fitted.history, "weights": None}
+        record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
+        return record, pd.concat(tables)
+
+    return Runs(shared, classes, one)
+
+
+def _features(job: Job, row: System) -> dict[str, str]:
+    """The feature that stands for each input."""
+    return {name: job.features.get(name, name) for name in row.inputs}
+
+
+def _card(checkpoint: Path | None) -> dict[str, Any]:
+    """SOURCE.json of the checkpoint: its name and digests."""
+    if checkpoint is None:
+        raise CheckpointError("dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/; add one to its dependencies")
+    card: dict[str, Any] = json.loads(present(checkpoint / "SOURCE.json").read_text(encoding="utf-8"))
+    return card
+
+
+def _predictions(probabilities: np.ndarray, part: str, examples: Examples, classes: list[str], fold: int, seed: int) -> pd.DataFrame:
+    chosen: Sequence[np.ndarray]
+    truth: Sequence[np.ndarray]
+    if examples.labels.ndim == 1:  # one class each
+        chosen, truth = list(probabilities.argmax(axis=1)[:, None]), list(examples.labels[:, None])
+    else:
+        chosen, truth = [np.flatnonzero(row >= 0.5) for row in probabilities], [np.flatnonzero(row) for row in examples.labels]
+    return pd.DataFrame(
+        {
+            "utterance_id": examples.ids,
+            "fold": np.int32(fold),
+            "seed": np.int32(seed),
+            "split": part,
+            "labels": [[classes[k] for k in row] for row in truth],
+            "predicted": [[classes[k] for k in row] for row in chosen],
+            "probabilities": list(probabilities),
+        }
+    )
+
+
+def _hidden(forward: Callable[[Batch], Tensor], examples: dict[str, Examples], device: torch.device) -> Iterator[tuple[str, np.ndarray]]:
+    """Hidden activations (n_classes, H) of every utterance of a fold, in the order of their ids."""
+    found = {key: row for part in examples.values() for key, row in zip(part.ids, predict(forward, part, device).numpy(), strict=True)}
+    return iter(sorted(found.items()))
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
