@@ -108,7 +108,7 @@ SCORES = pa.schema(
         pa.field("corpus", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),  # demo, official or folder: where the corpus came from
         pa.field("protocol", pa.string(), nullable=False),
-        pa.field("inputs", pa.string()),  # features and pre-trained models that the system takes; null: none (baselines, differences, corpus)
+        pa.field("inputs", pa.string()),  # features and pre-trained models of a system; null: baselines, differences, corpus
         pa.field("classes", pa.int32(), nullable=False),  # how many are told apart
         pa.field("split", pa.string(), nullable=False),
         pa.field("fold", pa.int32()),
