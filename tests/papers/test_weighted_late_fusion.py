@@ -32,7 +32,7 @@ def test_every_system_of_the_parameters_can_be_built():
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_padding_does_not_change_the_logits(tiny, examples, pooling):
-    model = TextClassifier(tiny, 7, pooling, 0.1).eval()
+    model = TextClassifier({}, 7, checkpoint=tiny, pooling=pooling, dropout=0.1).eval()
     with torch.no_grad():
         together = model(examples.batch(np.arange(3)))
         alone = torch.cat([model(examples.batch(np.array([i]))) for i in range(3)])
@@ -41,7 +41,7 @@ def test_padding_does_not_change_the_logits(tiny, examples, pooling):
 
 
 def test_pooling_is_what_its_name_says(tiny, examples):
-    mean, cls = (TextClassifier(tiny, 7, pooling, 0.0).eval() for pooling in ("mean", "cls"))
+    mean, cls = (TextClassifier({}, 7, checkpoint=tiny, pooling=pooling, dropout=0.0).eval() for pooling in ("mean", "cls"))
     batch = examples.batch(np.array([1]))
     with torch.no_grad():
         states = mean.encoder(input_ids=batch.inputs["tokens"]).last_hidden_state[0]
@@ -50,6 +50,6 @@ def test_pooling_is_what_its_name_says(tiny, examples):
 
 
 def test_every_weight_is_trained(tiny, examples):
-    model = TextClassifier(tiny, 7, "mean", 0.1)
+    model = TextClassifier({}, 7, checkpoint=tiny, pooling="mean", dropout=0.1)
     model(examples.batch(np.arange(3))).square().sum().backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []

@@ -22,7 +22,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -32,6 +31,8 @@ from merflow.training.batches import Batch, System, Transformer
 
 def scaling(scale: str) -> Transformer:
     """What is done to each acoustic or visual feature before the network: standard or none, see the module's docstring."""
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler  # seconds to import: not for the second stage
+
     return StandardScaler() if scale == "standard" else FunctionTransformer()
 
 

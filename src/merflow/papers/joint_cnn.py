@@ -31,13 +31,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from scipy.special import softmax
-from sklearn.feature_selection import SelectFromModel, SelectKBest
-from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
-from merflow.training.batches import Batch, Fusion, System
+from merflow.training.batches import Batch, Fusion, System, Transformer
 
 # 2. Emotion recognition from text
 
@@ -106,7 +102,7 @@ class TextLstm(nn.Module):
 # 3. Emotion recognition from speech
 
 
-def selection(method: str, keep: int, alpha: float) -> Pipeline:
+def selection(method: str, keep: int, alpha: float) -> Transformer:
     """Min-max normalisation and L2-based selection of D_S = `keep` features; of all, where there are fewer (section 3.1).
 
     Args:
@@ -114,6 +110,11 @@ def selection(method: str, keep: int, alpha: float) -> Pipeline:
         keep: how many features are kept.
         alpha: weight of the squared L2 norm of the coefficients (ridge).
     """
+    from sklearn.feature_selection import SelectFromModel, SelectKBest  # seconds to import: not where only a fusion is computed
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
     if method == "ridge":
         select = SelectFromModel(RidgeClassifier(alpha=alpha), norm_order=2, max_features=keep, threshold=-np.inf)
     else:

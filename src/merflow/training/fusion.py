@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import f1_score
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
+from merflow.evaluation.formulas import count, weighted_f1
 from merflow.params import Fusion as Settings
 from merflow.params import Protocol
 from merflow.progress import track
@@ -110,7 +110,7 @@ def best_weights(fusion: Fusion, probabilities: np.ndarray, truth: list[int], st
 
     def score(weights: tuple[float, ...]) -> tuple[float, float]:
         predicted = fusion.combine(probabilities, np.array(weights)).argmax(axis=1)
-        return f1_score(truth, predicted, average="weighted", zero_division=0), min(weights)
+        return float(weighted_f1(count(np.array(truth), predicted, probabilities.shape[-1]))), min(weights)
 
     grid = list(simplex(len(probabilities), round(1 / step)))
     return max(track(grid, "weights", len(grid)), key=score)

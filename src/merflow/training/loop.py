@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from merflow.errors import ParamsError
 from merflow.params import Training
@@ -88,10 +90,7 @@ def fit(
     bare = accelerator.unwrap_model(model)
     optimizer = torch.optim.AdamW(_groups(bare, settings.weight_decay), lr=settings.learning_rate, fused=True)
     steps = settings.epochs * len(shuffled(train.lengths, settings.batch_size, (seed, 0)))
-    from transformers import get_scheduler  # takes seconds to import: not where only a fusion is computed
-
-    kind = "linear" if settings.schedule == "linear" else "constant_with_warmup"
-    scheduler = get_scheduler(kind, optimizer, num_warmup_steps=round(settings.warmup * steps), num_training_steps=steps)
+    scheduler = LambdaLR(optimizer, partial(_rate, settings=settings, steps=steps))
 
     history: list[dict[str, Any]] = []
     selected_epochs: list[int] = []
@@ -192,6 +191,17 @@ def _patient(history: list[dict[str, Any]], patience: int | None) -> np.ndarray:
 def _merged(new: Tensor, old: Tensor, better: np.ndarray) -> Tensor:
     """`new` for the tasks, the first dimension, that got better, `old` for the others."""
     return torch.where(torch.from_numpy(better).reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def _rate(step: int, settings: Training, steps: int) -> float:
+    """Share of the learning rate at a step, from 0: up over the warm-up, then constant, or down to 0.
+
+    The formula of transformers' get_linear_schedule_with_warmup, which takes seconds to import.
+    """
+    rise = round(settings.warmup * steps)
+    if step < rise:
+        return step / rise
+    return 1.0 if settings.schedule == "constant" else (steps - step) / max(1, steps - rise)
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

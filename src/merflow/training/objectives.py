@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score, recall_score
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from merflow.evaluation.formulas import count, uar, weighted_f1
 
 
 class Objective(Protocol):
@@ -40,7 +41,7 @@ class SingleLabel:
 
     def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
         """Weighted F1 of the likeliest class."""
-        return np.array([f1_score(labels, logits.argmax(dim=1).numpy(), average="weighted", zero_division=0)])
+        return weighted_f1(count(labels, logits.argmax(dim=1).numpy(), logits.shape[1]))[None]
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Softmax."""
@@ -77,10 +78,8 @@ class MultiLabel:
 
     def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
         """Mean recall over present and absent, where there are any."""
-        present, absent = labels > 0, logits.numpy() <= 0
-        sides = (present, ~absent), (~present, absent)
-        recalls = [recall_score(truth, predicted, average=None, zero_division=np.nan) for truth, predicted in sides]
-        return np.nanmean(recalls, axis=0)
+        present, predicted = (labels > 0).astype(int), (logits.numpy() > 0).astype(int)
+        return uar(np.stack([count(present[:, k], predicted[:, k], 2) for k in range(labels.shape[1])]))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Sigmoid."""
