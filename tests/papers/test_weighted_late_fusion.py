@@ -27,7 +27,7 @@ def test_every_system_of_the_parameters_can_be_built():
     block = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"]["weighted_late_fusion"]
     assert set(block["systems"]) == set(SYSTEMS)
     for name, settings in block["systems"].items():
-        assert name.endswith(f"_{settings['batch_size']}")
+        assert name.endswith(f"_{settings['training']['batch_size']}")
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
