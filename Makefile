@@ -12,7 +12,8 @@ help:  ## list the targets
 
 env: $(VENV)/.ready  ## make the environment in .venv from requirements.lock
 
-# torch first and alone: pip takes a CPU build where one is configured, uv then keeps it and brings the rest in seconds
+# torch first and alone: pip takes a CPU build where one is configured, uv then keeps it and brings the rest in seconds;
+# byte code is made once here, not by each of a few hundred short jobs where Python may not write it
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or set PYTHON=..."; exit 1; }
 	@echo "environment: $(VENV)"
@@ -21,7 +22,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "environment: torch"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $$(grep -E '^torch==' requirements.lock)
 	@echo "environment: $$(grep -c == requirements.lock) packages"
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -r requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
