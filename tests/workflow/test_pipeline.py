@@ -71,7 +71,7 @@ CHANGES = [
     pytest.param(
         lambda c: c.edit("src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("),
         BELOW_SCORE,
-        {"score": 1, "report": 1},  # the report reads predictions with the same module; DVC stops where content is the same
+        {"score": 1},  # DVC stops where content is the same
         id="a module's code",
     ),
     pytest.param(
@@ -137,6 +137,7 @@ def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
     subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
     clone = checkout.at(tmp_path / "clone")
     clone.dvc("pull")
+    clone.run("python", "workflow/lib/stages.py")  # makes the folder of a paper of which nothing is run; any start of Snakemake does
     assert clone.clean_for_dvc()
     assert clone.nothing_to_do()
     clone.snakemake()
