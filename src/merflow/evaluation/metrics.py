@@ -7,7 +7,7 @@ binary confusion matrix: counts (..., E, 2, 2) for E classes, and BINARY_METRICS
 reported/*.csv says which of these a printed number is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations, product
 
 import numpy as np
@@ -54,6 +54,11 @@ PAIR_METRICS: dict[str, Metric] = {"confused": confused}
 BINARY_METRICS: dict[str, Metric] = {"uar": uar, "accuracy": accuracy, "weighted_f1": weighted_f1, "positive_f1": positive_f1}
 
 
+def pairs_of(classes: Sequence[str]) -> list[str]:
+    """Names of all ordered pairs of different classes: "<true> as <predicted>"."""
+    return [f"{true} as {predicted}" for true, predicted in permutations(classes, 2)]
+
+
 def measure(confusion: np.ndarray) -> np.ndarray:
     """All of METRICS, then CLASS_METRICS for each class and PAIR_METRICS for each pair, in the order of `names`: shape (..., M)."""
     overall = np.stack([metric(confusion) for metric in METRICS.values()], axis=-1)
@@ -62,8 +67,7 @@ def measure(confusion: np.ndarray) -> np.ndarray:
 
 def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
     """(metric, class, pair of classes or None) of each value of `measure`."""
-    pairs = [f"{true} as {predicted}" for true, predicted in permutations(classes, 2)]
-    return [*((metric, None) for metric in METRICS), *product(CLASS_METRICS, classes), *product(PAIR_METRICS, pairs)]
+    return [*((metric, None) for metric in METRICS), *product(CLASS_METRICS, classes), *product(PAIR_METRICS, pairs_of(classes))]
 
 
 def measure_binary(confusion: np.ndarray) -> np.ndarray:

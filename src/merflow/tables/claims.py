@@ -14,7 +14,7 @@ and class_weights may name `classes` (or all of them), each scored by itself; wi
 merflow.tables.verdicts has the rules of a verdict.
 """
 
-from itertools import permutations, product
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -183,8 +183,3 @@ def _systems(paper: str) -> list[str]:
     block = Papers.model_fields.get(paper)
     systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
     return list(systems.model_fields) if isinstance(systems, type) and issubclass(systems, BaseModel) else []
-
-
-def pairs_of_classes(corpus: str) -> list[str]:
-    """Names of all ordered pairs of classes, as merflow.evaluation.metrics has them."""
-    return [f"{true} as {predicted}" for true, predicted in permutations(CLASSES[corpus], 2)]

@@ -10,7 +10,7 @@ import pandas as pd
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CORPUS, VERSUS
-from merflow.tables.render import NOTHING, Column, Table, number, percent, spread, words
+from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, spread, words
 from merflow.tables.reported import MISSING, PER_CLASS, SCORES, remarks_of
 
 #: Systems of a paper that have no code yet, with the reason that their rows give.
@@ -119,7 +119,7 @@ class Comparison:
         if found := self.mean(f"{first}{VERSUS}{second}", protocol, metric, name):
             return found
         if found := self.mean(f"{second}{VERSUS}{first}", protocol, metric, name):
-            return {"value": -found["value"], "low": -found["high"], "high": -found["low"], "p": found["p"]}
+            return flipped(found)
         return None
 
     def print_of(self, system: str, metric: str, name: str = "") -> Mapping[str, Any] | None:
@@ -204,6 +204,11 @@ class Comparison:
         )
 
 
+def flipped(difference: Mapping[str, Any]) -> dict[str, Any]:
+    """The difference of the same two systems the other way round; what is no figure stays."""
+    return {**difference, "value": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
+
+
 def _usual(scores: pd.DataFrame) -> list[str]:
     tables = scores.groupby("metric", sort=False)["table"].nunique()
     return list(dict.fromkeys([*tables.index[2 * tables >= scores["table"].nunique()], "weighted_f1"]))
@@ -240,6 +245,11 @@ def ours_column(header: str, key: str, group: str) -> Column:
         return spread(row[key], row[f"{key}_std"])
 
     return Column(header, cell, group)
+
+
+def limits_column(view: Comparison, key: str, group: str) -> Column:
+    """The interval of the mean under `key`."""
+    return Column(view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"]), group)
 
 
 def printed_column(header: str, key: str, group: str) -> Column:

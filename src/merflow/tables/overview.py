@@ -14,6 +14,8 @@ from merflow.tables.comparison import (
     NEGATIVE,
     Comparison,
     closing_columns,
+    flipped,
+    limits_column,
     note_column,
     ours_column,
     printed_cell,
@@ -90,8 +92,7 @@ def test(view: Comparison) -> Table:
 
 
 def _beside_columns(view: Comparison, protocol: str, group: str) -> list[Column]:
-    main = f"{protocol}_{view.main}"
-    limits = Column(view.interval, lambda row: interval(row[f"{main}_low"], row[f"{main}_high"]), group)
+    limits = limits_column(view, f"{protocol}_{view.main}", group)
     difference = [] if view.extra else [number("difference", f"{protocol}_difference", points, group)]
     return [limits, *difference, number("seeds", f"{protocol}_seeds", lambda count: f"{count:.0f}" if count > 0 else "", group)]
 
@@ -191,7 +192,7 @@ def _oriented(view: Comparison, row: dict) -> dict:
     one, other = view.rank(row["system"])
     if one > other:
         return row
-    return row | {"system": f"{second}{VERSUS}{first}", "value": -row["value"], "low": -row["high"], "high": -row["low"]}
+    return flipped(row) | {"system": f"{second}{VERSUS}{first}"}
 
 
 def _per_protocol(view: Comparison, frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from math import isnan
 from typing import NamedTuple
 
 from merflow.corpora.labels import CLASSES
-from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, Order, Spread, classes_of, pairs_of_classes, versus
+from merflow.evaluation.metrics import pairs_of
+from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, Order, Spread, classes_of, versus
 from merflow.tables.comparison import HEADERS, UNWEIGHTED, Comparison
 
 
@@ -62,9 +63,8 @@ def pairs(view: Comparison, claim: Claim, value: Callable[[Score], float]) -> li
             if rule.highest is not None:
                 found += [Pair(scores[rule.highest], scores[name]) for name in scores if name != rule.highest]
         else:
-            first, second = rule.pair
-            both = [Score(system, "confused", name) for name in (f"{first} as {second}", f"{second} as {first}")]
+            both = [Score(system, "confused", name) for name in pairs_of(rule.pair)]
             most = max(both, key=lambda score: -1.0 if isnan(value(score)) else value(score))
-            others = (Score(system, "confused", name) for name in pairs_of_classes(view.corpus))
+            others = (Score(system, "confused", name) for name in pairs_of(CLASSES[view.corpus]))
             found += [Pair(most, other) for other in others if other not in both]
     return list(dict.fromkeys(found))

@@ -16,12 +16,13 @@ from merflow.tables.comparison import (
     NAN,
     Comparison,
     closing_columns,
+    limits_column,
     note_column,
     ours_column,
     printed_cell,
     printed_column,
 )
-from merflow.tables.render import Column, Table, interval, number, plain, points, words
+from merflow.tables.render import Table, number, plain, points, words
 
 
 def tables(view: Comparison) -> Iterator[Table]:
@@ -47,7 +48,7 @@ def _table(view: Comparison, name: str, lines: pd.DataFrame, more: list[str], pr
         group = _heading(cells)
         columns += [printed_column("printed", key, group), ours_column("ours", key, group)]
         columns.append(number("difference", f"{key}_difference", points, group))
-        columns.append(Column(view.interval, _limits(key), group))
+        columns.append(limits_column(view, key, group))
     column, remarks = note_column(frame)
     notes = ["Ours: mean ± standard deviation over seeds; interval: of that mean, bootstrap over dialogues."]
     notes += ["Difference: ours minus printed, in points.", *remarks]
@@ -83,7 +84,3 @@ def _row(view: Comparison, lines: pd.DataFrame, system: str, columns: dict[str, 
         row |= {f"{key}{ending}": value for ending, value in view.figures(system, protocol, metric, name).items()}
         row[f"{key}_difference"] = row[key] - row[f"printed_{key}"] if view.comparable else NAN
     return row | {"note": note}
-
-
-def _limits(key: str) -> Any:
-    return lambda row: interval(row[f"{key}_low"], row[f"{key}_high"])

@@ -74,8 +74,8 @@ def table(view: Comparison, claims: Sequence[Claim]) -> Table:
     notes = ["Supported: every comparison of the claim holds, its interval leaving out 0; refuted: one is the other way round."]
     notes.append(
         "Between two of our systems the paired difference decides, against a cited one its printed number. merflow.tables.verdicts"
+        " has all rules. The intervals are not corrected for the number of comparisons."
     )
-    notes[-1] += " has all rules. The intervals are not corrected for the number of comparisons."
     caption = "What the paper claims, what its own numbers say, and what ours say on the test part."
     return view.table("claims", "Claims", caption, pd.DataFrame(rows), columns, notes)
 
