@@ -58,7 +58,7 @@ def main() -> None:
     )
     build = lambda: TextClassifier({}, CLASSES, checkpoint=folder, pooling="mean", dropout=0.1)
     texts = sentences(arguments.utterances + arguments.utterances // 10)
-    tokens = Tokenizer(folder)(texts, 512)[0]
+    tokens = Tokenizer(folder).with_context(texts, [[]] * len(texts), 512)[0]
     labels = np.random.default_rng(1).integers(0, CLASSES, len(texts))
     ids = [str(i) for i in range(len(texts))]
     n = arguments.utterances

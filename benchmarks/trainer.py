@@ -56,7 +56,8 @@ class ForTrainer(nn.Module):
         self.network = network
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        logits = self.network(Batch({"tokens": input_ids}, {"tokens": attention_mask.bool()}, labels, torch.arange(len(labels))))
+        tokens = torch.stack([input_ids, torch.zeros_like(input_ids)], dim=-1)  # all of them the utterance's own
+        logits = self.network(Batch({"tokens": tokens}, {"tokens": attention_mask.bool()}, labels, torch.arange(len(labels))))
         return {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
@@ -82,7 +83,10 @@ def trainer(
         disable_tqdm=True,
     )
     parts = [
-        [{"input_ids": ids.tolist(), "label": int(label)} for ids, label in zip(part.inputs["tokens"], part.labels, strict=True)]
+        [
+            {"input_ids": tokens[:, 0].tolist(), "label": int(label)}
+            for tokens, label in zip(part.inputs["tokens"], part.labels, strict=True)
+        ]
         for part in (train, dev)
     ]
     collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(checkpoint, local_files_only=True))
@@ -115,7 +119,7 @@ def main() -> None:
     )
     build = lambda: TextClassifier({}, len(NAMES), checkpoint=folder, pooling="mean", dropout=0.1)
     texts, labels = learnable(sentences(n + n // 10))
-    tokens = Tokenizer(folder)(texts, 512)[0]
+    tokens = Tokenizer(folder).with_context(texts, [[]] * len(texts), 512)[0]
     ids = [str(i) for i in range(len(texts))]
     train, dev = (Examples(ids[part], {"tokens": tokens[part]}, labels[part]) for part in (slice(n), slice(n, None)))
 

@@ -41,7 +41,9 @@ def _save_tokenizer(folder: Path, special: dict[str, str], more: dict[str, str])
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     first, last = special["cls_token"], special["sep_token"]
     tokenizer.post_processor = processors.TemplateProcessing(
-        f"{first} $A {last}", special_tokens=[(first, vocab[first]), (last, vocab[last])]
+        f"{first} $A {last}",
+        f"{first} $A {last}{f' {last}' if first == '<s>' else ''} $B {last}",  # RoBERTa separates by two
+        special_tokens=[(first, vocab[first]), (last, vocab[last])],
     )
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **special, **more).save_pretrained(folder)
 

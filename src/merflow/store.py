@@ -267,8 +267,8 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def write_folder(path: Path, files: Mapping[str, str]) -> None:
-    """Make the folder hold exactly `files` (relative path -> text); until all are written it keeps what it held.
+def write_folder(path: Path, files: Mapping[str, str | bytes]) -> None:
+    """Make the folder hold exactly `files` (relative path -> text or bytes); until all are written it keeps what it held.
 
     Raises:
         StoreError: no space is left, or the folder cannot be written.
@@ -277,9 +277,9 @@ def write_folder(path: Path, files: Mapping[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent, ignore_cleanup_errors=True) as part:
             new = Path(part) / path.name
-            for name, text in files.items():
+            for name, content in files.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).write_text(text, encoding="utf-8")
+                (new / name).write_bytes(content.encode() if isinstance(content, str) else content)
             shutil.rmtree(path, ignore_errors=True)
             new.replace(path)
     except OSError as error:

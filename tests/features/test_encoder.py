@@ -52,6 +52,26 @@ def test_longer_texts_are_cut_to_special_tokens_and_the_length_before_is_told(be
     assert all(ids[0] == 2 and ids[-1] == 3 for ids in tokens)
 
 
+def test_context_follows_the_text_the_latest_turn_first_and_is_a_segment_of_its_own(bert, roberta):
+    texts, before = ["oh NO!", "hi"], [["you", "hi"], []]
+    expected = {bert: [2, 4, 5, 16, 3, 6, 3, 7, 3], roberta: [0, 4, 5, 16, 2, 2, 6, 2, 7, 2]}
+    for checkpoint, ids in expected.items():
+        hi, you = (Tokenizer(checkpoint)([word], 9)[0][0][1] for word in ("hi", "you"))
+        ids = [{6: hi, 7: you}.get(one, one) for one in ids]
+        (first, second), lengths = Tokenizer(checkpoint).with_context(texts, before, 512)
+        assert first[:, 0].tolist() == ids and lengths == [len(ids), 3]
+        assert first[:, 1].tolist() == [0] * 5 + [1] * (len(ids) - 5)
+        assert second[:, 1].tolist() == [0, 0, 0]
+
+
+def test_of_a_long_pair_the_earliest_turns_are_cut_first(bert):
+    before = ["no no no no", "we are so sad"]
+    (whole,), _ = Tokenizer(bert).with_context(["hi you"], [before], 512)
+    (cut,), (length,) = Tokenizer(bert).with_context(["hi you"], [before], 9)
+    assert length == len(whole) == 14 and len(cut) == 9
+    assert cut[:-1].tolist() == whole[:8].tolist() and cut[-1, 0] == whole[-1, 0]
+
+
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_states_are_the_model_s_own_in_the_order_of_the_texts(kind, request, monkeypatch):
     checkpoint = request.getfixturevalue(kind)

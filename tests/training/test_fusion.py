@@ -7,7 +7,7 @@ from merflow.errors import ParamsError, StoreError
 from merflow.params import Fusion as Settings
 from merflow.store import write_table
 from merflow.training.batches import Fusion
-from merflow.training.fusion import Members, fuse, simplex
+from merflow.training.fusion import Members, fuse, simplex, softened, temperature
 
 
 def weighted(probabilities, weights):
@@ -48,24 +48,40 @@ def test_members_meet_on_the_utterances_that_both_predicted(members):
 
 
 def test_weights_are_chosen_on_dev_whatever_the_test_part_says(members):
-    rows, weights = fuse(WEIGHTED, Settings(weights="dev", step=0.1), members, 0, 1)
-    assert weights == {"good": 0.6, "bad": 0.4}  # all from 0.6 to 1 are as good: the most even one
+    rows, chosen = fuse(WEIGHTED, Settings(weights="dev", step=0.1), members, 0, 1)
+    assert chosen["weights"] == {"good": 0.6, "bad": 0.4}  # all from 0.6 to 1 are as good: the most even one
     test = rows[rows["split"] == "test"]
     assert [p[0] for p in test["predicted"]] == ["anger" if y[0] == "joy" else "joy" for y in test["labels"]]
     np.testing.assert_allclose(np.stack(rows["probabilities"]).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_fixed_weights_are_taken_as_they_are(members):
-    rows, weights = fuse(WEIGHTED, Settings(weights=[0.3, 0.7]), members, 0, 1)
-    assert weights == {"good": 0.3, "bad": 0.7}
+    rows, chosen = fuse(WEIGHTED, Settings(weights=[0.3, 0.7]), members, 0, 1)
+    assert chosen["weights"] == {"good": 0.3, "bad": 0.7}
     first = rows[rows["utterance_id"] == "t0"].iloc[0]
     np.testing.assert_allclose(first["probabilities"], [0.3 * 0.1 + 0.7 * 0.9, 0.3 * 0.9 + 0.7 * 0.1], rtol=1e-6)
 
 
 def test_a_fusion_without_weights_has_none(members):
-    rows, weights = fuse(MEAN, Settings(), members, 0, 1)
-    assert weights is None
+    rows, chosen = fuse(MEAN, Settings(), members, 0, 1)
+    assert chosen == {"weights": None, "temperatures": None}
     np.testing.assert_allclose(np.stack(rows["probabilities"]), 0.5, rtol=1e-6)
+
+
+def test_a_member_that_is_too_sure_is_softened_by_the_temperature_with_the_lowest_loss_on_dev():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(4000, 3))
+    truth = [int(rng.choice(3, p=softened(np.exp(row)[None], 1.0)[0])) for row in logits]
+    sure = softened(np.exp(logits), 0.4)  # 2.5 times too sure
+    assert temperature(sure, truth) == pytest.approx(2.5, rel=0.1)
+    np.testing.assert_array_equal(softened(sure, 2.5).argmax(axis=1), logits.argmax(axis=1))
+
+
+def test_temperatures_are_chosen_on_dev_and_stored_by_member(members):
+    rows, chosen = fuse(MEAN, Settings(calibration="temperature"), members, 0, 1)
+    assert chosen["temperatures"]["good"] < 1 < chosen["temperatures"]["bad"]  # right, and wrong, on all of dev
+    joy = np.stack(rows["probabilities"])[:, 0]
+    assert (joy[(rows["labels"].str[0] == "joy") & (rows["split"] == "dev")] > 0.5).all()  # the sure one decides
 
 
 @pytest.mark.parametrize(

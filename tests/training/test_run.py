@@ -8,9 +8,12 @@ from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
+from merflow.features.text.tokens import Tokenizer
+from merflow.papers.weighted_late_fusion import SYSTEMS
 from merflow.store import read_features, read_metadata, read_table, write_features, write_table
 from merflow.training import loop, network
 from merflow.training.gather import gather
+from merflow.training.inputs import read
 from merflow.training.run import train
 
 
@@ -46,6 +49,20 @@ def test_train_writes_predictions_run_and_weights(trained, tmp_path):
     assert record["selected_epoch"] in (1, 2, 3, 4)
     weights = load_file(out / "weights" / "0-1.safetensors")
     assert weights["classifier.weight"].shape == (7, 16)
+
+
+def test_context_is_what_was_said_before_in_the_dialogue_whoever_is_in_scope(prepared, checkpoint):
+    mapping = {name: name for name in ("joy", "anger")}
+    settings = {"tokens": {"max_tokens": 64, "context": 2}}
+    material = read(prepared, "meld", "official", mapping, SYSTEMS["text_bert_8"], settings, {}, checkpoint, {})
+    table = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")
+    assert sorted(material.arrays["tokens"]) == sorted(table.index[table["labels"].str[0].isin(mapping) & table["text"].notna()])
+    for key, tokens in material.arrays["tokens"].items():
+        place = int(key[1:])
+        before = [f"u{i:03}" for i in range(place - place % 5, place) if i != 3][-2:]  # dialogues have five turns, u003 says nothing
+        (alone, *others), _ = Tokenizer(checkpoint)(table.loc[[key, *reversed(before)], "text"].tolist(), 64)
+        assert tokens[:, 0].tolist() == [*alone, *(token for other in others for token in other[1:])]
+        assert tokens[:, 1].sum() == sum(len(other) - 1 for other in others)
 
 
 def test_a_system_of_features_leaves_out_and_names_who_has_none(trained, tmp_path):

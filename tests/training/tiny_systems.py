@@ -1,7 +1,7 @@
 """Settings of two systems that train in a second."""
 
 TEXT_SYSTEM = {
-    "inputs": {"tokens": {"max_tokens": 64}},
+    "inputs": {"tokens": {"max_tokens": 64, "context": 0}},
     "network": {"pooling": "mean", "dropout": 0.1},
     "training": {"batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.01}
     | {"epochs": 4, "schedule": "linear", "warmup": 0.1, "patience": None},

@@ -4,9 +4,17 @@ Systems, in the paper's order:
 
 - ``text_bert_{8,16,32}``, ``text_roberta_{8,16,32}``: a BERT or RoBERTa fine-tuned end to end on single utterances; the number
   is the batch size. Learning rate, weight decay, epochs and longest text (Tables 2 and 4) are parameters.
+- ``audio_wav2vec2``: a published wav2vec2 that names emotions, as it is (section B).
+- ``video_clip``: zero-shot CLIP on every 10th frame, probabilities summed over frames (section C). Ours: ``video_clip_max``,
+  ``_product`` and ``_vote``, other ways to pool the same probabilities.
+- ``late_fusion``: weighted average of the probabilities of text_roberta_16, its best text system, audio_wav2vec2 and video_clip.
+- Ours: ``text_*_16_context`` read what was said before in the dialogue too; ``late_fusion_calibrated`` gives each member a temperature.
 
 Differences from the paper:
 
+- It gives no weights ("text weighted most"). Ours are the best weighted F1 on dev over the simplex; they may leave a member out.
+- It names no wav2vec2 classifier and prints no prompts; ours stand in params.yaml (checkpoints, features.clip_emotion).
+- Labels of a head are mapped to the corpus's classes by name; a head that lacks one is refused. It does not say how it maps them.
 - It pads every text to 512 tokens. Here a batch is padded to its longest text: padding is masked, so the logits are the same.
 - It does not say how token states become one vector, nor the dropout before the classifier, nor the learning rate's
   schedule. Ours: their mean (or [CLS]), 0.1, linear warm-up and decay (params.yaml: pooling, dropout, warmup).
@@ -16,10 +24,11 @@ Differences from the paper:
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor, float32, nn
 from transformers import AutoModel
 
-from merflow.training.batches import Batch, System
+from merflow.training.batches import Batch, Fusion, OffTheShelf, System
 
 
 class TextClassifier(nn.Module):
@@ -35,17 +44,35 @@ class TextClassifier(nn.Module):
         self.classifier = nn.Linear(self.encoder.config.hidden_size, n_classes)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T)."""
+        """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T, 2); the mean is one over the utterance, not over its context."""
         mask = batch.masks["tokens"]
-        states = self.encoder(input_ids=batch.inputs["tokens"], attention_mask=mask).last_hidden_state
+        tokens, segments = batch.inputs["tokens"].unbind(dim=-1)
+        types = segments.clamp(max=self.encoder.config.type_vocab_size - 1)  # RoBERTa has one type only
+        states = self.encoder(input_ids=tokens, attention_mask=mask, token_type_ids=types).last_hidden_state
         if self.pooling == "cls":
             pooled = states[:, 0]
         else:
-            weights = mask[..., None].to(states.dtype)
+            weights = (mask & (segments == 0))[..., None].to(states.dtype)
             pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return self.classifier(self.dropout(pooled))
 
 
-_TEXT = System(inputs=("tokens",), build=TextClassifier, pretrained=True)
+def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Probabilities (M, N, K) of M members and weights (M,) -> (N, K), "Multi-Modal Fusion Model"."""
+    return np.einsum("m,mnk->nk", weights, probabilities)
 
-SYSTEMS = {f"text_{encoder}_{batch_size}": _TEXT for encoder in ("bert", "roberta") for batch_size in (8, 16, 32)}
+
+_TEXT = System(inputs=("tokens",), build=TextClassifier, pretrained=True)
+_CLIP = OffTheShelf(("clip_emotion",))
+_LATE = Fusion(("text_roberta_16", "audio_wav2vec2", "video_clip"), weighted_average, weighted=True)
+
+SYSTEMS = {
+    **{f"text_{encoder}_{setting}": _TEXT for encoder in ("bert", "roberta") for setting in ("8", "16", "32", "16_context")},
+    "audio_wav2vec2": OffTheShelf(("wav2vec2_emotion",)),
+    "video_clip": _CLIP,
+    "video_clip_max": _CLIP,
+    "video_clip_product": _CLIP,
+    "video_clip_vote": _CLIP,
+    "late_fusion": _LATE,
+    "late_fusion_calibrated": _LATE,
+}

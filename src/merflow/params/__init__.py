@@ -32,7 +32,7 @@ from merflow.params.features import (
     Wav2vec2Features,
     WordVectorFeatures,
 )
-from merflow.params.systems import Fusion, PaperRun, Protocol, Rows, System, Training
+from merflow.params.systems import Fusion, OffTheShelf, PaperRun, Protocol, Rows, System, Training
 
 __all__ = [
     "AlignedFeatures",
@@ -47,6 +47,7 @@ __all__ = [
     "Fusion",
     "Media",
     "MelFeatures",
+    "OffTheShelf",
     "Params",
     "ParamsError",
     "Protocol",
@@ -163,7 +164,6 @@ class Params(Strict):
 
     def _runs(self, paper: str, run: PaperRun, block: Any) -> None:
         """What run.<paper> asks for has its blocks."""
-        systems = block.systems if isinstance(block.systems, dict) else dict(block.systems)
         for protocol in run.protocols:
             if protocol not in block.protocols:
                 raise ValueError(f"run.{paper}.protocols: {protocol} has no block under papers.{paper}.protocols")
@@ -171,9 +171,6 @@ class Params(Strict):
             if not isinstance(rows, Rows):
                 continue
             self._prepared(f"{paper}.{stage}", rows.corpora)
-            for system in rows.systems:
-                if system not in systems:
-                    raise ValueError(f"run.{paper}.{stage}: unknown system {system!r}; known: {', '.join(systems)}")
             for corpus, protocol in itertools.product(rows.corpora, run.protocols):
                 if corpus not in block.protocols[protocol].scheme:
                     raise ValueError(f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}")

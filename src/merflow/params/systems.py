@@ -51,6 +51,13 @@ class Fusion(Strict):
 
     weights: Literal["dev"] | list[Weight] | None = None  # dev: the best on the dev part, in steps of `step`; null: it takes none
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    calibration: Literal["none", "temperature"] = "none"  # temperature: of each member, the one with the lowest loss on dev
+
+
+class OffTheShelf(Strict):
+    """A published model as it is."""
+
+    pooling: Literal["sum", "max", "product", "vote"]  # probabilities of an utterance from those of its frames; one frame: no matter
 
 
 class Unweighted(Strict):
@@ -62,6 +69,12 @@ class Weighted(Strict):
 
     weights: Literal["dev"] | list[Weight]
     step: Annotated[float, Field(gt=0, le=0.5)]
+
+
+class Calibrated(Weighted):
+    """A weighted fusion that may calibrate its members."""
+
+    calibration: Literal["none", "temperature"]
 
 
 Name = TypeVar("Name", bound=str)

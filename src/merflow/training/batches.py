@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,20 @@ class System:
 
 
 @dataclass(frozen=True)
+class OffTheShelf:
+    """A row of a paper that nobody trains here: a published model as it is.
+
+    Attributes:
+        inputs: the feature that holds its probabilities, with the names of emotions as columns.
+    """
+
+    inputs: tuple[str]
+    members: ClassVar[tuple[str, ...]] = ()
+    pretrained: ClassVar = False
+    aligned: ClassVar = False
+
+
+@dataclass(frozen=True)
 class Fusion:
     """A row of a paper that combines the probabilities of other rows.
 
@@ -69,7 +83,7 @@ class Batch:
     """Some examples, padded with zeros along time to the longest of them.
 
     Attributes:
-        inputs: per name (B, T) or (B, T, dim).
+        inputs: per name (B, T) or (B, T, dim). ``tokens`` (B, T, 2): token id; segment, 0 for the utterance, 1 for what was said before.
         masks: per name (B, T), True where there is content.
         labels: (B,) class indices.
         index: (B,) positions in the Examples.

@@ -1,4 +1,4 @@
-"""A fusion of systems: their probabilities combined, with weights chosen on the dev part."""
+"""A fusion of systems: their probabilities, calibrated if asked for, combined with weights chosen on the dev part."""
 
 import time
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
@@ -20,6 +22,7 @@ from merflow.store import read_metadata, read_table
 from merflow.training.batches import Fusion
 from merflow.training.job import Files, Job, Runs
 
+TEMPERATURES = (0.05, 20.0)  # tried
 KEY = ["fold", "seed", "split", "utterance_id"]
 
 
@@ -69,18 +72,18 @@ def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
 
     def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         start = time.monotonic()
-        predictions, weights = fuse(row, settings, members, fold, seed)
-        record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": weights}
+        predictions, chosen = fuse(row, settings, members, fold, seed)
+        record: dict[str, Any] = {"selected_epoch": None, "history": [], **chosen}
         return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions
 
     return Runs(shared, members.classes, one)
 
 
-def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int) -> tuple[pd.DataFrame, dict[str, float] | None]:
-    """Predictions (artifacts.PREDICTIONS) of the fusion in one run, and the weight of each member.
+def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predictions (artifacts.PREDICTIONS) of the fusion in one run, and its ``weights`` and ``temperatures`` by member, or None.
 
-    Weights are those of `settings`, or those with the best weighted F1 on the dev part; of equals, the most even ones. The test part is
-    not in scope of that choice.
+    Weights are those of `settings`, or those with the best weighted F1 on the dev part; of equals, the most even ones. Temperatures are
+    those with the lowest loss of each member on the dev part. The test part is not in scope of these choices.
 
     Raises:
         ParamsError: the settings have weights and the fusion takes none, or not one per member.
@@ -94,15 +97,35 @@ def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: 
     if not here.any():
         raise StoreError(f"fold {fold}, seed {seed} is not in the predictions of all of {', '.join(fusion.members)}; train them again")
     rows, probabilities = members.rows[here], members.probabilities[:, here]
-    weights = None
+    dev = (rows["split"] == "dev").to_numpy()
+    truth = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
+    weights = temperatures = None
+    if settings.calibration == "temperature":
+        found = [temperature(one[dev], truth) for one in probabilities]
+        probabilities = np.stack([softened(one, value) for one, value in zip(probabilities, found, strict=True)])
+        temperatures = dict(zip(fusion.members, found, strict=True))
     if fusion.weighted:
-        dev = (rows["split"] == "dev").to_numpy()
-        truth = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
         chosen = tuple(fixed) if fixed else best_weights(fusion, probabilities[:, dev], truth, settings.step)
         weights = dict(zip(fusion.members, map(float, chosen), strict=True))
     fused = fusion.combine(probabilities, np.array(list(weights.values()))) if weights else fusion.combine(probabilities)
     predicted = [[members.classes[k]] for k in fused.argmax(axis=1)]
-    return rows.assign(predicted=predicted, probabilities=list(fused.astype(np.float32))), weights
+    predictions = rows.assign(predicted=predicted, probabilities=list(fused.astype(np.float32)))
+    return predictions, {"weights": weights, "temperatures": temperatures}
+
+
+def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(log p / T) of probabilities (N, K): T > 1 makes them more even, T < 1 more sure; which is the largest stays."""
+    return softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=float)) / temperature, axis=1)
+
+
+def temperature(probabilities: np.ndarray, truth: list[int]) -> float:
+    """The one with the lowest cross-entropy of probabilities (N, K); Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+
+    def loss(log_temperature: float) -> float:
+        right = softened(probabilities, np.exp(log_temperature))[np.arange(len(truth)), truth]
+        return float(-np.log(np.maximum(right, np.finfo(float).tiny)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
 
 
 def best_weights(fusion: Fusion, probabilities: np.ndarray, truth: list[int], step: float) -> tuple[float, ...]:

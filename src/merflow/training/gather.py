@@ -11,7 +11,8 @@ from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
 
-PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "device", "precision", "wall_s")  # of a run; other keys are shared
+#: Keys of a run; others are shared by all.
+PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "temperatures", "names", "device", "precision", "wall_s")
 DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 
@@ -38,7 +39,7 @@ def gather(parts: list[Path], out: Path) -> None:
         for file in sorted([*run.glob("weights/*"), *run.glob("hidden/*")]):
             with whole(out / file.parent.name / file.name) as target:
                 link(file, target)
-    write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN} for record, _ in records]})
+    write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN if key in record} for record, _ in records]})
     write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 

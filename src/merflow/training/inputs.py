@@ -13,7 +13,7 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, scan_features
-from merflow.training.batches import Examples, System
+from merflow.training.batches import Examples, OffTheShelf, System
 
 PARTS = ("train", "dev", "test")
 TOKENS = "tokens"  # the one input that is no feature
@@ -26,7 +26,7 @@ class Material:
     Attributes:
         members: one row per fold and utterance that has all inputs: utterance_id, fold, split, sorted by id.
         labels: by utterance the class index, or (K,) 1 where a class is present.
-        arrays: per input and utterance (n_frames,) or (n_frames, dim).
+        arrays: per input and utterance (n_frames, dim); ``tokens`` have the columns id and segment (see Batch).
         left_out: per input the sorted ids of the utterances in scope without it.
         where: file that names the parts, for errors.
     """
@@ -77,7 +77,7 @@ def read(
     corpus: str,
     scheme: str,
     class_of: Mapping[str, str],
-    system: System,
+    system: System | OffTheShelf,
     settings: Mapping[str, dict[str, Any]],
     stores: Mapping[str, Path],
     checkpoint: Path | None,
@@ -102,7 +102,9 @@ def read(
         ParamsError: the stage names no store for an input.
         StoreError: a store cannot be read.
     """
-    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "text", "labels"])
+    utterances = read_table(
+        prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "dialogue_id", "turn", "text", "labels"]
+    )
     splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
     members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1").sort_values(["utterance_id", "fold"])
     scope = members.drop_duplicates("utterance_id")
@@ -112,7 +114,7 @@ def read(
     for name in system.inputs:
         if name == TOKENS:
             assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
-            arrays[name] = _tokens(scope.dropna(subset="text"), checkpoint, **settings[name])
+            arrays[name] = _tokens(utterances.dropna(subset="text"), set(scope["utterance_id"]), checkpoint, **settings[name])
         else:
             arrays[name] = _feature(stores, name, set(scope["utterance_id"]))
     left_out = {name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()}
@@ -127,7 +129,7 @@ def read(
     return Material(members[["utterance_id", "fold", "split"]], labels, arrays, left_out, prepared / "splits.parquet")
 
 
-def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System) -> dict[str, str]:
+def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf) -> dict[str, str]:
     """What stands behind each input, for tables: a feature with the model that made it, or the model that a system starts from."""
     found = {}
     for name in system.inputs:
@@ -168,13 +170,22 @@ def _refuse_unaligned(arrays: Mapping[str, dict[str, np.ndarray]], absent: set[s
             )
 
 
-def _tokens(texts: pd.DataFrame, checkpoint: Path, max_tokens: int) -> dict[str, np.ndarray]:
+def _tokens(said: pd.DataFrame, scope: set[str], checkpoint: Path, max_tokens: int, context: int) -> dict[str, np.ndarray]:
+    """Tokens of the utterances in scope that have a text, with up to `context` turns of the dialogue before them, whoever spoke."""
     from merflow.features.text.tokens import Tokenizer  # transformers takes seconds to import, and most systems have no such input
 
-    tokens, lengths = Tokenizer(checkpoint)(texts["text"].tolist(), max_tokens)
+    ids, texts, before = [], [], []
+    for _, dialogue in said.sort_values("turn").groupby("dialogue_id", sort=True):
+        turns = dialogue["text"].tolist()
+        for place, (key, text) in enumerate(zip(dialogue["utterance_id"], turns, strict=True)):
+            if key in scope:
+                ids.append(key)
+                texts.append(text)
+                before.append(turns[max(0, place - context) : place])
+    tokens, lengths = Tokenizer(checkpoint).with_context(texts, before, max_tokens)
     if cut := sum(length > max_tokens for length in lengths):
         log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)
-    return dict(zip(texts["utterance_id"], tokens, strict=True))
+    return dict(zip(ids, tokens, strict=True))
 
 
 def _feature(stores: Mapping[str, Path], name: str, scope: set[str]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
@@ -118,6 +119,38 @@ class Job:
 
 #: fold, seed, folder of the run -> what its run.json says, and its predictions (artifacts.PREDICTIONS)
 Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame]]
+
+
+def predictions_of(
+    probabilities: np.ndarray, truth: np.ndarray, ids: Sequence[str], part: str, classes: Sequence[str], fold: int, seed: int
+) -> pd.DataFrame:
+    """Rows of artifacts.PREDICTIONS.
+
+    Args:
+        probabilities: (N, K).
+        truth: class indices (N,), and one class is predicted; or (N, K), 1 where a class is present, and those from 0.5 are predicted.
+        ids: N utterances.
+        part: dev or test.
+        classes: K names.
+        fold, seed: of the run.
+    """
+    chosen: Sequence[np.ndarray]
+    true: Sequence[np.ndarray]
+    if truth.ndim == 1:
+        chosen, true = list(probabilities.argmax(axis=1)[:, None]), list(truth[:, None])
+    else:
+        chosen, true = [np.flatnonzero(row >= 0.5) for row in probabilities], [np.flatnonzero(row) for row in truth]
+    return pd.DataFrame(
+        {
+            "utterance_id": ids,
+            "fold": np.int32(fold),
+            "seed": np.int32(seed),
+            "split": part,
+            "labels": [[classes[k] for k in row] for row in true],
+            "predicted": [[classes[k] for k in row] for row in chosen],
+            "probabilities": list(probabilities),
+        }
+    )
 
 
 @dataclass(frozen=True)

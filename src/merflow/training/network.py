@@ -1,7 +1,7 @@
 """Runs of a system that the loop trains: its inputs read and fitted, the network trained, dev and test predicted."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from merflow.store import read_features, whole, write_features
 from merflow.training.batches import Batch, Examples, System
 from merflow.training.gather import hidden, present
 from merflow.training.inputs import read, words
-from merflow.training.job import Files, Job, Runs
+from merflow.training.job import Files, Job, Runs, predictions_of
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
 
@@ -70,7 +70,7 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         tables = []
         for part in ("dev", "test"):
             probabilities = objective.probabilities(predict(model, examples[part], fitted.device)).numpy()
-            tables.append(_predictions(probabilities, part, examples[part], classes, fold, seed))
+            tables.append(predictions_of(probabilities, examples[part].labels, examples[part].ids, part, classes, fold, seed))
         if PartialState().is_main_process and row.hands_over:
             spec = {"system": job.system, "fold": fold, "seed": seed}
             found = _hidden(model.hidden, examples, fitted.device)  # type: ignore[arg-type]  # a method of these networks
@@ -97,26 +97,6 @@ def _card(checkpoint: Path | None) -> dict[str, Any]:
         raise CheckpointError("dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/; add one to its dependencies")
     card: dict[str, Any] = json.loads(present(checkpoint / "SOURCE.json").read_text(encoding="utf-8"))
     return card
-
-
-def _predictions(probabilities: np.ndarray, part: str, examples: Examples, classes: list[str], fold: int, seed: int) -> pd.DataFrame:
-    chosen: Sequence[np.ndarray]
-    truth: Sequence[np.ndarray]
-    if examples.labels.ndim == 1:  # one class each
-        chosen, truth = list(probabilities.argmax(axis=1)[:, None]), list(examples.labels[:, None])
-    else:
-        chosen, truth = [np.flatnonzero(row >= 0.5) for row in probabilities], [np.flatnonzero(row) for row in examples.labels]
-    return pd.DataFrame(
-        {
-            "utterance_id": examples.ids,
-            "fold": np.int32(fold),
-            "seed": np.int32(seed),
-            "split": part,
-            "labels": [[classes[k] for k in row] for row in truth],
-            "predicted": [[classes[k] for k in row] for row in chosen],
-            "probabilities": list(probabilities),
-        }
-    )
 
 
 def _hidden(forward: Callable[[Batch], Tensor], examples: dict[str, Examples], device: torch.device) -> Iterator[tuple[str, np.ndarray]]:

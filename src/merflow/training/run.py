@@ -16,14 +16,18 @@ from merflow.params import Protocol
 from merflow.progress import log
 from merflow.provenance import versions
 from merflow.store import read_metadata, write_json, write_table
-from merflow.training import fusion, network
-from merflow.training.batches import Fusion, System
+from merflow.training import fusion, network, off_the_shelf
+from merflow.training.batches import Fusion, OffTheShelf, System
 from merflow.training.gather import DONE
 from merflow.training.job import Files, Job, Runs
 from merflow.training.network import STATE
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
-KINDS: dict[type, Callable[[Job, Any, Files, Protocol], Runs]] = {System: network.runs, Fusion: fusion.runs}
+KINDS: dict[type, Callable[[Job, Any, Files, Protocol], Runs]] = {
+    System: network.runs,
+    Fusion: fusion.runs,
+    OffTheShelf: off_the_shelf.runs,
+}
 
 
 def train(job: Job, part: int, parts: int, out: Path) -> None:

@@ -39,3 +39,28 @@ class Tokenizer:
         if max(lengths) > max_tokens:
             full = self._tokenizer(list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens)["input_ids"]
         return [np.asarray(ids, dtype=np.int64) for ids in full], lengths
+
+    def with_context(self, texts: Sequence[str], before: Sequence[Sequence[str]], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
+        """Texts together with what was said before them: a text, then the turns before it, the latest first.
+
+        Args:
+            texts: what is to be classified.
+            before: of each text the turns before it, in the order of the dialogue; may be empty.
+            max_tokens: a longer pair is cut at its end, the earliest turns first; the text itself only where it is longer than they are.
+
+        Returns:
+            Of each text (n_tokens, 2) of int64: token id; segment, 0 for the text and its special tokens, 1 for what was said before.
+            And the lengths before the cut.
+        """
+        separator = f" {self._tokenizer.sep_token} "
+        found, lengths = [], []
+        for text, turns in zip(texts, before, strict=True):
+            pair = (text, separator.join(reversed(turns))) if turns else (text,)
+            full = self._tokenizer(*pair, return_attention_mask=False, verbose=False)
+            lengths.append(len(full["input_ids"]))
+            if lengths[-1] > max_tokens:
+                full = self._tokenizer(*pair, return_attention_mask=False, truncation="longest_first", max_length=max_tokens)
+            own = 1 + max((place for place, part in enumerate(full.sequence_ids()) if part == 0), default=0)  # tokens up to its last one
+            segments = np.arange(len(full["input_ids"])) > own  # the special token that ends it is its own
+            found.append(np.stack([np.asarray(full["input_ids"], dtype=np.int64), segments.astype(np.int64)], axis=1))
+        return found, lengths
