@@ -10,7 +10,7 @@ from pydantic import Field
 
 from merflow.params.base import CorpusName, Positive, PositiveReal, ProtocolName, Share, Strict
 
-SchemeName = Literal["official", "sessions", "session5", "actors"]
+SchemeName = Literal["official", "sessions", "session5", "actors", "pooled", "instances"]
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 

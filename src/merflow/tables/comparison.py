@@ -23,6 +23,7 @@ PROTOCOLS = ("as_published", "clean")
 HEADERS = {
     "accuracy": "accuracy",
     "uar": "UAR",
+    "balanced_accuracy": "balanced accuracy",
     "weighted_f1": "weighted F1",
     "weighted_precision": "weighted precision",
     "weighted_recall": "weighted recall",
