@@ -6,16 +6,20 @@ merging and pooling. Pictures of a batch whose grids have one shape are computed
 vector, do not depend on the others. A picture that keeps every token keeps its grid: then this is plain Swin.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad
-from transformers import AttentionInterface, SwinModel
+from transformers import AttentionInterface, SwinConfig, SwinModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.swin.modeling_swin import SwinLayer, SwinStage, window_partition
 
+from merflow.features.pretrained import load
+from merflow.features.vision.frozen import require
 from merflow.nn.compression import Compression
 
 Grid = tuple[int, int]
@@ -32,6 +36,36 @@ def _attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, att
 
 
 AttentionInterface.register(ATTENTION, _attention)
+
+
+def load_swin(checkpoint: Path, pretrained: bool) -> SwinModel:
+    """The Swin Transformer in `checkpoint`, a folder in the Hub's format; not `pretrained`: one of its layout, with random weights.
+
+    Raises:
+        CheckpointError: the checkpoint is no Swin Transformer, or lacks weights.
+    """
+    require(checkpoint, "swin")
+    if pretrained:
+        return load(SwinModel, checkpoint, optional=()).cpu()
+    return SwinModel(SwinConfig.from_pretrained(checkpoint, local_files_only=True))
+
+
+class Pixels(nn.Module):
+    """Pictures as a checkpoint's image processor makes them, on the device: normalised by its mean and standard deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, checkpoint: Path):
+        """Read preprocessor_config.json of `checkpoint`."""
+        super().__init__()
+        told = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
+        for name in ("mean", "std"):
+            self.register_buffer(name, 255 * torch.tensor(told[f"image_{name}"]), persistent=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """uint8 RGB (B, H, W, 3) -> float32 (B, 3, H, W)."""
+        return ((pictures.float() - self.mean) / self.std).permute(0, 3, 1, 2)
 
 
 class CompressedSwin(nn.Module):

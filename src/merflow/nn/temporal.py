@@ -46,6 +46,7 @@ class TemporalConvolution(nn.Module):
         """A block for each of `channels`, from `dim`."""
         super().__init__()
         widths = [dim, *channels]
+        self.dim = widths[-1]
         self.blocks = nn.Sequential(*(TemporalBlock(widths[level], out, kernel, 2**level, dropout) for level, out in enumerate(channels)))
 
     def forward(self, values: Tensor) -> Tensor:

@@ -25,9 +25,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, float32, nn
-from transformers import AutoModel
+from torch import Tensor, nn
 
+from merflow.nn.text import text_encoder, text_vectors
 from merflow.training.batches import Batch, Fusion, OffTheShelf, System
 
 
@@ -37,24 +37,14 @@ class TextClassifier(nn.Module):
     def __init__(self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, pooling: str, dropout: float):
         """Load the encoder from `checkpoint`, a folder in the Hub's format; `pooling` is mean or cls; `dims` is empty."""
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(checkpoint, local_files_only=True, use_safetensors=True, dtype=float32)
-        self.encoder.pooler = None  # next-sentence head: not used, and weights without a gradient stop distributed training
+        self.encoder = text_encoder(checkpoint)
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.encoder.config.hidden_size, n_classes)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T, 2); the mean is one over the utterance, not over its context."""
-        mask = batch.masks["tokens"]
-        tokens, segments = batch.inputs["tokens"].unbind(dim=-1)
-        types = segments.clamp(max=self.encoder.config.type_vocab_size - 1)  # RoBERTa has one type only
-        states = self.encoder(input_ids=tokens, attention_mask=mask, token_type_ids=types).last_hidden_state
-        if self.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weights = (mask & (segments == 0))[..., None].to(states.dtype)
-            pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
-        return self.classifier(self.dropout(pooled))
+        """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T, 2)."""
+        return self.classifier(self.dropout(text_vectors(self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling)))
 
 
 def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
