@@ -46,7 +46,7 @@ def test_sheet_shows_eight_pictures_of_clips_told_right_and_wrong(material, tmp_
         assert [round(shot["time_s"] / 0.4) for shot in clip["shots"]] == [0, 1, 3, 4, 5, 6, 8, 9]
         assert {(shot["best"], round(shot["probability"], 6)) for shot in clip["shots"]} == {(clip["true"], 0.4)}  # by name, not by place
         assert clip["totals"] == pytest.approx({name: 4.0 if name == clip["true"] else 1.0 for name in MELD}, rel=1e-5)
-        assert "0.4 s" in clip["words"] and f"Sum over 10 pictures: {clip['true']} 4.0, " in clip["words"]
+        assert "0.4 s" in clip["words"] and f"Sum over 10 frames: {clip['true']} 4.0, " in clip["words"]
     assert len({clip["true"] for clip in sheet["clips"]}) == 4
 
 

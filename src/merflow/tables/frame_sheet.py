@@ -30,7 +30,7 @@ SHOWN = 8  # pictures of a clip at most
 PAIRS = 2  # clips told right, and as many told wrong
 DONE, PICTURE = "sheet.json", "sheet.jpg"
 CAPTION = (
-    "A row is a test clip: what is said, its label, what {system} tells; of every 10th frame at most {shown}, evenly spread, each with its "
+    "A row is a test clip: what is said, its label, what {system} tells; every 10th frame (at most {shown} shown, evenly spread) with its "
     "most probable class, in bold where that is the label; and the probabilities summed over all of these frames, the label's bar in blue. "
     "Chosen by rule: clips told right and told wrong in turn, each of another label where there is one; first those with most frames "
     "({shown} or more count alike), of these the ones of which the system is surest."
@@ -74,7 +74,7 @@ class Clip:
     @property
     def summed(self) -> str:
         """What the totals are."""
-        return f"sum over {self.n_pictures} picture{'s' if self.n_pictures > 1 else ''}"
+        return f"sum over {self.n_pictures} frame{'s' if self.n_pictures > 1 else ''}"
 
     def words(self) -> str:
         """All that its row of the sheet shows."""
