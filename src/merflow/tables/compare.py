@@ -1,9 +1,9 @@
 """The step ``tables``: a paper's printed numbers beside ours, and what they say of its claims.
 
 Per paper and corpus, the most important first: the paper's own tables under each protocol (paper_tables), its claims with verdicts
-(verdicts), then everything that was measured (overview): test results under all protocols side by side, dev results, classes, single
-seeds, and differences between systems. What was not run is a row that says so. Figures from a demo corpus are named so in title,
-source column and notes, and are never subtracted from printed ones.
+(verdicts), what the arithmetic of its numbers says (audit), then everything that was measured (overview): test results under all
+protocols side by side, dev results, classes, single seeds, and differences between systems. What was not run is a row that says so.
+Figures from a demo corpus are named so in title, source column and notes, and are never subtracted from printed ones.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from merflow import artifacts
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import overview, paper_tables, verdicts
+from merflow.tables import audit, overview, paper_tables, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import Comparison
 from merflow.tables.render import render
@@ -41,7 +41,8 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
             view = Comparison(paper, corpus, printed, ours[ours["corpus"] == corpus], confidence)
             judged = verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora])
-            tables = [table for table in (*paper_tables.tables(view), judged, *overview.tables(view)) if len(table.frame)]
+            every = (*paper_tables.tables(view), judged, *audit.tables(view), *overview.tables(view))
+            tables = [table for table in every if len(table.frame)]
             for table in tables:
                 files |= {f"{paper}/{name}": text for name, text in render(table).items()}
             listed = [{"name": table.name, "title": table.title, "folded": table.folded} for table in tables]
