@@ -110,7 +110,8 @@ def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
     for one in result.run["runs"]:
         if one["selected_epoch"] is not None:
             about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
-            for name, epoch in zip(task.trained, np.atleast_1d(one["selected_epoch"]), strict=True):
+            epochs = np.atleast_1d(one["selected_epoch"])
+            for name, epoch in zip(task.trained(len(epochs)), epochs, strict=True):
                 yield {**about, "class": name, "value": epoch}
 
 
