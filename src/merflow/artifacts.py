@@ -103,7 +103,8 @@ PREDICTIONS = pa.schema(
     ]
 )
 
-#: results/scores.parquet: one row per metric; a null fold or seed means "over all of them" (mean, with its interval).
+#: results/scores.parquet: one row per metric; a null fold or seed means "over all of them" (mean, with its interval). Which rows there
+#: are: merflow.evaluation.score.
 SCORES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),
@@ -122,7 +123,7 @@ SCORES = pa.schema(
         pa.field("std", pa.float64()),  # standard deviation over seeds
         pa.field("low", pa.float64()),  # bootstrap interval over dialogues
         pa.field("high", pa.float64()),
-        pa.field("p", pa.float64()),  # of differences between two systems: two-sided paired bootstrap test over dialogues
-        pa.field("n", pa.int64(), nullable=False),  # utterances scored
+        pa.field("p", pa.float64()),  # of differences between two systems, two-sided: paired bootstrap over dialogues; of a seed McNemar's
+        pa.field("n", pa.int64(), nullable=False),  # utterances scored; 1 for what is none of utterances (epoch, settings)
     ]
 )

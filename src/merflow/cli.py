@@ -196,11 +196,23 @@ def tables(inputs: Paths, out: Out) -> None:
 
 
 @app.command()
+def sheet(corpus: str, inputs: Paths, out: Out) -> None:
+    """Draw the frames of a few test clips with what a zero-shot system sees in them."""
+    from merflow.tables.frame_sheet import write
+
+    results = [folder for folder in _folders(inputs, "predictions.parquet") if folder.name.startswith(f"{corpus}-")]
+    store = next(path for path in inputs if path.parent.parent.name == "features")
+    prepared, frames = _named(inputs, "utterances.parquet").parent, _named(inputs, "INDEX.json").parent
+    write(results[0], prepared, frames, store, out.parent)  # nothing is trained: under any protocol the same
+
+
+@app.command()
 def report(inputs: Paths, out: Out) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 
-    write(_named(inputs, "index.json").parent, _folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), out.parent)
+    results, prepared, sheets = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet", "sheet.json"))
+    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent)
 
 
 def _folders(files: list[Path], name: str) -> list[Path]:

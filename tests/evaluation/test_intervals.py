@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.intervals import paired_difference, pool, seed_mean
+from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
 from merflow.evaluation.metrics import measure, measure_binary, names, names_binary
 from merflow.params import Evaluation
 
@@ -140,3 +140,25 @@ def test_classes_that_may_be_present_at_once_are_scored_as_each_would_be_alone()
         alone, single = figures(first[:, :, e], second[:, :, e], measure), names(("absent", "present"))
         for metric, other in (("uar", ("uar", None)), ("accuracy", ("accuracy", None)), ("positive_f1", ("f1", "present"))):
             np.testing.assert_allclose(together[columns.index((metric, name))], alone[single.index(other)], atol=1e-12)
+
+
+def test_mcnemar_counts_who_alone_is_right_and_is_exact():
+    first = np.array([True] * 8 + [False] * 2 + [True] * 50 + [False] * 40)
+    second = np.array([False] * 8 + [True] * 2 + [True] * 50 + [False] * 40)
+    assert mcnemar(first, second) == (8, 2, pytest.approx(2 * (1 + 10 + 45) / 2**10))  # both tails of ten tosses
+    assert mcnemar(second, first)[:2] == (2, 8) and mcnemar(second, first)[2] == mcnemar(first, second)[2]
+
+
+def test_mcnemar_of_runs_that_are_never_apart_is_one():
+    right = np.array([True, False, True])
+    assert mcnemar(right, right) == (0, 0, 1.0)
+
+
+def test_mcnemar_finds_too_much_where_utterances_of_a_dialogue_are_alike():
+    """Its known limit, which the paired bootstrap over dialogues does not have: p below 0.1 should be rarer than one in ten."""
+    rng = np.random.default_rng(9)
+    found = 0
+    for _ in range(300):
+        first, second = (np.repeat(rng.random(40) < 0.5, 8) for _ in range(2))  # right or wrong about whole dialogues of 8
+        found += mcnemar(first, second)[2] < 0.1
+    assert found > 0.4 * 300

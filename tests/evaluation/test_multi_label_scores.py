@@ -190,10 +190,11 @@ def test_shares_of_the_corpus_are_of_every_utterance_of_a_part(tmp_path, make_mo
         share = present(part["labels"]).mean(axis=0)
         wanted = {("present_share", name): share[e] for e, name in enumerate(MOSEI)}
         wanted |= {("absent_share", name): 1 - share[e] for e, name in enumerate(MOSEI)}
+        wanted |= {("count", "mean"): len(part), ("clips", "mean"): 0}
         assert values(table, "corpus", split=split).to_dict() == pytest.approx(wanted)
         assert set(values(table, "corpus", "n", split)) == {len(part)}
     rows = table[table["system"] == "corpus"]
-    assert len(rows) == 3 * 6 * 2 and rows[["fold", "seed", "inputs", "std", "low", "high", "p"]].isna().all(axis=None)
+    assert len(rows) == 3 * (6 * 2 + 2) and rows[["fold", "seed", "inputs", "std", "low", "high", "p"]].isna().all(axis=None)
 
 
 def test_differences_are_paired_per_emotion_on_common_utterances(tmp_path, make_mosei, make_mosei_result):

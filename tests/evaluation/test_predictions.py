@@ -80,7 +80,7 @@ def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, chang
     refuse(folder, corpus, message)
 
 
-@pytest.mark.parametrize("key", ["scheme", "classes", "inputs", "left_out", "runs"])
+@pytest.mark.parametrize("key", ["scheme", "classes", "inputs", "left_out", "settings", "runs"])
 def test_run_json_must_say_all(make_corpus, make_result, key):
     corpus = make_corpus()
     folder = make_result(corpus)
@@ -101,6 +101,25 @@ def test_run_selects_one_epoch(make_corpus, make_result):
     folder = make_result(corpus)
     altered.run(folder, lambda content: content["runs"][1].update(selected_epoch=[1, 2]))
     refuse(folder, corpus, r"selected_epoch of fold 0, seed 2 is \[1, 2\], expected 1 of them")
+
+
+def test_the_scored_epoch_is_in_the_history(make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+    altered.run(folder, lambda content: content["runs"][1]["history"].pop())
+    refuse(folder, corpus, "selected_epoch of fold 0, seed 2 is 3, which is not in its history; train it again")
+
+
+def test_right_is_right_of_every_seed(make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus, seeds=(1, 4))
+    right = read(folder, corpus).right("test")
+    stored = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'").set_index(["seed", "utterance_id"])
+    assert list(right.columns) == [1, 4] and right.shape == (64, 2)
+    for seed in (1, 4):
+        rows = stored.loc[seed]
+        expected = rows["labels"].str[0] == rows["predicted"].str[0]
+        assert right[seed].droplevel("fold").to_dict() == expected.to_dict()
 
 
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):

@@ -2,6 +2,7 @@ import altered
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -11,7 +12,7 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import chance, majority
 from merflow.evaluation.score import score
 from merflow.params import Evaluation
-from merflow.store import read_table, write_table
+from merflow.store import read_metadata, read_table, write_table
 
 MELD = CLASSES["meld"]
 FEWER = {"neutral": "neutral", "joy": "high", "surprise": "high", "anger": "high"}  # label -> class; the others are out of scope
@@ -76,14 +77,15 @@ def test_differences_between_systems_are_paired(tmp_path, make_corpus, make_resu
     corpus = make_corpus()
     results = [make_result(corpus, "text_bert_8", skill=0.2), make_result(corpus, "text_roberta_8", skill=0.9)]
     table = scored(tmp_path, results, corpus)
-    row = one(table, system="text_bert_8 - text_roberta_8", metric="accuracy")
+    row = one(table, system="text_bert_8 - text_roberta_8", metric="accuracy", seed=None)
     values = [
         one(table, system=s, metric="accuracy", split="test", fold=None, seed=None)["value"] for s in ("text_bert_8", "text_roberta_8")
     ]
     assert row["value"] == pytest.approx(values[0] - values[1])
     assert row["low"] < row["value"] < row["high"] < 0
     assert row["p"] == pytest.approx(2 / (EVALUATION.resamples + 1))
-    assert (table["p"].notna() == table["system"].str.contains(" - ")).all()
+    alone = table["metric"].isin(["first_alone", "second_alone"])
+    assert (table["p"].notna() == (table["system"].str.contains(" - ") & ~alone)).all()
 
 
 def test_same_predictions_same_bytes(tmp_path, make_corpus, make_result):
@@ -199,13 +201,16 @@ def test_differences_are_of_the_utterances_that_both_predicted(tmp_path, make_co
     first, second = make_result(corpus, "text_bert_8", skill=0.2), make_result(corpus, "text_roberta_8", skill=0.9)
     altered.leave_out(first, [f"test_dia22_utt{turn}" for turn in range(8)])  # a whole dialogue
     altered.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"])
-    row = one(scored(tmp_path, [first, second], corpus), system="text_bert_8 - text_roberta_8", metric="accuracy")
+    table = scored(tmp_path, [first, second], corpus)
+    row = one(table, system="text_bert_8 - text_roberta_8", metric="accuracy", seed=None)
     tables = [pd.read_parquet(folder / "predictions.parquet").query("split == 'test'") for folder in (first, second)]
     both = set(tables[0]["utterance_id"]) & set(tables[1]["utterance_id"])
     right = [(t["labels"].str[0] == t["predicted"].str[0])[t["utterance_id"].isin(both)].mean() for t in tables]
     assert row["n"] == len(both) == 8 * 8 - 8 - 2
     assert row["value"] == pytest.approx(right[0] - right[1])
     assert row["low"] < row["value"] < row["high"]
+    seeds = table[(table["system"] == row["system"]) & (table["metric"] == "accuracy") & table["seed"].notna()]
+    assert set(seeds["n"]) == {row["n"]} and seeds["value"].mean() == pytest.approx(row["value"])
 
 
 def test_systems_without_a_common_utterance_have_no_difference(tmp_path, make_corpus, make_result):
@@ -214,7 +219,10 @@ def test_systems_without_a_common_utterance_have_no_difference(tmp_path, make_co
     ids = sorted(set(pd.read_parquet(first / "predictions.parquet").query("split == 'test'")["utterance_id"]))
     altered.leave_out(first, ids[::2])
     altered.leave_out(second, ids[1::2])
-    assert set(scored(tmp_path, [first, second], corpus)["system"]) == {"text_bert_8", "text_roberta_8", "majority", "chance"}
+    assert set(scored(tmp_path, [first, second], corpus)["system"]) == {
+        *("text_bert_8", "text_roberta_8"),
+        *("corpus", "majority", "chance"),
+    }
 
 
 def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, make_result):
@@ -225,9 +233,97 @@ def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, ma
         content["inputs"] = {"text": "fasttext", "words": "fasttext", "speech": "is13"}
         for one_ in content["runs"]:
             one_ |= {"selected_epoch": None, "history": [], "weights": {"a": 0.3, "b": 0.7}}
+        content["settings"] = {"weights": "dev", "step": 0.1}
 
     altered.run(folder, fuse)
     table = scored(tmp_path, [folder], corpus)
     assert set(table.loc[table["system"] == "text_bert_8", "inputs"]) == {"fasttext, is13"}
     assert table.loc[table["system"] != "text_bert_8", "inputs"].isna().all()
-    assert "selected_epoch" not in set(table["metric"])
+    assert not {"selected_epoch", "loss", "batch_size"} & set(table["metric"])
+
+
+def test_two_runs_with_one_seed_are_compared_by_mcnemar(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = make_result(corpus, "text_bert_8", seeds=(1, 2), skill=0.4), make_result(corpus, "text_roberta_8", seeds=(2, 5))
+    table = scored(tmp_path, [first, second], corpus)
+    rows = table[(table["system"] == "text_bert_8 - text_roberta_8") & table["seed"].notna()].set_index("metric")
+    assert list(rows.index) == ["accuracy", "first_alone", "second_alone"] and set(rows["seed"]) == {2}  # the one seed of both
+    tests = [pd.read_parquet(folder / "predictions.parquet").query("split == 'test' and seed == 2") for folder in (first, second)]
+    one_, other = ((rows["labels"].str[0] == rows["predicted"].str[0]).to_numpy() for rows in tests)
+    alone = [(one_ & ~other).sum(), (other & ~one_).sum()]
+    assert rows.loc[["first_alone", "second_alone"], "value"].tolist() == alone and alone[0] != alone[1]
+    assert rows.loc["accuracy", "value"] == one_.mean() - other.mean()
+    assert rows.loc["accuracy", "p"] == pytest.approx(binomtest(int(alone[0]), int(sum(alone))).pvalue)
+    assert rows["low"].isna().all() and rows["n"].tolist() == [len(one_)] * 3
+
+
+def test_loss_is_that_of_the_scored_epoch(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+
+    def earlier(content):
+        content["runs"][0]["selected_epoch"] = 2
+
+    altered.run(folder, earlier)
+    altered.leave_out(folder, ["train_dia0_utt0", "dev_dia15_utt0"])
+    table = scored(tmp_path, [folder], corpus)
+    losses = table[table["metric"] == "loss"]
+    assert set(losses["system"]) == {"text_bert_8"} and set(losses["split"]) == {"train", "dev"}
+    for split, values, n in (("train", [1.0, 2 / 3], 15 * 8 - 1), ("dev", [0.75, 0.5], 7 * 8 - 1)):  # 2 / epoch and 1.5 / epoch
+        where = {"metric": "loss", "split": split}
+        for fold in (0, None):
+            assert [one(table, fold=fold, seed=seed, **where)["value"] for seed in (1, 2)] == pytest.approx(values)
+        mean = one(table, fold=None, seed=None, **where)
+        assert (mean["value"], mean["std"], mean["n"]) == pytest.approx((np.mean(values), np.std(values, ddof=1), n))
+        assert np.isnan(mean["low"])
+
+
+def test_loss_of_folds_is_weighted_by_their_utterances(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    splits = read_table(corpus / "splits.parquet", artifacts.SPLITS)
+    swapped = splits.assign(fold=1, split=splits["split"].map({"train": "dev", "dev": "train", "test": "test"}))
+    write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
+    folder = make_result(corpus, seeds=(1,))
+    altered.run(folder, lambda content: content["runs"][1].update(selected_epoch=1))
+    table = scored(tmp_path, [folder], corpus)
+    where = {"metric": "loss", "split": "dev", "system": "text_bert_8"}
+    assert [one(table, fold=fold, seed=1, **where)["value"] for fold in (0, 1)] == [0.5, 1.5]
+    for seed in (1, None):
+        row = one(table, fold=None, seed=seed, **where)
+        assert row["value"] == pytest.approx((7 * 0.5 + 15 * 1.5) / 22) and row["n"] == 22 * 8  # dialogues of dev in the two folds
+
+
+def test_settings_are_those_of_the_run(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    table = scored(tmp_path, [make_result(corpus)], corpus)
+    for metric, value in (("batch_size", 8), ("learning_rate", 2e-4), ("weight_decay", 0.01)):
+        row = one(table, metric=metric)
+        assert (row["system"], row["split"], row["value"]) == ("text_bert_8", "train", value)
+        assert pd.isna(row["seed"]) and pd.isna(row["fold"])
+
+
+def test_sizes_of_the_parts_are_those_in_scope(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    path = corpus / "utterances.parquet"
+    utterances, about = read_table(path, artifacts.UTTERANCES), read_metadata(path, artifacts.UTTERANCES)
+    utterances.loc[utterances["utterance_id"].str.startswith("test_dia2"), "clip"] = "clip.mp4"
+    write_table(path, utterances, artifacts.UTTERANCES, about)
+    folder = make_result(corpus)
+    table = scored(tmp_path, [folder], corpus)
+    for split, dialogues in (("train", 15), ("dev", 7), ("test", 8)):
+        assert one(table, system="corpus", split=split, metric="count")["value"] == 8 * dialogues
+        assert one(table, system="corpus", split=split, metric="clips")["value"] == (64 if split == "test" else 0)
+    altered.regroup(folder, FEWER)
+    labels = utterances["labels"].str[0]
+    fewer = (utterances["official_split"].eq("test") & labels.isin(FEWER)).sum()
+    assert one(scored(tmp_path, [folder], corpus), system="corpus", split="test", metric="count")["value"] == fewer
+
+
+def test_sizes_of_several_folds_are_their_mean(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    splits = read_table(corpus / "splits.parquet", artifacts.SPLITS)
+    swapped = splits.assign(fold=1, split=splits["split"].map({"train": "train", "dev": "test", "test": "dev"}))
+    write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
+    table = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus)
+    found = [one(table, system="corpus", split=split, metric="count")["value"] for split in ("train", "dev", "test")]
+    assert found == [15 * 8, 7.5 * 8, 7.5 * 8]

@@ -3,15 +3,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from merflow.errors import StoreError
 from merflow.evaluation.score import score
 from merflow.params import Evaluation
+from merflow.store import write_folder
 from merflow.tables.compare import build
-from merflow.tables.figures import confusion, learning_curves, recalls
 from merflow.tables.report import write
 
 REPORTED = Path(__file__).parents[2] / "reported"
@@ -52,7 +51,7 @@ def report(tmp_path, make_corpus, make_result):
         ]
         score(results, [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-        write(tmp_path / "tables", results, [corpus], tmp_path / "report")
+        write(tmp_path / "tables", results, [corpus], [], tmp_path / "report")
         return tmp_path / "report"
 
     return make
@@ -118,11 +117,15 @@ def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus,
     (single / "run.json").write_text(json.dumps(run))
     score([single, fusion], [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    write(tmp_path / "tables", [single, fusion], [corpus], tmp_path / "report")
+    write(tmp_path / "tables", [single, fusion], [corpus], [], tmp_path / "report")
     text = re.sub(r"\s+", " ", (tmp_path / "report" / "index.html").read_text())
-    assert len(Page(text).images) == 3  # two confusion matrices, one learning curve
+    images = {image["src"].rpartition("/")[2]: image["alt"] for image in Page(text).images}
+    assert set(images) == {f"{name}.svg" for name in ("text_bert_8-meld-clean-confusion", "text_bert_8-meld-clean-curves")} | {
+        f"late_fusion-meld-clean-{kind}.svg" for kind in ("confusion", "weights")
+    }
+    told = "text_bert_8 0.35 (0.30 to 0.40); audio_wav2vec2 0.65 (0.60 to 0.70)."
+    assert images["late_fusion-meld-clean-weights.svg"] == f"Mean weight over 2 runs: {told}"
     assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
-    assert '<td>text_bert_8</td><td class="n">0.30</td><td class="n">0.40</td><td class="n">2</td>' in text
     assert f'<td>tokens</td><td class="n">1</td><td>{absent}</td>' in text
     seeds = pd.read_csv(tmp_path / "tables" / "weighted_late_fusion" / "meld-seeds.csv", dtype=str, keep_default_na=False)
     assert seeds.groupby("system")["selected_epoch"].agg(list).to_dict() == {"late_fusion": ["", ""], "text_bert_8": ["3", "3"]}
@@ -133,7 +136,7 @@ def test_of_several_classes_at_once_recalls_are_drawn(tmp_path, make_mosei, make
     folder = make_mosei_result(corpus, "visual", seeds=(1,))
     score([folder], [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    write(tmp_path / "tables", [folder], [corpus], tmp_path / "report")
+    write(tmp_path / "tables", [folder], [corpus], [], tmp_path / "report")
     page = Page((tmp_path / "report" / "index.html").read_text())
     assert [image["src"].rpartition("-")[2] for image in page.images] == ["recalls.svg", "curves.svg"]
     test = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
@@ -145,6 +148,24 @@ def test_of_several_classes_at_once_recalls_are_drawn(tmp_path, make_mosei, make
     assert curves == "Mean over 1 run, by epoch: train loss 1.000, 0.500; dev loss 1.000, 0.500; dev uar 0.500, 0.500."
     seeds = pd.read_csv(tmp_path / "tables" / "class_weight_lstm" / "mosei-seeds.csv")
     assert seeds["selected_epoch"].tolist() == ["1/2/3/4/5/1"]
+
+
+def test_a_frame_sheet_stands_in_its_section_with_its_words(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    result = make_result(corpus, "video_clip")
+    about = {"paper": "weighted_late_fusion", "system": "video_clip", "corpus": "meld", "caption": "A row is a clip."}
+    write_folder(
+        tmp_path / "sheet", {"sheet.jpg": b"\xff\xd8", "sheet.json": json.dumps(about | {"clips": [{"words": "“Hi, Joey!” Joy."}]})}
+    )
+    score([result], [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+    write(tmp_path / "tables", [result], [corpus], [tmp_path / "sheet"], tmp_path / "report")
+    text = (tmp_path / "report" / "index.html").read_text()
+    section = text[text.index('<section id="weighted_late_fusion-meld"') :]
+    assert "<p>A row is a clip.</p>" in section and "<li>“Hi, Joey!” Joy.</li>" in section
+    (image,) = (image for image in Page(text).images if image["src"].endswith(".jpg"))
+    assert (tmp_path / "report" / image["src"]).read_bytes() == b"\xff\xd8" and len(image["alt"]) > 40
+    assert "Frames of a few clips" not in text[: text.index('<section id="weighted_late_fusion-meld"')]
 
 
 def test_demo_is_said_at_the_top_and_only_then(report):
@@ -162,23 +183,4 @@ def test_same_input_same_bytes(report):
 
 def test_absent_tables_are_one_line(tmp_path):
     with pytest.raises(StoreError, match=r"index\.json: cannot be read"):
-        write(tmp_path / "tables", [], [], tmp_path / "report")
-
-
-def test_confusion_in_words():
-    svg, words = confusion(np.array([[3, 1, 0], [2, 1, 1], [0, 0, 0]]), ("a", "b", "c"))
-    assert words == "a 75 % right, most often taken for b (25 %); b 25 % right, most often taken for a (50 %)."
-    assert ">75</text>" in svg and "<dc:date>" not in svg
-
-
-def test_recalls_in_words():
-    svg, words = recalls(np.array([[[3, 1], [1, 1]], [[0, 0], [3, 0]]]), ("a", "b"))
-    assert words == "a: 50 % of 2 present right, 75 % of 4 absent right; b: 0 % of 3 present right, none absent."
-    assert all(f">{text}</text>" in svg for text in ("75", "50", "none", "present", "absent")) and "<dc:date>" not in svg
-
-
-def test_learning_curves_in_words():
-    history = [{"epoch": 1, "train_loss": 1.0, "dev_weighted_f1": 0.25}, {"epoch": 2, "train_loss": 0.5, "dev_weighted_f1": 0.5}]
-    svg, words = learning_curves([history, history])
-    assert words == "Mean over 2 runs, by epoch: train loss 1.000, 0.500; dev weighted f1 0.250, 0.500."
-    assert svg.count(">train loss</text>") == 1
+        write(tmp_path / "tables", [], [], [], tmp_path / "report")

@@ -202,12 +202,12 @@ class Plan:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def write_code(self) -> None:
-        """Bring workflow/code.json, which DVC compares, up to date; and give each paper its folder.
+        """Bring workflow/code.json, which DVC compares, up to date; and give each paper, and the frame sheets, a folder.
 
         DVC refuses an absent dependency, so a paper of which nothing is run has an empty one.
         """
-        for paper in papers.PAPERS:
-            (self.root / "results" / paper).mkdir(parents=True, exist_ok=True)
+        for folder in (*papers.PAPERS, "sheets"):
+            (self.root / "results" / folder).mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.code, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
         path = self.root / CODE
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -1,5 +1,5 @@
 # Scores, tables and the report: everything recomputed from predictions.
-#   out: results/scores.parquet, results/tables/, results/report/
+#   out: results/scores.parquet, results/tables/, results/sheets/, results/report/
 
 
 rule score:
@@ -30,6 +30,21 @@ rule tables:
         "tables: printed beside ours"
     shell:
         "merflow --log {log} tables {input} --out {output}"
+
+
+rule sheet:
+    input:
+        plan.sheet.data,
+    output:
+        plan.sheet.outs,
+    log:
+        "build/logs/sheet/{corpus}.log",
+    params:
+        cfg=plan.sheet.cfg,
+    message:
+        "frame sheet of {wildcards.corpus}"
+    shell:
+        "merflow --log {log} sheet {wildcards.corpus} {input} --out {output}"
 
 
 rule report:

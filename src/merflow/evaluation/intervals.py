@@ -1,4 +1,4 @@
-"""Percentile bootstrap intervals over dialogues, and the paired test between two systems that goes with them.
+"""Percentile bootstrap intervals over dialogues, the paired test between two systems that goes with them, and McNemar's.
 
 Utterances of a dialogue share speakers, topic and mood, so they are no independent draws: whole dialogues are
 resampled (cluster bootstrap; Davison & Hinkley 1997, section 3.8). A system is an array of counts
@@ -11,7 +11,7 @@ product, and two systems are compared on the same resampled dialogues.
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import Metric, measure
@@ -54,10 +54,9 @@ def paired_difference(
     The p-value is two-sided, from the same resamples of dialogues: p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1,
     over the differences d* of R resamples: the percentile interval turned around (Davison & Hinkley 1997, chapter 5). So p < 1 -
     confidence and an interval without 0 are one finding, but for a resample at its end; p is never below 2 / (R + 1), and systems
-    that never differ have p = 1. McNemar's test, the usual one, compares one run with one other on independent utterances: here
-    there are several seeds, and utterances of a dialogue are alike. Permuting the systems within dialogues needs as many seeds of
-    the one as of the other. The test asks about other dialogues, with these trained networks; the standard deviation over seeds says
-    what other seeds do. It is of one comparison, not corrected for their number.
+    that never differ have p = 1. Permuting the systems within dialogues needs as many seeds of the one as of the other. The test
+    asks about other dialogues, with these trained networks; the standard deviation over seeds says what other seeds do. It is of
+    one comparison, not corrected for their number.
 
     Args:
         first: counts of shape (D, S, ...).
@@ -80,6 +79,25 @@ def paired_difference(
     fewer = 1 + np.minimum((resampled <= 0).sum(axis=-1), (resampled >= 0).sum(axis=-1))
     p = np.minimum(2 * fewer / (resampled.shape[-1] + 1), 1)
     return difference(np.ones((1, len(first))))[0], interval, np.where(np.isnan(interval[0]), np.nan, p)
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
+    """McNemar's exact test of two runs on the same utterances, the usual one for classifiers (Dietterich 1998, section 3.1).
+
+    If both were right equally often, the utterances that one of them alone gets right would fall to either like tosses of a fair coin:
+    p is that of the two-sided binomial test (McNemar 1947). It is about accuracy, and about one run against one other: several seeds
+    have several p-values, whose mean is none. It takes utterances for independent draws; those of a dialogue share speakers, topic and
+    mood, so it may find too much, and `paired_difference` has the last word. Not corrected for the number of comparisons.
+
+    Args:
+        first: whether the first run is right about each of N utterances, (N,).
+        second: the same of the second.
+
+    Returns:
+        How many the first alone gets right, how many the second, and p (1 where there are none of either).
+    """
+    one, other = int((first & ~second).sum()), int((second & ~first).sum())
+    return one, other, float(binomtest(one, one + other).pvalue) if one + other else 1.0
 
 
 def _mean(drawn: np.ndarray, clusters: np.ndarray, of: Metric) -> np.ndarray:

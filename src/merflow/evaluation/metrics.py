@@ -30,8 +30,12 @@ from merflow.evaluation.formulas import (
 
 Metric = Callable[[np.ndarray], np.ndarray]
 VERSUS = " - "  # between the names of two systems: the score of the first minus that of the second
-CORPUS = "corpus"  # in place of a system: shares of the labels themselves
+CORPUS = "corpus"  # in place of a system: sizes of the parts, shares of the labels
 BALANCE = ("absent_share", "present_share")  # of a class, where several may be present at once: of the utterances of a part
+SIZES = ("count", "clips")  # of the corpus: utterances of a part that are in scope, and those of them that have a clip; mean over folds
+LOSS = "loss"  # of the scored epoch: on train its mean while that epoch trained, on dev after it
+SETTINGS = ("batch_size", "learning_rate", "weight_decay")  # that a system was trained with
+ALONE = ("first_alone", "second_alone")  # of two runs: utterances that the first, or the second, alone classified right
 
 #: One value per confusion matrix.
 METRICS: dict[str, Metric] = {

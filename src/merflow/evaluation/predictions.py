@@ -22,14 +22,14 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
 from merflow.store import read_metadata, read_table
 
-ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "runs")  # of run.json
+ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "settings", "runs")  # of run.json
 KEY = ["fold", "seed", "split", "utterance_id", "label"]
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A corpus as prepared: utterances by id (dialogue_id, labels) and who is in which split."""
+    """A corpus as prepared: utterances by id (dialogue_id, labels, clip) and who is in which split."""
 
     name: str
     utterances: pd.DataFrame
@@ -95,6 +95,12 @@ class Result:
     def left_out(self) -> set[str]:
         """Ids of the utterances that lack an input."""
         return set().union(*self.run["left_out"].values())
+
+    def right(self, split: str) -> pd.DataFrame:
+        """Whether each utterance was answered right: a row per fold and utterance_id, a column per seed."""
+        rows = self.predictions[self.predictions["split"] == split]
+        rows = rows.assign(right=rows["true"] == rows["predicted"])
+        return rows.pivot(index=["fold", "utterance_id"], columns="seed", values="right")
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
@@ -163,11 +169,13 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
         raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
     rows = _matched(path, rows, corpus, run, task)
     for one in run["runs"]:
+        epoch, name = one["selected_epoch"], f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}"
         try:
-            task.trained(1 if one["selected_epoch"] is None else np.size(one["selected_epoch"]))
+            task.trained(1 if epoch is None else np.size(epoch))
         except ValueError as error:
-            name = f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}"
-            raise EvaluationError(f"{name} is {one['selected_epoch']}, expected {error} of them; train it again") from error
+            raise EvaluationError(f"{name} is {epoch}, expected {error} of them; train it again") from error
+        if epoch is not None and task.single and epoch not in [past["epoch"] for past in one["history"]]:
+            raise EvaluationError(f"{name} is {epoch}, which is not in its history; train it again")
     if (wrong := task.encode(rows["labels"]) != rows["true"]).any():
         first = rows[wrong].iloc[0]
         own = list(corpus.utterances.loc[first["utterance_id"], "labels"])

@@ -6,12 +6,21 @@ Rows of results/scores.parquet for each system, corpus, protocol and split (dev,
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
 Rows of the last kind stand for the trivial baselines too (merflow.evaluation.baselines), on every utterance in scope, and for
 each pair of systems on test as ``<first> - <second>``: the difference of their means with its paired interval and test, on the
-utterances that both predicted. One row per network that a run trained comes from its run.json, not from predictions: the epoch
-that was scored (metric ``selected_epoch``; of a class, where each has a network of its own); a fusion has none.
+utterances that both predicted. Where each utterance has one class, rows with a seed stand beside them: the difference of accuracy
+between the two runs with this seed, p of McNemar's test, and how many utterances one of the two alone got right (``first_alone``,
+``second_alone``).
 
-Where several classes may be present at once, a metric has a row per class and one, without a class, for their mean. There, rows
-of the "system" ``corpus`` say in which share of the train, dev and test part (of all folds together) each class is present, and
-in which absent; they come from the corpus and its split alone.
+What predictions do not hold comes from run.json; fusions and systems off the shelf have none of it. Per network that a run trained
+the epoch that was scored (``selected_epoch``; of a class, where each has a network of its own). Where one network tells all classes
+apart, its ``loss`` in that epoch (split train: the mean while the epoch trained; dev: after it): of each run, of each seed (mean of
+folds by their utterances), and over seeds with standard deviation. Per system and protocol, on split train, its ``batch_size``,
+``learning_rate`` and ``weight_decay``.
+
+Rows of the "system" ``corpus`` come from the corpus and its split alone: how many utterances of the train, dev and test part are in
+scope (``count``; where there are several folds, their mean), and how many of them have a clip (``clips``).
+
+Where several classes may be present at once, a metric has a row per class and one, without a class, for their mean. There, rows of
+``corpus`` also say in which share of a part (of all folds together) each class is present, and in which absent.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +34,8 @@ import pandas as pd
 from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.intervals import paired_difference, pool, seed_mean
-from merflow.evaluation.metrics import CORPUS, VERSUS
+from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.metrics import ALONE, CORPUS, LOSS, SETTINGS, SIZES, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, read_result, tally
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
@@ -58,10 +67,11 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
     for (paper, corpus, protocol), members in groups.items():
         _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
+        scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
         for result in members:
             rows += _system_rows(result, evaluation)
-        scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
-        rows += _corpus_rows(members[0], scope)
+            rows += _trained_rows(result, scope)
+        rows += _corpus_rows(members[0], scope, corpora[corpus].utterances["clip"].dropna().index)
         rows += _baseline_rows(members[0], scope, evaluation)
         rows += _difference_rows(members, evaluation)
     table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
@@ -107,12 +117,35 @@ def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
             for seed, values in zip(result.seeds, pool(counts, task.measure), strict=True):
                 yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
         yield from _mean_rows(_about(result, split=split), task, result.counts(split), evaluation)
-    for one in result.run["runs"]:
-        if one["selected_epoch"] is not None:
-            about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
-            epochs = np.atleast_1d(one["selected_epoch"])
-            for name, epoch in zip(task.trained(len(epochs)), epochs, strict=True):
-                yield {**about, "class": name, "value": epoch}
+
+
+def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
+    """What run.json says of the training of `result`; nothing, where nothing was trained."""
+    for metric, value in result.run["settings"].get("training", {}).items():
+        if metric in SETTINGS:
+            yield _about(result, split="train", metric=metric, value=value, n=1)
+    runs = [one for one in result.run["runs"] if one["selected_epoch"] is not None]
+    for one in runs:
+        about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
+        epochs = np.atleast_1d(one["selected_epoch"])
+        for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
+            yield {**about, "class": name, "value": epoch}
+    if runs and result.task.single:
+        sizes = scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
+        for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
+            yield from _loss_rows(_about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split])
+
+
+def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> Iterator[Row]:
+    """`key` of the history of each run in its scored epoch; `sizes`: utterances of each fold."""
+    found = pd.DataFrame([{name: one[name] for name in ("fold", "seed")} for one in runs])
+    found["value"] = [next(past[key] for past in one["history"] if past["epoch"] == one["selected_epoch"]) for one in runs]
+    found["n"] = found["fold"].map(sizes)
+    seeds = [rows.assign(value=np.average(rows["value"], weights=rows["n"]), n=rows["n"].sum()) for _, rows in found.groupby("seed")]
+    by_seed = pd.concat(seeds).drop_duplicates("seed").assign(fold=None)
+    for row in [*found.to_dict("records"), *by_seed.to_dict("records")]:
+        yield {**about, **row}
+    yield {**about, "value": by_seed["value"].mean(), "std": by_seed["value"].std(), "n": by_seed["n"].iloc[0]}
 
 
 def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
@@ -120,10 +153,13 @@ def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluatio
     return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
 
 
-def _corpus_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
-    """How the classes are shared among the utterances in scope of `result`, from the corpus and its split alone."""
+def _corpus_rows(result: Result, scope: pd.DataFrame, with_clip: pd.Index) -> Iterator[Row]:
+    """Sizes of the parts and how the classes are shared among the utterances in scope of `result`, from the corpus and its split alone."""
     for split, rows in scope.groupby("split"):
         about = _about(result, system=CORPUS, inputs=None, split=split, n=len(rows))
+        sizes = (len(rows), rows["utterance_id"].isin(with_clip).sum())
+        for metric, size in zip(SIZES, sizes, strict=True):
+            yield {**about, "metric": metric, "value": size / rows["fold"].nunique()}
         for (metric, name), share in result.task.balance(rows["true"].to_numpy()).items():
             yield {**about, "metric": metric, "class": name, "value": share}
 
@@ -141,11 +177,24 @@ def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) 
 
 
 def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Iterator[Row]:
-    for first, second in combinations(members, 2):
-        counts, others = first.counts("test", without=second.left_out), second.counts("test", without=first.left_out)
-        if not len(counts):
+    right = [result.right("test") if result.task.single else None for result in members]
+    for (first, mine), (second, others) in combinations(zip(members, right, strict=True), 2):
+        one, two = first.counts("test", without=second.left_out), second.counts("test", without=first.left_out)
+        if not len(one):
             continue  # no utterance has what both take
-        pair = f"{first.run['system']}{VERSUS}{second.run['system']}"
-        difference, (low, high), p = paired_difference(counts, others, evaluation, first.task.measure)
-        about = _about(first, system=pair, inputs=None, split="test", n=_n(counts))
+        about = _about(first, system=f"{first.run['system']}{VERSUS}{second.run['system']}", inputs=None, split="test", n=_n(one))
+        difference, (low, high), p = paired_difference(one, two, evaluation, first.task.measure)
         yield from _rows(about, first.task, difference, low=low, high=high, p=p)
+        if mine is not None and others is not None:
+            yield from _seed_rows(about, mine, others)
+
+
+def _seed_rows(about: Row, first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Row]:
+    """The runs of two systems against each other, seed by seed, on the utterances that both predicted (see `Result.right`)."""
+    both = first.index.intersection(second.index)
+    for seed in first.columns.intersection(second.columns):
+        *alone, p = mcnemar(*(right.loc[both, seed].to_numpy(dtype=bool) for right in (first, second)))
+        row = {**about, "seed": seed, "n": len(both)}
+        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / len(both), "p": p}
+        for metric, count in zip(ALONE, alone, strict=True):
+            yield {**row, "metric": metric, "value": count}

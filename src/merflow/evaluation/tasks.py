@@ -25,6 +25,7 @@ class Task(ABC):
     """A task with the classes in the order of probabilities."""
 
     classes: tuple[str, ...]
+    single: ClassVar[bool]  #: one class each: an answer is right or wrong, and one network with one loss tells all classes apart
     labels: ClassVar[str]  #: how many classes an answer has
     rule: ClassVar[str]  #: how an answer follows from the probabilities
     baselines: ClassVar[tuple[str, ...]]  #: names in merflow.evaluation.baselines
@@ -81,6 +82,7 @@ class Task(ABC):
 class MultiClass(Task):
     """Exactly one class; the code is its index."""
 
+    single = True
     labels = "exactly one"
     rule = "the most probable class"
     baselines = ("majority", "chance")
@@ -116,6 +118,7 @@ class MultiClass(Task):
 class MultiLabel(Task):
     """Any of the classes, or none; the order of an answer means nothing. Bit e of the code says whether class e is present."""
 
+    single = False
     labels = "any, or none,"
     rule = "the classes of probability 0.5 or more"
     baselines = ("majority", "chance", "all_negative")

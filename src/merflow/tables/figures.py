@@ -1,4 +1,4 @@
-"""Pictures of the report: confusion matrices, recalls and learning curves as SVG, the same bytes for the same numbers."""
+"""Pictures of the report as SVG: confusion matrices, recalls, fusion weights, learning curves; the same bytes for the same numbers."""
 
 import io
 from typing import Any
@@ -89,6 +89,44 @@ def recalls(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
         answers = [(shares[k, answer], support[k, answer], kind) for answer, kind in ((1, "present"), (0, "absent"))]
         words.append(f"{name}: " + ", ".join(f"{share:.0f} % of {n} {kind} right" if n else f"none {kind}" for share, n, kind in answers))
     return svg, "; ".join(words) + "."
+
+
+def fusion_weights(runs: list[dict[str, dict[str, float]]]) -> tuple[str, str]:
+    """The weight of each member of a fusion: a bar to the mean over runs, a dot per run (the first run on top).
+
+    Args:
+        runs: per run ``weights``, one per member; of a calibrated fusion also ``temperatures``, whose means stand beside the names.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    weights = pd.DataFrame([run["weights"] for run in runs])
+    warmth = pd.DataFrame([run["temperatures"] for run in runs if run.get("temperatures")]).mean()
+    names = [f"{name}\ntemperature {warmth[name]:.2f}" if name in warmth else name for name in weights]
+    told = [_mean(values) for _, values in weights.items()]
+    places, offsets = np.arange(len(names)), np.linspace(-0.22, 0.22, len(runs)) if len(runs) > 1 else 0.0
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 0.7 + 0.55 * len(names)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.barh(places, weights.mean(), height=0.62, color=COLOURS[0], alpha=0.35)
+        for place, member, text in zip(places, weights, told, strict=True):
+            axes.plot(weights[member], place + np.broadcast_to(offsets, len(runs)), ".", color=COLOURS[0], clip_on=False)
+            axes.annotate(text, (weights[member].max(), place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=7.5)
+        axes.set(yticks=places, yticklabels=names, xlim=(0, 1), xticks=np.linspace(0, 1, 5), xlabel="weight")
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        svg = _svg(figure)
+    words = [
+        f"{name} {text}" + (f" at temperature {warmth[name]:.2f}" if name in warmth else "")
+        for name, text in zip(weights, told, strict=True)
+    ]
+    return svg, f"Mean weight over {len(runs)} run{'s' if len(runs) > 1 else ''}: {'; '.join(words)}."
+
+
+def _mean(values: pd.Series) -> str:
+    """0.35 (0.30 to 0.40), or one number where all are the same."""
+    limits = f" ({values.min():.2f} to {values.max():.2f})" if values.nunique() > 1 else ""
+    return f"{values.mean():.2f}{limits}"
 
 
 def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:

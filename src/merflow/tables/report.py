@@ -12,36 +12,34 @@ from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.store import read_metadata, write_folder
-from merflow.tables.figures import confusion, learning_curves, recalls
+from merflow.tables.figures import confusion, fusion_weights, learning_curves, recalls
+from merflow.tables.frame_sheet import DONE, PICTURE
 from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
 
 SPLITS = ("train", "dev", "test")
 FORMATS = ("md", "csv", "tex")
 
 
-def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: Path) -> None:
-    """Write the report: index.html, figures/*.svg and tables/ for download.
+def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheets: Sequence[Path], out: Path) -> None:
+    """Write the report: index.html, figures/ and tables/ for download.
 
     Args:
         tables: results/tables as written by merflow.tables.compare.
         results: folders results/<paper>/<system>/<corpus>-<protocol>.
         prepared: folders data/corpora/<corpus>.
+        sheets: folders as written by merflow.tables.frame_sheet.
         out: folder to write.
 
     Raises:
-        StoreError: the tables are absent, or `out` cannot be written.
+        StoreError: tables or a sheet are absent, or `out` cannot be written.
         EvaluationError: predictions do not fit the corpus.
     """
-    try:
-        index = json.loads((tables / "index.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(
-            f"{tables}/index.json: cannot be read ({error.strerror}); build it with `snakemake --cores 2 -- {tables}/index.json`"
-        ) from error
+    index = _read(tables / "index.json")
     corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
     sources = {folder.name: _metadata(folder).get("source", "unknown") for folder in prepared}
     found = [read_result(folder, corpora) for folder in sorted(results, key=_natural)]
-    files: dict[str, str] = {}
+    files: dict[str, str | bytes] = {}
+    drawn = [_sheet(folder, files) for folder in sheets]
     for section in index:
         for table in section["tables"]:
             stem = f"{section['paper']}/{table['name']}"
@@ -50,6 +48,8 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: 
                 files[f"tables/{stem}.{suffix}"] = (tables / f"{stem}.{suffix}").read_text(encoding="utf-8")
         members = [one for one in found if (one.run["paper"], one.run["corpus"]) == (section["paper"], section["corpus"])]
         section["figures"] = list(_figures(members, files))
+        ours = [(one.run["paper"], one.run["system"], one.run["corpus"]) for one in members]
+        section["sheets"] = [one for one in drawn if (one["paper"], one["system"], one["corpus"]) in ours]
     corpus_tables = [_corpora(prepared, corpora), *filter(None, (_defects(folder) for folder in sorted(prepared)))]
     files["index.html"] = TEMPLATES.get_template("report.html.j2").render(
         sections=index,
@@ -57,12 +57,19 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], out: 
             {section["corpus"] for section in index if section["demo"]} | {name for name, source in sources.items() if source == "demo"}
         ),
         corpora=[html(table) for table in corpus_tables],
-        cost=[html(table) for table in (_cost(found), _weights(found), _left_out(found)) if len(table.frame)],
+        cost=[html(table) for table in (_cost(found), _left_out(found)) if len(table.frame)],
         environment=_environment(found),
         totals={"systems": len({(r.run["paper"], r.run["system"]) for r in found}), "runs": sum(len(r.run["runs"]) for r in found)},
         formats=FORMATS,
     )
     write_folder(out, files)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); build it with `snakemake --cores 2 -- {path}`") from error
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -74,7 +81,7 @@ def _metadata(folder: Path) -> dict[str, Any]:
     return read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
 
 
-def _figures(members: Iterable[Result], files: dict[str, str]) -> Iterable[dict[str, str]]:
+def _figures(members: Iterable[Result], files: dict[str, str | bytes]) -> Iterable[dict[str, str]]:
     """Draw the pictures of each result into `files`."""
     for result in members:
         run = result.run
@@ -85,11 +92,24 @@ def _figures(members: Iterable[Result], files: dict[str, str]) -> Iterable[dict[
         svg, told = draw(counts, result.classes)
         files[f"{stem}-{kind}.svg"] = svg
         yield {"src": f"{stem}-{kind}.svg", "title": f"{title}: {kind} on test", "words": told, "kind": kind}
+        weighted = [one for one in run["runs"] if one.get("weights")]
+        if weighted:
+            svg, told = fusion_weights(weighted)
+            files[f"{stem}-weights.svg"] = svg
+            yield {"src": f"{stem}-weights.svg", "title": f"{title}: weights", "words": told, "kind": "weights"}
         histories = [one["history"] for one in run["runs"] if one["history"]]
         if histories:
             svg, told = learning_curves(histories)
             files[f"{stem}-curves.svg"] = svg
             yield {"src": f"{stem}-curves.svg", "title": f"{title}: learning curves", "words": told, "kind": "curves"}
+
+
+def _sheet(folder: Path, files: dict[str, str | bytes]) -> dict[str, Any]:
+    """What a frame sheet says; its picture goes into `files`."""
+    sheet: dict[str, Any] = _read(folder / DONE)
+    sheet["src"] = f"figures/{sheet['paper']}/{sheet['system']}-{sheet['corpus']}-frames.jpg"
+    files[sheet["src"]] = (folder / PICTURE).read_bytes()
+    return sheet
 
 
 def _corpora(prepared: Sequence[Path], corpora: dict[str, Prepared]) -> Table:
@@ -142,19 +162,6 @@ def _cost(found: Sequence[Result]) -> Table:
     columns += [words("device", "device"), words("inputs", "inputs")]
     caption = f"Wall time of training and prediction: {sum(row['minutes'] for row in rows):.1f} minutes in all."
     return Table("cost", "Cost.", caption, pd.DataFrame(rows), tuple(columns))
-
-
-def _weights(found: Sequence[Result]) -> Table:
-    """Weights of fusions: per member the smallest and the largest of all runs."""
-    rows = []
-    for result in found:
-        runs = [one["weights"] for one in result.run["runs"] if one.get("weights")]
-        for member in runs[0] if runs else ():
-            values = [weights[member] for weights in runs]
-            rows.append(_about(result) | {"member": member, "smallest": min(values), "largest": max(values), "runs": len(runs)})
-    columns = [*ABOUT, words("member", "member"), number("smallest", "smallest", "{:.2f}".format)]
-    columns += [number("largest", "largest", "{:.2f}".format), number("runs", "runs")]
-    return Table("weights", "Weights of fusions.", "Per member, over all folds and seeds.", pd.DataFrame(rows), tuple(columns))
 
 
 def _left_out(found: Sequence[Result]) -> Table:

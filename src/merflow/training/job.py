@@ -75,7 +75,7 @@ class Job:
         how: block of the protocol.
         features: block ``features`` of the paper: input -> feature; empty: inputs are named like features.
         n_classes: how many classes to tell apart; None: those of the split scheme.
-        precision: fp32 or bf16.
+        precision: fp32 or bf16, of systems that start from a checkpoint; others are small, and trained in fp32.
         keep_weights: store the selected weights.
         code: digest of the code that runs.
         inputs: files of the stage.

@@ -66,7 +66,8 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
 
         train, dev = examples["train"], examples.get("dev")
         objective = MultiLabel.of(train.labels, settings.training.class_weights, row.bank) if several else SingleLabel()
-        fitted = fit(network, train, dev, settings.training, objective, how.select, seed, job.precision, folder / STATE)  # type: ignore[arg-type]
+        precision = job.precision if row.pretrained else "fp32"
+        fitted = fit(network, train, dev, settings.training, objective, how.select, seed, precision, folder / STATE)  # type: ignore[arg-type]
         model = fitted.model.eval()
         tables = []
         for part in material.parts[1:]:
