@@ -99,6 +99,7 @@ PREDICTIONS = pa.schema(
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("predicted", pa.list_(pa.string()), nullable=False),
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
+        pa.field("attention", pa.list_(pa.float32())),  # weight of each of run.json's ``attention``, sum 1; null: it weighs nothing
     ]
 )
 

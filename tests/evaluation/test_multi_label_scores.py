@@ -138,9 +138,9 @@ def test_each_emotion_has_an_epoch_of_its_own(tmp_path, make_mosei, make_mosei_r
     for seed in (7, 9):
         rows = table[table["seed"] == seed]
         assert dict(zip(rows["class"], rows["value"], strict=True)) == dict(zip(MOSEI, [1, 2, 3, 4, 5, seed], strict=True))
-    for epochs in (3, [1, 2, 3]):
+    for epochs in ([1, 2], [1, 2, 3]):
         altered.run(folder, lambda content, epochs=epochs: content["runs"][0].update(selected_epoch=epochs))
-        with pytest.raises(EvaluationError, match=r"run\.json: selected_epoch of fold 0, seed 7 is .*, expected 6 of them"):
+        with pytest.raises(EvaluationError, match=r"run\.json: selected_epoch of fold 0, seed 7 is .*, expected 1 or 6 of them"):
             read(folder, corpus)
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import IEMOCAP_CODES
-from merflow.corpora import schemes
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 

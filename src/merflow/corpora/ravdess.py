@@ -13,9 +13,9 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
-from merflow.corpora import schemes
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 

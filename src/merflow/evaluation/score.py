@@ -127,11 +127,12 @@ def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
     runs = [one for one in result.run["runs"] if one["selected_epoch"] is not None]
     for one in runs:
         about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
-        for name, epoch in zip(result.task.trained, np.atleast_1d(one["selected_epoch"]), strict=True):
+        epochs = np.atleast_1d(one["selected_epoch"])
+        for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
             yield {**about, "class": name, "value": epoch}
     if runs and result.task.single:
         sizes = scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
-        for split in ("train", "dev"):
+        for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
             yield from _loss_rows(_about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split])
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from merflow.corpora.labels import MULTI_LABEL
+from merflow.corpora import schemes
 from merflow.evaluation import metrics
 
 NO_ANSWER = -1  # a code: the list is no answer to the task
@@ -44,10 +44,15 @@ class Task(ABC):
     def names(self) -> list[tuple[str, str | None]]:
         """Metric and class of each value of `measure`."""
 
-    @property
-    @abstractmethod
-    def trained(self) -> tuple[str | None, ...]:
-        """The class of each network that a run trains, and selects an epoch for; None: one for all."""
+    def trained(self, epochs: int) -> tuple[str | None, ...]:
+        """The class of each network that a run trains, and selects one of so many epochs for; (None,): one network for all.
+
+        Raises:
+            ValueError: so many networks would neither be one for all, nor, where these may be present at once, one for each class.
+        """
+        if epochs == 1:
+            return (None,)
+        raise ValueError("1")
 
     @abstractmethod
     def accepts(self, n_labels: pd.Series) -> pd.Series:
@@ -96,11 +101,6 @@ class MultiClass(Task):
         """`metrics.names`."""
         return metrics.names(self.classes)
 
-    @property
-    def trained(self) -> tuple[str | None, ...]:
-        """One network tells the classes apart."""
-        return (None,)
-
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """One label, whether it counts as a class or not."""
         return n_labels == 1
@@ -138,10 +138,11 @@ class MultiLabel(Task):
         """`metrics.names_binary`."""
         return metrics.names_binary(self.classes)
 
-    @property
-    def trained(self) -> tuple[str | None, ...]:
-        """One network per class."""
-        return self.classes
+    def trained(self, epochs: int) -> tuple[str | None, ...]:
+        """One network for all classes, or for each."""
+        if epochs in (1, len(self.classes)):
+            return (None,) if epochs == 1 else self.classes
+        raise ValueError(f"1 or {len(self.classes)}")
 
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
         """`metrics.BALANCE` of each class."""
@@ -163,6 +164,10 @@ class MultiLabel(Task):
         return (sign * (probabilities - 0.5) >= -ROUNDING).all(axis=1)
 
 
-def task_of(corpus: str, classes: Sequence[str]) -> Task:
-    """The task of a corpus."""
-    return (MultiLabel if corpus in MULTI_LABEL else MultiClass)(tuple(classes))
+def task_of(corpus: str, scheme: str, classes: Sequence[str]) -> Task:
+    """The task of a corpus under a split scheme.
+
+    Raises:
+        CorpusError: the corpus has no such scheme.
+    """
+    return (MultiLabel if schemes.multi_label(corpus, scheme) else MultiClass)(tuple(classes))
