@@ -12,6 +12,7 @@ from merflow import params
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
+from merflow.media.pictures import SAMPLINGS
 from merflow.papers import PAPERS
 from merflow.params.systems import SchemeName
 from merflow.provenance import versions
@@ -83,7 +84,10 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
             wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
             if not isinstance(row, Fusion):
                 features = PAPER_PRESET["papers"][paper].get("features", {})
-                named = {one: f"${{papers.{paper}.features.{one}}}" if one in features else one for one in row.inputs if one != "tokens"}
+                pictures = [one for one in row.inputs if one in SAMPLINGS]
+                wanted |= {f"data/media/${{item.corpus}}/{one}" for one in pictures}
+                held = [one for one in row.inputs if one != "tokens" and one not in pictures]
+                named = {one: f"${{papers.{paper}.features.{one}}}" if one in features else one for one in held}
                 wanted |= {f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()}
                 wanted |= {path for path in stage["deps"] if path.startswith("data/checkpoints/")} if row.pretrained else set()
                 assert row.pretrained == any(path.startswith("data/checkpoints/") for path in stage["deps"])

@@ -257,6 +257,38 @@ def read_parts(folder: Path, schema: pa.Schema, ids: Sequence[str] | None = None
     return pa.concat_tables(found).to_pandas()
 
 
+class Parts:
+    """Rows of a folder of parts by utterance, read when they are asked for: what is held in memory is where they lie.
+
+    Attributes:
+        ids: of all utterances, ascending.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema):
+        """Read where each utterance lies.
+
+        Raises:
+            StoreError: the folder is not whole, or a part is unreadable.
+        """
+        self._files = [_open(folder / part["name"], schema) for part in read_index(folder)["parts"]]
+        self._lie: dict[str, list[tuple[int, int, int, int]]] = {}  # file, row group, first row in it and the one after the last
+        for number, file in enumerate(self._files):
+            for group in range(file.num_row_groups):
+                names = np.array(file.read_row_group(group, columns=["utterance_id"])["utterance_id"].to_pylist())
+                edges = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
+                for start, stop in itertools.pairwise(edges):
+                    self._lie.setdefault(str(names[start]), []).append((number, group, start, stop))
+        self.ids = list(self._lie)
+
+    def read(self, utterance_id: str, column: str) -> list[Any]:
+        """A column of the rows of an utterance, in their order."""
+        found: list[Any] = []
+        for number, group, start, stop in self._lie[utterance_id]:
+            rows = self._files[number].read_row_group(group, columns=[column])
+            found += rows[column].slice(start, stop - start).to_pylist()
+        return found
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")

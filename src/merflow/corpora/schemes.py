@@ -12,7 +12,8 @@ class Scheme:
 
     Attributes:
         folds: how many; they are counted from 0.
-        dev: it has a dev part. Without one the last epoch is scored, and nothing else is chosen on it either.
+        dev: it has a dev part. Without one the last epoch is scored, and nothing else is chosen on it either; unless a protocol chooses
+            on the test part by name.
         classes: how many classes are told apart (merflow.corpora.labels); None: all of the corpus.
         instances: one row per label of an utterance, which counts there as its only one: an utterance with several labels has several
             rows, of any part, and one without is out of scope.
@@ -31,8 +32,8 @@ class Scheme:
 
 #: Corpus -> its split schemes. merflow.corpora.splits makes them.
 SCHEMES: dict[str, dict[str, Scheme]] = {
-    "meld": {"official": Scheme(), "pooled": Scheme(dev=False, classes=6)},
-    "iemocap": {"sessions": Scheme(folds=5), "session5": Scheme()},
+    "meld": {"official": Scheme(), "pooled": Scheme(dev=False, classes=6), "ten_folds": Scheme(folds=10, dev=False)},
+    "iemocap": {"sessions": Scheme(folds=5), "session5": Scheme(), "ten_folds": Scheme(folds=10, dev=False)},
     "mosei": {"official": Scheme(), "instances": Scheme(dev=False, instances=True)},
     "ravdess": {"actors": Scheme(folds=5)},
 }

@@ -4,6 +4,9 @@
 has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev are utterances of the other four
 (joint_cnn section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
 
+``ten_folds``: all parts of IEMOCAP or MELD pooled, utterances shuffled and dealt into ten folds (deepmsi_mer section 3.3): train and
+test share speakers and dialogues, and there is no dev part. The seed is that of the authors' code; their order of utterances is not known.
+
 Two leak by design, as mel_cnn_bert splits its corpora (Table 1), and have no dev part: of each class, floor(0.8 n) go to train and the
 others to test, whoever speaks in whichever dialogue. Which ones is our draw. ``pooled``: all of MELD's official parts, without fear.
 ``instances``: of the segments in CMU-MOSEI's official parts, one row per emotion that is present, so that a segment may be in train
@@ -13,6 +16,7 @@ with one label and in test with another.
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from merflow import artifacts
@@ -21,6 +25,7 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL, class_of
 from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
 
+SHUFFLE = 42  # seed of ten_folds
 DEV_SHARE = 0.2  # of the training dialogues (sessions) or utterances (session5)
 
 
@@ -83,6 +88,16 @@ def _four_fifths(scope: pd.DataFrame, label: pd.Series) -> pd.Series:
     return (drawn <= 4 * label.groupby(label).transform("size") // 5).map({True: "train", False: "test"}).reindex(scope.index)
 
 
+def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    from sklearn.model_selection import KFold  # seconds to import
+
+    n = folds(corpus, "ten_folds")
+    if len(scope) < n:
+        raise CorpusError(f"{corpus}: scheme ten_folds needs {n} utterances or more, found {len(scope)}")
+    _, test = list(KFold(n, shuffle=True, random_state=SHUFFLE).split(scope))[fold]
+    return _named(scope, pd.Series(False, index=scope.index), pd.Series(np.isin(np.arange(len(scope)), test), index=scope.index))
+
+
 def _sessions(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     return _leave_out(scope, corpus, fold, "dialogue_id")
 
@@ -131,4 +146,5 @@ _SCHEMES = {
     "actors": _actors,
     "pooled": _pooled,
     "instances": _instances_apart,
+    "ten_folds": _ten_folds,
 }

@@ -8,6 +8,7 @@ from transformers.utils import logging
 
 from merflow.errors import CheckpointError
 
+logging.disable_progress_bar()
 logging.set_verbosity_error()  # what it warns of, many lines, is an error here or of no account
 
 

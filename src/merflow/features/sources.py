@@ -119,10 +119,16 @@ class Pictures:
         """
         rows = read_parts(self._folder, artifacts.FRAMES, ids)
         held = dict(iter(rows.groupby("utterance_id")["values"]))
-        return [np.stack([self._decode(utterance_id, data) for data in held[utterance_id]]) for utterance_id in ids]
+        return [np.stack([decoded(self._folder, utterance_id, data) for data in held[utterance_id]]) for utterance_id in ids]
 
-    def _decode(self, utterance_id: str, data: bytes) -> np.ndarray:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if picture is None:
-            raise StoreError(f"{self._folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+def decoded(folder: Path, utterance_id: str, data: bytes) -> np.ndarray:
+    """A JPEG of `folder` as uint8 RGB (height, width, 3).
+
+    Raises:
+        StoreError: it cannot be decoded.
+    """
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if picture is None:
+        raise StoreError(f"{folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

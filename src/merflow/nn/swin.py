@@ -111,10 +111,10 @@ class CompressedSwin(nn.Module):
         rows: list[Tensor] = []
         vectors: list[Tensor] = []
         later: list[Tensor] = []
-        for shape, here in _by_grid(present, grid, self.window):
-            folded, there_is = fold(tokens[here], present[here], shape[0] * shape[1])
-            full = None if bool(there_is.all()) else there_is
-            vector, counts = self._from(number + 1, folded, full, shape, None if meaning is None else meaning[here])
+        for shape, here, full in _by_grid(present, grid, self.window):
+            folded, held = fold(tokens[here], present[here], shape[0] * shape[1])
+            told = None if meaning is None else meaning[here]
+            vector, counts = self._from(number + 1, folded, None if full else held, shape, told)
             rows, vectors, later = [*rows, here], [*vectors, vector], [*later, counts]
         order = torch.cat(rows).argsort()
         return torch.cat(vectors)[order], torch.cat([kept, torch.cat(later)[order]], dim=1)
@@ -154,12 +154,14 @@ def fold(tokens: Tensor, present: Tensor, places: int) -> tuple[Tensor, Tensor]:
     return tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[2])) * present[..., None], present
 
 
-def _by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[Grid, Tensor]]:
-    """Each shape of grid with the rows (n,) of the pictures that get it; one that keeps every token keeps its grid."""
-    full = grid[0] * grid[1]
-    shapes = [grid if count == full else smallest_grid(count, window) for count in present.sum(dim=1).tolist()]
+def _by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[Grid, Tensor, bool]]:
+    """Each shape of grid, the rows (n,) of the pictures that get it, and whether they fill it; one that keeps every token keeps its grid."""
+    counts = present.sum(dim=1).tolist()
+    shapes = [grid if count == present.shape[1] else smallest_grid(count, window) for count in counts]
     for shape in dict.fromkeys(shapes):
-        yield shape, torch.tensor([row for row, other in enumerate(shapes) if other == shape], device=present.device)
+        rows = [row for row, other in enumerate(shapes) if other == shape]
+        full = all(counts[row] == shape[0] * shape[1] for row in rows)
+        yield shape, torch.tensor(rows, device=present.device), full
 
 
 def _patches_merged(stage: SwinStage, tokens: Tensor, present: Tensor | None, grid: Grid) -> tuple[Tensor, Tensor | None, Grid]:

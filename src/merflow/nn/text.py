@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, float32
-from transformers import AutoModel
 
 
 def text_encoder(checkpoint: Path) -> Any:
     """The encoder in `checkpoint`, a folder in the Hub's format."""
+    from transformers import AutoModel  # seconds to import: not where a paper's other systems are computed
+
     encoder = AutoModel.from_pretrained(checkpoint, local_files_only=True, use_safetensors=True, dtype=float32)
     encoder.pooler = None  # next-sentence head: not used, and weights without a gradient stop distributed training
     return encoder

@@ -3,6 +3,7 @@
 #: Key -> module; a new paper is one line here, one module, a params block, a file under reported/ and its stages.
 PAPERS = {
     "class_weight_lstm": "merflow.papers.class_weight_lstm",
+    "deepmsi_mer": "merflow.papers.deepmsi_mer",
     "joint_cnn": "merflow.papers.joint_cnn",
     "weighted_late_fusion": "merflow.papers.weighted_late_fusion",
 }

@@ -38,7 +38,6 @@ from torch.nn.functional import layer_norm
 
 from merflow.nn.compression import Compression
 from merflow.nn.contrastive import contrastive_loss
-from merflow.nn.swin import CompressedSwin, Pixels, load_swin
 from merflow.nn.temporal import TemporalConvolution
 from merflow.nn.text import text_encoder, text_vectors
 from merflow.training.batches import Batch, Learning, System
@@ -95,6 +94,8 @@ class Video(nn.Module):
         **compression: float,
     ):
         """Swin of `checkpoint`, a compression after each stage of `compress_after`, then blocks of `channels`."""
+        from merflow.nn.swin import CompressedSwin, Pixels, load_swin  # transformers' models take seconds to import: not for audio
+
         super().__init__()
         self.pixels = Pixels(checkpoint)
         swin = load_swin(checkpoint, pretrained)
@@ -181,14 +182,14 @@ def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float)
     return nn.Sequential(*layers, nn.Linear(dim, n_classes))
 
 
-_ALL = System((FRAMES, "audio"), DeepMsi, pretrained=True, members=("text",))
+_ALL = System((FRAMES, "audio"), DeepMsi, pretrained=True, members=("text",), counts_tokens=True)
 
 SYSTEMS = {
     "text": System(("tokens",), Text, pretrained=True, hands_over=True),
     "audio": System(("audio",), Audio),
-    "video": System((FRAMES,), DeepMsi, pretrained=True),
-    "text_video": System((FRAMES,), DeepMsi, pretrained=True, members=("text",)),
-    "audio_video": System((FRAMES, "audio"), DeepMsi, pretrained=True),
+    "video": System((FRAMES,), DeepMsi, pretrained=True, counts_tokens=True),
+    "text_video": System((FRAMES,), DeepMsi, pretrained=True, members=("text",), counts_tokens=True),
+    "audio_video": System((FRAMES, "audio"), DeepMsi, pretrained=True, counts_tokens=True),
     "text_audio_video": _ALL,
     "without_vsc": _ALL,
     "without_merge": _ALL,

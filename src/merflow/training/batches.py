@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -26,20 +26,21 @@ class System:
     """A row of a paper that the loop trains.
 
     Attributes:
-        inputs: what it takes of an utterance: ``tokens`` (token ids of its text), or a feature, under its own name or the one that
-            papers.<paper>.features of params.yaml gives it ("text", "speech").
-        build: ``build(dims, n_classes, **network)`` makes the network, whose ``forward(batch)`` gives logits (B, n_classes); `dims` says
-            the width of each feature after `fitted`, `network` is the block of params.yaml.
+        inputs: what it takes of an utterance: ``tokens`` (token ids of its text), ``frames_15`` (pictures of its clip), or a feature,
+            under its own name or the one that papers.<paper>.features of params.yaml gives it ("text", "speech").
+        build: ``build(dims, n_classes, **network)`` makes the network, whose ``forward(batch)`` gives logits (B, n_classes), or, in
+            training, a `Learning`; `dims` says the width of each feature after `fitted`, `network` is the block of params.yaml.
         fitted: per input, ``fitted[name](**inputs)`` makes what is fitted to it on the train part alone.
         pretrained: it starts from the checkpoint of its stage, which `build` gets as ``checkpoint``, a folder.
         bank: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
             its parameters has the classes as first dimension, so that training them together is training each alone. A system that is
             no bank is one network in any case: its logits are those of one class of several, or of each being present.
-        hands_over: the network has ``hidden(batch)``, (B, n_classes, H), that other systems take.
+        hands_over: the network has ``hidden(batch)``, (B, rows, H), that other systems take; of a bank a row is a class.
         aligned: its inputs go together word by word: an utterance has as many frames of each.
-        members: such systems; each is an input under its name, (B, n_classes, H), made with the same fold and seed.
+        members: such systems; each is an input under its name, (B, rows, H), made with the same fold and seed.
         by_dialogue: a batch holds whole dialogues of a part, and says which example belongs to which.
         attention: what the network weighs; its ``attention(batch)`` gives the weights (B, len(attention)), each row sums to 1.
+        counts_tokens: the network has ``tokens_kept(batch)``, (B, places): how many tokens it keeps at each place that leaves some out.
     """
 
     inputs: tuple[str, ...]
@@ -52,6 +53,7 @@ class System:
     members: tuple[str, ...] = ()
     by_dialogue: bool = False
     attention: tuple[str, ...] = ()
+    counts_tokens: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,27 @@ class Fusion:
     weighted: bool = False
 
 
+class Learning(NamedTuple):
+    """What a network with a loss of its own gives in training: `weight` times the loss of the logits, plus `auxiliary`, is minimised.
+
+    Attributes:
+        logits: (B, n_classes).
+        weight: of their loss.
+        auxiliary: (), mean over the batch; of a network that tells one class of several.
+    """
+
+    logits: Tensor
+    weight: float
+    auxiliary: Tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some examples, padded with zeros along time to the longest of them.
 
     Attributes:
         inputs: per name (B, T) or (B, T, dim). ``tokens`` (B, T, 2): token id; segment, 0 for the utterance, 1 for what was said before.
+            ``frames_15`` (B, T, height, width, 3): uint8 RGB.
         masks: per name (B, T), True where there is content.
         labels: (B,) class indices.
         index: (B,) positions in the Examples.
@@ -116,19 +133,40 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Drawn(Sequence[np.ndarray]):
+    """Arrays that are made when a batch asks for them: what would not fit in memory.
+
+    Attributes:
+        make: utterance id -> its array (frames, ...).
+        ids: of the utterances.
+        frames: of each array.
+    """
+
+    make: Callable[[str], np.ndarray]
+    ids: Sequence[str]
+    frames: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self.make(self.ids[position])
+
+
+@dataclass(frozen=True)
 class Examples:
     """Utterances with ragged inputs.
 
     Attributes:
         ids: utterance ids.
-        inputs: per name one array (n_frames,) or (n_frames, dim) per utterance, n_frames >= 1.
+        inputs: per name one array (n_frames,) or (n_frames, dim, ...) per utterance, n_frames >= 1.
         labels: (N,) class indices.
         dialogues: positions of the examples of each dialogue, in the order of turns; None: examples are batched one by one. What is
             batched as a whole, an example or a dialogue, is a unit below.
     """
 
     ids: Sequence[str]
-    inputs: dict[str, list[np.ndarray]]
+    inputs: Mapping[str, Sequence[np.ndarray]]
     labels: np.ndarray
     dialogues: list[np.ndarray] | None = None
 
@@ -143,7 +181,7 @@ class Examples:
     @property
     def lengths(self) -> np.ndarray:
         """Frames of each unit, over all inputs; of a dialogue those of its longest example."""
-        each = np.sum([[len(values) for values in arrays] for arrays in self.inputs.values()], axis=0)
+        each = np.sum([_frames(arrays) for arrays in self.inputs.values()], axis=0)
         return each if self.dialogues is None else np.array([each[one].max() for one in self.dialogues])
 
     def batch(self, units: np.ndarray) -> Batch:
@@ -166,6 +204,10 @@ class Examples:
             masks[name] = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
         rows = None if dialogues is None else torch.from_numpy(dialogues)
         return Batch(inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index), rows)
+
+
+def _frames(arrays: Sequence[np.ndarray]) -> list[int]:
+    return [arrays.frames] * len(arrays) if isinstance(arrays, Drawn) else [len(values) for values in arrays]
 
 
 def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:

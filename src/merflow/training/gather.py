@@ -12,7 +12,10 @@ from merflow.errors import StoreError
 from merflow.store import link, read_metadata, read_table, whole, write_json, write_table
 
 #: Keys of a run; others are shared by all.
-PER_RUN = ("fold", "seed", "selected_epoch", "history", "weights", "temperatures", "names", "device", "precision", "wall_s")
+PER_RUN = (
+    *("fold", "seed", "selected_epoch", "history", "weights", "temperatures", "names"),
+    *("device", "precision", "wall_s", "clip_s", "tokens_kept"),
+)
 DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 

@@ -14,9 +14,10 @@ from merflow.corpora.schemes import find, multi_label
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, scan_features
-from merflow.training.batches import Examples, OffTheShelf, System
+from merflow.training.batches import Drawn, Examples, OffTheShelf, System
+from merflow.training.pictures import Pictures
 
-TOKENS = "tokens"  # the one input that is no feature
+TOKENS = "tokens"  # the one input that no store holds
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Material:
         members: one row per fold and utterance, or label of it, that has all inputs: utterance_id, dialogue_id, turn, fold, split, and
             answer, the class index, or (K,) 1 where a class is present; sorted by id.
         parts: that each fold has.
-        arrays: per input and utterance (n_frames, dim); ``tokens`` have the columns id and segment (see Batch).
+        arrays: per input and utterance (n_frames, dim); ``tokens`` have the columns id and segment (see Batch); pictures are made when
+            they are asked for.
         left_out: per input the sorted ids of the utterances in scope without it.
         cut: per input how many utterances are longer than its longest and were cut.
         where: file that names the parts, for errors.
@@ -35,7 +37,7 @@ class Material:
 
     members: pd.DataFrame
     parts: tuple[str, ...]
-    arrays: dict[str, dict[str, np.ndarray]]
+    arrays: dict[str, Mapping[str, np.ndarray]]
     left_out: dict[str, list[str]]
     cut: dict[str, int]
     where: Path
@@ -70,7 +72,7 @@ class Material:
         members = {part: self.part(fold, part) for part in self.parts}
         ids = {part: rows["utterance_id"].tolist() for part, rows in members.items()}
         sources = {name: self.arrays[name] for name in system.inputs} | {name: handed[name] for name in system.members}
-        inputs = {part: {name: [arrays[key] for key in ids[part]] for name, arrays in sources.items()} for part in self.parts}
+        inputs = {part: {name: _of(arrays, ids[part]) for name, arrays in sources.items()} for part in self.parts}
         labels = {part: np.array(rows["answer"].tolist()) for part, rows in members.items()}
         for name, make in system.fitted.items():
             fitted = make(**settings[name])
@@ -104,7 +106,7 @@ def read(
         class_of: label -> class; an utterance with another label is out of scope.
         system: says which inputs.
         settings: block ``inputs`` of the system in params.yaml; ``max_frames`` of a feature cuts off what is longer.
-        stores: feature store of each input that is a feature.
+        stores: store of each input that is a feature or a sampling of pictures.
         checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
         given: what the system's members have left out.
 
@@ -122,11 +124,14 @@ def read(
     members = members.sort_values(["utterance_id", "fold"], kind="stable")
     members = members.assign(answer=_answers(members, corpus, scheme, class_of)).dropna(subset="answer")
     scope = members.drop_duplicates("utterance_id")
-    arrays, cut = {}, {}
+    arrays: dict[str, Mapping[str, np.ndarray]] = {}
+    cut = {}
     for name in system.inputs:
         if name == TOKENS:
             assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
             arrays[name] = _tokens(utterances.dropna(subset="text"), set(scope["utterance_id"]), checkpoint, **settings[name])
+        elif name in stores and stores[name].is_dir():
+            arrays[name] = Pictures(stores[name], set(scope["utterance_id"]), **settings[name])
         else:
             arrays[name] = _feature(stores, name, set(scope["utterance_id"]))
             if longest := settings.get(name, {}).get("max_frames"):
@@ -150,11 +155,19 @@ def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: Sy
     for name in system.inputs:
         if name == TOKENS:
             found[name] = str(card["name"]) if card else ""
+        elif stores[name].is_dir():
+            found[name] = f"{name} ({card['name']})" if card else name
         else:
             spec = read_metadata(stores[name], artifacts.FEATURES)["spec"]
             made_by = (spec.get("checkpoint") or {}).get("name")
             found[name] = f"{spec['feature']} ({made_by})" if made_by else spec["feature"]
     return found
+
+
+def _of(arrays: Mapping[str, np.ndarray], ids: Sequence[str]) -> Sequence[np.ndarray]:
+    if isinstance(arrays, Pictures):
+        return Drawn(arrays.__getitem__, ids, arrays.frames)
+    return [arrays[key] for key in ids]
 
 
 def _answers(members: pd.DataFrame, corpus: str, scheme: str, class_of: Mapping[str, str]) -> pd.Series:
@@ -189,7 +202,7 @@ def _shortened(arrays: Mapping[str, np.ndarray], name: str, longest: int) -> tup
     return {key: values[:longest] for key, values in arrays.items()}, cut
 
 
-def _refuse_unaligned(arrays: Mapping[str, dict[str, np.ndarray]], absent: set[str]) -> None:
+def _refuse_unaligned(arrays: Mapping[str, Mapping[str, np.ndarray]], absent: set[str]) -> None:
     for key in sorted(set.intersection(*(set(values) for values in arrays.values())) - absent):
         frames = {name: len(values[key]) for name, values in arrays.items()}
         if len(set(frames.values())) > 1:

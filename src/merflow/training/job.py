@@ -26,7 +26,7 @@ class Files:
 
     Attributes:
         prepared: folder with utterances.parquet and splits.parquet.
-        stores: feature -> its store.
+        stores: feature, or sampling of pictures, -> its store, a file, or a folder of parts.
         checkpoint: folder of a pre-trained model.
         members: system -> folder of its results.
         stamp: changes with any of the files.
@@ -46,7 +46,8 @@ class Files:
         stats = [(str(path), path.stat()) for path in sorted(inputs)]
         return cls(
             prepared=next(path.parent for path in inputs if path.name == "utterances.parquet"),
-            stores={path.stem: path for path in inputs if path.parent.parent.name == "features"},
+            stores={path.stem: path for path in inputs if path.parent.parent.name == "features"}
+            | {path.parent.name: path.parent for path in inputs if path.name == "INDEX.json"},
             checkpoint=next((path.parent for path in inputs if path.name == "SOURCE.json"), None),
             members={path.parent.parent.name: path.parent for path in inputs if path.name == DONE},
             stamp=[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],

@@ -2,7 +2,7 @@
 
 Device, precision and several processes (`accelerate launch`) are accelerate's matter. Every epoch draws its random numbers from
 (seed, epoch, process), so a run that goes on after a kill ends with the same bits as an unbroken one, and no generator
-is saved. The test part never comes here.
+is saved. The test part comes here only where a protocol selects on it by name (select: test).
 """
 
 import math
@@ -23,7 +23,7 @@ from merflow.errors import ParamsError
 from merflow.params import Training
 from merflow.progress import log, track
 from merflow.store import whole
-from merflow.training.batches import Batch, Examples, batches, ordered, shuffled
+from merflow.training.batches import Batch, Examples, Learning, batches, ordered, shuffled
 from merflow.training.objectives import Objective
 from merflow.training.seeds import deterministic, seed_all
 
@@ -37,7 +37,8 @@ class Fitted:
     Attributes:
         model: carries the weights of `selected_epoch`.
         selected_epochs: of each task, from 1.
-        history: per epoch ``epoch``, and means over tasks ``train_loss``, ``dev_loss``, ``dev_<score>``; ``tasks``: the latter of each.
+        history: per epoch ``epoch``, and means over tasks ``train_loss`` (all that is minimised), ``dev_loss`` (of the logits alone),
+            ``dev_<score>``; ``tasks``: the latter of each.
         device: where it was trained.
         precision: fp32 or bf16, as computed.
         wall_s: seconds of all epochs, those before a kill included.
@@ -116,7 +117,9 @@ def fit(
         progress = track(positions, f"epoch {epoch} of {settings.epochs}, batches", len(positions))
         for step, (units, batch) in enumerate(zip(progress, batches(train, positions, part, parts), strict=True), 1):
             batch = batch.to(accelerator.device)
-            losses = objective.losses(model(batch), batch.labels)
+            given = model(batch)
+            logits, weight, auxiliary = given if isinstance(given, Learning) else (given, 1.0, 0.0)
+            losses = weight * objective.losses(logits, batch.labels) + auxiliary * len(batch)
             loss = losses.sum()
             if not math.isfinite(loss.item()):
                 raise ParamsError(

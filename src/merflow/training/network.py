@@ -1,10 +1,11 @@
 """Runs of a system that the loop trains: its inputs read and fitted, the network trained, dev and test predicted."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -64,14 +65,16 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
             except ValueError as error:  # papers know no errors of ours
                 raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
 
-        train, dev = examples["train"], examples.get("dev")
+        train, watched = examples["train"], examples.get("test" if how.select == "test" else "dev")
         objective = MultiLabel.of(train.labels, settings.training.class_weights, row.bank) if several else SingleLabel()
         precision = job.precision if row.pretrained else "fp32"
-        fitted = fit(network, train, dev, settings.training, objective, how.select, seed, precision, folder / STATE)  # type: ignore[arg-type]
+        select: Literal["last", "dev"] = "last" if how.select == "last" else "dev"
+        fitted = fit(network, train, watched, settings.training, objective, select, seed, precision, folder / STATE)  # type: ignore[arg-type]
         model = fitted.model.eval()
         tables = []
         for part in material.parts[1:]:
-            probabilities = objective.probabilities(predict(model, examples[part], fitted.device)).numpy()
+            clock = _Clock(model)
+            probabilities = objective.probabilities(predict(clock, examples[part], fitted.device)).numpy()
             table = predictions_of(probabilities, examples[part].labels, examples[part].ids, part, classes, fold, seed)
             if row.attention:
                 table["attention"] = list(predict(model.attention, examples[part], fitted.device).numpy())  # type: ignore[arg-type]
@@ -84,11 +87,35 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
             with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, target, {"format": "pt"})
         selected = fitted.selected_epochs if row.bank else fitted.selected_epochs[0]
-        record: dict[str, Any] = {"selected_epoch": selected, "history": fitted.history, "weights": None}
+        history = [_of_test(epoch) for epoch in fitted.history] if how.select == "test" else fitted.history
+        record: dict[str, Any] = {"selected_epoch": selected, "history": history, "weights": None}
         record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
+        record |= {"clip_s": round(clock.seconds / len(examples["test"]), 6)}
+        if row.counts_tokens:
+            kept = predict(model.tokens_kept, examples["test"], fitted.device)  # type: ignore[arg-type]  # a method of these networks
+            record |= {"tokens_kept": kept.mean(dim=0).tolist()}
         return record, pd.concat(tables)
 
     return Runs(shared, classes, one)
+
+
+class _Clock:
+    """A network, and for how many seconds it has computed; reading and decoding its inputs do not count."""
+
+    def __init__(self, network: nn.Module):
+        self.network, self.seconds = network, 0.0
+
+    def __call__(self, batch: Batch) -> Tensor:
+        start = time.perf_counter()
+        found: Tensor = self.network(batch).cpu()  # a device is asked for the values, so it has computed them
+        self.seconds += time.perf_counter() - start
+        return found
+
+
+def _of_test(epoch: dict[str, Any]) -> dict[str, Any]:
+    """An epoch of the history of a run that was selected on the test part, under its name."""
+    renamed = {name.replace("dev_", "test_"): value for name, value in epoch.items()}
+    return renamed | {"tasks": {name.replace("dev_", "test_"): value for name, value in epoch["tasks"].items()}}
 
 
 def _features(job: Job, row: System) -> dict[str, str]:

@@ -78,7 +78,7 @@ def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
     training, weights = job.settings.get("training", {}), job.settings.get("weights")
     asked = {
         f"protocols.{job.protocol}.select: dev": "training" in job.settings and how.select == "dev",
-        f"systems.{job.system}.training.patience": training.get("patience") is not None,
+        f"systems.{job.system}.training.patience": how.select != "test" and training.get("patience") is not None,
         f"systems.{job.system}.weights: dev": weights == "dev",
         f"systems.{job.system}.calibration": job.settings.get("calibration", "none") != "none",
     }
