@@ -76,7 +76,7 @@ def edited(key: str, value) -> str:
         ("run.corpora", ["meld", "mosei"], "run.joint_cnn.text.corpora: iemocap is not in run.corpora"),
         ("features.clip.output", "probabilities", "features.clip: prompts go with output: probabilities"),
         ("run.weighted_late_fusion.bert.systems", ["text_bert_9"], "systems.0: input should be 'text_bert_8', 'text_bert_16'"),
-        ("papers.joint_cn", {}, "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, joint_cnn, deepmsi_mer"),
+        ("papers.joint_cn", {}, "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, joint_cnn, "),
         ("run.joint_cnn.late.systems", ["late_mean"], "run.joint_cnn.late.systems.0: input should be 'late_average', 'late_weighted'"),
         ("run.joint_cnn.text.corpora", ["mosei"], "papers.joint_cnn.protocols.as_published.scheme: names no split scheme for mosei"),
         ("papers.joint_cnn.classes.iemocap", 5, "papers.joint_cnn.classes.iemocap: input should be 6 or 4, not 5"),

@@ -150,3 +150,22 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         store.write_folder(out, {"a.txt": "4", "a.txt/b": "5"})
     assert (out / "a.txt").read_text() == "3"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_rows_of_an_utterance_are_read_when_asked_for(tmp_path):
+    ids = [name for name in "abcdefgh" for _ in range(50)]  # row groups of 128: c and f lie in two of them
+    for part, names in (("0", ids[:250]), ("1", ids[250:])):
+        rows = {
+            "utterance_id": names,
+            "frame": range(len(names)),
+            "time_s": 0.0,
+            "values": [f"{part}-{i}".encode() for i in range(len(names))],
+        }
+        store.write_table(tmp_path / f"{part}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
+    store.write_index(tmp_path, artifacts.FRAMES, {})
+    parts = store.Parts(tmp_path, artifacts.FRAMES)
+    assert parts.ids == list("abcdefgh")
+    assert parts.read("c", "values") == [f"0-{i}".encode() for i in range(100, 150)]
+    assert parts.read("h", "frame") == list(range(100, 150))
+    whole = store.read_parts(tmp_path, artifacts.FRAMES, ["f"])
+    assert parts.read("f", "values") == whole["values"].tolist()

@@ -85,6 +85,27 @@ def test_dev_dialogues_depend_on_nothing_but_their_names() -> None:
     assert sorted(parts(splits, utterances, "dialogue_id")[0]["dev"]) == DEV_OF_FOLD_0
 
 
+@pytest.mark.parametrize("corpus", ["iemocap", "meld"])
+def test_ten_folds_deal_out_all_utterances_and_share_dialogues(corpus: str) -> None:
+    utterances = sessions().assign(official_split=None)
+    scope = utterances[utterances["labels"].str[0] == "anger"] if corpus == "iemocap" else utterances
+    splits = make_splits(utterances, corpus, ["ten_folds"])
+    found = parts(splits, utterances, "utterance_id")
+    assert sorted(found) == list(range(10))
+    assert sorted(key for fold in found.values() for key in fold["test"]) == sorted(scope["utterance_id"])
+    assert {len(fold["test"]) for fold in found.values()} == {len(scope) // 10}
+    assert all(set(fold) == {"train", "test"} and not fold["train"] & fold["test"] for fold in found.values())
+    dialogues = parts(splits, utterances, "dialogue_id")[0]
+    assert len(dialogues["train"] & dialogues["test"]) == len(dialogues["test"])
+    shuffled = make_splits(utterances.sample(frac=1, random_state=3), corpus, ["ten_folds"])
+    assert parts(shuffled, utterances, "utterance_id") == found
+
+
+def test_ten_folds_need_ten_utterances() -> None:
+    with pytest.raises(CorpusError, match="meld: scheme ten_folds needs 10 utterances or more, found 8"):
+        make_splits(sessions(1, 1).assign(official_split=None), "meld", ["ten_folds"])
+
+
 @pytest.mark.parametrize("n", [5, 6, 12, 24])
 def test_actors_are_on_one_side_only_and_each_is_tested_once(n: int) -> None:
     utterances = actors(n)

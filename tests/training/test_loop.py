@@ -9,7 +9,7 @@ from torch import nn
 from merflow.errors import ParamsError
 from merflow.params import Training
 from merflow.training import loop
-from merflow.training.batches import Examples
+from merflow.training.batches import Drawn, Examples, Learning, batches, ordered, shuffled
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
 
@@ -263,3 +263,46 @@ def test_l2_penalty_is_part_of_the_gradient_and_decay_is_not(tmp_path):
     still = SETTINGS.model_copy(update={"schedule": "constant", "warmup": 0.0, "epochs": 1, "weight_decay": 0.5})
     norms = [run(tmp_path / f"{l2}.pt", settings=still.model_copy(update={"l2": l2})).model.embedding.weight.norm() for l2 in (False, True)]
     assert norms[1] < 0.9 * norms[0]
+
+
+class Shrinking(Bag):
+    """Has a loss of its own: the mean square of its logits, with a factor."""
+
+    def forward(self, batch):
+        logits = super().forward(batch)
+        return Learning(logits, 0.5, 2.0 * logits.square().mean()) if self.training else logits
+
+
+def test_a_network_s_own_loss_is_minimised_with_that_of_its_logits(tmp_path):
+    def first_step(kind, loss):
+        torch.manual_seed(0)
+        network, batch = kind(), next(batches(TRAIN, shuffled(TRAIN, 8, (1, 1))))
+        given = network.train()(batch)
+        return loss(given, torch.nn.functional.cross_entropy(given.logits if isinstance(given, tuple) else given, batch.labels)).item()
+
+    plain = first_step(Bag, lambda logits, loss: 0.5 * loss + 2.0 * logits.square().mean())
+    assert first_step(Shrinking, lambda given, loss: given.weight * loss + given.auxiliary) == pytest.approx(plain)
+
+    settings = SETTINGS.model_copy(update={"epochs": 2})
+    one, other = (fit(kind, TRAIN, DEV, settings, SingleLabel(), "last", 1, "fp32", tmp_path / kind.__name__) for kind in (Bag, Shrinking))
+    sizes = [predict(fitted.model.eval(), DEV, CPU).square().mean() for fitted in (one, other)]
+    assert sizes[1] < 0.5 * sizes[0]
+    logits = predict(other.model.eval(), DEV, CPU)
+    assert other.history[-1]["dev_loss"] == pytest.approx(SingleLabel().losses(logits, torch.as_tensor(DEV.labels)).item() / 60, rel=1e-5)
+
+
+def test_arrays_are_drawn_when_a_batch_asks_for_them():
+    asked = []
+
+    def make(key):
+        asked.append(key)
+        return np.full((3, 2, 2), int(key), np.uint8)
+
+    ids = [str(i) for i in range(10)]
+    examples = Examples(ids, {"pictures": Drawn(make, ids, frames=3)}, np.zeros(10, int))
+    positions = ordered(examples, 4)
+    assert asked == [] and examples.lengths.tolist() == [3] * 10
+    first = next(batches(examples, positions))
+    assert asked == ids[:4]
+    assert first.inputs["pictures"].shape == (4, 3, 2, 2) and first.inputs["pictures"][2, 0, 0, 0] == 2
+    assert first.masks["pictures"].all()

@@ -94,8 +94,9 @@ def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     n = folds(corpus, "ten_folds")
     if len(scope) < n:
         raise CorpusError(f"{corpus}: scheme ten_folds needs {n} utterances or more, found {len(scope)}")
-    _, test = list(KFold(n, shuffle=True, random_state=SHUFFLE).split(scope))[fold]
-    return _named(scope, pd.Series(False, index=scope.index), pd.Series(np.isin(np.arange(len(scope)), test), index=scope.index))
+    ids = np.sort(scope["utterance_id"].to_numpy())
+    _, test = list(KFold(n, shuffle=True, random_state=SHUFFLE).split(ids))[fold]
+    return _named(scope, pd.Series(False, index=scope.index), scope["utterance_id"].isin(ids[test]))
 
 
 def _sessions(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:

@@ -155,7 +155,7 @@ def fold(tokens: Tensor, present: Tensor, places: int) -> tuple[Tensor, Tensor]:
 
 
 def _by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[Grid, Tensor, bool]]:
-    """Each shape of grid, the rows (n,) of the pictures that get it, and whether they fill it; one that keeps every token keeps its grid."""
+    """Each shape of grid, the rows (n,) of its pictures, and whether they fill it; a picture that keeps every token keeps its grid."""
     counts = present.sum(dim=1).tolist()
     shapes = [grid if count == present.shape[1] else smallest_grid(count, window) for count in counts]
     for shape in dict.fromkeys(shapes):
