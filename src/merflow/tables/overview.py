@@ -150,7 +150,7 @@ def paired(view: Comparison) -> Table:
     columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points), main))
     columns += [number("p", "p", p_value, main), words("verdict", "verdict", group=main)]
     notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."]
-    notes += ["A verdict needs an interval that leaves out 0.", "Neither test is corrected for the number of pairs."]
+    notes += ["A verdict needs an interval that leaves out 0.", "Nothing here is corrected for the number of pairs."]
     if not view.multi_label:
         columns += [number("difference", "accuracy", points, "accuracy")]
         columns += [number(header, key, group="accuracy") for header, key in (("McNemar's p", "mcnemar"), ("right alone", "alone"))]
