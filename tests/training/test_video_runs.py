@@ -21,7 +21,7 @@ VIDEO = {
     | {"alpha": 0.9, "tau": 1.0, "channels": [8], "kernel": 2, "projection": 8, "hidden": [8], "dropout": 0.0}
     | {"alpha_ce": 1.0, "beta_cl": 0.5, "contrast_tau": 0.5},
     "training": {"batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.0}
-    | {"epochs": 3, "schedule": "constant", "warmup": 0.0, "patience": None},
+    | {"epochs": 8, "schedule": "constant", "warmup": 0.0, "patience": None},
 }
 
 
