@@ -97,10 +97,10 @@ class Result:
         return set().union(*self.run["left_out"].values())
 
     def right(self, split: str) -> pd.DataFrame:
-        """Whether each utterance was answered right: a row per fold and utterance_id, a column per seed."""
+        """Whether each was answered right: a row per fold, utterance_id and label, a column per seed."""
         rows = self.predictions[self.predictions["split"] == split]
         rows = rows.assign(right=rows["true"] == rows["predicted"])
-        return rows.pivot(index=["fold", "utterance_id"], columns="seed", values="right")
+        return rows.pivot(index=["fold", "utterance_id", "label"], columns="seed", values="right")
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
