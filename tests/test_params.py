@@ -79,6 +79,7 @@ def edited(key: str, value) -> str:
         ("papers.joint_cn", {}, "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, joint_cnn, "),
         ("run.joint_cnn.late.systems", ["late_mean"], "run.joint_cnn.late.systems.0: input should be 'late_average', 'late_weighted'"),
         ("run.joint_cnn.text.corpora", ["mosei"], "papers.joint_cnn.protocols.as_published.scheme: names no split scheme for mosei"),
+        ("papers.joint_cnn.protocols.clean.select", "test", "protocols.clean.select: test is what a clean protocol may not see"),
         ("papers.joint_cnn.classes.iemocap", 5, "papers.joint_cnn.classes.iemocap: input should be 6 or 4, not 5"),
         (
             "papers.joint_cnn.features.speech",

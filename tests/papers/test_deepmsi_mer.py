@@ -115,17 +115,17 @@ def test_what_is_said_decides_which_tokens_are_kept(swin):
     kept = []
     compression.register_forward_hook(lambda _layer, _inputs, out: kept.append(out[1]))
     with torch.inference_mode():
-        count = network.tokens_kept(batch)
-        network.tokens_kept(Batch(batch.inputs | {"text": -batch.inputs["text"]}, {}, batch.labels, batch.index))
+        count = network.tokens(batch)
+        network.tokens(Batch(batch.inputs | {"text": -batch.inputs["text"]}, {}, batch.labels, batch.index))
     assert count.shape == (4, 1)
     torch.testing.assert_close(count[:, 0], kept[0].sum(dim=1).view(4, 15).float().mean(dim=1))
     assert not kept[0].equal(kept[1])
     assert count.max() < 16  # of the 4 x 4 tokens after the first stage
 
 
-def test_without_compression_no_tokens_are_counted(swin):
+def test_without_compression_every_token_is_counted(swin):
     network, batch = build("without_vsc", swin, compress_after=[]).eval(), a_batch("without_vsc")
-    assert network.tokens_kept(batch).shape == (4, 0)
+    assert network.tokens(batch).tolist() == [[16.0]] * 4  # 4 x 4 after the patches of the first stage are merged
 
 
 def test_swin_is_the_pre_trained_one_or_drawn_anew(swin):

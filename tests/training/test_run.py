@@ -257,7 +257,7 @@ def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_p
             CorpusError,
             r"fold 0: no utterance in train",
         ),
-        ({"how": {"scheme": {"meld": "official"}, "select": "test", "seeds": [1]}}, ParamsError, "select"),
+        ({"how": {"scheme": {"meld": "official"}, "select": "best", "seeds": [1]}}, ParamsError, "select"),
         (
             {"settings": TEXT_SYSTEM | {"training": {}}},
             ParamsError,

@@ -61,7 +61,7 @@ def test_pictures_are_learnt_from_and_the_run_says_what_it_kept_and_how_long_a_c
     assert (record["inputs"], record["left_out"]) == ({"frames_15": "frames_15 (tiny swin)"}, {"frames_15": ["u007", "u110"]})
     (one,) = record["runs"]
     assert 0 < one["clip_s"] < 1
-    (kept,) = one["tokens_kept"]
+    (kept,) = one["tokens"]
     assert 1 <= kept < 16  # of 4 x 4
 
 

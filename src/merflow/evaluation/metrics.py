@@ -36,6 +36,8 @@ CLIPS = "clips"
 SIZES = ("count", CLIPS)  # of the corpus: utterances of a part that are in scope, and those of them that have a clip; mean over folds
 LOSS = "loss"  # of the scored epoch: on train its mean while that epoch trained, on dev after it
 SETTINGS = ("batch_size", "learning_rate", "weight_decay")  # that a system was trained with
+TOKENS = "tokens"  # of a picture that go into a stage of the network, and into all of these
+CLIP_S = "clip_s"  # seconds that a network computes for a clip, reading and decoding aside
 ALONE = ("first_alone", "second_alone")  # of two runs: utterances that the first, or the second, alone classified right
 
 #: One value per confusion matrix.

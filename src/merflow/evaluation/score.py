@@ -35,7 +35,7 @@ from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
-from merflow.evaluation.metrics import ALONE, CORPUS, LOSS, SETTINGS, SIZES, VERSUS
+from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, read_result, tally
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
@@ -130,10 +130,24 @@ def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
         epochs = np.atleast_1d(one["selected_epoch"])
         for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
             yield {**about, "class": name, "value": epoch}
+    yield from _compression_rows(result, runs)
     if runs and result.task.single:
         sizes = scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
         for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
             yield from _loss_rows(_about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split])
+
+
+def _compression_rows(result: Result, runs: Sequence[Row]) -> Iterator[Row]:
+    """Tokens of a network that leaves some out, and how long it computes: means over all runs, of which each stands for as much."""
+    counted = [one for one in runs if "tokens" in one]
+    if not counted:
+        return
+    stages = np.mean([one["tokens"] for one in counted], axis=0)
+    about = _about(result, split="test", n=_n(result.counts("test")))
+    yield {**about, "metric": TOKENS, "value": stages.sum()}
+    for number, value in enumerate(stages, 2):
+        yield {**about, "metric": TOKENS, "class": f"stage {number}", "value": value}
+    yield {**about, "metric": CLIP_S, "value": np.mean([one["clip_s"] for one in counted])}
 
 
 def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> Iterator[Row]:

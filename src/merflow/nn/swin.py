@@ -89,25 +89,30 @@ class CompressedSwin(nn.Module):
         self.shifts = [[block.shift_size for block in stage.blocks] for stage in swin.encoder.layers]
 
     def forward(self, pixels: Tensor, meaning: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Vectors (B, dim), and how many tokens each compression kept (B, compressions), of pixels (B, 3, H, W) and meanings (B, m)."""
+        """Compute vectors (B, dim), and how many tokens go into each stage after the first (B, stages - 1).
+
+        Args:
+            pixels: (B, 3, H, W).
+            meaning: (B, m), what G_cls is made from; None: there is none.
+        """
         tokens, grid = self.swin.embeddings(pixels)
         return self._from(0, tokens, None, grid, meaning)
 
     def _from(self, number: int, tokens: Tensor, present: Tensor | None, grid: Grid, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
         """Stages `number` (from 0) and later, for tokens (B, h * w, d) of one grid; `present` (B, h * w), None: all are."""
         if number == len(self.shifts):
-            return self._pooled(tokens, present), _none(tokens)
+            return self._pooled(tokens, present), torch.empty(len(tokens), 0, dtype=torch.long, device=tokens.device)
         stage = self.swin.encoder.layers[number]
         for block, shift in zip(stage.blocks, self.shifts[number], strict=True):
             tokens = self._block(block, shift, tokens, present, grid)
         tokens, present, grid = _patches_merged(stage, tokens, present, grid)
-        kept = _none(tokens)
         if str(number + 1) in self.compressions:
             there = torch.ones_like(tokens[..., 0], dtype=torch.bool) if present is None else present
             tokens, present = self.compressions[str(number + 1)](tokens, there, meaning)
-            kept = present.sum(dim=1, keepdim=True).float()
         if present is None:
-            return self._from(number + 1, tokens, None, grid, meaning)
+            vector, counts = self._from(number + 1, tokens, None, grid, meaning)
+            every = torch.full((len(tokens), min(1, len(self.shifts) - 1 - number)), tokens.shape[1], device=tokens.device)
+            return vector, torch.cat([every, counts], dim=1)
         rows: list[Tensor] = []
         vectors: list[Tensor] = []
         later: list[Tensor] = []
@@ -117,6 +122,7 @@ class CompressedSwin(nn.Module):
             vector, counts = self._from(number + 1, folded, None if full else held, shape, told)
             rows, vectors, later = [*rows, here], [*vectors, vector], [*later, counts]
         order = torch.cat(rows).argsort()
+        kept = present.sum(dim=1, keepdim=True)[:, : len(self.shifts) - 1 - number]  # none after the last stage
         return torch.cat(vectors)[order], torch.cat([kept, torch.cat(later)[order]], dim=1)
 
     def _block(self, block: SwinLayer, shift: int, tokens: Tensor, present: Tensor | None, grid: Grid) -> Tensor:
@@ -131,11 +137,6 @@ class CompressedSwin(nn.Module):
             return tokens.mean(dim=1)
         weights = present[..., None].to(tokens.dtype)
         return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
-
-
-def _none(tokens: Tensor) -> Tensor:
-    """Counts of no compression."""
-    return torch.empty(len(tokens), 0, device=tokens.device)
 
 
 def smallest_grid(count: int, window: int) -> Grid:

@@ -105,7 +105,7 @@ class Video(nn.Module):
         self.temporal = TemporalConvolution(swin.config.hidden_size, channels, kernel, dropout)
 
     def frames(self, pictures: Tensor, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Vectors of frames (B, T, dim), and how many tokens each compression kept (B, T, compressions).
+        """Vectors of frames (B, T, dim), and how many tokens go into each stage of Swin after the first (B, T, stages - 1).
 
         Of pictures (B, T, H, W, 3) and what G_cls is made from (B, meaning_dim).
         """
@@ -163,9 +163,10 @@ class DeepMsi(nn.Module):
         contrasts = [contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau) for name in self.sentences]
         return Learning(logits, self.alpha_ce, self.beta_cl * sum(contrasts, start=logits.new_zeros(())))
 
-    def tokens_kept(self, batch: Batch) -> Tensor:
-        """How many tokens of a frame each compression keeps, mean over the frames (B, compressions)."""
-        return self.video.frames(batch.inputs[FRAMES], _meaning({name: batch.inputs[name][:, 0] for name in self.sentences}))[1].mean(dim=1)
+    def tokens(self, batch: Batch) -> Tensor:
+        """How many tokens of a frame go into each stage of Swin after the first, mean over the frames (B, stages - 1)."""
+        sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
+        return self.video.frames(batch.inputs[FRAMES], _meaning(sentences))[1].float().mean(dim=1)
 
 
 def _meaning(sentences: Mapping[str, Tensor]) -> Tensor | None:

@@ -171,6 +171,8 @@ class Params(Strict):
         for protocol in run.protocols:
             if protocol not in block.protocols:
                 raise ValueError(f"run.{paper}.protocols: {protocol} has no block under papers.{paper}.protocols")
+            if protocol == "clean" and block.protocols[protocol].select == "test":
+                raise ValueError(f"papers.{paper}.protocols.clean.select: test is what a clean protocol may not see; take dev or last")
         for stage, rows in run:
             if not isinstance(rows, Rows):
                 continue

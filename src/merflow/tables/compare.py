@@ -11,7 +11,7 @@ from pathlib import Path
 
 from merflow import artifacts
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import audit, overview, paper_tables, verdicts
+from merflow.tables import audit, compression, overview, paper_tables, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import Comparison
 from merflow.tables.render import render
@@ -41,7 +41,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
             view = Comparison(paper, corpus, printed, ours[ours["corpus"] == corpus], confidence)
             judged = verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora])
-            every = (*paper_tables.tables(view), judged, *audit.tables(view), *overview.tables(view))
+            every = (*paper_tables.tables(view), judged, *compression.tables(view), *audit.tables(view), *overview.tables(view))
             tables = [table for table in every if len(table.frame)]
             for table in tables:
                 files |= {f"{paper}/{name}": text for name, text in render(table).items()}

@@ -129,6 +129,37 @@ def _mean(values: pd.Series) -> str:
     return f"{values.mean():.2f}{limits}"
 
 
+def tokens_against(systems: list[dict[str, Any]], score: str) -> tuple[str, str]:
+    """Tokens of a picture against a score: how much a network may leave out.
+
+    Args:
+        systems: of each ``system``, ``protocol``, ``tokens`` (mean of those that go into the network's later stages) and ``score`` (0-1).
+        score: its name.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    found = pd.DataFrame(systems)
+    protocols = list(dict.fromkeys(found["protocol"]))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        for protocol, colour in zip(protocols, (COLOURS * len(protocols))[: len(protocols)], strict=True):
+            rows = found[found["protocol"] == protocol]
+            axes.plot(rows["tokens"], 100 * rows["score"], "o", color=colour, label=protocol.replace("_", " "), markersize=4)
+            for row in rows.itertuples():
+                place = (row.tokens, 100 * row.score)
+                axes.annotate(row.system, place, xytext=(4, 3), textcoords="offset points", fontsize=6.5, color=colour)
+        axes.set(xlabel="tokens of a picture in later stages", ylabel=f"{score}, %", xlim=(0, 1.35 * found["tokens"].max()))
+        axes.margins(y=0.15)
+        figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=7.5)
+        svg = _svg(figure)
+    words = [
+        f"{row.system}, {row.protocol.replace('_', ' ')}: {row.tokens:.1f} tokens, {100 * row.score:.1f} %" for row in found.itertuples()
+    ]
+    return svg, f"{score} on test: {'; '.join(words)}."
+
+
 def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
     """Losses on the left, other quantities on the right, over epochs; a line per run.
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.errors import StoreError
+from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.store import read_metadata, write_folder
-from merflow.tables.figures import confusion, fusion_weights, learning_curves, recalls
+from merflow.tables.figures import confusion, fusion_weights, learning_curves, recalls, tokens_against
 from merflow.tables.frame_sheet import DONE, PICTURE
 from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
 
@@ -47,7 +48,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
             for suffix in FORMATS:
                 files[f"tables/{stem}.{suffix}"] = (tables / f"{stem}.{suffix}").read_text(encoding="utf-8")
         members = [one for one in found if (one.run["paper"], one.run["corpus"]) == (section["paper"], section["corpus"])]
-        section["figures"] = list(_figures(members, files))
+        section["figures"] = [*_figures(members, files), *_compression(members, files)]
         ours = [(one.run["paper"], one.run["system"], one.run["corpus"]) for one in members]
         section["sheets"] = [one for one in drawn if (one["paper"], one["system"], one["corpus"]) in ours]
     corpus_tables = [_corpora(prepared, corpora), *filter(None, (_defects(folder) for folder in sorted(prepared)))]
@@ -102,6 +103,20 @@ def _figures(members: Iterable[Result], files: dict[str, str | bytes]) -> Iterab
             svg, told = learning_curves(histories)
             files[f"{stem}-curves.svg"] = svg
             yield {"src": f"{stem}-curves.svg", "title": f"{title}: learning curves", "words": told, "kind": "curves"}
+
+
+def _compression(members: Sequence[Result], files: dict[str, str | bytes]) -> Iterable[dict[str, str]]:
+    """Tokens against accuracy, of systems that leave tokens of a picture out."""
+    systems = []
+    for result in members:
+        counted = [sum(one["tokens"]) for one in result.run["runs"] if "tokens" in one]
+        if counted:
+            right = float(accuracy(result.counts("test").sum(axis=(0, 1))))
+            systems.append(_about(result) | {"tokens": sum(counted) / len(counted), "score": right})
+    if systems:
+        stem = f"figures/{members[0].run['paper']}/{members[0].run['corpus']}-tokens.svg"
+        files[stem], told = tokens_against(systems, "accuracy")
+        yield {"src": stem, "title": "Tokens kept and accuracy", "words": told, "kind": "tokens"}
 
 
 def _sheet(folder: Path, files: dict[str, str | bytes]) -> dict[str, Any]:

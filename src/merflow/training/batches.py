@@ -40,7 +40,7 @@ class System:
         members: such systems; each is an input under its name, (B, rows, H), made with the same fold and seed.
         by_dialogue: a batch holds whole dialogues of a part, and says which example belongs to which.
         attention: what the network weighs; its ``attention(batch)`` gives the weights (B, len(attention)), each row sums to 1.
-        counts_tokens: the network has ``tokens_kept(batch)``, (B, places): how many tokens it keeps at each place that leaves some out.
+        counts_tokens: the network has ``tokens(batch)``, (B, stages): how many tokens of a picture go into each stage that gets fewer.
     """
 
     inputs: tuple[str, ...]

@@ -14,7 +14,7 @@ from merflow.store import link, read_metadata, read_table, whole, write_json, wr
 #: Keys of a run; others are shared by all.
 PER_RUN = (
     *("fold", "seed", "selected_epoch", "history", "weights", "temperatures", "names"),
-    *("device", "precision", "wall_s", "clip_s", "tokens_kept"),
+    *("device", "precision", "wall_s", "clip_s", "tokens"),
 )
 DONE = "predictions.parquet"  # written last: the sign that a run is whole
 

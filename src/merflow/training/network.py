@@ -92,8 +92,8 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
         record |= {"clip_s": round(clock.seconds / len(examples["test"]), 6)}
         if row.counts_tokens:
-            kept = predict(model.tokens_kept, examples["test"], fitted.device)  # type: ignore[arg-type]  # a method of these networks
-            record |= {"tokens_kept": kept.mean(dim=0).tolist()}
+            counts = predict(model.tokens, examples["test"], fitted.device)  # type: ignore[arg-type]  # a method of these networks
+            record |= {"tokens": counts.mean(dim=0).tolist()}
         return record, pd.concat(tables)
 
     return Runs(shared, classes, one)
