@@ -52,6 +52,12 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         ({}, CONFUSED | {"pair": ["happiness"]}, "pair: list should have at least 2 items"),
         ({}, {"kind": "best"}, "decided_by: input tag 'best' found using 'kind' does not match"),
         ({}, ORDER | {"classes": ["sadness"]}, "a: an utterance of iemocap has one class, so no class has scores of its own"),
+        (
+            {},
+            ORDER | {"metrics": ["loss"]},
+            "a: losses are compared between systems of the paper, and have no points; take by and others out",
+        ),
+        ({}, ORDER | {"than": ["late_average"], "metrics": ["loss"], "by": 1}, "a: losses are compared between systems of the paper"),
         ({}, ORDER | {"by": 0}, "0.decided_by.order.by: input should be greater than 0"),
         ({"corpora": ["meld"]}, ORDER, "a: unknown corpus 'meld'; known: iemocap"),
         ({"verdict": "supported"}, ORDER, "0.verdict: unknown key"),
@@ -69,6 +75,7 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
     [
         (LANGUAGE | {"classes": ["angry"]}, "a: unknown class 'angry'; known: happy, sad, anger"),
         (LANGUAGE | {"metrics": ["macro_f1"]}, "a: unknown metric 'macro_f1'; known: uar, accuracy, weighted_f1, positive_f1"),
+        (LANGUAGE | {"metrics": ["loss"]}, "a: unknown metric 'loss'; known: uar, accuracy, weighted_f1, positive_f1"),
         (LANGUAGE | {"in_turn": True}, "a: 1 systems cannot be set against 2 in turn"),
         (
             LANGUAGE | {"better": ["Zadeh et al., 2018"], "metrics": ["accuracy"]},

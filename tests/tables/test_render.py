@@ -2,7 +2,23 @@ import math
 
 import pandas as pd
 
-from merflow.tables.render import Column, Table, html, interval, latex, markdown, p_value, percent, points, prose, render, spread
+from merflow.tables.render import (
+    Column,
+    Table,
+    decimal,
+    html,
+    interval,
+    latex,
+    markdown,
+    p_value,
+    percent,
+    points,
+    prose,
+    render,
+    setting,
+    signed,
+    spread,
+)
 
 TABLE = Table(
     "t",
@@ -21,6 +37,13 @@ def test_numbers_are_rounded_once_at_the_end():
     assert (p_value(0.04), p_value(0.0004), p_value(math.nan)) == ("0.040", "< 0.001", "–")
     assert (spread(0.5, 0.01), spread(0.5, math.nan)) == ("50.00 ± 1.00", "50.00")
     assert (interval(0.4, 0.6), interval(-0.01, 0.02, points), interval(math.nan, math.nan)) == ("[40.00, 60.00]", "[−1.00, +2.00]", "–")
+
+
+def test_what_is_no_share_is_shown_as_papers_print_it():
+    assert (decimal(1.13721), decimal(9988.6, 0), decimal(math.nan)) == ("1.1372", "9989", "–")
+    assert (signed(-0.03716), signed(0.00001), signed(-3, 0), signed(math.nan)) == ("−0.0372", "0.0000", "−3", "–")
+    assert spread(1.2, 0.01, decimal) == "1.2000 ± 0.0100"
+    assert [setting(value) for value in (8, 0.01, 0.001, 2e-4, 2.5e-5, 0, math.nan)] == ["8", "0.01", "0.001", "2e-4", "2.5e-5", "0", "–"]
 
 
 def test_csv_keeps_full_precision():

@@ -1,4 +1,5 @@
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 import pytest
@@ -48,9 +49,9 @@ def order(better, than, *metrics):
 @pytest.mark.parametrize(
     ("better", "verdict", "evidence"),
     [
-        (0.53, "supported", "1 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: +3.00 [+1.00, +5.00]"),
-        (0.51, "inconclusive", "0 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: +1.00 [−1.00, +3.00]"),
-        (0.47, "refuted", "0 of 1 comparisons hold; decided by UAR of joint_cnn minus that of text_lstm: −3.00 [−5.00, −1.00]"),
+        (0.53, "supported", "+3.00 [+1.00, +5.00], p 0.040"),
+        (0.51, "inconclusive", "+1.00 [−1.00, +3.00], p 0.040"),
+        (0.47, "refuted", "−3.00 [−5.00, −1.00], p 0.040"),
     ],
 )
 @pytest.mark.parametrize("stored", ["joint_cnn - text_lstm", "text_lstm - joint_cnn"])
@@ -58,7 +59,8 @@ def test_between_two_of_ours_the_paired_interval_decides(make_scores, better, ve
     values = {"joint_cnn": better, "text_lstm": 0.5}
     scores = make_scores({name: {"all": values[name]} for name in stored.split(" - ")})
     judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
-    assert (judged.verdict, judged.words.removesuffix(", 1 refuted")) == (verdict, evidence)
+    told, decided = judged.words.split("; decided by UAR of joint_cnn minus that of text_lstm: ")
+    assert (judged.verdict, told, decided) == (verdict, f"{int(better > 0.52)} of 1 comparisons hold", evidence)
     assert judged.difference == pytest.approx(better - 0.5)
 
 
@@ -244,7 +246,7 @@ def test_class_weights_are_judged_system_by_system(emotions):
     rule = {"kind": "class_weights", "metrics": ["uar"]}
     mean = judged(**rule, systems=["acoustic", "visual"])
     assert (mean.verdict, mean.difference) == ("supported", pytest.approx(0.05))
-    assert mean.words.endswith("decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00]")
+    assert mean.words.endswith("decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00], p 0.040")
     each = judged(**rule, systems=["acoustic", "visual"], classes="all")
     assert (each.verdict, each.words[:36]) == ("refuted", "11 of 12 comparisons hold, 1 refuted")
     everyone = judged(**rule, systems="all")
@@ -321,3 +323,37 @@ def test_printed_numbers_are_held_against_points_and_spreads(emotions):
     assert in_print(view, claim_of(**spread, about=1.5)) == "holds"
     assert in_print(view, claim_of(**spread, about=1.2)) == "fails: 1.5 points, not 1.2 (early_fusion 63.50, deep_fusion 62.00)"
     assert in_print(emotions({}, {"early_fusion": 63.5})[0], claim_of(**spread, about=1.5)) == "not in the source"
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "verdict"),
+    [
+        ((1.3, 1.4, 1.5, 1.6), (1.0, 1.1, 1.2, 1.29), "supported"),  # by chance in 2 of 70 orders of 4 and 4 runs
+        ((1.0, 1.1, 1.2, 1.29), (1.3, 1.4, 1.5, 1.6), "refuted"),
+        ((1.25, 1.4, 1.5, 1.6), (1.0, 1.1, 1.2, 1.29), "inconclusive"),
+        ((1.4, 1.5, 1.6), (1.0, 1.1, 1.2), "inconclusive"),  # in 2 of 20: too few runs
+        ((1.4,), (1.0,), "inconclusive"),
+    ],
+)
+def test_losses_are_compared_run_by_run(make_scores, high, low, verdict):
+    figures = {"text_bert_8": {"all": 0.5}, "text_bert_16": {"all": 0.5}}
+    losses = {"text_bert_8": high, "text_bert_16": low}
+    ours = make_scores(figures, paper="weighted_late_fusion", corpus="meld", trained=losses)
+    printed = load(REPORTED, "weighted_late_fusion")
+    view = Comparison("weighted_late_fusion", "meld", printed, ours, 0.95)
+    claim = order(["text_bert_8"], ["text_bert_16"], "loss")
+    judged = judge(view, claim, "clean")
+    assert (judged.verdict, judged.difference) == (verdict, pytest.approx(fmean(high) - fmean(low)))
+    if verdict == "supported":
+        told = "loss on dev of text_bert_8: 1.3000 to 1.6000, of text_bert_16: 1.0000 to 1.2900; 4 and 4 runs"
+        assert judged.words == f"1 of 1 comparisons hold; decided by {told}"
+    assert judged.words.endswith(", too few to tell") == (len(high) < 4)
+    assert in_print(view, claim) == "holds"  # 1.1372 and 1.1007
+    turned = order(["text_bert_16"], ["text_bert_8"], "loss")
+    assert in_print(view, turned) == "fails: text_bert_16 1.1007 < text_bert_8 1.1372 (Validation Loss)"
+
+
+def test_accuracy_is_told_with_both_tests(make_scores):
+    view = view_of(make_scores({"joint_cnn": {"all": 0.53}, "text_lstm": {"all": 0.5}}))
+    judged = judge(view, order(["joint_cnn"], ["text_lstm"], "accuracy"), "clean")
+    assert judged.words.endswith("+3.00 [+1.00, +5.00], p 0.040, McNemar's p 0.030 to 0.200")

@@ -114,7 +114,10 @@ class Checkout:
 #: Two corpora, a feature of each kind of input, systems that take a checkpoint, features and each other: more cost time and show no more.
 CORPORA = ("meld", "ravdess")
 FEATURES = {"bert": ["bert"], "audio": ["is13"], "clip": ["clip"]}
-JOINT_CNN = {"text": ["text_lstm"], "speech": ["speech_cnn"], "unimodal": ["unimodal_weighted"]}
+SYSTEMS = {
+    "weighted_late_fusion": {"bert": ["text_bert_8", "text_bert_16"]},
+    "joint_cnn": {"text": ["text_lstm"], "speech": ["speech_cnn"], "unimodal": ["unimodal_weighted"]},
+}
 
 
 def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
@@ -125,8 +128,8 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
         params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
     for paper in params["papers"]:
         for stage, rows in params["run"][paper].items():
-            if isinstance(rows, dict) and paper != "weighted_late_fusion":
-                asked = JOINT_CNN.get(stage, []) if paper == "joint_cnn" else []
+            if isinstance(rows, dict):
+                asked = SYSTEMS.get(paper, {}).get(stage, [])
                 rows |= {"corpora": ["meld"] if asked else [], "systems": asked}
     params["run"]["joint_cnn"] |= {"protocols": ["clean"]}
     params["papers"]["joint_cnn"]["features"] = {"text": "bert", "speech": "is13"}

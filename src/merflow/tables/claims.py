@@ -1,6 +1,6 @@
 """Claims: reported/<paper>.claims.yaml, what the paper claims of its scores, in its order, and what decides each claim.
 
-A claim compares scores on test, in pairs: one is meant to be higher than the other. ``decided_by`` says which pairs:
+A claim compares scores on test (a loss: on dev), in pairs: one is meant to be higher than the other. ``decided_by`` says which pairs:
   order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go by their printed name.
                  `in_turn`: the first of `better` against the first of `than` and so on, not each against each; `by`: higher by at
                  least so many points
@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, METRICS
+from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
 from merflow.params import Papers, explain
 from merflow.params.base import PositiveReal, Strict
 from merflow.tables.comparison import is_key
@@ -138,11 +138,14 @@ def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFr
     else:
         _known(where, "system", [] if rule.systems == "all" else rule.systems, own)
     if isinstance(rule, Order | ClassWeights):
-        _known(where, "metric", rule.metrics, BINARY_METRICS if corpus in MULTI_LABEL else METRICS)
+        losses = (LOSS,) if isinstance(rule, Order) and corpus not in MULTI_LABEL else ()
+        _known(where, "metric", rule.metrics, [*(BINARY_METRICS if corpus in MULTI_LABEL else METRICS), *losses])
         if rule.classes is not None and corpus not in MULTI_LABEL:
             raise EvaluationError(f"{where}: an utterance of {corpus} has one class, so no class has scores of its own; take classes out")
         _known(where, "class", [] if rule.classes in (None, "all") else list(rule.classes), CLASSES[corpus])
     if isinstance(rule, Order):
+        if LOSS in rule.metrics and (rule.by or not {*rule.better, *rule.than} <= set(own)):
+            raise EvaluationError(f"{where}: losses are compared between systems of the paper, and have no points; take by and others out")
         for (higher, lower), metric, name in product(versus(rule), rule.metrics, classes_of(rule.classes, corpus)):
             if higher == lower:
                 raise EvaluationError(f"{where}: {higher} is meant to be better than itself")

@@ -2,23 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from math import isnan
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CORPUS, VERSUS
-from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, spread, words
+from merflow.evaluation.metrics import ALONE, BINARY_METRICS, CLIPS, CORPUS, LOSS, VERSUS
+from merflow.tables.render import Column, Table, plain
 from merflow.tables.reported import MISSING, PER_CLASS, SCORES, remarks_of
 
-#: Systems of a paper that have no code yet, with the reason that their rows give.
-NOT_BUILT = {
-    "weighted_late_fusion": dict.fromkeys(
-        ("audio_wav2vec2", "video_clip", "late_fusion"), "not run: this version rebuilds the text systems only"
-    )
-}
 PROTOCOLS = ("as_published", "clean")
 HEADERS = {
     "accuracy": "accuracy",
@@ -42,9 +36,27 @@ FIGURE = {"": "value", "_std": "std", "_low": "low", "_high": "high"}
 NAN = float("nan")
 
 
+def part_of(metric: str) -> str:
+    """The part of the corpus on which scores are compared: test, and dev of a loss, which papers print of no other."""
+    return "dev" if metric == LOSS else "test"
+
+
+def name_of(metric: str, split: str) -> str:
+    """A metric in words."""
+    return f"loss on {split}" if metric == LOSS else HEADERS.get(metric, plain(metric))
+
+
 def is_key(system: str) -> bool:
     """Whether the name is a key of params.yaml; printed names of cited systems are none."""
     return re.fullmatch(r"[a-z][a-z0-9_]*", system) is not None
+
+
+class Tested(NamedTuple):
+    """McNemar's exact test of two runs with one seed: p, and how many utterances each of the two alone got right."""
+
+    p: float
+    first_alone: int
+    second_alone: int
 
 
 class Comparison:
@@ -58,12 +70,12 @@ class Comparison:
         confidence: of the intervals in `ours`.
 
     Attributes:
-        printed: scores that tables of the paper print on the corpus.
-        balance: what they print of the corpus itself, the shares of its classes.
+        lines: what tables of the paper print on the corpus.
+        printed: the scores among it.
         extra: the corpus is not in the paper.
-        shares: ours of the classes of the corpus; train, dev and test.
-        means: ours over all seeds, baselines included; test and dev.
-        differences: ours of pairs of systems.
+        parts: ours of the corpus itself; train, dev and test.
+        means: ours over all seeds, baselines included; test and dev, and of what was trained train.
+        differences: ours of pairs of systems, over all seeds.
         runs: ours of single seeds.
         systems: systems of ours with scores.
         protocols: those of `means`, in the order of the paper.
@@ -77,18 +89,17 @@ class Comparison:
     """
 
     def __init__(self, paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float) -> None:
-        self.interval = f"{100 * confidence:g} % interval"
+        self.confidence, self.interval = confidence, f"{100 * confidence:g} % interval"
         self.paper, self.corpus = paper, corpus
-        in_tables = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
-        self.balance = in_tables[in_tables["metric"].isin(BALANCE)]
+        self.lines = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
         scores = printed[(printed["table"] != "text") & printed["metric"].isin({*SCORES, *PER_CLASS})]
-        self.printed = in_tables[in_tables["metric"].isin({*SCORES, *PER_CLASS})]
+        self.printed = self.lines[self.lines["metric"].isin({*SCORES, *PER_CLASS})]
         systems = self.printed.groupby(["table", "row"])["system"].nunique()
         self.across = {table for (table, _), count in systems.items() if count > 1}
         self.extra = corpus not in set(printed["corpus"])
         pair = ours["system"].str.contains(VERSUS, regex=False)
-        self.runs = ours[ours["seed"].notna()].astype({"seed": "int64"})
-        self.shares, self.differences = ours[ours["system"] == CORPUS], ours[pair]
+        self.runs = ours[ours["seed"].notna() & ~pair].astype({"seed": "int64"})
+        self.parts, self.differences = ours[ours["system"] == CORPUS], ours[pair & ours["seed"].isna()]
         self.means = ours[ours["seed"].isna() & ~pair & (ours["system"] != CORPUS)]
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
         found = set(ours["protocol"])
@@ -101,19 +112,27 @@ class Comparison:
         self.demo = "demo" in set(ours["source"])
         self.fewer = next((int(count) for count in ours["classes"] if count != len(CLASSES[corpus])), None)
         score, figures = ["system", "metric", "class"], [*FIGURE.values(), "p"]
-        on_test = self.printed[self.printed["split"] == "test"]
-        self._cells = on_test.drop_duplicates(score).set_index(score).to_dict("index")
+        decisive = self.lines[self.lines["split"] == self.lines["metric"].map(part_of)]
+        self._cells = decisive.drop_duplicates(score).set_index(score).to_dict("index")
         named = ours[ours["seed"].isna()].fillna({"class": ""}).set_index(["system", "split", "protocol", "metric", "class"])
         self._figures = named[figures].to_dict("index")
+        seeds = ours[pair & ours["seed"].notna()].pivot(index=["system", "protocol", "seed"], columns="metric", values=["value", "p"])
+        self._tests: dict[tuple[str, str], list[Tested]] = {}
+        for (system, protocol, _), row in seeds.iterrows():
+            tested = Tested(row["p", "accuracy"], *(int(row["value", name]) for name in ALONE))
+            self._tests.setdefault((system, protocol), []).append(tested)
 
     @property
     def comparable(self) -> bool:
         """Whether ours may stand against printed figures."""
         return not self.demo and self.fewer is None
 
-    def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str = "test") -> Mapping[str, float] | None:
-        """Mean over seeds: value, std, low, high, p; None: not run. `name`: of the class, or pair of classes, for metrics of these."""
-        return self._figures.get((system, split, protocol, metric, name))
+    def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> Mapping[str, float] | None:
+        """Mean over seeds: value, std, low, high, p; None: not run.
+
+        `name`: of the class, or pair of classes, for metrics of these; `split`: without one `part_of` the metric.
+        """
+        return self._figures.get((system, split or part_of(metric), protocol, metric, name))
 
     def difference(self, first: str, second: str, protocol: str, metric: str, name: str = "") -> Mapping[str, float] | None:
         """`first` minus `second` on the utterances that both predicted: value, low, high, p; None: not both run."""
@@ -123,8 +142,19 @@ class Comparison:
             return flipped(found)
         return None
 
+    def mcnemar(self, first: str, second: str, protocol: str) -> list[Tested]:
+        """The test of each seed that both ran, the smallest p first; none where several classes may be present at once."""
+        found = self._tests.get((f"{first}{VERSUS}{second}", protocol), [])
+        turned = self._tests.get((f"{second}{VERSUS}{first}", protocol), [])
+        return sorted([*found, *(Tested(one.p, one.second_alone, one.first_alone) for one in turned)])
+
+    def losses(self, system: str, protocol: str) -> list[float]:
+        """Loss on dev of each seed."""
+        runs = self.runs[(self.runs["metric"] == LOSS) & (self.runs["split"] == part_of(LOSS)) & self.runs["fold"].isna()]
+        return runs.loc[(runs["system"] == system) & (runs["protocol"] == protocol), "value"].tolist()
+
     def print_of(self, system: str, metric: str, name: str = "") -> Mapping[str, Any] | None:
-        """The first row of `printed` for a score on test; None: not printed."""
+        """The first row of `lines` for a score on `part_of` it; None: not printed."""
         return self._cells.get((system, metric, name))
 
     def kind(self, system: str) -> str:
@@ -135,15 +165,29 @@ class Comparison:
             return "system"
         return "absent" if is_key(system) else "cited"
 
-    def reason(self, system: str) -> str:
-        """Why a system of the paper has no scores."""
-        return NOT_BUILT.get(self.paper, {}).get(system, f"not run: params.yaml does not ask for it (run.{self.paper})")
+    @property
+    def reason(self) -> str:
+        """Why a system of the paper has no scores; where the corpus has no clips at all, it may be one that takes them."""
+        clips = self.parts.loc[self.parts["metric"] == CLIPS, "value"]
+        without = f"no clips of {self.corpus} here, and " if len(clips) and not clips.any() else ""
+        return f"not run: {without}params.yaml does not ask for it (run.{self.paper})"
+
+    def variant_of(self, system: str) -> str | None:
+        """The printed system whose name a name of ours begins with: ``video_clip`` of ``video_clip_max``."""
+        return max((name for name in set(self.printed["system"]) if system.startswith(f"{name}_")), key=len, default=None)
+
+    @cached_property
+    def _order(self) -> list[str]:
+        """Systems of the paper in its order, each followed by its variants, then other ones of ours, then the baselines."""
+        printed = list(dict.fromkeys(self.printed["system"]))
+        ours = [name for name in dict.fromkeys(one.removesuffix(UNWEIGHTED) for one in self.systems) if name not in printed]
+        variants = {name: self.variant_of(name) for name in ours}
+        with_variants = [one for name in printed for one in (name, *(own for own in ours if variants[own] == name))]
+        return [*with_variants, *(name for name in ours if variants[name] is None), *BASELINES]
 
     def rank(self, system: str) -> list[int]:
-        """Place of a system (or of the two of a difference) in the paper's order, each without class weights first; baselines last."""
-        ours = [name.removesuffix(UNWEIGHTED) for name in self.systems]
-        order = [*dict.fromkeys([*self.printed["system"], *ours]), *BASELINES]
-        places = {name: 2 * place + k for place, one in enumerate(order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
+        """Place of a system, or of the two of a difference; each one without class weights comes before that with them."""
+        places = {name: 2 * place + k for place, one in enumerate(self._order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
         return [places[name] for name in system.split(VERSUS)]
 
     def unprinted(self, split: str, printed: pd.DataFrame) -> list[str]:
@@ -164,10 +208,10 @@ class Comparison:
             "n": "/".join(map(str, sorted(set(mine["n"])))),  # one number, unless the protocols score different utterances
             "source": "/".join(sorted(set(mine["source"]))),
             "inputs": "/".join(sorted(set(mine["inputs"].dropna()))),
-            "note": "; ".join(dict.fromkeys([*([self.reason(system)] if kind == "absent" else []), *remarks])),
+            "note": "; ".join(dict.fromkeys([*([self.reason] if kind == "absent" else []), *remarks])),
         }
 
-    def figures(self, system: str, protocol: str, metric: str, name: str = "", split: str = "test") -> dict[str, float]:
+    def figures(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> dict[str, float]:
         """Figures of ours by the endings of FIGURE; NaN where not run."""
         found = self.mean(system, protocol, metric, name, split) or {}
         return {ending: found.get(column, NAN) for ending, column in FIGURE.items()}
@@ -219,62 +263,3 @@ def _label(system: str, rows: set[str]) -> str:
     """The row as printed, and the system where that does not name it."""
     printed = rows.pop() if len(rows) == 1 else system
     return printed if system in printed else f"{printed} ({system})"
-
-
-def percent_decimals(cell: Mapping[str, Any]) -> int:
-    """Digits that a printed number keeps when it is shown in percent: 0.34 -> 34, 0.6204 -> 62.04."""
-    return int(cell["decimals"]) if cell["unit"] == "percent" else max(int(cell["decimals"]) - 2, 0)
-
-
-def as_percent(cell: Mapping[str, Any]) -> str:
-    """A printed number in percent, with the digits that it is printed with; or that it is not in our source."""
-    return cell["value"] if isnan(cell["share"]) else percent(cell["share"], percent_decimals(cell))
-
-
-def printed_cell(key: str, cell: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What `printed_column` shows: the printed figure of `key` as a share, as it is printed, and its decimals in percent; None: none."""
-    share, text, decimals = (cell["share"], cell["value"], percent_decimals(cell)) if cell else (NAN, "", 0)
-    return {f"printed_{key}": share, f"printed_{key}_as": text, f"printed_{key}_decimals": decimals}
-
-
-def ours_column(header: str, key: str, group: str) -> Column:
-    """Mean ± standard deviation under `key`, or that it was not run; nothing for cited systems, or where the row names no metric."""
-
-    def cell(row: pd.Series) -> str:
-        if pd.isna(row[key]):
-            return NOTHING if row["kind"] == "cited" or not row.get(f"{key}_metric", True) else "not run"
-        return spread(row[key], row[f"{key}_std"])
-
-    return Column(header, cell, group)
-
-
-def limits_column(view: Comparison, key: str, group: str) -> Column:
-    """The interval of the mean under `key`."""
-    return Column(view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"]), group)
-
-
-def printed_column(header: str, key: str, group: str) -> Column:
-    """The printed figure of `key` in percent, or that it is not in our source."""
-
-    def cell(row: pd.Series) -> str:
-        if row[f"printed_{key}_as"] == MISSING:
-            return MISSING
-        return percent(row[f"printed_{key}"], int(row[f"printed_{key}_decimals"]))
-
-    return Column(header, cell, group)
-
-
-def note_column(frame: pd.DataFrame) -> tuple[Column, list[str]]:
-    """Remarks of the rows as numbers, and the remarks, numbered. What is said of every printed row has no number."""
-    noted = [set(remarks_of(note)) for note in frame.loc[frame["printed"], "note"]]
-    common = set.intersection(*noted) if len(noted) > 1 else set()
-    remarks = list(dict.fromkeys(remark for note in frame["note"] for remark in remarks_of(note)))
-    numbered = [remark for remark in remarks if remark not in common]
-    cell = lambda note: " ".join(f"({numbered.index(remark) + 1})" for remark in remarks_of(note) if remark not in common)
-    listed = [f"{remark}." for remark in remarks if remark in common] + [f"({k}) {remark}." for k, remark in enumerate(numbered, 1)]
-    return words("notes", "note", cell), listed
-
-
-def closing_columns() -> list[Column]:
-    """n, source and inputs."""
-    return [number("n", "n"), words("source", "source"), words("inputs", "inputs")]

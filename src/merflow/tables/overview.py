@@ -8,21 +8,18 @@ import pandas as pd
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
-from merflow.tables.comparison import (
-    HEADERS,
-    NAN,
-    NEGATIVE,
-    Comparison,
-    closing_columns,
-    flipped,
-    limits_column,
-    note_column,
-    ours_column,
-    printed_cell,
-    printed_column,
-)
+from merflow.tables.columns import closing_columns, limits_column, note_column, ours_column, printed_cell, printed_column
+from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, Comparison, Tested, flipped
 from merflow.tables.render import Column, Table, interval, number, p_value, percent, plain, points, spread, words
 from merflow.tables.reported import MISSING
+
+#: What McNemar's test adds to a row of differences.
+MCNEMAR = ("accuracy", "mcnemar_smallest", "mcnemar_largest", "mcnemar_seeds", "mcnemar", "alone")
+MCNEMAR_TOLD = (
+    "McNemar's exact test compares two runs with one seed: p, two-sided, and how many utterances the first alone and the second alone"
+    " got right (first : second). Of several seeds those with the smallest and with the largest p are shown; their mean would be no p. It"
+    " takes utterances for independent draws, but those of a dialogue are alike, so it may find too much: the verdict is by the bootstrap."
+)
 
 
 def tables(view: Comparison) -> Iterator[Table]:
@@ -142,18 +139,40 @@ def seeds(view: Comparison) -> Table:
 
 
 def paired(view: Comparison) -> Table:
-    """Differences between systems on the same utterances."""
+    """Differences between systems on the same utterances, and whether they are significant: by two tests, where there is one class each."""
     shown = (view.differences["metric"] == view.main) & view.differences["class"].isna()
     rows = view.differences.loc[shown, ["system", "protocol", "value", "low", "high", "p", "n"]]
-    frame = _per_protocol(view, pd.DataFrame([_oriented(view, row) for row in rows.to_dict("records")], columns=rows.columns))
+    oriented = [_oriented(view, row) for row in rows.to_dict("records")]
+    frame = _per_protocol(view, pd.DataFrame([row | _by_mcnemar(view, row) for row in oriented], columns=[*rows.columns, *MCNEMAR]))
     frame["verdict"] = [_verdict(row) for _, row in frame.iterrows()]
-    columns = [*_names("first - second"), number("difference", "value", points)]
-    columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points)))
-    columns += [number("p", "p", p_value), number("n", "n"), words("verdict", "verdict"), words("source", "source")]
+    main = HEADERS[view.main]
+    columns = [*_names("first - second"), number("difference", "value", points, main)]
+    columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points), main))
+    columns += [number("p", "p", p_value, main), words("verdict", "verdict", group=main)]
     notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."]
-    notes += ["A verdict needs an interval that leaves out 0.", "The intervals are not corrected for the number of pairs."]
-    title, caption = "Differences between systems", f"{HEADERS[view.main]} on test{_averaged(view)}, in points."
+    notes += ["A verdict needs an interval that leaves out 0.", "Nothing here is corrected for the number of pairs."]
+    if not view.multi_label:
+        columns += [number("difference", "accuracy", points, "accuracy")]
+        columns += [number(header, key, group="accuracy") for header, key in (("McNemar's p", "mcnemar"), ("right alone", "alone"))]
+        notes.insert(2, MCNEMAR_TOLD)
+    columns += [number("n", "n"), words("source", "source")]
+    title, caption = "Differences between systems", f"{main} on test{_averaged(view)}, in points, and whether they are significant."
     return view.table("differences", title, caption, frame, columns, notes, folded=True)
+
+
+def _by_mcnemar(view: Comparison, row: dict) -> dict[str, Any]:
+    """Difference of accuracy over all seeds, and McNemar's test of single ones: its smallest and its largest p, and their counts."""
+    first, second = row["system"].split(VERSUS)
+    tests = view.mcnemar(first, second, row["protocol"])
+    found = view.difference(first, second, row["protocol"], "accuracy") if tests else None
+    ends = list(dict.fromkeys([tests[0], tests[-1]])) if tests else []
+    cells = {"mcnemar": " to ".join(dict.fromkeys(p_value(one.p) for one in ends)), "alone": " to ".join(map(_alone, ends))}
+    limits = {"mcnemar_smallest": tests[0].p, "mcnemar_largest": tests[-1].p} if tests else {}
+    return {"accuracy": found["value"] if found else NAN, **limits, "mcnemar_seeds": len(tests), **cells}
+
+
+def _alone(tested: Tested) -> str:
+    return f"{tested.first_alone} : {tested.second_alone}"
 
 
 def _rows(view: Comparison, split: str, metrics: list[str]) -> pd.DataFrame:

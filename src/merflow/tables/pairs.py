@@ -7,18 +7,18 @@ from typing import NamedTuple
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import pairs_of
 from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, Order, Spread, classes_of, versus
-from merflow.tables.comparison import HEADERS, UNWEIGHTED, Comparison
+from merflow.tables.comparison import UNWEIGHTED, Comparison, name_of, part_of
 
 
 class Score(NamedTuple):
-    """A score on test; `name`: of the class, or pair of classes; none: of all."""
+    """A score on test, or a loss on dev; `name`: of the class, or pair of classes; none: of all."""
 
     system: str
     metric: str
     name: str = ""
 
     def __str__(self) -> str:
-        return f"{HEADERS.get(self.metric, self.metric)} of {self.system}"
+        return f"{name_of(self.metric, part_of(self.metric))} of {self.system}"
 
     @property
     def full(self) -> str:

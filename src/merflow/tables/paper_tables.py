@@ -1,60 +1,84 @@
-"""Tables in the paper's own shape: its rows and columns, each printed score beside ours under one protocol.
+"""Tables in the paper's own shape: its rows and columns, each printed figure beside ours under one protocol.
 
-One table for each printed table with scores on test in which a system of ours ran. A column of the paper becomes a group: printed, ours,
-difference, interval. Below the printed rows stand ours that the paper prints nowhere, and the trivial baselines. Tables in which systems
-stand side by side, and tables of the corpus itself, are set by merflow.tables.emotion_tables.
+One table for each printed table of scores, on test or on dev, in which a system of ours ran. A column of the paper becomes a group:
+printed, ours, and where there is one, difference and interval. Below the printed rows stand ours that the paper prints nowhere, and the
+trivial baselines: a variant of a printed system (``<system>_<...>``) in the tables of that system, any other in all. A classification
+report, one system with several rows, is repeated for each of them. A column that mixes measures is followed by each of these in full.
+
+Tables in which systems stand side by side are set by merflow.tables.emotion_tables, those of the corpus itself by
+merflow.tables.corpus_tables.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from merflow.tables import emotion_tables
-from merflow.tables.comparison import (
-    HEADERS,
-    NAN,
-    Comparison,
-    closing_columns,
-    limits_column,
-    note_column,
-    ours_column,
-    printed_cell,
-    printed_column,
-)
-from merflow.tables.render import Table, number, plain, points, words
+from merflow.evaluation.metrics import LOSS, SETTINGS
+from merflow.tables import corpus_tables, emotion_tables
+from merflow.tables.columns import closing_columns, limits_column, note_column, ours_column, printed_cell, printed_column, unit_of
+from merflow.tables.comparison import NAN, Comparison, name_of
+from merflow.tables.render import Column, Table, number, plain, words
+from merflow.tables.reported import PER_CLASS, SCORES
+
+Cells = dict[str, pd.DataFrame]  #: by the name of a column in the CSV: its printed cells
 
 
 def tables(view: Comparison) -> Iterator[Table]:
     """In the paper's order, each under every protocol."""
-    yield from emotion_tables.balance(view)
-    printed = view.printed[view.printed["split"] == "test"]
-    for name, lines in printed.groupby("table", sort=False):
+    yield from corpus_tables.tables(view)
+    figures = view.lines[view.lines["metric"].isin({*SCORES, *PER_CLASS, LOSS, *SETTINGS})]
+    for name, lines in figures.groupby("table", sort=False):
+        split = _part(lines)
         for protocol in view.protocols:
-            ran = view.means[(view.means["protocol"] == protocol) & (view.means["split"] == "test")]
-            if set(lines["system"]) & set(ran["system"]):
-                table = emotion_tables.side_by_side if name in view.across else _table
-                yield table(view, str(name), lines, view.unprinted("test", printed), protocol)
+            ran = view.means[(view.means["protocol"] == protocol) & (view.means["split"] == split)]
+            if not set(lines["system"]) & set(ran["system"]):
+                continue
+            more = view.unprinted(split, view.printed)
+            if name in view.across:
+                yield emotion_tables.side_by_side(view, str(name), lines, more, protocol)
+            else:
+                yield _table(view, str(name), lines, split, more, protocol)
 
 
-def _table(view: Comparison, name: str, lines: pd.DataFrame, more: list[str], protocol: str) -> Table:
-    heads = lines[["metric_as_printed", "class"]].drop_duplicates()
-    columns_of_paper = {_key(line): lines[(heads.loc[k] == lines[heads.columns]).all(axis=1)] for k, line in heads.iterrows()}
-    rows = [_row(view, group, system, columns_of_paper, protocol) for (_, system), group in lines.groupby(["row", "system"], sort=False)]
-    rows += [_row(view, lines.iloc[:0], system, columns_of_paper, protocol) for system in more]
-    frame = pd.DataFrame([row for row in rows if any(row[f"{key}_metric"] for key in columns_of_paper)])
+def _part(lines: pd.DataFrame) -> str:
+    """The part of the corpus that a table is about; empty: it prints no score."""
+    splits = set(lines.loc[lines["metric"].isin({*SCORES, *PER_CLASS}), "split"])
+    return next((split for split in ("test", "dev") if split in splits), "")
+
+
+def _table(view: Comparison, name: str, lines: pd.DataFrame, split: str, more: list[str], protocol: str) -> Table:
+    fullest = lines["row"].map(lines["row"].value_counts()).sort_values(ascending=False, kind="stable").index
+    heads = lines.loc[fullest, ["metric_as_printed", "class"]].drop_duplicates()  # a row may lack cells: the fullest has the paper's order
+    cells = {_key(head): lines[(heads.loc[k] == lines[heads.columns]).all(axis=1)] for k, head in heads.iterrows()}
+    groups = [rows for _, rows in lines.groupby(["row", "system"], sort=False)]
+    report = len(groups) > 1 and lines["system"].nunique() == 1
+    rows = [_row(view, rows["system"].iloc[0], rows, rows, cells, split, protocol) for rows in groups]
+    for system in more:
+        for like in _like(view, system, lines, groups if report else [lines]):
+            row = _row(view, system, lines.iloc[:0], like, cells, split, protocol)
+            rows.append(row | {"label": f"{like['row'].iloc[0]} ({system})"} if report else row)
+    mixed = {} if report else {f"{key}_{metric}": metric for key, printed in cells.items() for metric in _mixed(printed)}
+    for row, (key, metric) in product(rows, mixed.items()):
+        row |= {f"{key}{ending}": value for ending, value in view.figures(row["system"], protocol, metric, split=split).items()}
+    frame = pd.DataFrame(rows)
     columns = [words("row", "label")]
-    for key, cells in columns_of_paper.items():
-        group = _heading(cells)
-        columns += [printed_column("printed", key, group), ours_column("ours", key, group)]
-        columns.append(number("difference", f"{key}_difference", points, group))
-        columns.append(limits_column(view, key, group))
+    for key, printed in cells.items():
+        columns += _group(view, key, printed, split)
+    columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in mixed.items()]
     column, remarks = note_column(frame)
-    notes = ["Ours: mean ± standard deviation over seeds; interval: of that mean, bootstrap over dialogues."]
-    notes += ["Difference: ours minus printed, in points.", *remarks]
-    title = f"Table {name} of the paper, {plain(protocol)}"
-    caption = "In percent; in parentheses what the paper's measure is in our names."
-    return view.table(f"table-{name}-{protocol}", title, caption, frame, [*columns, *closing_columns(), column], notes)
+    title, caption = f"Table {name} of the paper, {plain(protocol)}", "in parentheses what the paper's measure is in our names."
+    notes = [*_notes(set(lines["metric"]), split), *remarks]
+    columns += [*closing_columns(), column]
+    return view.table(f"table-{name}-{protocol}", title, f"{split.capitalize()} part, scores in percent; {caption}", frame, columns, notes)
+
+
+def _like(view: Comparison, system: str, lines: pd.DataFrame, groups: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Rows of the paper whose measures a row of `system` has; none, where it is a variant of a system of other tables."""
+    of = view.variant_of(system)
+    own = [rows if of is None else rows[rows["system"] == of] for rows in groups]
+    return [rows for rows in own if len(rows)]
 
 
 def _key(head: pd.Series) -> str:
@@ -62,25 +86,50 @@ def _key(head: pd.Series) -> str:
     return "_".join(filter(None, (head["metric_as_printed"], head["class"])))
 
 
+def _mixed(cells: pd.DataFrame) -> list[str]:
+    """The measures of a column that has several."""
+    measures = list(dict.fromkeys(cells["metric"]))
+    return measures if len(measures) > 1 else []
+
+
+def _group(view: Comparison, key: str, cells: pd.DataFrame, split: str) -> Iterator[Column]:
+    """The columns that stand for one of the paper."""
+    head, unit = _heading(cells), unit_of(cells["metric"].iloc[0])
+    yield printed_column("printed", key, head, unit)
+    yield ours_column("ours", key, head, unit)
+    if not set(cells["metric"]) & set(SETTINGS):
+        yield number("difference", f"{key}_difference", unit.difference, head)
+    if split == "test":  # on dev the epoch was chosen
+        yield limits_column(view, key, head)
+
+
 def _heading(cells: pd.DataFrame) -> str:
     """What the paper calls a column, and in parentheses what we do; several of ours where its rows are different measures."""
     first = cells.iloc[0]
     printed = " ".join(filter(None, (first["metric_as_printed"], first["class"])))
-    ours = list(dict.fromkeys(HEADERS.get(metric, metric) for metric in cells["metric"]))
+    ours = list(dict.fromkeys(name_of(metric, split) for metric, split in zip(cells["metric"], cells["split"], strict=True)))
     return printed if [printed.lower()] == [name.lower() for name in ours] else f"{printed} ({', '.join(ours)})"
 
 
-def _row(view: Comparison, lines: pd.DataFrame, system: str, columns: dict[str, pd.DataFrame], protocol: str) -> dict[str, Any]:
-    """Printed cells and ours; a row that the paper does not print has ours where all rows of the column are the same measure."""
-    about = view.about(system, lines, "test", [protocol])
+def _notes(metrics: set[str], split: str) -> Iterator[str]:
+    interval = "; interval: of that mean, bootstrap over dialogues" if split == "test" else ""
+    yield f"Ours: mean ± standard deviation over seeds{interval}."
+    yield "Difference: ours minus printed; of scores in points."
+    if LOSS in metrics:
+        yield "Loss of ours: in the epoch that is scored, on train the mean while that epoch trained, on dev after it."
+
+
+def _row(view: Comparison, system: str, lines: pd.DataFrame, like: pd.DataFrame, cells: Cells, split: str, protocol: str) -> dict[str, Any]:
+    """Figures of `system`: printed ones of `lines`, and ours of the measures of `like`, where a column has one measure there."""
+    about = view.about(system, lines, split, [protocol])
     row: dict[str, Any] = {"label": about.pop("label"), **about}
     note = row.pop("note")
-    for key, cells in columns.items():
-        cell = next(iter(cells[cells.index.isin(lines.index)].to_dict("records")), None)
-        measures = list(cells[["metric", "class"]].drop_duplicates().itertuples(index=False, name=None))
-        metric, name = (cell["metric"], cell["class"]) if cell else measures[0] if lines.empty and len(measures) == 1 else ("", "")
+    for key, column in cells.items():
+        cell = next(iter(column[column.index.isin(lines.index)].to_dict("records")), None)
+        measures = column.loc[column.index.isin(like.index), ["metric", "class", "split"]].drop_duplicates()
+        metric, name, of = measures.iloc[0] if len(measures) == 1 else ("", "", "")
         row[f"{key}_metric"] = metric
         row |= printed_cell(key, cell)
-        row |= {f"{key}{ending}": value for ending, value in view.figures(system, protocol, metric, name).items()}
+        row |= {f"{key}{ending}": value for ending, value in view.figures(system, protocol, metric, name, of or "train").items()}
         row[f"{key}_difference"] = row[key] - row[f"printed_{key}"] if view.comparable else NAN
     return row | {"note": note}

@@ -82,11 +82,29 @@ def percent(share: float, decimals: int = 2) -> str:
 
 
 def points(difference: float) -> str:
-    """Difference of two shares in percentage points, with its sign; what rounds to 0 has none."""
+    """Difference of two shares in percentage points, with its sign."""
+    return signed(100 * difference, 2)
+
+
+def signed(difference: float, decimals: int = 4) -> str:
+    """A difference with its sign; what rounds to 0 has none."""
     if math.isnan(difference):
         return NOTHING
-    shown = f"{100 * difference:+.2f}"
+    shown = f"{difference:+.{decimals}f}"
     return shown.replace("-", "\N{MINUS SIGN}") if float(shown) else shown[1:]
+
+
+def decimal(value: float, decimals: int = 4) -> str:
+    """1.13721 -> 1.1372."""
+    return NOTHING if math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def setting(value: float) -> str:
+    """As papers print what they set: 8, 0.01, 2e-4."""
+    if math.isnan(value):
+        return NOTHING
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{value:g}" if value == 0 or value >= 1e-3 else f"{float(mantissa):g}e{int(exponent)}"
 
 
 def p_value(p: float) -> str:
@@ -94,9 +112,9 @@ def p_value(p: float) -> str:
     return NOTHING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def spread(share: float, std: float) -> str:
+def spread(value: float, std: float, show: Callable[[float], str] = percent) -> str:
     """Mean ± standard deviation; the mean alone where there is one run."""
-    return percent(share) if math.isnan(std) else f"{percent(share)} ± {percent(std)}"
+    return show(value) if math.isnan(std) else f"{show(value)} ± {show(std)}"
 
 
 def interval(low: float, high: float, show: Callable[[float], str] = percent) -> str:

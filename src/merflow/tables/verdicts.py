@@ -3,6 +3,8 @@
 A pair says that one score is higher than another (by so many points: read these for 0, and that for the printed number). It is
   supported     if an interval says so, refuted if the interval says the opposite, inconclusive otherwise:
                 two of our systems             the interval of their paired difference leaves out 0
+                losses of two of our systems   every seed of the one is above every seed of the other, which says something with so many
+                                               seeds that chance would do it too seldom for the confidence of intervals: 2 / C(a + b, a)
                 a cited system                 the interval of ours leaves out the printed number
                 two classes of one system      their intervals do not overlap (which asks for more than a paired difference would)
   not run       where one of our systems has no scores under the protocol
@@ -23,15 +25,18 @@ that is meant to be higher is higher in all of them, and by as much as is claime
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import comb, isnan
+from statistics import fmean
 
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
+from merflow.evaluation.metrics import LOSS
 from merflow.tables.claims import Claim, Spread
-from merflow.tables.comparison import NAN, Comparison, as_percent
+from merflow.tables.columns import as_printed, figure
+from merflow.tables.comparison import NAN, Comparison
 from merflow.tables.pairs import Pair, Score, pairs
-from merflow.tables.render import Table, interval, percent, plain, points, prose, words
+from merflow.tables.render import Table, decimal, interval, p_value, percent, plain, points, prose, words
 from merflow.tables.reported import MISSING
 
 VERDICTS = ("supported", "refuted", "inconclusive", "not run", "not compared")
@@ -73,10 +78,11 @@ def table(view: Comparison, claims: Sequence[Claim]) -> Table:
         ]
     notes = ["Supported: every comparison of the claim holds, its interval leaving out 0; refuted: one is the other way round."]
     notes.append(
-        "Between two of our systems the paired difference decides, against a cited one its printed number. merflow.tables.verdicts"
-        " has all rules. The intervals are not corrected for the number of comparisons."
+        "Between two of our systems the paired difference decides, its interval and p as in the table of differences; against a cited"
+        " one its printed number; losses are compared seed by seed. merflow.tables.verdicts has all rules. Nothing is corrected for the"
+        " number of comparisons."
     )
-    caption = "What the paper claims, what its own numbers say, and what ours say on the test part."
+    caption = "What the paper claims, what its own numbers say, and what ours say: on the test part, of losses on dev."
     return view.table("claims", "Claims", caption, pd.DataFrame(rows), columns, notes)
 
 
@@ -144,15 +150,30 @@ def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
         return Judged("not compared", "figures from a demo corpus are not set against printed ones")
     if len(ours) == 1:
         return _against_printed(view, pair, means)
+    if pair.higher.metric == LOSS:
+        return _between_losses(view, pair, protocol)
     return _between_classes(pair, means) if pair.higher.system == pair.lower.system else _between_systems(view, pair, protocol)
 
 
 def _between_systems(view: Comparison, pair: Pair, protocol: str) -> Judged:
-    found = view.difference(pair.higher.system, pair.lower.system, protocol, pair.higher.metric, pair.higher.name)
+    higher, lower = pair.higher.system, pair.lower.system
+    found = view.difference(higher, lower, protocol, pair.higher.metric, pair.higher.name)
     if found is None:
-        return Judged("not compared", f"{pair.higher.system} and {pair.lower.system} have no utterance in common")
-    told = f"{pair.higher.full} minus that of {pair.lower.system}: {points(found['value'])} {_limits(found)}"
+        return Judged("not compared", f"{higher} and {lower} have no utterance in common")
+    told = f"{pair.higher.full} minus that of {lower}: {points(found['value'])} {_limits(found)}, p {p_value(found['p'])}"
+    if pair.higher.metric == "accuracy" and (tests := view.mcnemar(higher, lower, protocol)):
+        told += f", McNemar's p {' to '.join(dict.fromkeys(p_value(one.p) for one in (tests[0], tests[-1])))}"
     return Judged(_side(found["low"] - pair.by, found["high"] - pair.by), told, found["value"] - pair.by)
+
+
+def _between_losses(view: Comparison, pair: Pair, protocol: str) -> Judged:
+    higher, lower = (view.losses(score.system, protocol) for score in pair.scores)
+    spans = [" to ".join(dict.fromkeys(decimal(end) for end in (min(seeds), max(seeds)))) for seeds in (higher, lower)]
+    told = f"{pair.higher}: {spans[0]}, of {pair.lower.system}: {spans[1]}"
+    enough = 2 / comb(len(higher) + len(lower), len(higher)) <= 1 - view.confidence
+    told += f"; {len(higher)} and {len(lower)} runs{'' if enough else ', too few to tell'}"
+    gaps = (min(higher) - max(lower), max(higher) - min(lower)) if enough else (NAN, NAN)
+    return Judged(_side(*gaps), told, fmean(higher) - fmean(lower))
 
 
 def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
@@ -163,7 +184,7 @@ def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
         return Judged("not compared", f"the paper prints no {cited.full}")
     if printed["value"] == MISSING:
         return Judged("not compared", f"the printed {cited.full} is {MISSING}")
-    told = f"{ours.full}: {_told(mine)}, {cited.system} has {as_percent(printed)} in print"
+    told = f"{ours.full}: {_told(mine)}, {cited.system} has {as_printed(printed)} in print"
     low, value, high = (mine[key] - printed["share"] for key in ("low", "value", "high"))
     if ours == pair.lower:
         low, value, high = -high, -value, -low
@@ -212,11 +233,7 @@ def in_print(view: Comparison, claim: Claim) -> str:
     if isinstance(claim.decided_by, Spread):
         return _spread_in_print(view, claim.decided_by)
 
-    def share(score: Score) -> float:
-        found = view.print_of(*score)
-        return NAN if found is None else found["share"]
-
-    every = pairs(view, claim, share)
+    every = pairs(view, claim, lambda score: figure(view.print_of(*score)))
     failing, count, missing = [], 0, 0
     for pair in every:
         high, low = (view.print_of(*score) for score in pair.scores)
@@ -226,11 +243,11 @@ def in_print(view: Comparison, claim: Claim) -> str:
             missing += 1
             continue
         count += 1
-        gap = round(high["share"] - low["share"], 9)  # 0.62 and 62 % are the same
+        gap = round(figure(high) - figure(low), 9)  # 0.62 and 62 % are the same
         if gap <= 0 or gap < pair.by:
             sign = "<" if gap < 0 else "=" if gap == 0 else "not enough above"
             names = [f"{score.system} {score.name}".strip() for score in pair.scores]
-            failing.append(f"{names[0]} {as_percent(high)} {sign} {names[1]} {as_percent(low)} ({high['metric_as_printed']})")
+            failing.append(f"{names[0]} {as_printed(high)} {sign} {names[1]} {as_printed(low)} ({high['metric_as_printed']})")
     if not count:
         return MISSING if missing else "not printed"
     part = "" if count == len(every) else f" ({count} of {len(every)} comparisons are printed)"
@@ -244,6 +261,6 @@ def _spread_in_print(view: Comparison, rule: Spread) -> str:
         return "not printed" if None in cells else MISSING
     best, worst = (choose(known, key=lambda name: known[name]["share"]) for choose in (max, min))
     gap = round(100 * (known[best]["share"] - known[worst]["share"]), 9)
-    told = f"{best} {as_percent(known[best])}, {worst} {as_percent(known[worst])}"
+    told = f"{best} {as_printed(known[best])}, {worst} {as_printed(known[worst])}"
     digits = len(str(rule.about).partition(".")[2])
     return "holds" if round(gap, digits) == rule.about else f"fails: {gap:g} points, not {rule.about:g} ({told})"
