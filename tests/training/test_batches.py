@@ -80,7 +80,7 @@ def test_batches_of_dialogues_hold_each_dialogue_whole_and_about_as_many_utteran
     for units in (shuffled(examples, 32, (1, 1)), ordered(examples, 32)):
         assert sorted(np.concatenate(units)) == list(range(len(sizes)))
         assert max(examples.sizes[one[:-1]].sum() for one in units) <= 32 and np.mean([examples.sizes[one].sum() for one in units]) > 25
-    found = [batch for batch in batches(examples, shuffled(examples, 32, (1, 1)))]
+    found = list(batches(examples, shuffled(examples, 32, (1, 1))))
     assert sorted(torch.cat([batch.index for batch in found]).tolist()) == list(range(2000))
     whole = {tuple(one) for one in examples.dialogues}
     for batch in found:

@@ -46,11 +46,12 @@ class FrameNorm(nn.Module):
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """(B, C, bands, T) and where there is content (B, T) -> the same shape, zero in padding."""
-        frames = values.permute(0, 3, 1, 2)  # (B, T, C, bands)
+        """(B, C, T, bands) and where there is content (B, T) -> the same shape, zero in padding."""
+        frames = values.permute(0, 2, 3, 1)  # (B, T, bands, C)
+        content = frames[mask]  # (frames of all, bands, C)
         normed = torch.zeros_like(frames)
-        normed[mask] = self.norm(frames[mask]).to(normed.dtype)
-        return normed.permute(0, 2, 3, 1)
+        normed[mask] = self.norm(content.flatten(0, 1)).view_as(content)
+        return normed.permute(0, 3, 1, 2)
 
 
 class Convolution(nn.Module):
@@ -59,12 +60,14 @@ class Convolution(nn.Module):
     def __init__(self, channels: int, out: int, kernel: tuple[int, int]):
         """From `channels` to `out`, with a kernel of (bands, frames)."""
         super().__init__()
-        self.convolution = nn.Conv2d(channels, out, kernel, padding="same", bias=False)  # the norm has one
+        bands, frames = kernel
+        self.pad = nn.ZeroPad2d(((bands - 1) // 2, bands // 2, (frames - 1) // 2, frames // 2))
+        self.convolution = nn.Conv2d(channels, out, (frames, bands), bias=False)  # the norm has one
         self.norm = FrameNorm(out)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """(B, C, bands, T), zero in padding -> (B, out, bands, T), zero in padding."""
-        return self.norm(self.convolution(values), mask).relu()
+        """(B, channels, T, bands), zero in padding -> (B, out, T, bands), zero in padding."""
+        return self.norm(self.convolution(self.pad(values)), mask).relu()
 
 
 class SpeechModule(nn.Module):
@@ -79,11 +82,13 @@ class SpeechModule(nn.Module):
         self.further = nn.ModuleList(Convolution(size, out, (3, 3)) for size, out in zip(sizes[:-1], channels, strict=True))
         left = -(-bands // 4)  # bands after two poolings
         self.dense = nn.Sequential(nn.Linear(channels[-1] * left, dense), nn.ReLU(), nn.Dropout(dropout))
+        # as FrameNorm lays values out: convolutions take less than half the time
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_maps(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectrograms (B, T, bands) -> feature maps (B, 80, bands / 4, T / 4), zero in padding, and where there is content (B, T / 4)."""
-        values = self.bands(frames.transpose(1, 2)[:, :, None], mask).transpose(1, 2)  # (B, 1, bands, T)
-        values = torch.cat([convolution(values, mask) for convolution in self.parallel], dim=1)  # (B, 8 + 8, bands, T)
+        """Spectrograms (B, T, bands) -> feature maps (B, 80, T / 4, bands / 4), zero in padding, and where there is content (B, T / 4)."""
+        values = self.bands(frames.transpose(1, 2)[..., None], mask).permute(0, 3, 2, 1)  # (B, 1, T, bands)
+        values = torch.cat([convolution(values, mask) for convolution in self.parallel], dim=1)  # (B, 8 + 8, T, bands)
         for number, convolution in enumerate(self.further):  # channels 16 -> 32 -> 48 -> 64 -> 80
             values = convolution(values, mask)
             if number < 2:
@@ -94,7 +99,7 @@ class SpeechModule(nn.Module):
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Spectrograms (B, T, bands) and where there is content (B, T) -> features (B, dense)."""
         values, mask = self.feature_maps(frames, mask)
-        mean = values.sum(dim=3) / mask.sum(dim=1)[:, None, None]  # (B, 80, bands / 4)
+        mean = values.sum(dim=2) / mask.sum(dim=1)[:, None, None]  # (B, 80, bands / 4)
         return self.dense(mean.flatten(start_dim=1))
 
 
@@ -114,7 +119,7 @@ class DialogueGru(nn.Module):
         inside = dialogues >= 0
         turns = utterances[dialogues.clamp(min=0)]  # (D, U, dim)
         packed = pack_padded_sequence(turns, inside.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)  # (D, U, 2 * hidden)
+        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=dialogues.shape[1])  # (D, U, 2 * hidden)
         return states[inside][torch.argsort(dialogues[inside])]
 
 
@@ -150,9 +155,9 @@ class AttentionFusion(nn.Module):
         self.P = nn.Linear(n, n, bias=False)
         self.w = nn.Linear(n, 1, bias=False)
 
-    def forward(self, F: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803  (the paper's symbols)
+    def forward(self, F: Tensor) -> tuple[Tensor, Tensor]:
         """F = [F_s, F_t] (B, n, 2) -> M_f (B, n), and the weights v (B, 2), which sum to 1."""
-        L = torch.tanh(self.P.weight @ F)  # noqa: N806  (B, n, 2), equation 1
+        L = torch.tanh(self.P.weight @ F)
         v = (self.w.weight @ L).squeeze(1).softmax(dim=1)  # (B, 2), equation 2
         return (F @ v[:, :, None]).squeeze(2), v  # equation 3
 
