@@ -31,7 +31,7 @@ def precision_of_one(printed: pd.DataFrame) -> pd.DataFrame:
         (f1 minus implied). A class with recall 0 has F1 0 under any precision and is no evidence.
     """
     cell = ["table", "row", "corpus", "system", "split", "class"]
-    half = 0.5 * 10.0 ** -printed["decimals"] * printed["unit"].map(SHARE)  # of the last printed digit
+    half = 0.5 * 10.0 ** -printed["decimals"] * printed["unit"].map(SHARE).astype(float)  # of the last printed digit
     shares = printed.assign(half=half).dropna(subset="share")
     recalls, f1s = (shares[shares["metric"] == metric].set_index(cell)[["share", "half"]] for metric in ("recall", "f1"))
     found = recalls.join(f1s.rename(columns={"share": "f1", "half": "f1_half"}), how="inner").reset_index()
