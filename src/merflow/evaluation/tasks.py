@@ -70,6 +70,10 @@ class Task(ABC):
         """Metric and class -> share of `codes` (N,) that it describes; empty where exactly one class is present."""
         return {}
 
+    @abstractmethod
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """How many of `codes` (N,) each class describes."""
+
     def encode(self, answers: pd.Series) -> np.ndarray:
         """Code of each list of classes: (N,)."""
         return np.array([self.code(answer) for answer in answers], dtype=np.int64)
@@ -100,6 +104,10 @@ class MultiClass(Task):
     def names(self) -> list[tuple[str, str | None]]:
         """`metrics.names`."""
         return metrics.names(self.classes)
+
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """Of each class."""
+        return dict(zip(self.classes, self.one_hot[codes].sum(axis=0).tolist(), strict=True))
 
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """One label, whether it counts as a class or not."""
@@ -148,6 +156,10 @@ class MultiLabel(Task):
         """`metrics.BALANCE` of each class."""
         shares = self.one_hot[codes].mean(axis=0)
         return {(metric, name): float(shares[e, k]) for e, name in enumerate(self.classes) for k, metric in enumerate(metrics.BALANCE)}
+
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """Those with the class present."""
+        return dict(zip(self.classes, self.one_hot[codes].sum(axis=0)[:, 1].tolist(), strict=True))
 
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """Any number of labels."""
