@@ -15,7 +15,8 @@ the epoch that was scored (``selected_epoch``; of a class, where each has a netw
 apart, its ``loss`` in that epoch (split train: the mean while the epoch trained; dev: after it): of each run, of each seed (mean of
 folds by their utterances), and over seeds with standard deviation. Per system and protocol, on split train, its ``batch_size``,
 ``learning_rate`` and ``weight_decay``. A system that ran under two protocols has rows under protocol ``<first> - <second>``
-(merflow.evaluation.gap).
+(merflow.evaluation.gap). Of networks that leave tokens of a picture out, on test, how many go into each later stage and into all of
+them (``tokens``), and for how many seconds the network computes for a clip (``clip_s``): means over all runs.
 
 Rows of the "system" ``corpus`` come from the corpus and its split alone: how many utterances of the train, dev and test part are in
 scope (``count``, of all and of each class; where there are several folds, their mean), how many of them have a clip (``clips``), and how
@@ -38,12 +39,8 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.gap import gaps
 from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
-<<<<<<< HEAD
-from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
-=======
 from merflow.evaluation.leakage import shared
-from merflow.evaluation.metrics import ALONE, CORPUS, LOSS, SETTINGS, SIZES, VERSUS
->>>>>>> mel_cnn_bert
+from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, read_result, tally
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
