@@ -347,3 +347,21 @@ def test_gap_between_protocols_is_paired_on_one_split_and_unpaired_on_two(tmp_pa
     gap = one(table, protocol="as_published - clean", metric="weighted_f1")
     assert gap["split"] == "unpaired" and pd.isna(gap["p"]) and gap["low"] < gap["value"] < gap["high"]
     assert set(table.loc[table["protocol"] == "as_published - clean", "class"].dropna()) == set()
+
+
+def test_tokens_and_time_are_means_over_the_runs_that_count_them(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder, plain = make_result(corpus, seeds=(1, 2)), make_result(corpus, system="text_bert_16")
+
+    def counted(content):
+        for run, tokens, seconds in zip(content["runs"], ([400.0, 50.0], [200.0, 30.0]), (0.01, 0.03), strict=True):
+            run |= {"tokens": tokens, "clip_s": seconds}
+
+    altered.run(folder, counted)
+    table = scored(tmp_path, [folder, plain], corpus)
+    about = {"system": "text_bert_8", "split": "test", "seed": None, "metric": "tokens"}
+    assert one(table, **about, **{"class": None})["value"] == 340  # of all stages
+    assert [one(table, **about, **{"class": f"stage {number}"})["value"] for number in (2, 3)] == [300, 40]
+    row = one(table, **about | {"metric": "clip_s"})
+    assert (row["value"], row["n"]) == (0.02, 64)
+    assert set(table.loc[table["metric"].isin(["tokens", "clip_s"]), "system"]) == {"text_bert_8"}
