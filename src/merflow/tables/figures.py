@@ -142,17 +142,17 @@ def tokens_against(systems: list[dict[str, Any]], score: str) -> tuple[str, str]
     found = pd.DataFrame(systems)
     protocols = list(dict.fromkeys(found["protocol"]))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.2), layout="constrained")
-        axes = figure.add_subplot()
-        for protocol, colour in zip(protocols, (COLOURS * len(protocols))[: len(protocols)], strict=True):
+        figure = Figure(figsize=(4.2 * len(protocols), 3.2), layout="constrained")
+        panels = figure.subplots(1, len(protocols), squeeze=False, sharex=True, sharey=True)[0]
+        for axes, protocol in zip(panels, protocols, strict=True):
             rows = found[found["protocol"] == protocol]
-            axes.plot(rows["tokens"], 100 * rows["score"], "o", color=colour, label=protocol.replace("_", " "), markersize=4)
+            axes.plot(rows["tokens"], 100 * rows["score"], "o", color=COLOURS[0], markersize=4)
             for row in rows.itertuples():
                 place = (row.tokens, 100 * row.score)
-                axes.annotate(row.system, place, xytext=(4, 3), textcoords="offset points", fontsize=6.5, color=colour)
-        axes.set(xlabel="tokens of a picture in later stages", ylabel=f"{score}, %", xlim=(0, 1.35 * found["tokens"].max()))
-        axes.margins(y=0.15)
-        figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=7.5)
+                axes.annotate(row.system, place, xytext=(4, 3), textcoords="offset points", fontsize=7)
+            axes.set(title=protocol.replace("_", " "), xlabel="tokens of a picture in later stages", xlim=(0, 1.4 * found["tokens"].max()))
+            axes.margins(y=0.15)
+        panels[0].set_ylabel(f"{score}, %")
         svg = _svg(figure)
     words = [
         f"{row.system}, {row.protocol.replace('_', ' ')}: {row.tokens:.1f} tokens, {100 * row.score:.1f} %" for row in found.itertuples()
