@@ -259,7 +259,7 @@ def test_without_dev_the_last_epoch_is_selected_and_nothing_is_measured(tmp_path
 
 
 def test_l2_penalty_is_part_of_the_gradient_and_decay_is_not(tmp_path):
-    """An L2 penalty of a weight without other gradient is a step of the size of the learning rate; a decoupled decay one of rate x decay."""
+    """A weight without other gradient: an L2 penalty makes a step of the learning rate, a decoupled decay one of rate x decay."""
     still = SETTINGS.model_copy(update={"schedule": "constant", "warmup": 0.0, "epochs": 1, "weight_decay": 0.5})
     norms = [run(tmp_path / f"{l2}.pt", settings=still.model_copy(update={"l2": l2})).model.embedding.weight.norm() for l2 in (False, True)]
     assert norms[1] < 0.9 * norms[0]
