@@ -53,7 +53,7 @@ def plain(networks: list[Plain], train: Examples) -> None:
 
 def bank(network: Lstm, train: Examples, batch_size: int) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
-    for batch in batches(train, shuffled(train.lengths, batch_size, (1, 1))):
+    for batch in batches(train, shuffled(train, batch_size, (1, 1))):
         losses = binary_cross_entropy_with_logits(network(batch), batch.labels, reduction="none").mean(dim=0)
         losses.sum().backward()
         optimizer.step()

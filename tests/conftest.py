@@ -61,7 +61,7 @@ def system_result(root: Path, corpus: Path, system: str, protocol: str, seeds: t
                 labels = utterances.loc[utterance_id, "labels"]
                 predicted = labels[0] if rng.random() < skill else rng.choice(MELD, p=SHARES)
                 probabilities = np.where(np.array(MELD) == predicted, 0.4, 0.1)
-                rows.append([utterance_id, fold, seed, split, list(labels), [predicted], probabilities.astype("float32")])
+                rows.append([utterance_id, fold, seed, split, list(labels), [predicted], probabilities.astype("float32"), None])
             history = [{"epoch": e, "train_loss": 2.0 / e, "dev_loss": 1.5 / e, "dev_weighted_f1": 0.1 * e} for e in (1, 2, 3)]
             runs.append({"fold": fold, "seed": seed, "selected_epoch": 3, "history": history, "wall_s": 61.5, "device": "cpu"})
     folder = root / "results" / "weighted_late_fusion" / system / f"{corpus.name}-{protocol}"
@@ -119,7 +119,7 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
             probabilities = np.where(found, 0.5, 0) + rng.uniform(0, 0.49, true.shape)
             tables.append(rows.assign(seed=seed, predicted=names_of(found), probabilities=list(probabilities.astype("float32"))))
         folder = tmp_path / "results" / "class_weight_lstm" / system / f"{corpus.name}-clean"
-        table = pd.concat(tables)[artifacts.PREDICTIONS.names]
+        table = pd.concat(tables).assign(attention=None)[artifacts.PREDICTIONS.names]
         write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)})
         run = {"paper": "class_weight_lstm", "system": system, "corpus": corpus.name, "source": source, "protocol": "clean"}
         run |= {"scheme": "official", "classes": {name: name for name in MOSEI}}

@@ -83,4 +83,4 @@ def test_closure_follows_imports_and_leaves_others_out():
     reached = closure("merflow.evaluation.score")
     assert {"merflow.evaluation.metrics", "merflow.artifacts", "merflow.store"} <= set(reached)
     beyond = [name for name in reached if name.startswith(("merflow.training", "merflow.papers", "merflow.corpora"))]
-    assert beyond == ["merflow.corpora.labels"]
+    assert beyond == ["merflow.corpora.labels", "merflow.corpora.schemes"]

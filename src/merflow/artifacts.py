@@ -25,13 +25,15 @@ UTTERANCES = pa.schema(
     ]
 )
 
-#: data/corpora/<corpus>/splits.parquet: who is train, dev or test, per scheme and fold; who is not here is out of scope.
+#: data/corpora/<corpus>/splits.parquet: who is train, dev or test, per scheme and fold; who is not here is out of scope. A scheme with a
+#: row per label of an utterance (merflow.corpora.schemes) names it in ``label``: there it is the only one.
 SPLITS = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
         pa.field("scheme", pa.string(), nullable=False),
         pa.field("fold", pa.int32(), nullable=False),
         pa.field("split", pa.string(), nullable=False),  # train, dev or test
+        pa.field("label", pa.string()),  # the one that counts in this row; null: all that the utterance has
     ]
 )
 
@@ -97,6 +99,7 @@ PREDICTIONS = pa.schema(
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("predicted", pa.list_(pa.string()), nullable=False),
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
+        pa.field("attention", pa.list_(pa.float32())),  # weight of each of run.json's ``attention``, sum 1; null: it weighs nothing
     ]
 )
 

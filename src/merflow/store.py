@@ -57,13 +57,14 @@ def _unwritten(path: Path, error: OSError) -> StoreError:
 
 
 def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, metadata: Mapping[str, Any] | None = None) -> None:
-    """Write `table` with exactly the columns of `schema`; `metadata` values are stored as JSON.
+    """Write `table` with exactly the columns of `schema`; `metadata` values are stored as JSON. An absent column that may be null is.
 
     Raises:
         StoreError: a column is missing, has another type or a null where none may be.
     """
     try:
         if not isinstance(table, pa.Table):
+            table = table.assign(**{field.name: None for field in schema if field.nullable and field.name not in table})
             table = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         else:
             table = table.select(schema.names).cast(schema)

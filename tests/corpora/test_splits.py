@@ -1,11 +1,17 @@
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from merflow import artifacts, corpora
 from merflow.corpora.labels import CLASSES, class_of
-from merflow.corpora.schemes import FOLDS, folds
+from merflow.corpora.schemes import SCHEMES, folds, multi_label
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError, ParamsError
+from merflow.tables.reported import load
+
+REAL = os.environ.get("MERFLOW_REAL_DATA")
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
@@ -42,19 +48,19 @@ def parts(splits: pd.DataFrame, utterances: pd.DataFrame, column: str) -> dict[i
 
 def test_number_of_folds_is_known_without_data() -> None:
     assert (folds("meld", "official"), folds("mosei", "official"), folds("iemocap", "sessions"), folds("ravdess", "actors")) == (1, 1, 5, 5)
-    with pytest.raises(CorpusError, match="meld: no split scheme 'actors'; it has official"):
+    with pytest.raises(CorpusError, match="meld: no split scheme 'actors'; it has official, pooled"):
         folds("meld", "actors")
 
 
 @pytest.mark.parametrize("corpus", list(corpora.CORPORA))
 def test_modules_name_these_schemes(corpus: str) -> None:
-    assert tuple(FOLDS[corpus]) == corpora.load(corpus).SCHEMES
+    assert tuple(SCHEMES[corpus]) == corpora.load(corpus).SCHEMES
 
 
 def test_fold_k_tests_session_k_and_dev_shares_no_dialogue_with_train() -> None:
     utterances = sessions()
     splits = make_splits(utterances, "iemocap", ["sessions"])
-    assert list(splits.columns) == ["utterance_id", "scheme", "fold", "split"]
+    assert list(splits.columns) == ["utterance_id", "scheme", "fold", "split", "label"]
     for fold, found in parts(splits, utterances, "session").items():
         assert found["test"] == {f"Ses0{fold + 1}"}
         assert f"Ses0{fold + 1}" not in found["train"] | found["dev"]
@@ -98,9 +104,9 @@ def test_official_parts_keep_what_has_one() -> None:
     utterances = table([{"utterance_id": name, "official_split": split, "labels": labels} for name, split, labels in rows])
     splits = make_splits(utterances, "mosei", ["official"])
     assert splits.to_dict("records") == [
-        {"utterance_id": "a", "scheme": "official", "fold": 0, "split": "train"},
-        {"utterance_id": "b", "scheme": "official", "fold": 0, "split": "dev"},  # no emotion present is a label too
-        {"utterance_id": "c", "scheme": "official", "fold": 0, "split": "test"},
+        {"utterance_id": "a", "scheme": "official", "fold": 0, "split": "train", "label": None},
+        {"utterance_id": "b", "scheme": "official", "fold": 0, "split": "dev", "label": None},  # no emotion present is a label too
+        {"utterance_id": "c", "scheme": "official", "fold": 0, "split": "test", "label": None},
     ]
 
 
@@ -122,6 +128,54 @@ def test_session5_is_test_alone_and_dev_is_a_fifth_of_the_other_utterances():
     assert (rest == "dev").sum() == round(0.2 * len(rest))
     dialogues = utterances.set_index("utterance_id").loc[rest.index, "dialogue_id"]
     assert rest.groupby(dialogues).nunique().max() == 2  # drawn by utterance: a dialogue is on both sides
+
+
+def test_pooled_draws_four_fifths_of_each_class_and_drops_fear():
+    counts = {"neutral": 11, "joy": 9, "surprise": 5, "anger": 5, "sadness": 6, "disgust": 7, "fear": 8}
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    rows = [
+        {"utterance_id": f"u{i}", "official_split": ("train", "dev", "test")[i % 3], "labels": [label]} for i, label in enumerate(labels)
+    ]
+    utterances = table(rows)
+    splits = make_splits(utterances, "meld", ["pooled"])
+    joined = splits.merge(utterances, on="utterance_id")
+    found = joined.groupby([joined["labels"].str[0], "split"]).size().unstack()
+    assert set(found.columns) == {"train", "test"} and "fear" not in found.index
+    assert found["train"].to_dict() == {label: 4 * count // 5 for label, count in counts.items() if label != "fear"}
+    assert set(joined.loc[joined["split"] == "test", "official_split"]) == {"train", "dev", "test"}
+    shuffled = make_splits(utterances.sample(frac=1, random_state=1), "meld", ["pooled"])
+    pd.testing.assert_frame_equal(*(one.sort_values("utterance_id", ignore_index=True) for one in (splits, shuffled)))
+
+
+def test_instances_have_a_row_per_label_and_put_a_segment_on_both_sides():
+    rows = [{"utterance_id": f"u{i}", "official_split": "train", "labels": ["fear", "happy"]} for i in range(10)]
+    rows += [{"utterance_id": "none", "official_split": "dev", "labels": []}, {"utterance_id": "no part", "labels": ["sad"]}]
+    splits = make_splits(table(rows), "mosei", ["instances"])
+    assert set(splits["utterance_id"]) == {f"u{i}" for i in range(10)}
+    assert splits.groupby(["label", "split"]).size().to_dict() == {
+        ("fear", "test"): 2,
+        ("fear", "train"): 8,
+        ("happy", "test"): 2,
+        ("happy", "train"): 8,
+    }
+    assert splits.groupby("utterance_id")["label"].agg(set).eq({"fear", "happy"}).all()
+    assert (splits.groupby("utterance_id")["split"].nunique() == 2).any()
+    assert multi_label("mosei", "official") and not multi_label("mosei", "instances") and not multi_label("meld", "pooled")
+
+
+@pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
+def test_pooled_is_table_1_of_mel_cnn_bert_cell_by_cell():
+    """All twelve cells of MELD, on its real annotations."""
+    utterances = corpora.load("meld").read_utterances(Path(REAL) / "meld").utterances
+    joined = make_splits(utterances, "meld", ["pooled"]).merge(utterances, on="utterance_id")
+    found = joined.groupby(["split", joined["labels"].str[0]]).size()
+    printed = load(Path(__file__).parents[2] / "reported", "mel_cnn_bert").query("table == '1' and corpus == 'meld' and metric == 'count'")
+    cells = printed.set_index(["split", "class"])["number"].astype(int)
+    assert len(cells) == 12
+    assert found.to_dict() == cells.to_dict()
+    assert found.groupby("split").sum().to_dict() == {"test": 2674, "train": 10676}
+    dialogues = joined.groupby("split")["dialogue_id"].agg(set)
+    assert len(dialogues["train"] & dialogues["test"]) > 0.9 * len(dialogues["test"])
 
 
 def test_class_sets_of_iemocap():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean, unpaired_difference
 from merflow.evaluation.metrics import measure, measure_binary, names, names_binary
 from merflow.params import Evaluation
 
@@ -162,3 +162,22 @@ def test_mcnemar_finds_too_much_where_utterances_of_a_dialogue_are_alike():
         first, second = (np.repeat(rng.random(40) < 0.5, 8) for _ in range(2))  # right or wrong about whole dialogues of 8
         found += mcnemar(first, second)[2] < 0.1
     assert found > 0.4 * 300
+
+
+def test_unpaired_difference_is_of_two_sets_of_dialogues_drawn_by_themselves():
+    """Its variance is the sum of the two: a plain loop over both."""
+    rng = np.random.default_rng(8)
+    first, second = rng.binomial(10, 0.7, (40, 2)), rng.binomial(6, 0.6, (25, 3))
+    difference, (low, high) = unpaired_difference(clusters(first, 10), clusters(second, 6), EVALUATION)
+    assert difference[ACCURACY] == pytest.approx(first.mean() / 10 - second.mean() / 6)
+    drawn = [first[rng.integers(0, 40, 40)].mean() / 10 - second[rng.integers(0, 25, 25)].mean() / 6 for _ in range(4000)]
+    assert low[ACCURACY] == pytest.approx(np.quantile(drawn, 0.025), abs=0.01)
+    assert high[ACCURACY] == pytest.approx(np.quantile(drawn, 0.975), abs=0.01)
+
+
+def test_unpaired_difference_of_the_same_counts_is_drawn_twice():
+    counts = clusters(np.random.default_rng(9).binomial(10, 0.7, (40, 1)), 10)
+    difference, (low, high) = unpaired_difference(counts, counts, EVALUATION)
+    assert difference[ACCURACY] == 0 and low[ACCURACY] < -0.02 and high[ACCURACY] > 0.02
+    _, (low, high) = unpaired_difference(counts[:1], counts, EVALUATION)
+    assert np.isnan(low[ACCURACY]) and np.isnan(high[ACCURACY])

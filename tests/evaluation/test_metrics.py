@@ -14,6 +14,7 @@ def confusion(true: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
 REFERENCE = {
     "accuracy": reference.accuracy_score,
     "uar": lambda t, p: reference.recall_score(t, p, labels=np.unique(t), average="macro"),
+    "balanced_accuracy": lambda t, p: np.mean([REFERENCE["uar"](t == c, p == c) for c in np.unique(t)]),
     "weighted_precision": lambda t, p: reference.precision_score(t, p, average="weighted", zero_division=0),
     "weighted_recall": lambda t, p: reference.recall_score(t, p, average="weighted", zero_division=0),
     "weighted_f1": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
@@ -33,6 +34,15 @@ def test_equals_scikit_learn_also_with_absent_classes(name):
         for n in (1, 5, 60):
             true, predicted = rng.choice(rng.permutation(7)[:present], n), rng.choice(rng.permutation(7)[:present], n)
             assert metrics.METRICS[name](confusion(true, predicted, 7)) == pytest.approx(REFERENCE[name](true, predicted), abs=1e-12)
+
+
+def test_balanced_accuracy_is_equation_6_of_mel_cnn_bert_for_each_class_against_the_rest():
+    """WA = (TP x N/P + TN) / 2N; for classes of 4, 2 and 2 utterances."""
+    counts = np.array([[3, 1, 0], [0, 1, 1], [1, 0, 1]])
+    each = [(3 * 4 / 4 + 3) / (2 * 4), (1 * 6 / 2 + 5) / (2 * 6), (1 * 6 / 2 + 5) / (2 * 6)]
+    assert metrics.METRICS["balanced_accuracy"](counts) == pytest.approx(np.mean(each))
+    binary = np.array([[5, 2], [1, 3]])
+    assert metrics.METRICS["balanced_accuracy"](binary) == pytest.approx(metrics.METRICS["uar"](binary))
 
 
 def test_per_class_equals_scikit_learn():
@@ -65,7 +75,7 @@ def test_leading_axes_are_kept_and_measure_names_its_values():
     stack = rng.integers(0, 9, (4, 3, 3, 3))
     values = metrics.measure(stack)
     names = metrics.names(("a", "b", "c"))
-    assert values.shape == (4, 3, len(names)) == (4, 3, 7 + 9 + 6)
+    assert values.shape == (4, 3, len(names)) == (4, 3, 8 + 9 + 6)
     assert values[2, 1, names.index(("weighted_f1", None))] == metrics.weighted_f1(stack[2, 1])
     assert values[2, 1, names.index(("recall", "b"))] == metrics.recall(stack[2, 1])[1]
 

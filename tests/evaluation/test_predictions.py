@@ -119,7 +119,7 @@ def test_right_is_right_of_every_seed(make_corpus, make_result):
     for seed in (1, 4):
         rows = stored.loc[seed]
         expected = rows["labels"].str[0] == rows["predicted"].str[0]
-        assert right[seed].droplevel("fold").to_dict() == expected.to_dict()
+        assert right[seed].droplevel(["fold", "label"]).to_dict() == expected.to_dict()
 
 
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):

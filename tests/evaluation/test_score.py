@@ -311,12 +311,14 @@ def test_sizes_of_the_parts_are_those_in_scope(tmp_path, make_corpus, make_resul
     folder = make_result(corpus)
     table = scored(tmp_path, [folder], corpus)
     for split, dialogues in (("train", 15), ("dev", 7), ("test", 8)):
-        assert one(table, system="corpus", split=split, metric="count")["value"] == 8 * dialogues
+        assert one(table, system="corpus", split=split, metric="count", **{"class": None})["value"] == 8 * dialogues
         assert one(table, system="corpus", split=split, metric="clips")["value"] == (64 if split == "test" else 0)
-    altered.regroup(folder, FEWER)
     labels = utterances["labels"].str[0]
+    for name, count in labels[utterances["official_split"] == "test"].value_counts().items():
+        assert one(table, system="corpus", split="test", metric="count", **{"class": name})["value"] == count
+    altered.regroup(folder, FEWER)
     fewer = (utterances["official_split"].eq("test") & labels.isin(FEWER)).sum()
-    assert one(scored(tmp_path, [folder], corpus), system="corpus", split="test", metric="count")["value"] == fewer
+    assert one(scored(tmp_path, [folder], corpus), system="corpus", split="test", metric="count", **{"class": None})["value"] == fewer
 
 
 def test_sizes_of_several_folds_are_their_mean(tmp_path, make_corpus, make_result):
@@ -325,5 +327,23 @@ def test_sizes_of_several_folds_are_their_mean(tmp_path, make_corpus, make_resul
     swapped = splits.assign(fold=1, split=splits["split"].map({"train": "train", "dev": "test", "test": "dev"}))
     write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
     table = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus)
-    found = [one(table, system="corpus", split=split, metric="count")["value"] for split in ("train", "dev", "test")]
+    found = [one(table, system="corpus", split=split, metric="count", **{"class": None})["value"] for split in ("train", "dev", "test")]
     assert found == [15 * 8, 7.5 * 8, 7.5 * 8]
+
+
+def test_gap_between_protocols_is_paired_on_one_split_and_unpaired_on_two(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = (make_result(corpus, protocol=protocol, skill=skill) for protocol, skill in (("as_published", 0.9), ("clean", 0.3)))
+    table = scored(tmp_path, [first, second], corpus)
+    gap = one(table, protocol="as_published - clean", metric="accuracy")
+    means = [
+        one(table, system="text_bert_8", protocol=protocol, metric="accuracy", split="test", seed=None)["value"]
+        for protocol in ("as_published", "clean")
+    ]
+    assert gap["value"] == pytest.approx(means[0] - means[1]) and gap["low"] > 0
+    assert (gap["split"], gap["system"], gap["n"]) == ("paired", "text_bert_8", 64) and gap["p"] < 0.05
+    altered.regroup(first, FEWER)  # other classes: drawn by themselves, and no test
+    table = scored(tmp_path, [first, second], corpus)
+    gap = one(table, protocol="as_published - clean", metric="weighted_f1")
+    assert gap["split"] == "unpaired" and pd.isna(gap["p"]) and gap["low"] < gap["value"] < gap["high"]
+    assert set(table.loc[table["protocol"] == "as_published - clean", "class"].dropna()) == set()

@@ -8,9 +8,10 @@ from merflow.evaluation.tasks import NO_ANSWER, MultiClass, MultiLabel, task_of
 CLASS, LABEL = MultiClass(("a", "b", "c")), MultiLabel(("a", "b", "c"))
 
 
-def test_corpus_says_which_task_it_is():
-    assert isinstance(task_of("mosei", CLASSES["mosei"]), MultiLabel)
-    assert all(isinstance(task_of(corpus, ["a"]), MultiClass) for corpus in ("meld", "iemocap", "ravdess"))
+def test_corpus_and_scheme_say_which_task_it_is():
+    assert isinstance(task_of("mosei", "official", CLASSES["mosei"]), MultiLabel)
+    single = {"meld": "official", "iemocap": "sessions", "ravdess": "actors", "mosei": "instances"}
+    assert all(isinstance(task_of(corpus, scheme, ["a"]), MultiClass) for corpus, scheme in single.items())
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def shapes(model, batch):
 def test_the_systems_are_those_of_the_parameters():
     assert list(SYSTEMS) == list(Systems.model_fields)
     assert list(SYSTEMS) == [f"{name}{suffix}" for suffix in ("", "_unweighted") for name in [*UNIMODAL, "early_fusion", *SECOND]]
-    assert all(row.multi_label for row in SYSTEMS.values())
+    assert all(row.bank for row in SYSTEMS.values())
     for name, row in SYSTEMS.items():
         inputs = Systems.model_fields[name].annotation.model_fields.get("inputs")
         assert set(row.fitted) == (set(inputs.annotation.model_fields) if inputs else set())

@@ -23,7 +23,7 @@ from merflow.evaluation.metrics import (
     names,
     names_binary,
 )
-from merflow.evaluation.tasks import task_of
+from merflow.evaluation.tasks import MultiClass, MultiLabel
 from merflow.store import write_table
 
 Figures = Mapping[str, float | Mapping[str, float]]
@@ -56,7 +56,7 @@ def scores_frame(
     scored = names_binary(classes) if corpus in MULTI_LABEL else names(classes)
     shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol, "classes": len(classes), "split": split, "n": 100}
     values = {system: [_value(figures, *key) for key in scored] for system, figures in systems.items()}
-    baselines = task_of(corpus, classes).baselines
+    baselines = (MultiLabel if corpus in MULTI_LABEL else MultiClass)(classes).baselines
     values |= {name: [0.1] * len(scored) for name in baselines}
     rows = []
     for system, figures in values.items():

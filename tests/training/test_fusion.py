@@ -22,7 +22,7 @@ CLASSES = ["joy", "anger"]
 def predictions(folder, rows):
     """`rows`: id -> (fold, split, label, probability of joy)."""
     table = pd.DataFrame(
-        [[key, fold, 1, split, [label], ["joy"], [p, 1 - p]] for key, (fold, split, label, p) in rows.items()],
+        [[key, fold, 1, split, [label], ["joy"], [p, 1 - p], None] for key, (fold, split, label, p) in rows.items()],
         columns=artifacts.PREDICTIONS.names,
     )
     write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": CLASSES})
@@ -103,7 +103,7 @@ def test_a_run_that_members_lack_is_refused(members):
 
 
 def test_members_with_other_classes_are_refused(tmp_path, members):
-    table = pd.DataFrame([["d0", 0, 1, "dev", ["joy"], ["joy"], [1.0]]], columns=artifacts.PREDICTIONS.names)
+    table = pd.DataFrame([["d0", 0, 1, "dev", ["joy"], ["joy"], [1.0], None]], columns=artifacts.PREDICTIONS.names)
     write_table(tmp_path / "one" / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": ["joy"]})
     with pytest.raises(StoreError, match="tell other classes apart"):
         Members.read([tmp_path / "good", tmp_path / "one"])

@@ -96,8 +96,8 @@ def test_training_stops_when_patience_with_the_dev_loss_ends(tmp_path, monkeypat
 
 def test_schedules(tmp_path, monkeypatch):
     rates = []
-    step = torch.optim.AdamW.step
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *args: rates.append(self.param_groups[0]["lr"]) or step(self, *args))
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *args: rates.append(self.param_groups[0]["lr"]) or step(self, *args))
     short = SETTINGS.model_copy(update={"epochs": 1, "warmup": 0.5})
     run(tmp_path / "a.pt", settings=short)
     assert rates.index(max(rates)) == 13  # of 26 steps
@@ -105,6 +105,9 @@ def test_schedules(tmp_path, monkeypatch):
     rates.clear()
     run(tmp_path / "b.pt", settings=short.model_copy(update={"schedule": "constant", "warmup": 0.0}))
     assert set(rates) == {0.02}
+    rates.clear()
+    run(tmp_path / "c.pt", settings=short.model_copy(update={"schedule": "inverse", "warmup": 0.0, "decay": 0.1}))
+    np.testing.assert_allclose(rates, [0.02 / (1 + 0.1 * step) for step in range(26)])
 
 
 @pytest.mark.parametrize("select", ["last", "dev"])
@@ -239,3 +242,24 @@ def test_multi_label_loss_and_score_on_literal_numbers():
     expected = [3 * math.log(2) + 0.5 * math.log(2), 2 * math.log(1 + math.exp(-2)) + 2 * (2 + math.log(1 + math.exp(-2)))]
     assert objective.losses(logits, torch.tensor(labels)).tolist() == pytest.approx(expected)
     assert objective.scores(logits, labels).tolist() == [0.5, 0.5]  # present never found; absent does not occur in the second
+
+
+def test_one_network_of_several_labels_is_one_task_with_the_mean_loss_and_score():
+    logits, labels = torch.tensor([[0.0, 2.0], [0.0, -2.0]]), np.array([[1, 1], [0, 1]], dtype="float32")
+    bank, one = (MultiLabel.of(labels, class_weights=True, bank=choice) for choice in (True, False))
+    assert one.losses(logits, torch.tensor(labels)).tolist() == pytest.approx([bank.losses(logits, torch.tensor(labels)).mean().item()])
+    assert one.scores(logits, labels).tolist() == [bank.scores(logits, labels).mean()]
+
+
+def test_without_dev_the_last_epoch_is_selected_and_nothing_is_measured(tmp_path):
+    fitted, with_dev = run(tmp_path / "a.pt", dev=None), run(tmp_path / "b.pt")
+    assert fitted.selected_epochs == [4]
+    assert [set(one) for one in fitted.history] == [{"epoch", "train_loss", "tasks"}] * 4
+    assert torch.equal(predict(fitted.model.eval(), TEST, CPU), predict(with_dev.model.eval(), TEST, CPU))  # dev changes no weight
+
+
+def test_l2_penalty_is_part_of_the_gradient_and_decay_is_not(tmp_path):
+    """A weight without other gradient: an L2 penalty makes a step of the learning rate, a decoupled decay one of rate x decay."""
+    still = SETTINGS.model_copy(update={"schedule": "constant", "warmup": 0.0, "epochs": 1, "weight_decay": 0.5})
+    norms = [run(tmp_path / f"{l2}.pt", settings=still.model_copy(update={"l2": l2})).model.embedding.weight.norm() for l2 in (False, True)]
+    assert norms[1] < 0.9 * norms[0]

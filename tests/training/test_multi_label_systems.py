@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
-from tiny_systems import SPEECH_SYSTEM
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
@@ -324,13 +323,27 @@ def test_the_second_stage_sees_no_more(whole, data, tmp_path, part, select):
 # --- the wrong corpus
 
 
-def test_a_system_of_one_label_is_refused_on_several_and_the_reverse(whole, tmp_path):
+def test_a_bank_is_refused_where_each_utterance_has_one_label(whole, tmp_path):
     meld = {"corpus": "meld", "how": {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1]}}
     with pytest.raises(ParamsError, match=r"^meld: its utterances carry one label, language takes several; .*run.class_weight_lstm$"):
         trained(whole, "language", tmp_path / "run", **meld)
-    speech = {"paper": "joint_cnn", "system": "speech_cnn", "settings": SPEECH_SYSTEM, "features": {"speech": "covarep"}}
-    with pytest.raises(ParamsError, match=r"^mosei: its utterances carry several labels, speech_cnn takes one; .*run.joint_cnn$"):
-        train(Job(**vars(make_job(whole, "acoustic")) | speech), 0, 1, tmp_path / "run")
+    late = {"paper": "joint_cnn", "system": "late_average", "settings": {}}
+    with pytest.raises(ParamsError, match=r"^mosei: its utterances carry several labels, late_average takes one; .*run.joint_cnn$"):
+        train(Job(**vars(make_job(whole, "acoustic")) | late), 0, 1, tmp_path / "run")
+
+
+def test_one_network_may_tell_all_emotions_and_has_one_epoch(whole, tmp_path):
+    text = {"widths": [1, 2], "maps": 8, "text_dim": 8, "sequence": "positions", "lstm": 8, "hidden": [8, 8], "dropout": 0.0}
+    system = {"paper": "joint_cnn", "system": "text_lstm", "features": {"text": "glove_aligned"}}
+    system |= {"settings": {"network": text, "training": TRAINING | {"epochs": 20, "learning_rate": 0.01}}}
+    train(Job(**vars(make_job(whole, "language")) | system), 0, 1, tmp_path / "run")
+    (folder,) = (tmp_path / "run").iterdir()
+    record = json.loads((folder / "run.json").read_text())
+    assert isinstance(record["selected_epoch"], int) and len(record["history"][0]["tasks"]["dev_uar"]) == 1
+    assert max(one["dev_uar"] for one in record["history"]) > 0.7  # chance: 0.5
+    rows = predictions(folder)
+    for answer, probabilities in zip(rows["predicted"], rows["probabilities"], strict=True):
+        assert list(answer) == [EMOTIONS[k] for k in np.flatnonzero(probabilities >= 0.5)]
 
 
 def test_an_unknown_emotion_is_one_line(data, tmp_path):

@@ -247,7 +247,11 @@ def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_p
     ("changes", "error", "says"),
     [
         ({"system": "text_gpt"}, ParamsError, "no system 'text_gpt'; known: text_bert_8"),
-        ({"corpus": "mosei", "how": {"scheme": {"mosei": "official"}, "select": "dev", "seeds": [1]}}, ParamsError, "several labels"),
+        (
+            {"how": {"scheme": {"meld": "pooled"}, "select": "dev", "seeds": [1]}},
+            ParamsError,
+            "protocols.clean.select: dev needs a dev part",
+        ),
         (
             {"corpus": "ravdess", "how": {"scheme": {"ravdess": "actors"}, "select": "dev", "seeds": [1]}},
             CorpusError,

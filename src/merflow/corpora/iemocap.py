@@ -14,9 +14,9 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import IEMOCAP_CODES
-from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 
@@ -38,7 +38,7 @@ EXPECTED = {
     "Ses04": {"anger+excitement+happiness+neutral+sadness": 1031},
     "Ses05": {"neutral": 384, "anger": 170, "sadness": 245, "happiness": 143, "excitement": 299, "frustration": 381},
 }
-SCHEMES = tuple(FOLDS["iemocap"])
+SCHEMES = tuple(schemes.SCHEMES["iemocap"])
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 TURN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t([a-z]{3})\t\[[^]]*\]\s*")

@@ -16,9 +16,9 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
-from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 
@@ -38,7 +38,7 @@ EXPECTED = {
         "test": (1256, 402, 281, 345, 208, 68, 50),
     }.items()
 }
-SCHEMES = tuple(FOLDS["meld"])
+SCHEMES = tuple(schemes.SCHEMES["meld"])
 
 #: Split -> annotation file, folder of clips.
 LAYOUT = {

@@ -14,10 +14,10 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
 from merflow.corpora.labels import CLASSES
-from merflow.corpora.schemes import FOLDS
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 from merflow.progress import track
@@ -45,7 +45,7 @@ SOURCES = (
 )
 #: Segments of the current release by fold ("all": whatever the label); older releases have other numbers.
 EXPECTED = {"all": {"all": 23259}, "train": {"all": 16327}, "dev": {"all": 1871}, "test": {"all": 4662}}
-SCHEMES = tuple(FOLDS["mosei"])
+SCHEMES = tuple(schemes.SCHEMES["mosei"])
 
 LABELS = "CMU_MOSEI_Labels.csd"
 FOLD_FILES = ("cmu_mosei_std_folds.py", "standard_folds.json")

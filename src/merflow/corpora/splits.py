@@ -3,6 +3,11 @@
 ``official``: the parts that the corpus publishes. ``sessions``: leave one IEMOCAP session out (two speakers that nothing else
 has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev are utterances of the other four
 (joint_cnn section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
+
+Two leak by design, as mel_cnn_bert splits its corpora (Table 1), and have no dev part: of each class, floor(0.8 n) go to train and the
+others to test, whoever speaks in whichever dialogue. Which ones is our draw. ``pooled``: all of MELD's official parts, without fear.
+``instances``: of the segments in CMU-MOSEI's official parts, one row per emotion that is present, so that a segment may be in train
+with one label and in test with another.
 """
 
 import hashlib
@@ -11,21 +16,22 @@ from collections.abc import Sequence
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES, MULTI_LABEL
+from merflow.corpora import schemes
+from merflow.corpora.labels import CLASSES, MULTI_LABEL, class_of
 from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
 
 DEV_SHARE = 0.2  # of the training dialogues (sessions) or utterances (session5)
 
 
-def make_splits(utterances: pd.DataFrame, corpus: str, schemes: Sequence[str]) -> pd.DataFrame:
-    """Part of every utterance in scope, per scheme and fold.
+def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> pd.DataFrame:
+    """Part of every utterance in scope, or of each of its labels, per scheme and fold.
 
     Args:
         utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of CLASSES[corpus]; in a
             corpus with several labels at once, every one.
         corpus: name of the corpus.
-        schemes: names of split schemes.
+        names: of split schemes.
 
     Returns:
         Columns of artifacts.SPLITS, ordered by scheme, fold and the order of `utterances`.
@@ -37,19 +43,44 @@ def make_splits(utterances: pd.DataFrame, corpus: str, schemes: Sequence[str]) -
     if corpus not in MULTI_LABEL:
         scope = utterances[[bool(set(labels) & set(CLASSES[corpus])) for labels in utterances["labels"]]]
     tables = []
-    for scheme in schemes:
-        for fold in range(folds(corpus, scheme)):
-            split = _SCHEMES[scheme](scope, corpus, fold).dropna()
-            for name in ("train", "dev", "test"):
-                if not (split == name).any():
-                    raise CorpusError(f"{corpus}: scheme {scheme}, fold {fold}: no utterance in {name}; the corpus at hand is too small")
-            ids = scope.loc[split.index, "utterance_id"]
-            tables.append(pd.DataFrame({"utterance_id": ids, "scheme": scheme, "fold": fold, "split": split}))
+    for name in names:
+        scheme = schemes.find(corpus, name)
+        rows = _instances(scope, corpus) if scheme.instances else scope.assign(label=None)
+        for fold in range(scheme.folds):
+            split = _SCHEMES[name](rows, corpus, fold).dropna()
+            for part in scheme.parts:
+                if not (split == part).any():
+                    raise CorpusError(f"{corpus}: scheme {name}, fold {fold}: no utterance in {part}; the corpus at hand is too small")
+            chosen = rows.loc[split.index, ["utterance_id", "label"]]
+            tables.append(chosen.assign(scheme=name, fold=fold, split=split))
     return pd.concat(tables, ignore_index=True)[artifacts.SPLITS.names]
+
+
+def _instances(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
+    """One row per label of CLASSES that an utterance has, in their order; that label in column ``label``."""
+    rows = scope.assign(label=[[name for name in CLASSES[corpus] if name in labels] for labels in scope["labels"]])
+    return rows.explode("label", ignore_index=True).dropna(subset="label")
 
 
 def _official(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     return scope["official_split"]
+
+
+def _pooled(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    """Of each class floor(0.8 n) train; out of scope is what is no class of the scheme, or in no official part."""
+    classes = class_of(corpus, schemes.find(corpus, "pooled").classes)
+    label = scope["labels"].str[0]
+    return _four_fifths(scope, label.where(label.isin(classes)))
+
+
+def _instances_apart(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    return _four_fifths(scope, scope["label"])
+
+
+def _four_fifths(scope: pd.DataFrame, label: pd.Series) -> pd.Series:
+    label = label[scope["official_split"].notna()].dropna()
+    drawn = (scope["utterance_id"] + " " + label).loc[label.index].map(_hash).groupby(label).rank(method="first")
+    return (drawn <= 4 * label.groupby(label).transform("size") // 5).map({True: "train", False: "test"}).reindex(scope.index)
 
 
 def _sessions(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
@@ -93,4 +124,11 @@ def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-_SCHEMES = {"official": _official, "sessions": _sessions, "session5": _session5, "actors": _actors}
+_SCHEMES = {
+    "official": _official,
+    "sessions": _sessions,
+    "session5": _session5,
+    "actors": _actors,
+    "pooled": _pooled,
+    "instances": _instances_apart,
+}

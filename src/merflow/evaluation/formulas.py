@@ -71,6 +71,18 @@ def uar(confusion: np.ndarray) -> np.ndarray:
     return _ratio(recall(confusion).sum(axis=-1), (_support(confusion) > 0).sum(axis=-1))
 
 
+def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """(TP / P + TN / N) / 2 of each class that occurs in truth, P its utterances and N all others, averaged over them. Shape (...).
+
+    mel_cnn_bert's equation 6, (TP x N/P + TN) / 2N. Of two classes it is the UAR; of more it is higher, for TN is easily had.
+    """
+    support = _support(confusion)
+    others = support.sum(axis=-1, keepdims=True) - support
+    specificity = _ratio(others - (confusion.sum(axis=-2) - _hits(confusion)), others)
+    each = (recall(confusion) + specificity) / (1 + (others > 0))  # where there are no others, the recall alone
+    return _ratio((each * (support > 0)).sum(axis=-1), (support > 0).sum(axis=-1))
+
+
 def weighted_precision(confusion: np.ndarray) -> np.ndarray:
     """sum s_c precision_c / N. Shape (...)."""
     return _weighted(precision(confusion), confusion)

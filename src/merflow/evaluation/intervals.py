@@ -9,6 +9,7 @@ product, and two systems are compared on the same resampled dialogues.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.stats import binomtest, bootstrap
@@ -98,6 +99,33 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
     """
     one, other = int((first & ~second).sum()), int((second & ~first).sum())
     return one, other, float(binomtest(one, one + other).pvalue) if one + other else 1.0
+
+
+def unpaired_difference(
+    first: np.ndarray, second: np.ndarray, evaluation: Evaluation, of: Metric = measure, of_second: Metric | None = None
+) -> tuple[np.ndarray, Interval]:
+    """Mean metrics of `first` minus those of `second`, and the interval of the difference, of dialogues drawn for each of them anew.
+
+    For two test parts, which need not have a dialogue in common (Davison & Hinkley 1997, section 3.2).
+
+    Args:
+        first: counts of shape (D, S, ...).
+        second: counts of shape (D', S', ...).
+        evaluation, of: as in `seed_mean`.
+        of_second: the same metrics of the counts of `second`, where these are of other classes.
+
+    Returns:
+        Differences (M,), limits (low, high), each (M,); the limits NaN where one of the two has one dialogue.
+    """
+    means, drawn = [], []
+    for number, (counts, metric) in enumerate([(first, of), (second, of_second or of)]):
+        statistic = partial(_mean, clusters=counts, of=metric)
+        anew = evaluation.model_copy(update={"seed": evaluation.seed + number})
+        means.append(statistic(np.ones((1, len(counts))))[0])
+        drawn.append(_bootstrap(statistic, len(counts), anew)[1])
+    outside = 50 * (1 - evaluation.confidence)
+    low, high = np.percentile(drawn[0] - drawn[1], [outside, 100 - outside], axis=1)
+    return means[0] - means[1], (low, high)
 
 
 def _mean(drawn: np.ndarray, clusters: np.ndarray, of: Metric) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from merflow.evaluation.formulas import (
     accuracy,
+    balanced_accuracy,
     confused,
     f1,
     macro_f1,
@@ -41,6 +42,7 @@ ALONE = ("first_alone", "second_alone")  # of two runs: utterances that the firs
 METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "uar": uar,
+    "balanced_accuracy": balanced_accuracy,
     "weighted_precision": weighted_precision,
     "weighted_recall": weighted_recall,
     "weighted_f1": weighted_f1,

@@ -1,9 +1,9 @@
 """Predictions, checked: those of a system against the corpus, its split and the classes that the system tells apart.
 
 In scope is an utterance of the split scheme whose label counts as a class (run.json, ``classes``); where several classes may be
-present at once (merflow.evaluation.tasks), each utterance of the scheme is, whatever its labels. Each one of the dev and
-test parts has one prediction per run, but those that lack an input (run.json, ``left_out``), which have none: nothing is
-dropped in silence, nothing made up.
+present at once (merflow.evaluation.tasks), each utterance of the scheme is, whatever its labels; where the scheme has a row per label,
+each of these. Each one of the dev and test parts has one prediction per run, but those that lack an input (run.json, ``left_out``),
+which have none: nothing is dropped in silence, nothing made up.
 """
 
 import json
@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
+from merflow.corpora.schemes import find
 from merflow.errors import EvaluationError
 from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
 from merflow.store import read_metadata, read_table
 
 ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "settings", "runs")  # of run.json
-KEY = ["fold", "seed", "split", "utterance_id"]
+KEY = ["fold", "seed", "split", "utterance_id", "label"]
+WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Prepared:
         return cls(folder.name, utterances.set_index("utterance_id"), read_table(folder / "splits.parquet", artifacts.SPLITS))
 
     def scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
-        """Utterances of a split scheme that are in scope: utterance_id, fold, split, dialogue_id, true (code of the task).
+        """Utterances of a split scheme, or labels of them, that are in scope: utterance_id, label, fold, split, dialogue_id, true.
+
+        `true` is a code of the task; `label` is the one that a row is about, or WHOLE.
 
         Args:
             scheme: name of the split scheme.
@@ -51,6 +55,8 @@ class Prepared:
             EvaluationError: an utterance carries several labels, or none, and the task is to tell the one.
         """
         members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
+        members["label"] = members["label"].fillna(WHOLE)
+        members["labels"] = [every if label == WHOLE else [label] for every, label in zip(members["labels"], members["label"], strict=True)]
         if not (accepted := task.accepts(members["labels"].str.len())).all():
             first = members[~accepted].iloc[0]
             raise EvaluationError(
@@ -67,7 +73,8 @@ class Result:
     Attributes:
         run: run.json as written by training.
         task: what the system tells.
-        predictions: utterance_id, dialogue_id, fold, seed, split, true, predicted (the last two: codes of the task).
+        predictions: utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these two: codes of
+            the task), and attention (weights of run.json's ``attention``, or None).
     """
 
     run: dict[str, Any]
@@ -90,10 +97,10 @@ class Result:
         return set().union(*self.run["left_out"].values())
 
     def right(self, split: str) -> pd.DataFrame:
-        """Whether each utterance was answered right: a row per fold and utterance_id, a column per seed."""
+        """Whether each was answered right: a row per fold, utterance_id and label, a column per seed."""
         rows = self.predictions[self.predictions["split"] == split]
         rows = rows.assign(right=rows["true"] == rows["predicted"])
-        return rows.pivot(index=["fold", "utterance_id"], columns="seed", values="right")
+        return rows.pivot(index=["fold", "utterance_id", "label"], columns="seed", values="right")
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
@@ -154,15 +161,19 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     if sorted(classes) != sorted(set(run["classes"].values())):  # the order is that of probabilities: run.json sorts its keys
         known = ", ".join(dict.fromkeys(run["classes"].values()))
         raise EvaluationError(f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again")
-    task = task_of(corpus.name, classes)
+    scheme = find(corpus.name, run["scheme"])
+    task = task_of(corpus.name, run["scheme"], classes)
     rows = read_table(path, artifacts.PREDICTIONS)
-    if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id"]).any():
+    rows["label"] = rows["labels"].str[0] if scheme.instances else WHOLE
+    if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id", "label"]).any():
         raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
     rows = _matched(path, rows, corpus, run, task)
     for one in run["runs"]:
         epoch, name = one["selected_epoch"], f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}"
-        if epoch is not None and np.size(epoch) != len(task.trained):
-            raise EvaluationError(f"{name} is {epoch}, expected {len(task.trained)} of them; train it again")
+        try:
+            task.trained(1 if epoch is None else np.size(epoch))
+        except ValueError as error:
+            raise EvaluationError(f"{name} is {epoch}, expected {error} of them; train it again") from error
         if epoch is not None and task.single and epoch not in [past["epoch"] for past in one["history"]]:
             raise EvaluationError(f"{name} is {epoch}, which is not in its history; train it again")
     if (wrong := task.encode(rows["labels"]) != rows["true"]).any():
@@ -170,7 +181,16 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
         own = list(corpus.utterances.loc[first["utterance_id"], "labels"])
         raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {own}")
     predicted = _answers(path, rows, task)
-    return Result(run, task, rows[[*KEY, "dialogue_id", "true"]].assign(predicted=predicted))
+    _check_attention(path, rows, len(run.get("attention", ())))
+    return Result(run, task, rows[[*KEY, "dialogue_id", "true", "attention"]].assign(predicted=predicted))
+
+
+def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
+    """Refuse weights that are not one for each of what run.json says is weighed, with sum 1."""
+    for row in rows.to_dict("records"):
+        weights = np.array([] if row["attention"] is None else row["attention"], dtype=float)
+        if len(weights) != weighed or (weighed and not (weights.min() >= 0 and abs(weights.sum() - 1) <= 1e-3)):
+            raise EvaluationError(f"{path}: {_say(row)} has attention {weights.round(4).tolist()}, expected {weighed} weights with sum 1")
 
 
 def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
@@ -236,5 +256,5 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     return both
 
 
-def _say(row: pd.Series) -> str:
+def _say(row: Mapping[str, Any] | pd.Series) -> str:
     return f"{row['utterance_id']} (fold {row['fold']}, seed {row['seed']})"

@@ -14,10 +14,12 @@ What predictions do not hold comes from run.json; fusions and systems off the sh
 the epoch that was scored (``selected_epoch``; of a class, where each has a network of its own). Where one network tells all classes
 apart, its ``loss`` in that epoch (split train: the mean while the epoch trained; dev: after it): of each run, of each seed (mean of
 folds by their utterances), and over seeds with standard deviation. Per system and protocol, on split train, its ``batch_size``,
-``learning_rate`` and ``weight_decay``.
+``learning_rate`` and ``weight_decay``. A system that ran under two protocols has rows under protocol ``<first> - <second>``
+(merflow.evaluation.gap).
 
 Rows of the "system" ``corpus`` come from the corpus and its split alone: how many utterances of the train, dev and test part are in
-scope (``count``; where there are several folds, their mean), and how many of them have a clip (``clips``).
+scope (``count``, of all and of each class; where there are several folds, their mean), how many of them have a clip (``clips``), and how
+many of the test parts share something with the train part of their fold (merflow.evaluation.leakage; all folds together).
 
 Where several classes may be present at once, a metric has a row per class and one, without a class, for their mean. There, rows of
 ``corpus`` also say in which share of a part (of all folds together) each class is present, and in which absent.
@@ -34,7 +36,9 @@ import pandas as pd
 from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import BASELINES
+from merflow.evaluation.gap import gaps
 from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CORPUS, LOSS, SETTINGS, SIZES, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, read_result, tally
 from merflow.evaluation.tasks import Task
@@ -71,9 +75,12 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
         for result in members:
             rows += _system_rows(result, evaluation)
             rows += _trained_rows(result, scope)
-        rows += _corpus_rows(members[0], scope, corpora[corpus].utterances["clip"].dropna().index)
+        rows += _corpus_rows(members[0], scope, corpora[corpus].utterances)
         rows += _baseline_rows(members[0], scope, evaluation)
         rows += _difference_rows(members, evaluation)
+    for paper, corpus in dict.fromkeys((paper, corpus) for paper, corpus, _ in groups):
+        protocols = {protocol: members for (p, c, protocol), members in groups.items() if (p, c) == (paper, corpus)}
+        rows += gaps(protocols, evaluation)
     table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
     order = ["paper", "corpus", "protocol", "system", "split", "fold", "seed"]
     table = table.sort_values(order, kind="stable", na_position="first")
@@ -127,11 +134,12 @@ def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
     runs = [one for one in result.run["runs"] if one["selected_epoch"] is not None]
     for one in runs:
         about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
-        for name, epoch in zip(result.task.trained, np.atleast_1d(one["selected_epoch"]), strict=True):
+        epochs = np.atleast_1d(one["selected_epoch"])
+        for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
             yield {**about, "class": name, "value": epoch}
     if runs and result.task.single:
         sizes = scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
-        for split in ("train", "dev"):
+        for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
             yield from _loss_rows(_about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split])
 
 
@@ -152,13 +160,19 @@ def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluatio
     return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
 
 
-def _corpus_rows(result: Result, scope: pd.DataFrame, with_clip: pd.Index) -> Iterator[Row]:
-    """Sizes of the parts and how the classes are shared among the utterances in scope of `result`, from the corpus and its split alone."""
+def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) -> Iterator[Row]:
+    """Sizes of parts and classes, and what test shares with train, of what is in scope of `result`, from the corpus and its split alone."""
+    with_clip = utterances["clip"].dropna().index
+    about = _about(result, system=CORPUS, inputs=None, split="test", n=int((scope["split"] == "test").sum()))
+    for metric, count in shared(scope.join(utterances[["origin", "text", "speaker"]], on="utterance_id")).items():
+        yield {**about, "metric": metric, "value": count}
     for split, rows in scope.groupby("split"):
         about = _about(result, system=CORPUS, inputs=None, split=split, n=len(rows))
         sizes = (len(rows), rows["utterance_id"].isin(with_clip).sum())
         for metric, size in zip(SIZES, sizes, strict=True):
             yield {**about, "metric": metric, "value": size / rows["fold"].nunique()}
+        for name, size in result.task.sizes(rows["true"].to_numpy()).items():
+            yield {**about, "metric": SIZES[0], "class": name, "value": size / rows["fold"].nunique()}
         for (metric, name), share in result.task.balance(rows["true"].to_numpy()).items():
             yield {**about, "metric": metric, "class": name, "value": share}
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from merflow.corpora.labels import MULTI_LABEL
+from merflow.corpora import schemes
 from merflow.evaluation import metrics
 
 NO_ANSWER = -1  # a code: the list is no answer to the task
@@ -44,10 +44,15 @@ class Task(ABC):
     def names(self) -> list[tuple[str, str | None]]:
         """Metric and class of each value of `measure`."""
 
-    @property
-    @abstractmethod
-    def trained(self) -> tuple[str | None, ...]:
-        """The class of each network that a run trains, and selects an epoch for; None: one for all."""
+    def trained(self, epochs: int) -> tuple[str | None, ...]:
+        """The class of each network that a run trains, and selects one of so many epochs for; (None,): one network for all.
+
+        Raises:
+            ValueError: so many networks would neither be one for all, nor, where these may be present at once, one for each class.
+        """
+        if epochs == 1:
+            return (None,)
+        raise ValueError("1")
 
     @abstractmethod
     def accepts(self, n_labels: pd.Series) -> pd.Series:
@@ -64,6 +69,10 @@ class Task(ABC):
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
         """Metric and class -> share of `codes` (N,) that it describes; empty where exactly one class is present."""
         return {}
+
+    @abstractmethod
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """How many of `codes` (N,) each class describes."""
 
     def encode(self, answers: pd.Series) -> np.ndarray:
         """Code of each list of classes: (N,)."""
@@ -96,10 +105,9 @@ class MultiClass(Task):
         """`metrics.names`."""
         return metrics.names(self.classes)
 
-    @property
-    def trained(self) -> tuple[str | None, ...]:
-        """One network tells the classes apart."""
-        return (None,)
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """Of each class."""
+        return dict(zip(self.classes, self.one_hot[codes].sum(axis=0).tolist(), strict=True))
 
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """One label, whether it counts as a class or not."""
@@ -138,15 +146,20 @@ class MultiLabel(Task):
         """`metrics.names_binary`."""
         return metrics.names_binary(self.classes)
 
-    @property
-    def trained(self) -> tuple[str | None, ...]:
-        """One network per class."""
-        return self.classes
+    def trained(self, epochs: int) -> tuple[str | None, ...]:
+        """One network for all classes, or for each."""
+        if epochs in (1, len(self.classes)):
+            return (None,) if epochs == 1 else self.classes
+        raise ValueError(f"1 or {len(self.classes)}")
 
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
         """`metrics.BALANCE` of each class."""
         shares = self.one_hot[codes].mean(axis=0)
         return {(metric, name): float(shares[e, k]) for e, name in enumerate(self.classes) for k, metric in enumerate(metrics.BALANCE)}
+
+    def sizes(self, codes: np.ndarray) -> dict[str, int]:
+        """Those with the class present."""
+        return dict(zip(self.classes, self.one_hot[codes].sum(axis=0)[:, 1].tolist(), strict=True))
 
     def accepts(self, n_labels: pd.Series) -> pd.Series:
         """Any number of labels."""
@@ -163,6 +176,10 @@ class MultiLabel(Task):
         return (sign * (probabilities - 0.5) >= -ROUNDING).all(axis=1)
 
 
-def task_of(corpus: str, classes: Sequence[str]) -> Task:
-    """The task of a corpus."""
-    return (MultiLabel if corpus in MULTI_LABEL else MultiClass)(tuple(classes))
+def task_of(corpus: str, scheme: str, classes: Sequence[str]) -> Task:
+    """The task of a corpus under a split scheme.
+
+    Raises:
+        CorpusError: the corpus has no such scheme.
+    """
+    return (MultiLabel if schemes.multi_label(corpus, scheme) else MultiClass)(tuple(classes))

@@ -4,5 +4,6 @@
 PAPERS = {
     "class_weight_lstm": "merflow.papers.class_weight_lstm",
     "joint_cnn": "merflow.papers.joint_cnn",
+    "mel_cnn_bert": "merflow.papers.mel_cnn_bert",
     "weighted_late_fusion": "merflow.papers.weighted_late_fusion",
 }

@@ -152,13 +152,13 @@ def _systems(suffix: str) -> dict[str, System]:
     acoustic, visual, language = members = [name + suffix for name in _UNIMODAL]
     scaled = {"acoustic": scaling, "visual": scaling}
     return {
-        acoustic: System(("acoustic",), Lstm, {"acoustic": scaling}, multi_label=True, hands_over=True),
-        visual: System(("visual",), Lstm, {"visual": scaling}, multi_label=True, hands_over=True),
-        language: System(("language",), Lstm, multi_label=True, hands_over=True),
-        f"early_fusion{suffix}": System(("visual", "acoustic", "language"), Lstm, scaled, multi_label=True, aligned=True),
-        f"late_fusion{suffix}": System((), LateFusion, multi_label=True, members=tuple(members)),
-        f"deep_fusion{suffix}": System((), DeepFusion, multi_label=True, members=tuple(members)),
-        f"tensor_fusion{suffix}": System((), TensorFusion, multi_label=True, members=(language, visual, acoustic)),
+        acoustic: System(("acoustic",), Lstm, {"acoustic": scaling}, bank=True, hands_over=True),
+        visual: System(("visual",), Lstm, {"visual": scaling}, bank=True, hands_over=True),
+        language: System(("language",), Lstm, bank=True, hands_over=True),
+        f"early_fusion{suffix}": System(("visual", "acoustic", "language"), Lstm, scaled, bank=True, aligned=True),
+        f"late_fusion{suffix}": System((), LateFusion, bank=True, members=tuple(members)),
+        f"deep_fusion{suffix}": System((), DeepFusion, bank=True, members=tuple(members)),
+        f"tensor_fusion{suffix}": System((), TensorFusion, bank=True, members=(language, visual, acoustic)),
     }
 
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from merflow.errors import ParamsError
-from merflow.params import class_weight_lstm, joint_cnn, weighted_late_fusion
+from merflow.params import class_weight_lstm, joint_cnn, mel_cnn_bert, weighted_late_fusion
 from merflow.params.base import CorpusName, Positive, Strict
 from merflow.params.explain import explain
 from merflow.params.features import (
@@ -107,6 +107,7 @@ class Run(Strict):
     class_weight_lstm: class_weight_lstm.Run
     weighted_late_fusion: weighted_late_fusion.Run
     joint_cnn: joint_cnn.Run
+    mel_cnn_bert: mel_cnn_bert.Run
 
 
 class Papers(Strict):
@@ -115,6 +116,7 @@ class Papers(Strict):
     class_weight_lstm: class_weight_lstm.Paper
     weighted_late_fusion: weighted_late_fusion.Paper
     joint_cnn: joint_cnn.Paper
+    mel_cnn_bert: mel_cnn_bert.Paper
 
 
 class Machine(Strict):

@@ -6,11 +6,11 @@ system's builder in merflow.papers.<paper>, ``training`` what the one loop reads
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from merflow.params.base import CorpusName, Positive, PositiveReal, ProtocolName, Share, Strict
 
-SchemeName = Literal["official", "sessions", "session5", "actors"]
+SchemeName = Literal["official", "sessions", "session5", "actors", "pooled", "instances"]
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,10 +32,19 @@ class Training(Strict):
     learning_rate: PositiveReal
     weight_decay: Annotated[float, Field(ge=0)]
     epochs: Positive
-    schedule: Literal["constant", "linear"]  # linear: up over `warmup`, a share of the steps, then down to 0
+    # linear: up over `warmup`, a share of the steps, then down to 0; inverse: then learning_rate / (1 + decay x steps)
+    schedule: Literal["constant", "linear", "inverse"]
     warmup: Share
     patience: Positive | None  # epochs in a row without a lower dev loss after which training stops; null: never
     class_weights: bool = False  # of multi-label systems: w_i = n / (k n_i) for present and absent, counted on train
+    decay: Annotated[float, Field(ge=0)] = 0.0  # of the schedule inverse, and of no other
+    l2: bool = False  # weight_decay is an L2 penalty, added to the gradient; false: it is decoupled (AdamW)
+
+    @model_validator(mode="after")
+    def _decays(self) -> "Training":
+        if (self.schedule == "inverse") != (self.decay > 0):
+            raise ValueError("schedule: inverse and a decay above 0 go together")
+        return self
 
 
 class System(Strict):

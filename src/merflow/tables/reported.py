@@ -31,8 +31,8 @@ PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
 #: Numbers that describe data, networks and training, and differences between scores.
 DESCRIPTIVE = {
     *BALANCE,
-    *("count", "classes", "dev_share", "duration", "difference"),
-    *("loss", "batch_size", "learning_rate", "weight_decay", "epochs", "patience", "dropout", "max_tokens"),
+    *("count", "classes", "dev_share", "part_share", "duration", "difference"),
+    *("loss", "batch_size", "learning_rate", "learning_rate_decay", "weight_decay", "epochs", "patience", "dropout", "max_tokens"),
     *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters"),
     *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
 }

@@ -32,21 +32,26 @@ class System:
             the width of each feature after `fitted`, `network` is the block of params.yaml.
         fitted: per input, ``fitted[name](**inputs)`` makes what is fitted to it on the train part alone.
         pretrained: it starts from the checkpoint of its stage, which `build` gets as ``checkpoint``, a folder.
-        multi_label: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
-            its parameters has the classes as first dimension, so that training them together is training each alone.
+        bank: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
+            its parameters has the classes as first dimension, so that training them together is training each alone. A system that is
+            no bank is one network in any case: its logits are those of one class of several, or of each being present.
         hands_over: the network has ``hidden(batch)``, (B, n_classes, H), that other systems take.
         aligned: its inputs go together word by word: an utterance has as many frames of each.
         members: such systems; each is an input under its name, (B, n_classes, H), made with the same fold and seed.
+        by_dialogue: a batch holds whole dialogues of a part, and says which example belongs to which.
+        attention: what the network weighs; its ``attention(batch)`` gives the weights (B, len(attention)), each row sums to 1.
     """
 
     inputs: tuple[str, ...]
     build: Callable[..., nn.Module]
     fitted: Mapping[str, Callable[..., Transformer]] = field(default_factory=dict)
     pretrained: bool = False
-    multi_label: bool = False
+    bank: bool = False
     hands_over: bool = False
     aligned: bool = False
     members: tuple[str, ...] = ()
+    by_dialogue: bool = False
+    attention: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,14 @@ class Batch:
         masks: per name (B, T), True where there is content.
         labels: (B,) class indices.
         index: (B,) positions in the Examples.
+        dialogues: (D, U) rows of the batch that belong to a dialogue, in the order of turns, then -1; None: each stands for itself.
     """
 
     inputs: dict[str, Tensor]
     masks: dict[str, Tensor]
     labels: Tensor
     index: Tensor
+    dialogues: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -104,6 +111,7 @@ class Batch:
             {name: mask.to(device) for name, mask in self.masks.items()},
             self.labels.to(device),
             self.index.to(device),
+            None if self.dialogues is None else self.dialogues.to(device),
         )
 
 
@@ -115,22 +123,38 @@ class Examples:
         ids: utterance ids.
         inputs: per name one array (n_frames,) or (n_frames, dim) per utterance, n_frames >= 1.
         labels: (N,) class indices.
+        dialogues: positions of the examples of each dialogue, in the order of turns; None: examples are batched one by one. What is
+            batched as a whole, an example or a dialogue, is a unit below.
     """
 
     ids: Sequence[str]
     inputs: dict[str, list[np.ndarray]]
     labels: np.ndarray
+    dialogues: list[np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def lengths(self) -> np.ndarray:
-        """(N,) frames of each utterance, over all inputs."""
-        return np.sum([[len(values) for values in arrays] for arrays in self.inputs.values()], axis=0)
+    def sizes(self) -> np.ndarray:
+        """Examples of each unit."""
+        return np.ones(len(self), dtype=int) if self.dialogues is None else np.array([len(one) for one in self.dialogues])
 
-    def batch(self, index: np.ndarray) -> Batch:
-        """The examples at `index`, padded."""
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each unit, over all inputs; of a dialogue those of its longest example."""
+        each = np.sum([[len(values) for values in arrays] for arrays in self.inputs.values()], axis=0)
+        return each if self.dialogues is None else np.array([each[one].max() for one in self.dialogues])
+
+    def batch(self, units: np.ndarray) -> Batch:
+        """The examples of `units`, padded."""
+        index, dialogues = units, None
+        if self.dialogues is not None:
+            members = [self.dialogues[unit] for unit in units]
+            index, sizes = np.concatenate(members), np.array([len(one) for one in members])
+            inside = np.arange(sizes.max()) < sizes[:, None]
+            dialogues = np.full(inside.shape, -1)
+            dialogues[inside] = np.arange(len(index))
         inputs, masks = {}, {}
         for name, arrays in self.inputs.items():
             members = [arrays[i] for i in index]
@@ -140,34 +164,50 @@ class Examples:
                 row[: len(values)] = values
             inputs[name] = torch.from_numpy(padded)
             masks[name] = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
-        return Batch(inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index))
+        rows = None if dialogues is None else torch.from_numpy(dialogues)
+        return Batch(inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index), rows)
 
 
-def shuffled(lengths: np.ndarray, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
+def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
     """Batches of an epoch of training: random, yet of like lengths.
 
-    The examples are shuffled, every CHUNK batches of them are sorted by length and cut into batches, and the batches are
-    shuffled. Sizes differ by one at most, so no last batch of one example makes a noisy step.
+    The units are shuffled, every CHUNK batches of them are sorted by length and cut into batches, and the batches are
+    shuffled. Batches of single examples differ by one at most, so no last batch of one example makes a noisy step; those of dialogues
+    by about a dialogue.
 
     Returns:
-        ceil(N / batch_size) arrays of positions, each position once.
+        ceil(N / batch_size) arrays of units, each unit once; fewer where dialogues are longer than a batch.
     """
     rng = np.random.default_rng(list(seed))
-    n_batches = -(-len(lengths) // batch_size)
-    order = rng.permutation(len(lengths))
+    n_batches = -(-len(examples) // batch_size)
+    lengths, sizes = examples.lengths, examples.sizes
+    order = rng.permutation(len(sizes))
     chunks = np.array_split(order, -(-n_batches // CHUNK))
     by_length = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
-    batches = np.array_split(by_length, n_batches)
-    return [batches[i] for i in rng.permutation(n_batches)]
+    if examples.dialogues is None:
+        found = np.array_split(by_length, n_batches)
+    else:
+        found = _cut(by_length, _before(sizes[by_length]) * n_batches // len(examples))
+    return [found[i] for i in rng.permutation(len(found))]
 
 
-def ordered(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Batches to predict with: all positions once, sorted by length."""
-    order = np.argsort(lengths, kind="stable")
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+def ordered(examples: Examples, batch_size: int) -> list[np.ndarray]:
+    """Batches to predict with: all units once, sorted by length."""
+    order = np.argsort(examples.lengths, kind="stable")
+    return _cut(order, _before(examples.sizes[order]) // batch_size)
+
+
+def _before(sizes: np.ndarray) -> np.ndarray:
+    """How many examples stand before each unit."""
+    return np.cumsum(sizes) - sizes
+
+
+def _cut(order: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
+    """`order` in pieces, a new one wherever the number changes."""
+    return np.split(order, np.flatnonzero(np.diff(numbers)) + 1)
 
 
 def batches(examples: Examples, positions: Sequence[np.ndarray], part: int = 0, parts: int = 1) -> Iterator[Batch]:
-    """Pad each of `positions`; of several processes, number `part` takes every `parts`-th example of a batch."""
+    """Pad each of `positions`; of several processes, number `part` takes every `parts`-th unit of a batch."""
     for index in positions:
         yield examples.batch(index[part::parts])

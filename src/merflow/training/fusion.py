@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from merflow import artifacts
+from merflow.corpora.schemes import multi_label
 from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.formulas import count, weighted_f1
 from merflow.params import Fusion as Settings
@@ -23,7 +24,7 @@ from merflow.training.batches import Fusion
 from merflow.training.job import Files, Job, Runs
 
 TEMPERATURES = (0.05, 20.0)  # tried
-KEY = ["fold", "seed", "split", "utterance_id"]
+KEY = ["fold", "seed", "split", "utterance_id", "label"]  # label: of which each utterance has one
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Members:
         classes = [read_metadata(path, artifacts.PREDICTIONS)["classes"] for path in paths]
         if any(one != classes[0] for one in classes):
             raise StoreError(f"{paths[0]} and {paths[1]} tell other classes apart; train both again")
-        tables = [read_table(path, artifacts.PREDICTIONS).set_index(KEY) for path in paths]
+        tables = [read_table(path, artifacts.PREDICTIONS) for path in paths]
+        tables = [table.assign(label=table["labels"].str[0]).set_index(KEY) for table in tables]
         index = tables[0].index
         for table in tables[1:]:
             index = index.intersection(table.index)
@@ -67,6 +69,8 @@ def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
         StoreError: a member's predictions cannot be read, or lack a run.
     """
     settings = job.parsed(Settings, job.settings)
+    if multi_label(job.corpus, how.scheme[job.corpus]):  # type: ignore[index]  # checked with params.yaml
+        raise ParamsError(f"{job.corpus}: its utterances carry several labels, {job.system} takes one; take it out of run.{job.paper}")
     shared = files.shared_by(row.members)
     members = Members.read([files.members[name] for name in row.members])
 

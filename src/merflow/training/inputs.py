@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES, MULTI_LABEL
+from merflow.corpora.labels import CLASSES
+from merflow.corpora.schemes import find, multi_label
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
 from merflow.store import read_metadata, read_table, scan_features
 from merflow.training.batches import Examples, OffTheShelf, System
 
-PARTS = ("train", "dev", "test")
 TOKENS = "tokens"  # the one input that is no feature
 
 
@@ -24,23 +24,39 @@ class Material:
     """Utterances of a split scheme, and what a system takes of them.
 
     Attributes:
-        members: one row per fold and utterance that has all inputs: utterance_id, fold, split, sorted by id.
-        labels: by utterance the class index, or (K,) 1 where a class is present.
+        members: one row per fold and utterance, or label of it, that has all inputs: utterance_id, dialogue_id, turn, fold, split, and
+            answer, the class index, or (K,) 1 where a class is present; sorted by id.
+        parts: that each fold has.
         arrays: per input and utterance (n_frames, dim); ``tokens`` have the columns id and segment (see Batch).
         left_out: per input the sorted ids of the utterances in scope without it.
+        cut: per input how many utterances are longer than its longest and were cut.
         where: file that names the parts, for errors.
     """
 
     members: pd.DataFrame
-    labels: dict[str, Any]
+    parts: tuple[str, ...]
     arrays: dict[str, dict[str, np.ndarray]]
     left_out: dict[str, list[str]]
+    cut: dict[str, int]
     where: Path
+
+    def part(self, fold: int, part: str) -> pd.DataFrame:
+        """The members of a part of a fold.
+
+        Raises:
+            CorpusError: it has none.
+        """
+        found = self.members[(self.members["fold"] == fold) & (self.members["split"] == part)]
+        if not len(found):
+            missing = {name: len(absent) for name, absent in self.left_out.items() if absent}
+            reason = f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})" if missing else ""
+            raise CorpusError(f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it")
+        return found.reset_index(drop=True)
 
     def fold(
         self, fold: int, system: System, settings: Mapping[str, dict[str, Any]], handed: Mapping[str, dict[str, np.ndarray]]
     ) -> tuple[dict[str, Examples], dict[str, int]]:
-        """Train, dev and test of a fold, with ``system.fitted`` fitted on train; and the width of each feature after it.
+        """The parts of a fold, with ``system.fitted`` fitted on train; and the width of each feature after it.
 
         Args:
             fold: from 0.
@@ -51,23 +67,19 @@ class Material:
         Raises:
             CorpusError: a part has no utterance.
         """
-        members = self.members[self.members["fold"] == fold]
-        ids = {part: members.loc[members["split"] == part, "utterance_id"].tolist() for part in PARTS}
-        for part, found in ids.items():
-            if not found:
-                missing = {name: len(absent) for name, absent in self.left_out.items() if absent}
-                reason = f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})" if missing else ""
-                raise CorpusError(f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it")
+        members = {part: self.part(fold, part) for part in self.parts}
+        ids = {part: rows["utterance_id"].tolist() for part, rows in members.items()}
         sources = {name: self.arrays[name] for name in system.inputs} | {name: handed[name] for name in system.members}
-        inputs = {part: {name: [arrays[key] for key in ids[part]] for name, arrays in sources.items()} for part in PARTS}
-        labels = {part: np.array([self.labels[key] for key in ids[part]]) for part in PARTS}
+        inputs = {part: {name: [arrays[key] for key in ids[part]] for name, arrays in sources.items()} for part in self.parts}
+        labels = {part: np.array(rows["answer"].tolist()) for part, rows in members.items()}
         for name, make in system.fitted.items():
             fitted = make(**settings[name])
             train = inputs["train"][name]
             fitted.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train], axis=0))
-            for part in PARTS:
+            for part in self.parts:
                 inputs[part][name] = _transformed(fitted, inputs[part][name])
-        examples = {part: Examples(ids[part], inputs[part], labels[part]) for part in PARTS}
+        dialogues = {part: _dialogues(rows) if system.by_dialogue else None for part, rows in members.items()}
+        examples = {part: Examples(ids[part], inputs[part], labels[part], dialogues[part]) for part in self.parts}
         dims = {name: arrays[0].shape[1] for name, arrays in inputs["train"].items() if name != TOKENS}
         return examples, dims
 
@@ -91,14 +103,14 @@ def read(
         scheme: a split scheme of it.
         class_of: label -> class; an utterance with another label is out of scope.
         system: says which inputs.
-        settings: block ``inputs`` of the system in params.yaml.
+        settings: block ``inputs`` of the system in params.yaml; ``max_frames`` of a feature cuts off what is longer.
         stores: feature store of each input that is a feature.
         checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
         given: what the system's members have left out.
 
     Raises:
-        CorpusError: an utterance in the split has a label that the corpus does not know, or, of a single-label corpus, not one; or its
-            inputs should be aligned and are not.
+        CorpusError: an utterance in the split has a label that the corpus does not know, or several or none where it should have one; or
+            its inputs should be aligned and are not.
         ParamsError: the stage names no store for an input.
         StoreError: a store cannot be read.
     """
@@ -106,17 +118,19 @@ def read(
         prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "dialogue_id", "turn", "text", "labels"]
     )
     splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
-    members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1").sort_values(["utterance_id", "fold"])
+    members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1")
+    members = members.sort_values(["utterance_id", "fold"], kind="stable")
+    members = members.assign(answer=_answers(members, corpus, scheme, class_of)).dropna(subset="answer")
     scope = members.drop_duplicates("utterance_id")
-    labels = _labels(scope, corpus, class_of)
-    scope = scope[scope["utterance_id"].isin(labels)]
-    arrays = {}
+    arrays, cut = {}, {}
     for name in system.inputs:
         if name == TOKENS:
             assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
             arrays[name] = _tokens(utterances.dropna(subset="text"), set(scope["utterance_id"]), checkpoint, **settings[name])
         else:
             arrays[name] = _feature(stores, name, set(scope["utterance_id"]))
+            if longest := settings.get(name, {}).get("max_frames"):
+                arrays[name], cut[name] = _shortened(arrays[name], name, longest)
     left_out = {name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()}
     for name, ids in left_out.items():
         if ids:
@@ -125,8 +139,9 @@ def read(
     absent = {key for ids in left_out.values() for key in ids}
     if system.aligned:
         _refuse_unaligned(arrays, absent)
-    members = members[members["utterance_id"].isin(labels) & ~members["utterance_id"].isin(absent)]
-    return Material(members[["utterance_id", "fold", "split"]], labels, arrays, left_out, prepared / "splits.parquet")
+    members = members[~members["utterance_id"].isin(absent)]
+    members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "answer"]]
+    return Material(members, find(corpus, scheme).parts, arrays, left_out, cut, prepared / "splits.parquet")
 
 
 def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf) -> dict[str, str]:
@@ -142,22 +157,36 @@ def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: Sy
     return found
 
 
-def _labels(scope: pd.DataFrame, corpus: str, class_of: Mapping[str, str]) -> dict[str, Any]:
-    """Labels of the utterances in scope; see Material."""
-    several = corpus in MULTI_LABEL
+def _answers(members: pd.DataFrame, corpus: str, scheme: str, class_of: Mapping[str, str]) -> pd.Series:
+    """Answer of each row, see Material; None: out of scope. Where the split names a label, that is the only one."""
+    several = multi_label(corpus, scheme)
     classes = list(dict.fromkeys(class_of.values()))
-    found: dict[str, Any] = {}
-    for utterance_id, labels in scope[["utterance_id", "labels"]].itertuples(index=False):
+    found: list[Any] = []
+    for utterance_id, every, label in members[["utterance_id", "labels", "label"]].itertuples(index=False):
+        labels = every if pd.isna(label) else [label]
         if not set(labels) <= set(CLASSES[corpus]) or (len(labels) != 1 and not several):
             wanted, there = ", ".join(CLASSES[corpus]), ", ".join(labels) or "none"
             raise CorpusError(
                 f"{utterance_id}: expected {'labels' if several else 'one label'} of {wanted}, found {there}; prepare it again"
             )
         if several:
-            found[utterance_id] = np.isin(classes, [class_of[label] for label in labels]).astype(np.float32)
-        elif labels[0] in class_of:
-            found[utterance_id] = classes.index(class_of[labels[0]])
-    return found
+            found.append(np.isin(classes, [class_of[label] for label in labels]).astype(np.float32))
+        else:
+            found.append(classes.index(class_of[labels[0]]) if labels[0] in class_of else None)
+    return pd.Series(found, members.index, dtype=object)
+
+
+def _dialogues(members: pd.DataFrame) -> list[np.ndarray]:
+    """Positions of the members of each dialogue, in the order of turns, and of ids where several have one turn."""
+    return [np.asarray(rows.index) for _, rows in members.sort_values("turn", kind="stable").groupby("dialogue_id", sort=True)]
+
+
+def _shortened(arrays: Mapping[str, np.ndarray], name: str, longest: int) -> tuple[dict[str, np.ndarray], int]:
+    """The first `longest` frames of each utterance, and how many had more."""
+    cut = sum(len(values) > longest for values in arrays.values())
+    if cut:
+        log.info("%d of %d utterances have more than %d frames of %s and were cut", cut, len(arrays), longest, name)
+    return {key: values[:longest] for key, values in arrays.items()}, cut
 
 
 def _refuse_unaligned(arrays: Mapping[str, dict[str, np.ndarray]], absent: set[str]) -> None:

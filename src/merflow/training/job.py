@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
 from merflow.papers import PAPERS
 from merflow.params import explain
@@ -73,7 +74,7 @@ class Job:
         settings: block of the system.
         how: block of the protocol.
         features: block ``features`` of the paper: input -> feature; empty: inputs are named like features.
-        n_classes: how many classes to tell apart; None: all of the corpus.
+        n_classes: how many classes to tell apart; None: those of the split scheme.
         precision: fp32 or bf16, of systems that start from a checkpoint; others are small, and trained in fp32.
         keep_weights: store the selected weights.
         code: digest of the code that runs.
@@ -104,6 +105,10 @@ class Job:
         if self.system not in systems:
             raise ParamsError(f"{self.paper}: no system {self.system!r}; known: {', '.join(systems)}")
         return systems[self.system]
+
+    def class_of(self, scheme: str) -> dict[str, str]:
+        """Label -> class, of those that the paper's block or the split scheme tells apart; see `labels.class_of`."""
+        return labels.class_of(self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes)
 
     def parsed(self, model: type[Model], block: dict[str, Any]) -> Model:
         """A block of params.yaml as its model.

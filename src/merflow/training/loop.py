@@ -1,4 +1,4 @@
-"""The one training loop: AdamW (without weight decay it is Adam), loss and score on dev after every epoch, the best weights kept.
+"""The one training loop: Adam, with decoupled weight decay (AdamW) or an L2 penalty, measured on dev after every epoch, the best kept.
 
 Device, precision and several processes (`accelerate launch`) are accelerate's matter. Every epoch draws its random numbers from
 (seed, epoch, process), so a run that goes on after a kill ends with the same bits as an unbroken one, and no generator
@@ -54,7 +54,7 @@ class Fitted:
 def fit(
     build: Callable[[], nn.Module],
     train: Examples,
-    dev: Examples,
+    dev: Examples | None,
     settings: Training,
     objective: Objective,
     select: Literal["last", "dev"],
@@ -67,7 +67,7 @@ def fit(
     Args:
         build: makes the network; called after seeding.
         train: examples to learn from.
-        dev: examples to measure on after each epoch.
+        dev: examples to measure on after each epoch; None: there are none, and the last epoch is selected.
         settings: batch size (over all processes), learning rate and its schedule, weight decay, epochs, patience.
         objective: what is minimised and how dev is scored; each task is selected and runs out of patience on its own.
         select: keep the weights of the last epoch, or of the one with the best score on dev (the first best wins).
@@ -77,7 +77,7 @@ def fit(
             the result. The caller deletes it.
 
     Raises:
-        ParamsError: the loss is no finite number, or there are more processes than examples in a batch.
+        ParamsError: the loss is no finite number, there are more processes than examples in a batch, or several and whole dialogues.
         StoreError: the state cannot be written.
     """
     deterministic()
@@ -85,11 +85,14 @@ def fit(
     part, parts = accelerator.process_index, accelerator.num_processes
     if 2 * parts > settings.batch_size and parts > 1:
         raise ParamsError(f"batch_size {settings.batch_size} is too small for {parts} processes; start {settings.batch_size // 2} at most")
+    if train.dialogues is not None and parts > 1:
+        raise ParamsError(f"whole dialogues are not shared among {parts} processes; start one")
     seed_all(seed, 0)
     model = accelerator.prepare(build())
     bare = accelerator.unwrap_model(model)
-    optimizer = torch.optim.AdamW(_groups(bare, settings.weight_decay), lr=settings.learning_rate, fused=True)
-    steps = settings.epochs * len(shuffled(train.lengths, settings.batch_size, (seed, 0)))
+    groups = _groups(bare, settings.weight_decay)
+    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, decoupled_weight_decay=not settings.l2, fused=True)
+    steps = settings.epochs * len(shuffled(train, settings.batch_size, (seed, 0)))
     scheduler = LambdaLR(optimizer, partial(_rate, settings=settings, steps=steps))
 
     history: list[dict[str, Any]] = []
@@ -106,12 +109,12 @@ def fit(
     while len(history) < settings.epochs and (not history or _patient(history, settings.patience).any()):
         epoch = len(history) + 1
         seed_all(seed, epoch, part)
-        positions = shuffled(train.lengths, settings.batch_size, (seed, epoch))
+        positions = shuffled(train, settings.batch_size, (seed, epoch))
         began = time.monotonic()
         model.train()
         total = torch.zeros(1, device=accelerator.device)
         progress = track(positions, f"epoch {epoch} of {settings.epochs}, batches", len(positions))
-        for step, (whole_batch, batch) in enumerate(zip(progress, batches(train, positions, part, parts), strict=True), 1):
+        for step, (units, batch) in enumerate(zip(progress, batches(train, positions, part, parts), strict=True), 1):
             batch = batch.to(accelerator.device)
             losses = objective.losses(model(batch), batch.labels)
             loss = losses.sum()
@@ -121,7 +124,7 @@ def fit(
                     f"(now {settings.learning_rate:g}) or raise warmup (now {settings.warmup:g})"
                 )
             # several processes average their gradients: times their number, this is the gradient of the batch's mean
-            accelerator.backward(loss * parts / len(whole_batch))
+            accelerator.backward(loss * parts / int(train.sizes[units].sum()))
             optimizer.step()
             scheduler.step()
             optimizer.zero_grad()
@@ -129,20 +132,21 @@ def fit(
         speed = len(train) / (time.monotonic() - began)
 
         patient = _patient(history, settings.patience) if history else np.array([True])
-        dev_losses, dev_scores = _measure(bare, dev, objective, accelerator.device)
-        scores = {"dev_loss": dev_losses.tolist(), f"dev_{objective.score}": dev_scores.tolist()}
-        best = np.max([one["tasks"][f"dev_{objective.score}"] for one in history], axis=0) if history else -np.inf
-        better = patient & (np.full(dev_scores.shape, True) if select == "last" else dev_scores > best)
+        scores: dict[str, list[float]] = {}
+        better = patient & np.full(total.shape, True)
+        if dev is not None:
+            dev_losses, dev_scores = _measure(bare, dev, objective, accelerator.device)
+            scores = {"dev_loss": dev_losses.tolist(), f"dev_{objective.score}": dev_scores.tolist()}
+            best = np.max([one["tasks"][f"dev_{objective.score}"] for one in history], axis=0) if history else -np.inf
+            better = better & ((select == "last") | (dev_scores > best))
         train_loss = accelerator.reduce(total).mean().item() / len(train)
         means = {name: float(np.mean(values)) for name, values in scores.items()}
         history.append({"epoch": epoch, "train_loss": train_loss, **means, "tasks": scores})
         weights = {name: value.detach().cpu().clone() for name, value in bare.state_dict().items()}
         selected = weights if better.all() else {name: _merged(value, selected[name], better) for name, value in weights.items()}
         selected_epochs = [epoch if new else old for new, old in zip(better.tolist(), selected_epochs or better.tolist(), strict=True)]
-        log.info(
-            "epoch %d of %d: train loss %.4f, dev loss %.4f, dev %s %.4f, %.0f utterances/s",
-            *(epoch, settings.epochs, train_loss, means["dev_loss"], objective.score, means[f"dev_{objective.score}"], speed),
-        )
+        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in {"train_loss": train_loss, **means}.items())
+        log.info("epoch %d of %d: %s, %.0f utterances/s", epoch, settings.epochs, told, speed)
         if accelerator.is_main_process:
             _save(
                 state_path,
@@ -163,9 +167,7 @@ def fit(
 @torch.inference_mode()
 def predict(forward: Callable[[Batch], Tensor], examples: Examples, device: torch.device) -> Tensor:
     """What `forward`, a network in mode eval or a part of one, gives for each example: (N, ...) on the CPU in float32, in their order."""
-    parts = [
-        (batch.index, forward(batch.to(device)).float().cpu()) for batch in batches(examples, ordered(examples.lengths, PREDICT_BATCH))
-    ]
+    parts = [(batch.index, forward(batch.to(device)).float().cpu()) for batch in batches(examples, ordered(examples, PREDICT_BATCH))]
     index, values = map(torch.cat, zip(*parts, strict=True))
     return values[torch.argsort(index)]
 
@@ -178,13 +180,15 @@ def _measure(model: nn.Module, dev: Examples, objective: Objective, device: torc
 
 def _patient(history: list[dict[str, Any]], patience: int | None) -> np.ndarray:
     """Tasks (tasks,) for which no `patience` epochs in a row stand that brought no dev loss below the best one before them."""
+    if patience is None:
+        return np.array([True])  # of every task
     losses = np.array([one["tasks"]["dev_loss"] for one in history])
     lowest = np.minimum.accumulate(losses)
     waited = np.zeros(losses.shape[1], dtype=int)
     patient = np.full(losses.shape[1], True)
     for now, before in zip(losses[1:], lowest[:-1], strict=True):
         waited = np.where(now < before, 0, waited + 1)
-        patient &= patience is None or waited < patience
+        patient &= waited < patience
     return patient
 
 
@@ -194,14 +198,16 @@ def _merged(new: Tensor, old: Tensor, better: np.ndarray) -> Tensor:
 
 
 def _rate(step: int, settings: Training, steps: int) -> float:
-    """Share of the learning rate at a step, from 0: up over the warm-up, then constant, or down to 0.
+    """Share of the learning rate at a step, from 0: up over the warm-up, then constant, down to 0, or down with 1 / (1 + decay x steps).
 
     The formula of transformers' get_linear_schedule_with_warmup, which takes seconds to import.
     """
     rise = round(settings.warmup * steps)
     if step < rise:
         return step / rise
-    return 1.0 if settings.schedule == "constant" else (steps - step) / max(1, steps - rise)
+    if settings.schedule == "linear":
+        return max(0, steps - step) / max(1, steps - rise)
+    return 1 / (1 + settings.decay * (step - rise))  # of a constant one the decay is 0
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

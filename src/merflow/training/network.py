@@ -13,7 +13,7 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from merflow.corpora.labels import MULTI_LABEL, class_of
+from merflow.corpora.schemes import multi_label
 from merflow.errors import CheckpointError, ParamsError
 from merflow.params import Protocol
 from merflow.params import System as Settings
@@ -37,18 +37,19 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         CorpusError: a label is no class of the corpus; when made, a part of the fold has no utterance.
         CheckpointError: the checkpoint is not at hand.
     """
-    if row.multi_label != (job.corpus in MULTI_LABEL):
-        carry, takes = ("one label", "several") if row.multi_label else ("several labels", "one")
-        raise ParamsError(f"{job.corpus}: its utterances carry {carry}, {job.system} takes {takes}; take it out of run.{job.paper}")
+    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    several = multi_label(job.corpus, scheme)
+    if row.bank and not several:
+        raise ParamsError(f"{job.corpus}: its utterances carry one label, {job.system} takes several; take it out of run.{job.paper}")
     settings = job.parsed(Settings, job.settings)
     card = _card(files.checkpoint) if row.pretrained else None
     stores = {name: files.stores[feature] for name, feature in _features(job, row).items() if feature in files.stores}
-    mapping = class_of(job.corpus, job.n_classes)
+    mapping = job.class_of(scheme)
     classes = list(dict.fromkeys(mapping.values()))
     shared = files.shared_by(row.members)
-    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
     material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint, shared["left_out"])
     shared |= {"inputs": shared["inputs"] | words(stores, card, row), "left_out": material.left_out, "classes": mapping}
+    shared |= {"cut": material.cut, "attention": list(row.attention)}
     build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
 
     def one(fold: int, seed: int, folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -63,15 +64,18 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
             except ValueError as error:  # papers know no errors of ours
                 raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
 
-        train, dev = examples["train"], examples["dev"]
-        objective = MultiLabel.of(train.labels, settings.training.class_weights) if row.multi_label else SingleLabel()
+        train, dev = examples["train"], examples.get("dev")
+        objective = MultiLabel.of(train.labels, settings.training.class_weights, row.bank) if several else SingleLabel()
         precision = job.precision if row.pretrained else "fp32"
         fitted = fit(network, train, dev, settings.training, objective, how.select, seed, precision, folder / STATE)  # type: ignore[arg-type]
         model = fitted.model.eval()
         tables = []
-        for part in ("dev", "test"):
+        for part in material.parts[1:]:
             probabilities = objective.probabilities(predict(model, examples[part], fitted.device)).numpy()
-            tables.append(predictions_of(probabilities, examples[part].labels, examples[part].ids, part, classes, fold, seed))
+            table = predictions_of(probabilities, examples[part].labels, examples[part].ids, part, classes, fold, seed)
+            if row.attention:
+                table["attention"] = list(predict(model.attention, examples[part], fitted.device).numpy())  # type: ignore[arg-type]
+            tables.append(table)
         if PartialState().is_main_process and row.hands_over:
             spec = {"system": job.system, "fold": fold, "seed": seed}
             found = _hidden(model.hidden, examples, fitted.device)  # type: ignore[arg-type]  # a method of these networks
@@ -79,7 +83,7 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         if PartialState().is_main_process and job.keep_weights:
             with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, target, {"format": "pt"})
-        selected = fitted.selected_epochs if row.multi_label else fitted.selected_epochs[0]
+        selected = fitted.selected_epochs if row.bank else fitted.selected_epochs[0]
         record: dict[str, Any] = {"selected_epoch": selected, "history": fitted.history, "weights": None}
         record |= {"device": _device(fitted.device), "precision": fitted.precision, "wall_s": round(fitted.wall_s, 1)}
         return record, pd.concat(tables)

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import ttest_1samp
 
 from merflow import artifacts
-from merflow.corpora.labels import class_of, counterparts
+from merflow.corpora.labels import counterparts
 from merflow.errors import CheckpointError
 from merflow.params import OffTheShelf as Settings
 from merflow.params import Protocol
@@ -42,9 +42,9 @@ def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
     settings = job.parsed(Settings, job.settings)
     (name,) = row.inputs
     stores = {name: files.stores[job.features.get(name, name)]} if job.features.get(name, name) in files.stores else {}
-    mapping = class_of(job.corpus, job.n_classes)
-    classes = list(dict.fromkeys(mapping.values()))
     scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    mapping = job.class_of(scheme)
+    classes = list(dict.fromkeys(mapping.values()))
     material = read(files.prepared, job.corpus, scheme, mapping, row, {}, stores, None, {})
     columns = read_metadata(stores[name], artifacts.FEATURES)["spec"].get("columns")
     if columns is None:
@@ -54,11 +54,11 @@ def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
 
     def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         start = time.monotonic()
-        members = material.members[material.members["fold"] == fold]
         tables, names = [], None
-        for part in ("dev", "test"):
-            ids = members.loc[members["split"] == part, "utterance_id"].tolist()
-            probabilities, truth = np.stack([pooled[key] for key in ids]), np.array([material.labels[key] for key in ids])
+        for part in material.parts[1:]:
+            members = material.part(fold, part)
+            ids, truth = members["utterance_id"].tolist(), np.array(members["answer"].tolist())
+            probabilities = np.stack([pooled[key] for key in ids])
             tables.append(predictions_of(probabilities, truth, ids, part, classes, fold, seed))
             if part == "dev":
                 names = doubted(probabilities, truth, classes, [columns[place] for place in places])

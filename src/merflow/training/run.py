@@ -11,7 +11,8 @@ from typing import Any
 from accelerate import PartialState
 
 from merflow import artifacts
-from merflow.corpora.schemes import folds
+from merflow.corpora.schemes import find
+from merflow.errors import ParamsError
 from merflow.params import Protocol
 from merflow.progress import log
 from merflow.provenance import versions
@@ -44,7 +45,9 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
     """
     row, how, files = job.row, job.parsed(Protocol, job.how), Files.of(job.inputs)
     scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
-    mine = list(product(range(folds(job.corpus, scheme)), how.seeds))[part::parts]
+    if not find(job.corpus, scheme).dev and (chosen := _chosen_on_dev(job, how)):
+        raise ParamsError(f"papers.{job.paper}: {chosen} needs a dev part, and split scheme {scheme} of {job.corpus} has none")
+    mine = list(product(range(find(job.corpus, scheme).folds), how.seeds))[part::parts]
     key = _digest(job, files)
     scratch = out.with_name(f"{out.name}.unfinished")
     folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
@@ -68,6 +71,18 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
         scratch.replace(out)
+
+
+def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
+    """The first of the settings that chooses something on the dev part."""
+    training, weights = job.settings.get("training", {}), job.settings.get("weights")
+    asked = {
+        f"protocols.{job.protocol}.select: dev": "training" in job.settings and how.select == "dev",
+        f"systems.{job.system}.training.patience": training.get("patience") is not None,
+        f"systems.{job.system}.weights: dev": weights == "dev",
+        f"systems.{job.system}.calibration": job.settings.get("calibration", "none") != "none",
+    }
+    return next((name for name, wanted in asked.items() if wanted), None)
 
 
 def _digest(job: Job, files: Files) -> str:

@@ -1,0 +1,28 @@
+"""What a test part shares with the train part of its fold: from the corpus and its split alone, whatever system is trained."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+#: Metric -> what is compared: a column of artifacts.UTTERANCES, or its id; null is shared with nobody.
+SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "shares_clip": lambda rows: rows["utterance_id"],
+    "shares_origin": lambda rows: rows["origin"],
+    "shares_text": lambda rows: rows["text"],
+    "shares_dialogue": lambda rows: rows["dialogue_id"],
+    "shares_speaker": lambda rows: rows["speaker"],
+}
+
+
+def shared(rows: pd.DataFrame) -> dict[str, int]:
+    """How many rows of the test parts, of all folds together, have a counterpart in the train part of their fold, by metric.
+
+    Args:
+        rows: of a split scheme in scope: utterance_id, fold, split, and origin, text, dialogue_id, speaker of artifacts.UTTERANCES.
+    """
+    found = dict.fromkeys(SHARED, 0)
+    for _, fold in rows.groupby("fold"):
+        train, test = (fold[fold["split"] == part] for part in ("train", "test"))
+        for metric, of in SHARED.items():
+            found[metric] += int((of(test).notna() & of(test).isin(set(of(train).dropna()))).sum())
+    return found
