@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from merflow.tables.figures import confusion, fusion_weights, learning_curves, recalls
+from merflow.tables.figures import attention, confusion, fusion_weights, learning_curves, recalls
 
 
 def test_confusion_in_words():
@@ -37,3 +37,12 @@ def test_weights_of_a_calibrated_fusion_name_its_mean_temperatures():
     svg, words = fusion_weights(runs)
     assert words == "Mean weight over 2 runs: text 1.00 at temperature 1.50; video 0.00 at temperature 3.00."
     assert "temperature 1.50" in svg and "temperature 3.00" in svg
+
+
+def test_attention_in_words_by_the_classes_that_occur():
+    weights = np.array([[0.2, 0.8], [0.4, 0.6], [0.9, 0.1]])
+    svg, words = attention(weights, np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1]]), ("joy", "fear", "anger"), ("speech", "text"))
+    assert words == "joy (2): speech 30 ± 10 %, text 70 ± 10 %; anger (1): speech 90 ± 0 %, text 10 ± 0 %."
+    assert all(f">{text}</text>" in svg for text in ("joy", "anger", "speech", "text")) and ">fear</text>" not in svg
+    several, told = attention(weights, np.array([[1, 1], [0, 1], [0, 0]]), ("joy", "anger"), ("speech", "text"))
+    assert told == "joy (1): speech 20 ± 0 %, text 80 ± 0 %; anger (2): speech 30 ± 10 %, text 70 ± 10 %."

@@ -73,9 +73,9 @@ def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column
     return Column(header, cell, group)
 
 
-def limits_column(view: Comparison, key: str, group: str) -> Column:
-    """The interval of the mean under `key`."""
-    return Column(view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"]), group)
+def limits_column(view: Comparison, key: str, group: str, show: Callable[[float], str] = percent) -> Column:
+    """The interval of the mean, or the difference, under `key`."""
+    return Column(view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"], show), group)
 
 
 def printed_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:

@@ -1,19 +1,21 @@
 """The step ``tables``: a paper's printed numbers beside ours, and what they say of its claims.
 
 Per paper and corpus, the most important first: the paper's own tables under each protocol (paper_tables), its claims with verdicts
-(verdicts), what the arithmetic of its numbers says (audit), then everything that was measured (overview): test results under all
-protocols side by side, dev results, classes, single seeds, and differences between systems. What was not run is a row that says so.
-Figures from a demo corpus are named so in title, source column and notes, and are never subtracted from printed ones.
+(verdicts), what the protocols differ in (protocols), what the arithmetic of its numbers says (audit), then everything that was measured
+(overview): test results under all protocols side by side, dev results, classes, single seeds, and differences between systems. Where
+protocols ask different things of a system, each of these has a table for either. What was not run is a row that says so. Figures from a
+demo corpus are named so in title, source column and notes, and are never subtracted from printed ones.
 """
 
 import json
 from pathlib import Path
 
 from merflow import artifacts
+from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import audit, compression, overview, paper_tables, verdicts
+from merflow.tables import audit, compression, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
-from merflow.tables.comparison import Comparison
+from merflow.tables.comparison import views
 from merflow.tables.render import render
 from merflow.tables.reported import load
 
@@ -39,15 +41,20 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         claimed = load_claims(reported, paper, printed)
         ours = measured[measured["paper"] == paper]
         for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
-            view = Comparison(paper, corpus, printed, ours[ours["corpus"] == corpus], confidence)
-            judged = verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora])
-            every = (*paper_tables.tables(view), judged, *compression.tables(view), *audit.tables(view), *overview.tables(view))
-            tables = [table for table in every if len(table.frame)]
+            here = ours[ours["corpus"] == corpus]
+            found = views(paper, corpus, printed, here, confidence)
+            judged = [verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora]) for view in found]
+            tables = [table for view, claims in zip(found, judged, strict=True) for table in (*paper_tables.tables(view), claims)]
+            tables += [protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)]), protocols.leakage(found)]
+            tables += [table for view in found for table in compression.tables(view)]
+            tables += [*audit.tables(found[0]), *(table for view in found for table in overview.tables(view))]
+            tables = [table for table in tables if len(table.frame)]
             for table in tables:
                 files |= {f"{paper}/{name}": text for name, text in render(table).items()}
             listed = [{"name": table.name, "title": table.title, "folded": table.folded} for table in tables]
-            said = [*verdicts.headlines(view, judged), *overview.headlines(view)]
-            about = {"paper": paper, "corpus": corpus, "demo": view.demo, "extra": view.extra}
+            said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
+            said += [line for view in found for line in overview.headlines(view)]
+            about = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
             index.append(about | {"headlines": said, "tables": listed})
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)

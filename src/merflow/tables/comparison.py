@@ -1,7 +1,8 @@
 """A paper's printed numbers and ours on one corpus: what the tables ask."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import ALONE, BINARY_METRICS, CLIPS, CORPUS, LOSS, VERSUS
+from merflow.evaluation.metrics import ALONE, BINARY_METRICS, CLIPS, CORPUS, LOSS, METRICS, VERSUS
 from merflow.tables.render import Column, Table, plain
 from merflow.tables.reported import MISSING, PER_CLASS, SCORES, remarks_of
 
@@ -24,6 +25,24 @@ HEADERS = {
     "macro_f1": "macro F1",
     "macro_precision": "macro precision",
     "positive_f1": "F1 of present",
+}
+#: What each measure is, of P utterances of a class and N others, n in all; F1 = 2 TP / (2 TP + FP + FN).
+FORMULAS = {
+    "accuracy": "sum of TP / n",
+    "uar": "mean of TP / P over the classes",
+    "balanced_accuracy": "mean of (TP / P + TN / N) / 2, that is (TP x N/P + TN) / 2N, over the classes, each against the rest",
+    "weighted_f1": "sum of P / n x F1 over the classes",
+    "weighted_precision": "sum of P / n x TP / (TP + FP) over the classes",
+    "weighted_recall": "sum of P / n x TP / P over the classes, which is the accuracy",
+    "macro_f1": "mean of F1 over the classes",
+    "macro_precision": "mean of TP / (TP + FP) over the classes",
+}
+#: The same where several classes may be present at once: of one of them, present or absent.
+BINARY_FORMULAS = {
+    "accuracy": "(TP + TN) / n",
+    "uar": "(TP / P + TN / N) / 2, that is (TP x N/P + TN) / 2N",
+    "weighted_f1": "P / n x F1 of present + N / n x F1 of absent",
+    "positive_f1": "2 TP / (2 TP + FP + FN)",
 }
 #: Ending of a system's name: ours, the same system without the class weights of the paper.
 UNWEIGHTED = "_unweighted"
@@ -66,8 +85,9 @@ class Comparison:
         paper: key of the paper.
         corpus: name of the corpus.
         printed: rows of merflow.tables.reported for the paper.
-        ours: rows of results/scores.parquet for the paper and the corpus.
+        ours: rows of results/scores.parquet for the paper and the corpus, of protocols that ask the same of a system (see `views`).
         confidence: of the intervals in `ours`.
+        suffix, another: the corpus has other views, and it is they that ask what the paper asks.
 
     Attributes:
         lines: what tables of the paper print on the corpus.
@@ -85,10 +105,21 @@ class Comparison:
         main: the one that differences and headlines are about.
         across: tables of the paper in which systems stand side by side, and what is scored below each other.
         demo: ours are figures from a demo corpus, which is never compared with printed ones.
-        fewer: how many classes ours tell apart, where these are not all of the corpus: no comparison with printed figures either.
+        told: how many classes the paper tells apart on the corpus: the first that it says of ``classes`` there, or all of them.
+        unlike: in which way ours answer another question than the paper, which forbids comparison with printed figures too; empty: none.
+        suffix: ending of the names of tables, where the corpus has other views too.
     """
 
-    def __init__(self, paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float) -> None:
+    def __init__(
+        self,
+        paper: str,
+        corpus: str,
+        printed: pd.DataFrame,
+        ours: pd.DataFrame,
+        confidence: float,
+        suffix: str = "",
+        another: bool = False,
+    ) -> None:
         self.confidence, self.interval = confidence, f"{100 * confidence:g} % interval"
         self.paper, self.corpus = paper, corpus
         self.lines = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
@@ -104,13 +135,20 @@ class Comparison:
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
         found = set(ours["protocol"])
         self.protocols = [*(name for name in PROTOCOLS if name in found), *sorted(found - set(PROTOCOLS))]
-        self.multi_label = corpus in MULTI_LABEL
+        self.multi_label = _several(ours) if len(ours) else corpus in MULTI_LABEL
         usual = _usual(scores[(scores["split"] == "test") & scores["metric"].isin(SCORES)])
         self.metrics = list(BINARY_METRICS) if self.multi_label else usual
         self.main = "uar" if self.multi_label else "weighted_f1"
         self.source = "/".join(sorted(set(ours["source"]))) or "not run"
         self.demo = "demo" in set(ours["source"])
-        self.fewer = next((int(count) for count in ours["classes"] if count != len(CLASSES[corpus])), None)
+        self.suffix = suffix
+        told = printed.loc[(printed["corpus"] == corpus) & (printed["metric"] == "classes"), "number"]
+        self.told = int(told.iloc[0]) if len(told) else len(CLASSES[corpus])
+        self.unlike = ""
+        if others := [int(count) for count in ours["classes"] if count != self.told]:
+            self.unlike = f"{others[0]} classes instead of {self.told}"
+        elif another:
+            self.unlike = "any number of classes at once instead of one" if self.multi_label else "one class instead of any number at once"
         score, figures = ["system", "metric", "class"], [*FIGURE.values(), "p"]
         decisive = self.lines[self.lines["split"] == self.lines["metric"].map(part_of)]
         self._cells = decisive.drop_duplicates(score).set_index(score).to_dict("index")
@@ -122,10 +160,16 @@ class Comparison:
             tested = Tested(row["p", "accuracy"], *(int(row["value", name]) for name in ALONE))
             self._tests.setdefault((system, protocol), []).append(tested)
 
+    def of_all(self) -> "Comparison":
+        """The same for tables about all protocols: their names have no ending, and nothing in them is set against the paper."""
+        whole = copy(self)
+        whole.suffix = whole.unlike = ""
+        return whole
+
     @property
     def comparable(self) -> bool:
         """Whether ours may stand against printed figures."""
-        return not self.demo and self.fewer is None
+        return not self.demo and not self.unlike
 
     def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> Mapping[str, float] | None:
         """Mean over seeds: value, std, low, high, p; None: not run.
@@ -233,9 +277,11 @@ class Comparison:
             heads.append(f"Demo: ours are figures on a synthetic corpus in the layout of {self.corpus}, no results on {self.corpus}.")
         if self.extra:
             heads.append(f"Corpus not in the paper: it prints no figure on {self.corpus}.")
-        if self.fewer is not None:
-            where += f", {self.fewer} classes instead of {len(CLASSES[self.corpus])}"
-            heads.append("Ours tell other classes apart than the paper: no comparison with its figures.")
+        if self.unlike:
+            where += f", {self.unlike}"
+            heads.append("Ours answer another question than the paper: no comparison with its figures.")
+        if self.suffix and not name.endswith(self.suffix):
+            name, title = f"{name}{self.suffix}", f"{title}, {plain(self.suffix[1:])}"
         return Table(
             f"{self.corpus}-{name}",
             f"{title}, {where}.",
@@ -247,6 +293,36 @@ class Comparison:
             folded,
             f"{self.paper}-{self.corpus}-{name}",
         )
+
+
+def views(paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float) -> list[Comparison]:
+    """One view of all protocols that ask the same of a system: to tell so many classes apart, one of them or any number at once.
+
+    Most papers ask the same under all protocols, and have one view. Otherwise the paper asks what the first does, ``as_published``.
+    """
+    ours = ours[~ours["protocol"].str.contains(VERSUS, regex=False)]
+    asked: dict[tuple[int, bool], list[str]] = {}
+    for protocol in sorted(set(ours["protocol"]), key=lambda name: (name not in PROTOCOLS, name)):
+        rows = ours[ours["protocol"] == protocol]
+        asked.setdefault((int(rows["classes"].iloc[0]), _several(rows)), []).append(protocol)
+    if len(asked) < 2:
+        return [Comparison(paper, corpus, printed, ours, confidence)]
+    return [
+        Comparison(paper, corpus, printed, ours[ours["protocol"].isin(protocols)], confidence, f"-{'-'.join(protocols)}", another=place > 0)
+        for place, protocols in enumerate(asked.values())
+    ]
+
+
+def _several(ours: pd.DataFrame) -> bool:
+    """Whether several classes may be present at once in these scores."""
+    return bool(set(ours["metric"]) & (set(BINARY_METRICS) - set(METRICS)))
+
+
+def formulas(metrics: Iterable[str], multi_label: bool) -> str:
+    """A note with the formula of each of `metrics` that has one."""
+    known = BINARY_FORMULAS if multi_label else FORMULAS
+    told = [f"{HEADERS[metric]} = {known[metric]}" for metric in dict.fromkeys(metrics) if metric in known]
+    return f"P utterances of a class, N others, n in all: {'; '.join(told)}{', of each emotion' if multi_label else ''}."
 
 
 def flipped(difference: Mapping[str, Any]) -> dict[str, Any]:

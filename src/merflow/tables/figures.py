@@ -189,6 +189,48 @@ def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
     return svg, f"Mean over {len(runs)} run{'s' if len(runs) > 1 else ''}, by epoch: {'; '.join(words)}."
 
 
+def attention(weights: np.ndarray, present: np.ndarray, classes: tuple[str, ...], modalities: tuple[str, ...]) -> tuple[str, str]:
+    """How much each modality weighs in utterances of each class: mean, and standard deviation over utterances, in percent.
+
+    Args:
+        weights: shape (N, M), each row sums to 1.
+        present: shape (N, K), 1 where an utterance is of a class.
+        classes: K names.
+        modalities: M names.
+
+    Returns:
+        SVG, and its content in words.
+    """
+    found = {name: 100 * weights[present[:, k] > 0] for k, name in enumerate(classes) if present[:, k].any()}
+    places, height = np.arange(len(found)), 0.8 / len(modalities)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        for m, (modality, colour) in enumerate(zip(modalities, (COLOURS * len(modalities))[: len(modalities)], strict=True)):
+            means, spreads = (np.array([of(rows[:, m]) for rows in found.values()]) for of in (np.mean, np.std))
+            offset = (m - (len(modalities) - 1) / 2) * height
+            axes.barh(
+                places + offset,
+                means,
+                xerr=spreads,
+                height=0.95 * height,
+                color=colour,
+                label=modality,
+                error_kw={"ecolor": "#444444", "lw": 0.8},
+            )
+        axes.axvline(100 / len(modalities), color="#888888", linewidth=0.8, linestyle=":")
+        axes.set(yticks=places, yticklabels=list(found), xlim=(0, 100), xlabel="weight, %: mean, and standard deviation over utterances")
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside upper right", ncols=len(modalities), frameon=False, fontsize=7.5)
+        svg = _svg(figure)
+    words = []
+    for name, rows in found.items():
+        shares = ", ".join(f"{modality} {rows[:, m].mean():.0f} ± {rows[:, m].std():.0f} %" for m, modality in enumerate(modalities))
+        words.append(f"{name} ({len(rows)}): {shares}")
+    return svg, "; ".join(words) + "."
+
+
 def _svg(figure: Figure) -> str:
     out = io.StringIO()
     FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})

@@ -9,7 +9,7 @@ from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
 from merflow.tables.columns import closing_columns, limits_column, note_column, ours_column, printed_cell, printed_column
-from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, Comparison, Tested, flipped
+from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, Comparison, Tested, flipped, formulas
 from merflow.tables.render import Column, Table, interval, number, p_value, percent, plain, points, spread, words
 from merflow.tables.reported import MISSING
 
@@ -59,12 +59,12 @@ def _beside(view: Comparison, row: pd.Series, protocol: str) -> str:
     if row[f"printed_{view.main}_as"] == MISSING:
         return " The printed figure is not in our source of the paper."
     if pd.isna(row[f"printed_{view.main}"]):
-        return " The paper prints no such system."
+        return f" The paper prints no {HEADERS[view.main]} of it." if row["printed"] else " The paper prints no such system."
     printed = f" The paper prints {percent(row[f'printed_{view.main}'], row[f'printed_{view.main}_decimals'])}"
     if view.demo:
         return f"{printed} (on the real corpus: no comparison)."
     if not view.comparable:
-        return f"{printed} (of other classes: no comparison)."
+        return f"{printed} ({view.unlike}: no comparison)."
     return f"{printed}, a difference of {points(row[f'{protocol}_difference'])}."
 
 
@@ -81,7 +81,7 @@ def test(view: Comparison) -> Table:
     main = HEADERS[view.main]
     notes = [f"Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean {main} over dialogues."]
     notes += ["n: utterances scored, the same for every seed.", "Majority and chance see the classes of the train split only."]
-    notes += [NEGATIVE] if view.multi_label else []
+    notes += [formulas(view.metrics, view.multi_label), *([NEGATIVE] if view.multi_label else [])]
     if not view.extra:
         notes += ["Printed rows stand in the paper's order.", f"Difference: our {main} minus the printed one, in points."]
     caption = f"In percent{_averaged(view)}: {'' if view.extra else 'printed, and '}ours under each protocol."
@@ -133,8 +133,8 @@ def seeds(view: Comparison) -> Table:
     metrics = dict.fromkeys([*view.metrics, *(() if view.multi_label else ("macro_f1", "uar"))])
     columns = [*_names("system"), number("seed", "seed"), *(number(HEADERS[metric], metric, percent) for metric in metrics)]
     columns += [number("epoch scored", "selected_epoch"), words("source", "source")]
-    each = f", and per class in the order {'/'.join(CLASSES[view.corpus])}" if view.multi_label else ""
-    caption = f"Test part, in percent{_averaged(view)}. Epoch scored: one number per fold{each}, counted from 1; fusions have none."
+    each = f", and where each class has a network of its own per class: {'/'.join(CLASSES[view.corpus])}" if view.multi_label else ""
+    caption = f"Test part, in percent{_averaged(view)}. Epoch scored: one number per fold{each}; counted from 1; fusions have none."
     return view.table("seeds", "Every seed", caption, _per_protocol(view, frame), columns, folded=True)
 
 

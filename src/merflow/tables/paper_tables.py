@@ -18,7 +18,7 @@ import pandas as pd
 from merflow.evaluation.metrics import LOSS, SETTINGS
 from merflow.tables import corpus_tables, emotion_tables
 from merflow.tables.columns import closing_columns, limits_column, note_column, ours_column, printed_cell, printed_column, unit_of
-from merflow.tables.comparison import NAN, Comparison, name_of
+from merflow.tables.comparison import NAN, Comparison, formulas, name_of
 from merflow.tables.render import Column, Table, number, plain, words
 from merflow.tables.reported import PER_CLASS, SCORES
 
@@ -69,7 +69,7 @@ def _table(view: Comparison, name: str, lines: pd.DataFrame, split: str, more: l
     columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in mixed.items()]
     column, remarks = note_column(frame)
     title, caption = f"Table {name} of the paper, {plain(protocol)}", "in parentheses what the paper's measure is in our names."
-    notes = [*_notes(set(lines["metric"]), split), *remarks]
+    notes = [*_notes(set(lines["metric"]), split), formulas(lines["metric"], view.multi_label), *remarks]
     columns += [*closing_columns(), column]
     return view.table(f"table-{name}-{protocol}", title, f"{split.capitalize()} part, scores in percent; {caption}", frame, columns, notes)
 

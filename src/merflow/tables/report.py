@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from merflow import artifacts
@@ -13,7 +14,7 @@ from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.store import read_metadata, write_folder
-from merflow.tables.figures import confusion, fusion_weights, learning_curves, recalls, tokens_against
+from merflow.tables.figures import attention, confusion, fusion_weights, learning_curves, recalls, tokens_against
 from merflow.tables.frame_sheet import DONE, PICTURE
 from merflow.tables.render import TEMPLATES, Table, html, number, plain, words
 
@@ -93,6 +94,13 @@ def _figures(members: Iterable[Result], files: dict[str, str | bytes]) -> Iterab
         svg, told = draw(counts, result.classes)
         files[f"{stem}-{kind}.svg"] = svg
         yield {"src": f"{stem}-{kind}.svg", "title": f"{title}: {kind} on test", "words": told, "kind": kind}
+        if run.get("attention"):
+            test = result.predictions[result.predictions["split"] == "test"]
+            of_class = result.task.one_hot[test["true"]]
+            present = of_class if of_class.ndim == 2 else of_class[..., 1]
+            svg, told = attention(np.stack(test["attention"]), present, result.classes, tuple(run["attention"]))
+            files[f"{stem}-attention.svg"] = svg
+            yield {"src": f"{stem}-attention.svg", "title": f"{title}: attention on test", "words": told, "kind": "attention"}
         weighted = [one for one in run["runs"] if one.get("weights")]
         if weighted:
             svg, told = fusion_weights(weighted)
@@ -180,15 +188,20 @@ def _cost(found: Sequence[Result]) -> Table:
 
 
 def _left_out(found: Sequence[Result]) -> Table:
-    """Utterances in scope that a system could not take: these have no prediction and no score."""
+    """Utterances in scope that a system could not take, or not whole."""
     rows = []
     for result in found:
-        for name, ids in result.run["left_out"].items():
-            if ids:
-                rows.append(_about(result) | {"input": name, "utterances": len(ids), "first": min(ids)})
-    columns = [*ABOUT, words("input", "input"), number("utterances", "utterances"), words("first", "first")]
-    caption = "Utterances in scope that lack an input: no prediction, no score. The trivial baselines are scored on them too."
-    return Table("not-scored", "Not scored.", caption, pd.DataFrame(rows), tuple(columns))
+        about = _about(result)
+        lacking = {name: ids for name, ids in result.run["left_out"].items() if ids}
+        rows += [about | {"input": name, "what": "absent", "utterances": len(ids), "first": min(ids)} for name, ids in lacking.items()]
+        cut = {name: count for name, count in result.run.get("cut", {}).items() if count}
+        rows += [about | {"input": name, "what": "cut", "utterances": count, "first": ""} for name, count in cut.items()]
+    columns = [*ABOUT, words("input", "input"), words("what", "what"), number("utterances", "utterances"), words("first", "first")]
+    caption = (
+        "Utterances in scope whose input is absent: no prediction, no score, though the trivial baselines are scored on them too; or is"
+        " longer than the longest that the system takes, and was cut."
+    )
+    return Table("not-scored", "Not scored, or cut.", caption, pd.DataFrame(rows), tuple(columns))
 
 
 def _environment(found: Sequence[Result]) -> list[tuple[str, str]]:

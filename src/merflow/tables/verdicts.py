@@ -30,7 +30,6 @@ from statistics import fmean
 
 import pandas as pd
 
-from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import LOSS
 from merflow.tables.claims import Claim, Spread
 from merflow.tables.columns import as_printed, figure
@@ -142,8 +141,8 @@ def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
     means = {score: found for score in ours if (found := view.mean(score.system, protocol, score.metric, score.name))}
     if not ours:
         return Judged("not compared", "both systems are cited ones")
-    if view.fewer is not None and (len(ours) == 1 or pair.higher.name):
-        return Judged("not compared", f"the corpus has {len(CLASSES[view.corpus])} classes, ours tell {view.fewer} apart")
+    if view.unlike and (len(ours) == 1 or pair.higher.name):
+        return Judged("not compared", f"ours answer another question than the paper: {view.unlike}")
     if len(means) < len(ours):
         return Judged("not run", "")
     if len(ours) == 1 and view.demo:
