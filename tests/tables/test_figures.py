@@ -44,5 +44,5 @@ def test_attention_in_words_by_the_classes_that_occur():
     svg, words = attention(weights, np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1]]), ("joy", "fear", "anger"), ("speech", "text"))
     assert words == "joy (2): speech 30 ± 10 %, text 70 ± 10 %; anger (1): speech 90 ± 0 %, text 10 ± 0 %."
     assert all(f">{text}</text>" in svg for text in ("joy", "anger", "speech", "text")) and ">fear</text>" not in svg
-    several, told = attention(weights, np.array([[1, 1], [0, 1], [0, 0]]), ("joy", "anger"), ("speech", "text"))
+    _, told = attention(weights, np.array([[1, 1], [0, 1], [0, 0]]), ("joy", "anger"), ("speech", "text"))
     assert told == "joy (1): speech 20 ± 0 %, text 80 ± 0 %; anger (2): speech 30 ± 10 %, text 70 ± 10 %."

@@ -76,7 +76,7 @@ def leakage(views: Sequence[Comparison]) -> Table:
             rows.append(row | {"source": view.source})
 
     def share(metric: str) -> Column:
-        return Column(LEAKS[metric], lambda row: f"{row[metric]} ({percent(row[metric] / row['n'], 1)} %)", "also in train: its")
+        return Column(LEAKS[metric], lambda row: f"{row[metric]} ({percent(row[metric] / row['n'], 1)} %)", "also in train")
 
     columns = [words("protocol", "protocol", plain), number("test rows", "n"), *map(share, LEAKS)]
     columns += [words("leaks", "leaks", lambda leaks: leaks or "no clip, no dialogue"), words("source", "source")]
