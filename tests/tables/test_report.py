@@ -125,7 +125,7 @@ def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus,
     told = "text_bert_8 0.35 (0.30 to 0.40); audio_wav2vec2 0.65 (0.60 to 0.70)."
     assert images["late_fusion-meld-clean-weights.svg"] == f"Mean weight over 2 runs: {told}"
     assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
-    assert f'<td>tokens</td><td class="n">1</td><td>{absent}</td>' in text
+    assert f'<td>tokens</td><td>absent</td><td class="n">1</td><td>{absent}</td>' in text
     seeds = pd.read_csv(tmp_path / "tables" / "weighted_late_fusion" / "meld-seeds.csv", dtype=str, keep_default_na=False)
     assert seeds.groupby("system")["selected_epoch"].agg(list).to_dict() == {"late_fusion": ["", ""], "text_bert_8": ["3", "3"]}
 
