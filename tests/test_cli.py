@@ -20,10 +20,10 @@ def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def annotations(folder: Path, **changed: str | bytes | None) -> None:
-    """MELD's three annotation files of one utterance each; `changed` replaces (None: leaves out) some."""
+    """MELD's three annotation files of four utterances each, enough for ten folds; `changed` replaces (None: leaves out) some."""
     folder.mkdir(exist_ok=True)
     for split in ("train", "dev", "test"):
-        text = changed.get(split, HEADER + GOOD)
+        text = changed.get(split, HEADER + "".join(GOOD.replace(",0,0,", f",0,{turn},") for turn in range(4)))
         (folder / f"{split}_sent_emo.csv").unlink(missing_ok=True)
         if text is not None:
             (folder / f"{split}_sent_emo.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
