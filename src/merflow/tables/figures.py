@@ -23,6 +23,7 @@ STYLE: dict[RcKeyType, Any] = {
     "lines.linewidth": 1.4,
 }
 COLOURS = ("#2a5d8f", "#c0622d")
+MARKS = "os^Dv<>PX*"
 
 
 def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
@@ -140,19 +141,19 @@ def tokens_against(systems: list[dict[str, Any]], score: str) -> tuple[str, str]
         SVG, and its content in words.
     """
     found = pd.DataFrame(systems)
-    protocols = list(dict.fromkeys(found["protocol"]))
+    protocols, names = (list(dict.fromkeys(found[column])) for column in ("protocol", "system"))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2 * len(protocols), 3.2), layout="constrained")
+        figure = Figure(figsize=(3.4 * len(protocols) + 1.6, 3.2), layout="constrained")
         panels = figure.subplots(1, len(protocols), squeeze=False, sharex=True, sharey=True)[0]
         for axes, protocol in zip(panels, protocols, strict=True):
-            rows = found[found["protocol"] == protocol]
-            axes.plot(rows["tokens"], 100 * rows["score"], "o", color=COLOURS[0], markersize=4)
-            for row in rows.itertuples():
-                place = (row.tokens, 100 * row.score)
-                axes.annotate(row.system, place, xytext=(4, 3), textcoords="offset points", fontsize=7)
-            axes.set(title=protocol.replace("_", " "), xlabel="tokens of a picture in later stages", xlim=(0, 1.4 * found["tokens"].max()))
+            for number, name in enumerate(names):  # points may lie on each other: marks and a legend, no names beside them
+                rows = found[(found["protocol"] == protocol) & (found["system"] == name)]
+                mark = {"marker": MARKS[number % len(MARKS)], "color": f"C{number}", "linestyle": "", "markersize": 5, "alpha": 0.8}
+                axes.plot(rows["tokens"], 100 * rows["score"], label=name, **mark)
+            axes.set(title=protocol.replace("_", " "), xlabel="tokens of a picture in later stages", xlim=(0, 1.1 * found["tokens"].max()))
             axes.margins(y=0.15)
         panels[0].set_ylabel(f"{score}, %")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7.5)
         svg = _svg(figure)
     words = [
         f"{row.system}, {row.protocol.replace('_', ' ')}: {row.tokens:.1f} tokens, {100 * row.score:.1f} %" for row in found.itertuples()
