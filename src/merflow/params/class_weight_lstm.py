@@ -3,7 +3,7 @@
 from typing import Literal
 
 from merflow.params.base import Positive, Share, Strict
-from merflow.params.systems import PaperRun, Protocols, Rows, Training
+from merflow.params.systems import PaperBlock, PaperRun, Rows, Training
 
 
 class Scaling(Strict):
@@ -113,13 +113,11 @@ class Features(Strict):
     language: Literal["glove_aligned"]
 
 
-class Paper(Strict):
+class Paper(PaperBlock):
     """Block papers.class_weight_lstm."""
 
     features: Features
-    protocols: Protocols
     systems: Systems
-    keep_weights: bool
 
 
 class Run(PaperRun):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from merflow.params.base import Positive, PositiveReal, Share, Strict
-from merflow.params.systems import PaperRun, Protocols, Rows, Training
+from merflow.params.systems import PaperBlock, PaperRun, Rows, Training
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -120,14 +120,12 @@ class Encoders(Strict):
     video: Literal["swin"]
 
 
-class Paper(Strict):
+class Paper(PaperBlock):
     """Block papers.deepmsi_mer."""
 
     features: Features
     encoders: Encoders
-    protocols: Protocols
     systems: Systems
-    keep_weights: bool
 
 
 class Run(PaperRun):

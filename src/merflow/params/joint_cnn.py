@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from merflow.params.base import Positive, PositiveReal, Share, Strict
-from merflow.params.systems import PaperRun, Protocols, Rows, Training, Unweighted, Weighted
+from merflow.params.systems import PaperBlock, PaperRun, Rows, Training, Unweighted, Weighted
 
 Hidden = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
@@ -102,14 +102,12 @@ class Features(Strict):
     speech: Literal["is13", "compare_2016", "egemaps"]
 
 
-class Paper(Strict):
+class Paper(PaperBlock):
     """Block papers.joint_cnn."""
 
     features: Features
     classes: dict[Literal["iemocap"], Literal[6, 4]]
-    protocols: Protocols
     systems: Systems
-    keep_weights: bool
 
 
 class Run(PaperRun):

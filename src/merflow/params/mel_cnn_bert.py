@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from merflow.params.base import Positive, Share, Strict
-from merflow.params.systems import PaperRun, Protocols, Rows, Training
+from merflow.params.systems import PaperBlock, PaperRun, Rows, Training
 
 
 class Longest(Strict):
@@ -82,13 +82,11 @@ class Features(Strict):
     text: Literal["bert_mean", "bert", "roberta_mean", "roberta"]
 
 
-class Paper(Strict):
+class Paper(PaperBlock):
     """Block papers.mel_cnn_bert."""
 
     features: Features
-    protocols: Protocols
     systems: Systems
-    keep_weights: bool
 
 
 class Run(PaperRun):

@@ -96,6 +96,13 @@ class Rows(Strict, Generic[Name]):
     systems: list[Name]
 
 
+class PaperBlock(Strict):
+    """What every block papers.<paper> has, besides its systems: its protocols, and whether to store the selected weights of every run."""
+
+    protocols: Protocols
+    keep_weights: bool
+
+
 class PaperRun(Strict):
     """What run.<paper> asks for, besides the stages: protocols, and in how many jobs the runs of a system are trained."""
 

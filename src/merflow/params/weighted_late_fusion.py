@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from merflow.params.base import Share, Strict
-from merflow.params.systems import Calibrated, OffTheShelf, PaperRun, Protocols, Rows, Training
+from merflow.params.systems import Calibrated, OffTheShelf, PaperBlock, PaperRun, Rows, Training
 
 
 class Tokens(Strict):
@@ -56,12 +56,10 @@ class Systems(Strict):
     late_fusion_calibrated: Calibrated
 
 
-class Paper(Strict):
+class Paper(PaperBlock):
     """Block papers.weighted_late_fusion."""
 
-    protocols: Protocols
     systems: Systems
-    keep_weights: bool
 
 
 class Run(PaperRun):
