@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.leakage import SHARED
 from merflow.evaluation.metrics import VERSUS
 from merflow.tables.columns import limits_column, ours_column
@@ -40,7 +39,7 @@ def gap(views: Sequence[Comparison], gaps: pd.DataFrame) -> Table:
     rows = []
     for one, other in combinations(view_of, 2):
         first, second = view_of[one], view_of[other]
-        for system in sorted({*first.systems, *(name for name in BASELINES if name == "majority")}, key=first.rank):
+        for system in sorted({*first.systems, "majority"}, key=first.rank):
             if not (first.mean(system, one, "accuracy") and second.mean(system, other, "accuracy")):
                 continue
             kind = kinds.get((f"{one}{VERSUS}{other}", system), NOTHING if first.kind(system) == "baseline" else "two measures")

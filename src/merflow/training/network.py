@@ -132,7 +132,7 @@ def _card(checkpoint: Path | None) -> dict[str, Any]:
 
 
 def _hidden(forward: Callable[[Batch], Tensor], examples: dict[str, Examples], device: torch.device) -> Iterator[tuple[str, np.ndarray]]:
-    """Hidden activations (n_classes, H) of every utterance of a fold, in the order of their ids."""
+    """Hidden activations (rows, H) of every utterance of a fold, in the order of their ids."""
     found = {key: row for part in examples.values() for key, row in zip(part.ids, predict(forward, part, device).numpy(), strict=True)}
     return iter(sorted(found.items()))
 
