@@ -42,7 +42,7 @@ def built(tmp_path, make_corpus, make_result):
 
 def section(tables, paper="weighted_late_fusion", corpus="meld"):
     """An entry of index.json."""
-    index = json.loads((tables / "index.json").read_text())
+    index = json.loads((tables / "index.json").read_text())["sections"]
     return next(entry for entry in index if (entry["paper"], entry["corpus"]) == (paper, corpus))
 
 

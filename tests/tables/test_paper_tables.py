@@ -30,7 +30,7 @@ def read(tables, name, paper="joint_cnn"):
 
 
 def entry_of(tables, paper="joint_cnn", corpus="iemocap"):
-    index = json.loads((tables / "index.json").read_text())
+    index = json.loads((tables / "index.json").read_text())["sections"]
     return next(entry for entry in index if (entry["paper"], entry["corpus"]) == (paper, corpus))
 
 

@@ -8,7 +8,9 @@ demo corpus are named so in title, source column and notes, and are never subtra
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
@@ -16,12 +18,14 @@ from merflow.store import read_metadata, read_table, write_folder
 from merflow.tables import audit, compression, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
-from merflow.tables.render import render
+from merflow.tables.render import Table, render
 from merflow.tables.reported import load
+
+OVERALL = "overall"  # folder of the tables about all papers
 
 
 def build(scores: Path, reported: Path, out: Path) -> None:
-    """Write results/tables: per table <paper>/<corpus>-<table>.{md,csv,html,tex}, and index.json.
+    """Write results/tables: per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, and index.json.
 
     Args:
         scores: results/scores.parquet.
@@ -35,7 +39,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     measured = read_table(scores, artifacts.SCORES)
     confidence = read_metadata(scores, artifacts.SCORES)["evaluation"]["confidence"]
     files: dict[str, str] = {}
-    index = []
+    sections = []
     for path in sorted(reported.glob("*.csv")):
         paper, printed = path.stem, load(reported, path.stem)
         claimed = load_claims(reported, paper, printed)
@@ -48,13 +52,18 @@ def build(scores: Path, reported: Path, out: Path) -> None:
             tables += [protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)]), protocols.leakage(found)]
             tables += [table for view in found for table in compression.tables(view)]
             tables += [*audit.tables(found[0]), *(table for view in found for table in overview.tables(view))]
-            tables = [table for table in tables if len(table.frame)]
-            for table in tables:
-                files |= {f"{paper}/{name}": text for name, text in render(table).items()}
-            listed = [{"name": table.name, "title": table.title, "folded": table.folded} for table in tables]
             said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
             said += [line for view in found for line in overview.headlines(view)]
             about = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
-            index.append(about | {"headlines": said, "tables": listed})
+            sections.append(about | {"headlines": said, "tables": _add(tables, paper, files)})
+    index = {"overall": _add([], OVERALL, files), "sections": sections}
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
+
+
+def _add(tables: Iterable[Table], folder: str, files: dict[str, str]) -> list[dict[str, Any]]:
+    """Render tables that have a row into `files`; what index.json says of each."""
+    shown = [table for table in tables if len(table.frame)]
+    for table in shown:
+        files |= {f"{folder}/{name}": text for name, text in render(table).items()}
+    return [{"name": table.name, "title": table.title, "folded": table.folded} for table in shown]

@@ -36,13 +36,13 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
         StoreError: tables or a sheet are absent, or `out` cannot be written.
         EvaluationError: predictions do not fit the corpus.
     """
-    index = _read(tables / "index.json")
+    sections = _read(tables / "index.json")["sections"]
     corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
     sources = {folder.name: _metadata(folder).get("source", "unknown") for folder in prepared}
     found = [read_result(folder, corpora) for folder in sorted(results, key=_natural)]
     files: dict[str, str | bytes] = {}
     drawn = [_sheet(folder, files) for folder in sheets]
-    for section in index:
+    for section in sections:
         for table in section["tables"]:
             stem = f"{section['paper']}/{table['name']}"
             table["html"] = (tables / f"{stem}.html").read_text(encoding="utf-8")
@@ -54,10 +54,8 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
         section["sheets"] = [one for one in drawn if (one["paper"], one["system"], one["corpus"]) in ours]
     corpus_tables = [_corpora(prepared, corpora), *filter(None, (_defects(folder) for folder in sorted(prepared)))]
     files["index.html"] = TEMPLATES.get_template("report.html.j2").render(
-        sections=index,
-        demo=sorted(
-            {section["corpus"] for section in index if section["demo"]} | {name for name, source in sources.items() if source == "demo"}
-        ),
+        sections=sections,
+        demo=sorted({*(one["corpus"] for one in sections if one["demo"]), *(name for name, source in sources.items() if source == "demo")}),
         corpora=[html(table) for table in corpus_tables],
         cost=[html(table) for table in (_cost(found), _left_out(found)) if len(table.frame)],
         environment=_environment(found),
