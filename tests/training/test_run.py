@@ -201,7 +201,8 @@ def test_gather_joins_runs_and_drops_what_was_there(job, trained, tmp_path):
     (out / "weights").mkdir(parents=True)
     (out / "weights" / "0-9.safetensors").touch()
     gather(parts, out)
-    assert sorted(file.name for file in (out / "weights").iterdir()) == ["0-1.safetensors", "0-2.safetensors"]
+    kept = ["0-1.inputs.safetensors", "0-1.safetensors", "0-2.inputs.safetensors", "0-2.safetensors"]
+    assert sorted(file.name for file in (out / "weights").iterdir()) == kept
     rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
     assert rows.groupby("seed", sort=False).size().to_dict() == {1: 59, 2: 59}
     assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == list(CLASSES["meld"])

@@ -1,6 +1,7 @@
 """The emotion classes of every corpus, by name. Order is the order of columns in tables and probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from merflow.errors import CheckpointError, ParamsError
 
@@ -57,16 +58,22 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 _EMOTIONS = {name: key for key, others in SYNONYMS.items() for name in (key, *others)}
 
 
-def class_of(corpus: str, n_classes: int | None = None) -> dict[str, str]:
-    """Label -> class, for each label in scope, in the order of the classes; None: all of CLASSES.
+def classes_of(corpus: str, prepared: Mapping[str, Any]) -> tuple[str, ...]:
+    """CLASSES of a corpus; of one's own, what its annotations name, as the metadata of its utterances.parquet say."""
+    return CLASSES.get(corpus) or tuple(prepared["classes"])
+
+
+def class_of(corpus: str, n_classes: int | None = None, own: Sequence[str] = ()) -> dict[str, str]:
+    """Label -> class, for each label in scope, in the order of the classes; None: all of CLASSES, or, of one's own corpus, of `own`.
 
     Raises:
         ParamsError: the corpus has no such set of classes.
     """
-    if n_classes in (None, len(CLASSES[corpus])):
-        return {name: name for name in CLASSES[corpus]}
+    classes = CLASSES.get(corpus, own)
+    if n_classes in (None, len(classes)):
+        return {name: name for name in classes}
     if n_classes not in FEWER.get(corpus, {}):
-        known = [len(CLASSES[corpus]), *FEWER.get(corpus, {})]
+        known = [len(classes), *FEWER.get(corpus, {})]
         raise ParamsError(f"{corpus}: no set of {n_classes} classes; it has {', '.join(map(str, known))}")
     return {label: name for name, labels in FEWER[corpus][n_classes].items() for label in labels}
 

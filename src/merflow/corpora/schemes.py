@@ -38,6 +38,9 @@ SCHEMES: dict[str, dict[str, Scheme]] = {
     "ravdess": {"actors": Scheme(folds=5)},
 }
 
+#: Those of one's own corpora, of which each has one: ``given`` by its annotations, or ``speakers``, with as many folds as these allow.
+OWN: dict[str, Scheme] = {"given": Scheme(), "speakers": Scheme(folds=5)}
+
 
 def find(corpus: str, scheme: str) -> Scheme:
     """A split scheme by its name.
@@ -45,9 +48,9 @@ def find(corpus: str, scheme: str) -> Scheme:
     Raises:
         CorpusError: the corpus has no such scheme.
     """
-    known = SCHEMES.get(corpus, {})
+    known = SCHEMES.get(corpus, OWN)
     if scheme not in known:
-        raise CorpusError(f"{corpus}: no split scheme {scheme!r}; it has {', '.join(known) or 'none'}")
+        raise CorpusError(f"{corpus}: no split scheme {scheme!r}; it has {', '.join(known)}")
     return known[scheme]
 
 

@@ -21,13 +21,13 @@ from merflow.params import explain
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.shards import blocks, share
-from merflow.store import iterate_features, read_metadata, write_features
+from merflow.store import iterate_features, read_index, read_metadata, write_features
 
 
 def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Path], shard: int, shards: int, out: Path) -> None:
     """Extract `feature` of the utterances of one shard.
 
-    The store's metadata say what made it (spec: feature, params, code, versions, columns, checkpoint with digest) and what
+    The store's metadata say what made it (spec: feature, params, code, versions, columns, media, checkpoint with digest) and what
     was found on the way (defects). An utterance without the modality is not in the store.
 
     Args:
@@ -62,6 +62,8 @@ def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Pa
     metadata = {"feature": feature, "params": spec, "code": code, "versions": versions(*extractor.LIBRARIES)}
     if names := extractor.columns(params, checkpoint):
         metadata["columns"] = names
+    if medium := next((path for path in inputs if path.name == "INDEX.json"), None):
+        metadata["media"] = read_index(medium.parent)["spec"]  # of all media of a corpus the same
     if card:
         metadata["checkpoint"] = json.loads(card.read_text(encoding="utf-8"))
     write_features(out, _usable(zip(ids, found, strict=True), defects), metadata, lambda: _listed([*source.defects, *defects]))

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES
+from merflow.corpora.labels import classes_of
 from merflow.corpora.schemes import find, multi_label
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
-from merflow.store import read_metadata, read_table, scan_features
-from merflow.training.batches import Drawn, Examples, OffTheShelf, System
+from merflow.store import read_index, read_metadata, read_table, scan_features
+from merflow.training.batches import Drawn, Examples, OffTheShelf, System, Transformer
 from merflow.training.pictures import Pictures
 
 TOKENS = "tokens"  # the one input that no store holds
@@ -57,8 +57,8 @@ class Material:
 
     def fold(
         self, fold: int, system: System, settings: Mapping[str, dict[str, Any]], handed: Mapping[str, dict[str, np.ndarray]]
-    ) -> tuple[dict[str, Examples], dict[str, int]]:
-        """The parts of a fold, with ``system.fitted`` fitted on train; and the width of each feature after it.
+    ) -> tuple[dict[str, Examples], dict[str, int], dict[str, Transformer]]:
+        """The parts of a fold, with ``system.fitted`` fitted on train; the width of each feature after it; and what was fitted to which.
 
         Args:
             fold: from 0.
@@ -74,16 +74,15 @@ class Material:
         sources = {name: self.arrays[name] for name in system.inputs} | {name: handed[name] for name in system.members}
         inputs = {part: {name: _of(arrays, ids[part]) for name, arrays in sources.items()} for part in self.parts}
         labels = {part: np.array(rows["answer"].tolist()) for part, rows in members.items()}
-        for name, make in system.fitted.items():
-            fitted = make(**settings[name])
+        fitted = {name: make(**settings[name]) for name, make in system.fitted.items()}
+        for name, transformer in fitted.items():
             train = inputs["train"][name]
-            fitted.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train], axis=0))
+            transformer.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train], axis=0))
             for part in self.parts:
-                inputs[part][name] = _transformed(fitted, inputs[part][name])
+                inputs[part][name] = transformed(transformer, inputs[part][name])
         dialogues = {part: _dialogues(rows) if system.by_dialogue else None for part, rows in members.items()}
         examples = {part: Examples(ids[part], inputs[part], labels[part], dialogues[part]) for part in self.parts}
-        dims = {name: arrays[0].shape[1] for name, arrays in inputs["train"].items() if name != TOKENS}
-        return examples, dims
+        return examples, dims_of(inputs["train"]), fitted
 
 
 def read(
@@ -122,20 +121,10 @@ def read(
     splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
     members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1")
     members = members.sort_values(["utterance_id", "fold"], kind="stable")
-    members = members.assign(answer=_answers(members, corpus, scheme, class_of)).dropna(subset="answer")
+    known = classes_of(corpus, read_metadata(prepared / "utterances.parquet", artifacts.UTTERANCES))
+    members = members.assign(answer=_answers(members, multi_label(corpus, scheme), known, class_of)).dropna(subset="answer")
     scope = members.drop_duplicates("utterance_id")
-    arrays: dict[str, Mapping[str, np.ndarray]] = {}
-    cut = {}
-    for name in system.inputs:
-        if name == TOKENS:
-            assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
-            arrays[name] = _tokens(utterances.dropna(subset="text"), set(scope["utterance_id"]), checkpoint, **settings[name])
-        elif name in stores and stores[name].is_dir():
-            arrays[name] = Pictures(stores[name], set(scope["utterance_id"]), **settings[name])
-        else:
-            arrays[name] = _feature(stores, name, set(scope["utterance_id"]))
-            if longest := settings.get(name, {}).get("max_frames"):
-                arrays[name], cut[name] = _shortened(arrays[name], name, longest)
+    arrays, cut = arrays_of(utterances, set(scope["utterance_id"]), system, settings, stores, checkpoint)
     left_out = {name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()}
     for name, ids in left_out.items():
         if ids:
@@ -147,6 +136,46 @@ def read(
     members = members[~members["utterance_id"].isin(absent)]
     members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "answer"]]
     return Material(members, find(corpus, scheme).parts, arrays, left_out, cut, prepared / "splits.parquet")
+
+
+def arrays_of(
+    utterances: pd.DataFrame,
+    scope: set[str],
+    system: System | OffTheShelf,
+    settings: Mapping[str, dict[str, Any]],
+    stores: Mapping[str, Path],
+    checkpoint: Path | None,
+) -> tuple[dict[str, Mapping[str, np.ndarray]], dict[str, int]]:
+    """Per input the arrays of the utterances in `scope` that have it, and how many were cut; see `read`."""
+    arrays: dict[str, Mapping[str, np.ndarray]] = {}
+    cut = {}
+    for name in system.inputs:
+        if name == TOKENS:
+            assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
+            arrays[name] = _tokens(utterances.dropna(subset="text"), scope, checkpoint, **settings[name])
+        elif name in stores and stores[name].is_dir():
+            arrays[name] = Pictures(stores[name], scope, **settings[name])
+        else:
+            arrays[name] = _feature(stores, name, scope)
+            if longest := settings.get(name, {}).get("max_frames"):
+                arrays[name], cut[name] = _shortened(arrays[name], name, longest)
+    return arrays, cut
+
+
+def dims_of(inputs: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
+    """Width of each input but tokens."""
+    return {name: arrays[0].shape[1] for name, arrays in inputs.items() if name != TOKENS}
+
+
+def specs(stores: Mapping[str, Path], system: System | OffTheShelf) -> dict[str, dict[str, Any]]:
+    """What made each input that is a feature or a sampling of pictures: with it the same can be made of other clips (merflow.predict)."""
+    found = {}
+    for name in system.inputs:
+        if name != TOKENS:
+            path = stores[name]
+            spec = read_index(path)["spec"] if path.is_dir() else read_metadata(path, artifacts.FEATURES)["spec"]
+            found[name] = {key: value for key, value in spec.items() if key != "columns"}  # thousands of names, which the extractor knows
+    return found
 
 
 def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf) -> dict[str, str]:
@@ -170,15 +199,14 @@ def _of(arrays: Mapping[str, np.ndarray], ids: Sequence[str]) -> Sequence[np.nda
     return [arrays[key] for key in ids]
 
 
-def _answers(members: pd.DataFrame, corpus: str, scheme: str, class_of: Mapping[str, str]) -> pd.Series:
+def _answers(members: pd.DataFrame, several: bool, known: Sequence[str], class_of: Mapping[str, str]) -> pd.Series:
     """Answer of each row, see Material; None: out of scope. Where the split names a label, that is the only one."""
-    several = multi_label(corpus, scheme)
     classes = list(dict.fromkeys(class_of.values()))
     found: list[Any] = []
     for utterance_id, every, label in members[["utterance_id", "labels", "label"]].itertuples(index=False):
         labels = every if pd.isna(label) else [label]
-        if not set(labels) <= set(CLASSES[corpus]) or (len(labels) != 1 and not several):
-            wanted, there = ", ".join(CLASSES[corpus]), ", ".join(labels) or "none"
+        if not set(labels) <= set(known) or (len(labels) != 1 and not several):
+            wanted, there = ", ".join(known), ", ".join(labels) or "none"
             raise CorpusError(
                 f"{utterance_id}: expected {'labels' if several else 'one label'} of {wanted}, found {there}; prepare it again"
             )
@@ -237,6 +265,7 @@ def _feature(stores: Mapping[str, Path], name: str, scope: set[str]) -> dict[str
     return {key: values[starts[i] : starts[i + 1]] for i, key in enumerate(ids) if key in scope}
 
 
-def _transformed(fitted: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+def transformed(fitted: Transformer, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What was fitted to an input, done to the frames of utterances: (n_frames, dim) each -> (n_frames, dim')."""
     values = np.asarray(fitted.transform(np.concatenate(arrays)), dtype=np.float32)
     return np.split(values, np.cumsum([len(array) for array in arrays])[:-1])

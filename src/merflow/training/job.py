@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from merflow import artifacts
 from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
 from merflow.papers import PAPERS
 from merflow.params import explain
+from merflow.store import read_metadata
 from merflow.training.gather import DONE, present
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -109,7 +111,9 @@ class Job:
 
     def class_of(self, scheme: str) -> dict[str, str]:
         """Label -> class, of those that the paper's block or the split scheme tells apart; see `labels.class_of`."""
-        return labels.class_of(self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes)
+        utterances = next(path for path in self.inputs if path.name == "utterances.parquet")
+        own = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
+        return labels.class_of(self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes, own)
 
     def parsed(self, model: type[Model], block: dict[str, Any]) -> Model:
         """A block of params.yaml as its model.

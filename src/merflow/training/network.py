@@ -21,8 +21,9 @@ from merflow.params import System as Settings
 from merflow.progress import log
 from merflow.store import read_features, whole, write_features
 from merflow.training.batches import Batch, Examples, System
+from merflow.training.fitted import save
 from merflow.training.gather import hidden, present
-from merflow.training.inputs import read, words
+from merflow.training.inputs import read, specs, words
 from merflow.training.job import Files, Job, Runs, predictions_of
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
@@ -50,13 +51,13 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
     shared = files.shared_by(row.members)
     material = read(files.prepared, job.corpus, scheme, mapping, row, settings.inputs, stores, files.checkpoint, shared["left_out"])
     shared |= {"inputs": shared["inputs"] | words(stores, card, row), "left_out": material.left_out, "classes": mapping}
-    shared |= {"cut": material.cut, "attention": list(row.attention)}
+    shared |= {"cut": material.cut, "attention": list(row.attention), "features": specs(stores, row), "checkpoint": card}
     build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
 
     def one(fold: int, seed: int, folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         mine = material.members.loc[material.members["fold"] == fold, "utterance_id"].tolist()
         handed = {name: read_features(hidden(files.members[name], fold, seed), mine) for name in row.members}
-        examples, dims = material.fold(fold, row, settings.inputs, handed)
+        examples, dims, transformers = material.fold(fold, row, settings.inputs, handed)
         log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
 
         def network() -> nn.Module:
@@ -86,6 +87,7 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         if PartialState().is_main_process and job.keep_weights:
             with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
                 save_file({name: value.contiguous() for name, value in model.state_dict().items()}, target, {"format": "pt"})
+            save(transformers, folder / "weights" / f"{fold}-{seed}.inputs.safetensors")
         selected = fitted.selected_epochs if row.bank else fitted.selected_epochs[0]
         history = [_of_test(epoch) for epoch in fitted.history] if how.select == "test" else fitted.history
         record: dict[str, Any] = {"selected_epoch": selected, "history": history, "weights": None}

@@ -18,7 +18,7 @@ from merflow.params import Protocol
 from merflow.progress import log
 from merflow.store import read_metadata
 from merflow.training.batches import OffTheShelf
-from merflow.training.inputs import read, words
+from merflow.training.inputs import read, specs, words
 from merflow.training.job import Files, Job, Runs, predictions_of
 
 #: Probabilities of the frames of an utterance (n, K) -> those of the utterance, up to a factor (K,).
@@ -67,7 +67,8 @@ def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
         record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": None, "names": names}
         return record | {"device": "cpu", "precision": "fp32", "wall_s": round(time.monotonic() - start, 1)}, pd.concat(tables)
 
-    return Runs({"inputs": words(stores, None, row), "left_out": material.left_out, "classes": mapping}, classes, one)
+    shared = {"inputs": words(stores, None, row), "left_out": material.left_out, "classes": mapping, "features": specs(stores, row)}
+    return Runs(shared, classes, one)
 
 
 def pool(frames: np.ndarray, how: str) -> np.ndarray:

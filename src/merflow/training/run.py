@@ -16,7 +16,7 @@ from merflow.errors import ParamsError
 from merflow.params import Protocol
 from merflow.progress import log
 from merflow.provenance import versions
-from merflow.store import read_metadata, write_json, write_table
+from merflow.store import read_metadata, read_table, write_json, write_table
 from merflow.training import fusion, network, off_the_shelf
 from merflow.training.batches import Fusion, OffTheShelf, System
 from merflow.training.gather import DONE
@@ -44,10 +44,11 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         StoreError: an input cannot be read, or `out` not be written.
     """
     row, how, files = job.row, job.parsed(Protocol, job.how), Files.of(job.inputs)
-    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    scheme, folds = _split(job.corpus, how, files)
+    how = how.model_copy(update={"scheme": {job.corpus: scheme}})
     if not find(job.corpus, scheme).dev and (chosen := _chosen_on_dev(job, how)):
         raise ParamsError(f"papers.{job.paper}: {chosen} needs a dev part, and split scheme {scheme} of {job.corpus} has none")
-    mine = list(product(range(find(job.corpus, scheme).folds), how.seeds))[part::parts]
+    mine = list(product(range(folds), how.seeds))[part::parts]
     key = _digest(job, files)
     scratch = out.with_name(f"{out.name}.unfinished")
     folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
@@ -71,6 +72,14 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
         scratch.replace(out)
+
+
+def _split(corpus: str, how: Protocol, files: Files) -> tuple[str, int]:
+    """Name and folds of the split scheme that the protocol names; of one's own corpus, which no protocol knows, of the only one it has."""
+    if named := how.scheme.get(corpus):  # type: ignore[call-overload]  # a name of its own is no CorpusName
+        return named, find(corpus, named).folds
+    splits = read_table(files.prepared / "splits.parquet", artifacts.SPLITS, ["scheme", "fold"])
+    return str(splits["scheme"].iloc[0]), int(splits["fold"].nunique())
 
 
 def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
