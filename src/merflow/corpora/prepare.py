@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from merflow import artifacts, corpora
 from merflow.artifacts import Defect
+from merflow.corpora import annotations as annotated
+from merflow.corpora import own
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
@@ -17,35 +20,39 @@ from merflow.store import write_table, write_text
 ALL = "all"  # as a split: every utterance; as a label: whatever the label
 
 
-def prepare(corpus: str, source: str, raw: Path, out: Path) -> None:
+def prepare(corpus: str, source: str, raw: Path, out: Path, annotations: Path | None = None) -> None:
     """Read `corpus` as unpacked at `raw` and write its tables into `out`.
 
     utterances.parquet carries as metadata: corpus, source (demo, official or folder), counts per split and label, and
-    modalities (utterances with text, clip, audio, video).
+    modalities (utterances with text, clip, audio, video); of one's own corpus also its classes.
 
     Args:
         corpus: name of the corpus.
         source: ``demo``, ``official`` or the path of a folder; all but ``demo`` are held to the corpus' published counts.
         raw: folder of the corpus, read only.
         out: folder to write to.
+        annotations: of one's own corpus, the file with a row per utterance.
 
     Raises:
         CorpusError: the files are not of the corpus' layout, an utterance id occurs twice, or a split is empty.
     """
-    module = corpora.load(corpus)
-    read = module.read_utterances(raw)
+    metadata: dict[str, Any] = {"corpus": corpus, "source": source if source in ("demo", "official") else "folder"}
+    expected: Mapping[str, Mapping[str, int]] = {}
+    schemes: tuple[str, ...]
+    if annotations:
+        described = annotated.read(annotations)
+        read, schemes = own.read_utterances(raw, described), (described.scheme,)
+        metadata["classes"] = described.classes
+    else:
+        module = corpora.load(corpus)
+        read, schemes, expected = module.read_utterances(raw), module.SCHEMES, module.EXPECTED
     utterances, defects = read.utterances, list(read.defects)
     if doubled := utterances["utterance_id"][utterances["utterance_id"].duplicated()].tolist():
         raise CorpusError(f"{corpus}: utterance {doubled[0]} occurs twice ({len(doubled)} such); remove the second copy from {raw}")
     if source != "demo":
-        defects += check_counts(utterances, module.EXPECTED)
-    splits = make_splits(utterances, corpus, module.SCHEMES)
-    metadata = {
-        "corpus": corpus,
-        "source": source if source in ("demo", "official") else "folder",
-        "counts": counts(utterances),
-        "modalities": modalities(utterances, raw),
-    }
+        defects += check_counts(utterances, expected)
+    splits = make_splits(utterances, corpus, schemes)
+    metadata |= {"counts": counts(utterances), "modalities": modalities(utterances, raw)}
     write_text(out / "defects.csv", pd.DataFrame(defects, columns=artifacts.DEFECTS.names).to_csv(index=False, lineterminator="\n"))
     write_table(out / "splits.parquet", splits, artifacts.SPLITS)
     write_table(out / "utterances.parquet", utterances, artifacts.UTTERANCES, metadata)

@@ -11,6 +11,9 @@ Two leak by design, as mel_cnn_bert splits its corpora (Table 1), and have no de
 others to test, whoever speaks in whichever dialogue. Which ones is our draw. ``pooled``: all of MELD's official parts, without fear.
 ``instances``: of the segments in CMU-MOSEI's official parts, one row per emotion that is present, so that a segment may be in train
 with one label and in test with another.
+
+One's own corpora: ``given``, the parts that the annotations name, and ``speakers``, folds of whole speakers, or of whole dialogues where no
+speaker is named: dealt out like cards, those with the most utterances first; one fold is test, the next one dev.
 """
 
 import hashlib
@@ -34,7 +37,7 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
 
     Args:
         utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of CLASSES[corpus]; in a
-            corpus with several labels at once, every one.
+            corpus with several labels at once, and in one's own, every one.
         corpus: name of the corpus.
         names: of split schemes.
 
@@ -45,13 +48,13 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
         CorpusError: an unknown scheme, too few sessions or actors, or a part without utterances.
     """
     scope = utterances
-    if corpus not in MULTI_LABEL:
+    if corpus in CLASSES and corpus not in MULTI_LABEL:
         scope = utterances[[bool(set(labels) & set(CLASSES[corpus])) for labels in utterances["labels"]]]
     tables = []
     for name in names:
         scheme = schemes.find(corpus, name)
         rows = _instances(scope, corpus) if scheme.instances else scope.assign(label=None)
-        for fold in range(scheme.folds):
+        for fold in range(scheme.folds if name != "speakers" else min(scheme.folds, _units(scope).nunique())):
             split = _SCHEMES[name](rows, corpus, fold).dropna()
             for part in scheme.parts:
                 if not (split == part).any():
@@ -129,6 +132,19 @@ def _actors(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     return _named(scope, scope["speaker"].isin(actors[(fold + 1) % n :: n]), scope["speaker"].isin(actors[fold::n]))
 
 
+def _units(scope: pd.DataFrame) -> pd.Series:
+    """The speaker of each utterance, or its dialogue, where none is named."""
+    return scope["speaker"].where(scope["speaker"] != "", scope["dialogue_id"])
+
+
+def _speakers(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+    units = _units(scope)
+    sizes = units.value_counts()
+    dealt = sorted(sizes.index, key=lambda unit: (-sizes[unit], _hash(unit)))
+    n = min(folds(corpus, "speakers"), len(dealt))
+    return _named(scope, units.isin(dealt[(fold + 1) % n :: n]), units.isin(dealt[fold::n]))
+
+
 def _named(scope: pd.DataFrame, dev: pd.Series, test: pd.Series) -> pd.Series:
     split = pd.Series("train", index=scope.index, dtype=object)
     split[dev] = "dev"
@@ -148,4 +164,6 @@ _SCHEMES = {
     "pooled": _pooled,
     "instances": _instances_apart,
     "ten_folds": _ten_folds,
+    "given": _official,
+    "speakers": _speakers,
 }

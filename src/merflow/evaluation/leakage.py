@@ -10,7 +10,7 @@ SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "shares_origin": lambda rows: rows["origin"],
     "shares_text": lambda rows: rows["text"],
     "shares_dialogue": lambda rows: rows["dialogue_id"],
-    "shares_speaker": lambda rows: rows["speaker"],
+    "shares_speaker": lambda rows: rows["speaker"].replace("", None),  # empty: annotations of one's own that name none
 }
 
 
