@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 
 from merflow import artifacts
@@ -43,6 +44,8 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         CheckpointError: the checkpoint is not at hand.
         StoreError: an input cannot be read, or `out` not be written.
     """
+    # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless it is told
+    first = PartialState(cpu=not torch.cuda.is_available()).is_main_process
     row, how, files = job.row, job.parsed(Protocol, job.how), Files.of(job.inputs)
     scheme, folds = _split(job.corpus, how, files)
     how = how.model_copy(update={"scheme": {job.corpus: scheme}})
@@ -63,12 +66,12 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         log.info("%s on %s, %s: %s", job.system, job.corpus, job.protocol, place)
         folder = folders[fold, seed]
         record, predictions = kind.make(fold, seed, folder)
-        if not PartialState().is_main_process:
+        if not first:
             continue
         write_json(folder / "run.json", shared | kind.shared | {"fold": fold, "seed": seed} | record)
         write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": kind.classes})
         (folder / STATE).unlink(missing_ok=True)
-    if PartialState().is_main_process:
+    if first:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
         scratch.replace(out)
