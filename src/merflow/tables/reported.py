@@ -21,7 +21,7 @@ KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"
 
 #: What a share is of these units; others (count, number...) are no share.
 SHARE = {"share": 1.0, "percent": 0.01}
-UNITS = {*SHARE, "count", "hours", "million", "number", "points", "utterances"}
+UNITS = {*SHARE, "count", "hours", "instances", "million", "number", "points", "utterances"}
 #: Remark of a printed cell whose value we do not have.
 MISSING = "not in the source"
 #: Metrics of all classes, or of one emotion of those of which several may be present.
@@ -31,7 +31,7 @@ PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
 #: Numbers that describe data, networks and training, and differences between scores.
 DESCRIPTIVE = {
     *BALANCE,
-    *("count", "classes", "dev_share", "part_share", "duration", "difference"),
+    *("count", "classes", "dev_share", "part_share", "imbalance", "duration", "difference", "gain", "spread"),
     *("loss", "batch_size", "learning_rate", "learning_rate_decay", "weight_decay", "epochs", "patience", "dropout", "max_tokens"),
     *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters"),
     *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
