@@ -1,4 +1,4 @@
-"""Small printed tables, literal in each test: a line is table, row, system, metric, class, split, value, unit; - stands for nothing, & for and."""
+"""Small printed tables, literal in each test. A line: table, row, system, metric, class, split, value, unit; - is nothing, & is and."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
