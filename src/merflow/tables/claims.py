@@ -20,14 +20,14 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
-from merflow.params import Papers, explain
+from merflow.params import explain
 from merflow.params.base import PositiveReal, Strict
-from merflow.tables.comparison import is_key
+from merflow.tables.reported import is_key, systems_of
 
 Names = Annotated[list[str], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -130,7 +130,7 @@ def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFr
     scores = printed[
         (printed["corpus"] == corpus) & (printed["split"] == "test") & (printed["table"] != "text") & (printed["system"] != "")
     ]
-    own = dict.fromkeys([*filter(is_key, scores["system"]), *_systems(paper)])
+    own = dict.fromkeys([*filter(is_key, scores["system"]), *systems_of(paper)])
     if isinstance(rule, Order):
         _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *scores["system"]]))
         if rule.in_turn and len(rule.better) != len(rule.than):
@@ -179,10 +179,3 @@ def _known(where: str, what: str, names: list[str], known: object) -> None:
     for name in names:
         if name not in list(known):  # type: ignore[call-overload]
             raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(known)}")  # type: ignore[arg-type]
-
-
-def _systems(paper: str) -> list[str]:
-    """Systems that the parameters of the paper name, printed or not."""
-    block = Papers.model_fields.get(paper)
-    systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
-    return list(systems.model_fields) if isinstance(systems, type) and issubclass(systems, BaseModel) else []

@@ -40,6 +40,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     confidence = read_metadata(scores, artifacts.SCORES)["evaluation"]["confidence"]
     files: dict[str, str] = {}
     sections = []
+    audited = {}
     for path in sorted(reported.glob("*.csv")):
         paper, printed = path.stem, load(reported, path.stem)
         claimed = load_claims(reported, paper, printed)
@@ -51,12 +52,14 @@ def build(scores: Path, reported: Path, out: Path) -> None:
             tables = [table for view, claims in zip(found, judged, strict=True) for table in (*paper_tables.tables(view), claims)]
             tables += [protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)]), protocols.leakage(found)]
             tables += [table for view in found for table in compression.tables(view)]
-            tables += [*audit.tables(found[0]), *(table for view in found for table in overview.tables(view))]
+            looked = audit.examine(paper, corpus, printed, found[0], [claim for claim in claimed if corpus in claim.corpora])
+            audited[paper, corpus] = looked
+            tables += [audit.section(found[0], looked), *(table for view in found for table in overview.tables(view))]
             said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
             said += [line for view in found for line in overview.headlines(view)]
             about = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
             sections.append(about | {"headlines": said, "tables": _add(tables, paper, files)})
-    index = {"overall": _add([], OVERALL, files), "sections": sections}
+    index = {"overall": _add(audit.overall(audited), OVERALL, files), "sections": sections}
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
 

@@ -1,6 +1,5 @@
 """A paper's printed numbers and ours on one corpus: what the tables ask."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -12,7 +11,7 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import ALONE, BINARY_METRICS, CLIPS, CORPUS, LOSS, METRICS, VERSUS
 from merflow.tables.render import Column, Table, plain
-from merflow.tables.reported import MISSING, PER_CLASS, SCORES, remarks_of
+from merflow.tables.reported import MISSING, PER_CLASS, SCORES, is_key, remarks_of
 
 PROTOCOLS = ("as_published", "clean")
 HEADERS = {
@@ -63,11 +62,6 @@ def part_of(metric: str) -> str:
 def name_of(metric: str, split: str) -> str:
     """A metric in words."""
     return f"loss on {split}" if metric == LOSS else HEADERS.get(metric, plain(metric))
-
-
-def is_key(system: str) -> bool:
-    """Whether the name is a key of params.yaml; printed names of cited systems are none."""
-    return re.fullmatch(r"[a-z][a-z0-9_]*", system) is not None
 
 
 class Tested(NamedTuple):

@@ -1,0 +1,175 @@
+"""What a rule looks at, and what it finds.
+
+A printed number stands for all that it may have been before it was rounded or cut: half a unit of its last digit below it, a whole unit
+above. Two numbers contradict each other only if these ranges do. Three zeros or more at the end of a whole number count as no digits.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from merflow.corpora.labels import CLASSES
+from merflow.tables.audit.supports import Support
+from merflow.tables.claims import Claim
+from merflow.tables.comparison import HEADERS, Comparison
+from merflow.tables.render import plain
+from merflow.tables.reported import SHARE
+
+Sure = Literal["certain", "likely", "hint"]
+SURE: tuple[Sure, ...] = ("certain", "likely", "hint")
+
+
+class Range(NamedTuple):
+    """All that a number may have been, limits included."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, float | int) and self.low <= value <= self.high
+
+    def meets(self, other: "Range") -> bool:
+        """Whether one number may be both."""
+        return self.low <= other.high and other.low <= self.high
+
+
+class Cell(NamedTuple):
+    """A printed number: `value` as a share where it is one, `text` as it is printed, with its unit."""
+
+    value: float
+    range: Range
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding.
+
+    Attributes:
+        where: table or section, and row.
+        printed: the numbers, as printed.
+        expected: what they should have been, and why.
+        off: by how much they are off.
+        sure: how sure it is that something is wrong.
+    """
+
+    where: str
+    printed: str
+    expected: str
+    off: str
+    sure: Sure
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a rule did: how many printed numbers it could use, and what it found."""
+
+    numbers: int
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one paper prints on one corpus.
+
+    Attributes:
+        rows: of merflow.tables.reported.load, those with a value, and of each its `low` and `high` (see above) in the scale of `x`: a
+            share of 1 where it is one.
+        supports: what is known of the corpus' parts (merflow.tables.audit.supports), and what the paper prints of them.
+        told: how many classes the paper tells apart.
+        view, claims: of the same paper and corpus; no claims without a view.
+    """
+
+    rows: pd.DataFrame
+    supports: Sequence[Support]
+    told: int
+    view: Comparison | None = None
+    claims: Sequence[Claim] = ()
+
+    def of(self, *metrics: str) -> pd.DataFrame:
+        """Rows of these metrics."""
+        return self.rows[self.rows["metric"].isin(metrics)]
+
+    def tables(self, *metrics: str) -> pd.DataFrame:
+        """Rows of these metrics in the paper's tables."""
+        found = self.of(*metrics)
+        return found[found["table"] != "text"]
+
+    def tested(self, split: str) -> set[str]:
+        """Splits of `supports` that scores of a part may be of: for test all of the corpus too, which cross-validation tests."""
+        return {split, ""} if split == "test" else {split}
+
+    def supports_of(self, split: str, classes: Sequence[str]) -> Iterator[Support]:
+        """Counts of just these classes in what scores of a part may be of."""
+        yield from (one for one in self.supports if set(one.counts) == set(classes) and one.split in self.tested(split))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: `checks` says what holds of numbers that belong together, `sure` what makes its findings sure or not, in a sentence each."""
+
+    name: str
+    checks: str
+    sure: str
+    look: Callable[[Case], Looked]
+
+
+def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison | None = None, claims: Sequence[Claim] = ()) -> Case:
+    """The case of rows of merflow.tables.reported.load, all of one corpus."""
+    rows = printed[printed["number"].notna()].copy()
+    scale = rows["unit"].map(SHARE).astype(float).fillna(1.0)
+    unit = rows["value"].map(_unit).astype(float) * scale
+    rows["x"] = rows["number"] * scale
+    rows["low"], rows["high"] = rows["x"] - unit / 2, rows["x"] + unit
+    said = rows.loc[rows["metric"] == "classes", "number"]
+    corpus = rows["corpus"].iloc[0] if len(rows) else ""
+    told = int(said.iloc[0]) if len(said) else len(CLASSES.get(corpus, ()))
+    return Case(rows, [*supports, *_printed_supports(rows)], told, view, claims)
+
+
+def cell(row: Mapping[str, Any] | pd.Series) -> Cell:
+    """The number of a row."""
+    sign = {"percent": " %", "points": " points"}.get(row["unit"], "")
+    return Cell(row["x"], Range(row["low"], row["high"]), f"{row['value']}{sign}")
+
+
+def cells(rows: pd.DataFrame, key: str = "class") -> dict[str, Cell]:
+    """The numbers of rows by what stands under `key`."""
+    return {row[key]: cell(row) for row in rows.to_dict("records")}
+
+
+def place(row: Mapping[str, Any] | pd.Series) -> str:
+    """Table or section, and row."""
+    return f"{row['where'] if row['table'] == 'text' else 'Table ' + row['table']}: {row['row']}"
+
+
+def titled(metric: str) -> str:
+    """A metric in words."""
+    return "F1" if metric == "f1" else HEADERS.get(metric, plain(metric))
+
+
+def in_points(difference: float) -> str:
+    """A difference of shares."""
+    return f"{100 * difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
+
+
+def in_utterances(difference: float) -> str:
+    """A difference of counts."""
+    return f"{difference:+.0f} utterances".replace("-", "\N{MINUS SIGN}")
+
+
+def _unit(value: str) -> float:
+    """Of the last digit: 0.62 -> 0.01, 2e-4 -> 1e-4, 5810 -> 1, 16000 -> 1000."""
+    exponent = Decimal(value).as_tuple().exponent
+    zeros = len(value) - len(value.rstrip("0")) if value.isdigit() else 0
+    return 10.0 ** (zeros if zeros >= 3 else int(exponent))
+
+
+def _printed_supports(rows: pd.DataFrame) -> Iterator[Support]:
+    """Counts of the classes of a part that the paper itself prints."""
+    counts = rows[(rows["metric"] == "count") & (rows["unit"] == "utterances") & (rows["split"] != "") & (rows["table"] != "text")]
+    for (table, split), found in counts[counts["class"] != ""].groupby(["table", "split"], sort=False):
+        yield Support(f"Table {table}", split, dict(zip(found["class"], found["number"].astype(int), strict=True)))
