@@ -130,7 +130,7 @@ def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFr
     scores = printed[
         (printed["corpus"] == corpus) & (printed["split"] == "test") & (printed["table"] != "text") & (printed["system"] != "")
     ]
-    own = dict.fromkeys([*filter(is_key, scores["system"]), *_systems(paper)])
+    own = dict.fromkeys([*filter(is_key, scores["system"]), *systems_of(paper)])
     if isinstance(rule, Order):
         _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *scores["system"]]))
         if rule.in_turn and len(rule.better) != len(rule.than):
@@ -181,7 +181,7 @@ def _known(where: str, what: str, names: list[str], known: object) -> None:
             raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(known)}")  # type: ignore[arg-type]
 
 
-def _systems(paper: str) -> list[str]:
+def systems_of(paper: str) -> list[str]:
     """Systems that the parameters of the paper name, printed or not."""
     block = Papers.model_fields.get(paper)
     systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
