@@ -4,7 +4,7 @@
 
 rule score:
     input:
-        plan.score.data,
+        plan.at_hand(plan.score),
     output:
         plan.score.outs,
     log:
@@ -49,7 +49,7 @@ rule sheet:
 
 rule report:
     input:
-        plan.report.data,
+        plan.at_hand(plan.report),
     output:
         plan.report.outs,
     log:

@@ -136,6 +136,11 @@ def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: 
     return counts
 
 
+def name_of(folder: Path) -> str:
+    """``results/<paper>/<system>/<corpus>-<protocol>`` of a folder, wherever the checkout lies."""
+    return "/".join(("results", *folder.parts[-3:]))
+
+
 def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     """A system's predictions, checked against its corpus and split.
 
