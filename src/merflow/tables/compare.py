@@ -17,7 +17,7 @@ from typing import Any
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import audit, compression, cross, overall, overview, paper_tables, protocols, verdicts
+from merflow.tables import audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
 from merflow.tables.render import Table, render
@@ -27,7 +27,9 @@ OVERALL = "overall"  # folder of the tables about all papers
 
 
 def build(scores: Path, reported: Path, out: Path) -> None:
-    """Write results/tables: per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, and index.json.
+    """Write results/tables.
+
+    Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
 
     Args:
         scores: results/scores.parquet.
@@ -51,18 +53,21 @@ def build(scores: Path, reported: Path, out: Path) -> None:
             here = ours[ours["corpus"] == corpus]
             gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
             found = views(paper, corpus, printed, here, confidence, _by_system(gone))
-            judged = [verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora]) for view in found]
+            about_it = [claim for claim in claimed if corpus in claim.corpora]
+            judged = [verdicts.table(view, about_it) for view in found]
             tables = [table for view, claims in zip(found, judged, strict=True) for table in (*paper_tables.tables(view), claims)]
             gap = protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)])
             studied.append(overall.Studied(found, judged, gap, protocols.leakage(found)))
             tables += [gap, studied[-1].leakage]
             tables += [table for view in found for table in compression.tables(view)]
-            tables += [*audit.tables(found[0]), *(table for view in found for table in overview.tables(view))]
+            tables += audit.tables(found[0])
+            tables += [table for view in found for table in overview.tables(view, verdicts.compared(view, about_it))]
             said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
             said += [line for view in found for line in overview.headlines(view)]
             section = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
             sections.append(section | {"headlines": said, "tables": _add(tables, paper, files, gone.values())})
     everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied)]
+    files |= dvc_files.files([view for one in studied for view in one.views])
     index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)

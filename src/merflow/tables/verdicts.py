@@ -25,6 +25,7 @@ that is meant to be higher is higher in all of them, and by as much as is claime
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import comb, isnan
 from statistics import fmean
 
@@ -101,6 +102,14 @@ def headlines(view: Comparison, judged: Table) -> Iterator[str]:
         counts = Counter(judged.frame[f"{protocol}_verdict"])
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
         yield f"Claims of the paper{' on the demo corpus' if view.demo else ''}, {plain(protocol)}: {told}."
+
+
+def compared(view: Comparison, claims: Sequence[Claim]) -> set[frozenset[str]]:
+    """Pairs of systems that decide a claim."""
+    by_class = [claim for claim in claims if not isinstance(claim.decided_by, Spread)]
+    spread = [claim.decided_by.systems for claim in claims if isinstance(claim.decided_by, Spread)]
+    both = [(pair.higher.system, pair.lower.system) for claim in by_class for pair in pairs(view, claim, lambda score: NAN)]
+    return {frozenset(pair) for pair in (*both, *(two for systems in spread for two in combinations(systems, 2)))}
 
 
 def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
