@@ -20,9 +20,10 @@ from merflow.store import read_metadata, read_table, write_folder
 from merflow.tables import audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
-from merflow.tables.render import Table, render
+from merflow.tables.render import Table, page, plain, render
 from merflow.tables.reported import load
 
+PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 OVERALL = "overall"  # folder of the tables about all papers
 
 
@@ -69,6 +70,8 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied)]
     files |= dvc_files.files([view for one in studied for view in one.views])
     index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
+    for folder in (OVERALL, *dict.fromkeys(section["paper"] for section in sections)):
+        files[f"{folder}/{PAGE}"] = page(plain(folder), [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)])
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
 

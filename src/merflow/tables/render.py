@@ -5,7 +5,7 @@ Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +158,11 @@ def html(table: Table) -> str:
     kinds = table.rows["kind"] if "kind" in table.frame else ["system"] * len(table.rows)
     rows = list(zip(kinds, table.cells(), strict=True))
     return TEMPLATES.get_template("table.html.j2").render(table=table, groups=groups, rows=rows) + "\n"
+
+
+def page(title: str, tables: Sequence[str]) -> str:
+    """A page of its own with these fragments."""
+    return TEMPLATES.get_template("tables.html.j2").render(title=title, tables=tables) + "\n"
 
 
 #: Signs that LaTeX sets in mathematics, as it writes them; quotation marks, dashes and accents it takes as they are.
