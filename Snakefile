@@ -20,6 +20,9 @@ from merflow import errors
 configfile: "params.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 try:
     plan = Plan()
     plan.write_code()

@@ -182,9 +182,8 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
     from merflow.evaluation.score import score as step
 
     values = parameters.slice_of(params)
-    step(
-        _folders(inputs, "predictions.parquet"), _folders(inputs, "utterances.parquet"), parameters.Evaluation(**values["evaluation"]), out
-    )
+    results, prepared = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet"))
+    step(results, prepared, parameters.Evaluation(**values["evaluation"]), out, parameters.asked(values))
 
 
 @app.command()

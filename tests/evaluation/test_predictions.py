@@ -71,6 +71,10 @@ def test_counts_are_of_the_asked_utterances(make_corpus, make_result):
         ),
         (lambda rows: rows.assign(probabilities=[values * 3 for values in rows["probabilities"]]), "expected one, from 0 to 1, for each"),
         (lambda rows: rows.assign(probabilities=[1 - values for values in rows["probabilities"]]), "expected the most probable class of"),
+        (
+            lambda rows: rows.assign(probabilities=[values * (0.99 if k == 5 else 1) for k, values in enumerate(rows["probabilities"])]),
+            r"dev_dia15_utt5 \(fold 0, seed 1\) has probabilities \[.*\], expected a sum of 1 over those of neutral, joy",
+        ),
     ],
 )
 def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, change, message):

@@ -61,7 +61,7 @@ def test_between_two_of_ours_the_paired_interval_decides(make_scores, better, ve
     judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
     told, decided = judged.words.split("; decided by UAR of joint_cnn minus that of text_lstm: ")
     assert (judged.verdict, told, decided) == (verdict, f"{int(better > 0.52)} of 1 comparisons hold", evidence)
-    assert judged.difference == pytest.approx(better - 0.5)
+    assert judged.margin == pytest.approx(better - 0.5)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_against_a_cited_system_our_interval_and_the_printed_number_decide(make_
     )
     turned = judge(view, order(["TFN"], ["late_product"]), "clean")
     assert turned.verdict == {"supported": "refuted", "refuted": "supported", "inconclusive": "inconclusive"}[verdict]
-    assert turned.difference == pytest.approx(-judged.difference)
+    assert turned.margin == pytest.approx(-judged.margin)
 
 
 def test_figures_of_a_demo_corpus_are_never_set_against_printed_ones(make_scores):
@@ -245,7 +245,7 @@ def test_class_weights_are_judged_system_by_system(emotions):
     _, judged = emotions(figures | {"visual_unweighted": {"all": 0.55}})
     rule = {"kind": "class_weights", "metrics": ["uar"]}
     mean = judged(**rule, systems=["acoustic", "visual"])
-    assert (mean.verdict, mean.difference) == ("supported", pytest.approx(0.05))
+    assert (mean.verdict, mean.margin) == ("supported", pytest.approx(0.05))
     assert mean.words.endswith("decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00], p 0.040")
     each = judged(**rule, systems=["acoustic", "visual"], classes="all")
     assert (each.verdict, each.words[:36]) == ("refuted", "11 of 12 comparisons hold, 1 refuted")
@@ -270,7 +270,7 @@ def test_a_spread_is_that_of_the_best_and_the_worst_by_our_means(emotions, best,
     _, judged = emotions(figures, width=width)
     rule = {"kind": "spread", "systems": FUSIONS, "metric": "uar", "about": 1.5}
     told = judged(**rule)
-    assert (told.verdict, told.difference) == (verdict, pytest.approx(best - 0.6))
+    assert (told.verdict, told.margin) == (verdict, pytest.approx(best - 0.6))
     assert told.words.startswith(f"UAR of deep_fusion minus that of early_fusion, best and worst: {100 * (best - 0.6):+.2f} [")
     assert told.words.endswith(", 1.5 claimed")
 
@@ -304,7 +304,7 @@ def test_an_order_may_ask_for_so_many_points(emotions, ours, verdict):
     _, judged = emotions({"acoustic": {"all": ours}, "visual": {"all": 0.6}}, {"Zadeh et al., 2018 (acoustic)": 60.0})
     assert judged(**rule).verdict == verdict
     assert judged(**rule | {"than": ["visual"]}).verdict == verdict
-    assert judged(**rule).difference == pytest.approx(ours - 0.62)
+    assert judged(**rule).margin == pytest.approx(ours - 0.62)
 
 
 def test_in_turn_sets_the_first_against_the_first(emotions):
@@ -343,7 +343,7 @@ def test_losses_are_compared_run_by_run(make_scores, high, low, verdict):
     view = Comparison("weighted_late_fusion", "meld", printed, ours, 0.95)
     claim = order(["text_bert_8"], ["text_bert_16"], "loss")
     judged = judge(view, claim, "clean")
-    assert (judged.verdict, judged.difference) == (verdict, pytest.approx(fmean(high) - fmean(low)))
+    assert (judged.verdict, judged.margin) == (verdict, pytest.approx(fmean(high) - fmean(low)))
     if verdict == "supported":
         told = "loss on dev of text_bert_8: 1.3000 to 1.6000, of text_bert_16: 1.0000 to 1.2900; 4 and 4 runs"
         assert judged.words == f"1 of 1 comparisons hold; decided by {told}"

@@ -14,6 +14,7 @@ from pathlib import Path
 arguments = sys.argv[1:]
 STEPS = {"fetch", "prepare", "checkpoint", "decode", "assemble", "extract", "merge", "train", "gather"}
 STEPS |= {"score", "tables", "sheet", "report"}
+PAPERS = ("class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion")
 step = next(a for a in arguments if a in STEPS)
 out = Path(arguments[arguments.index("--out") + 1])
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
@@ -35,6 +36,7 @@ siblings = {
     "prepare": ["splits.parquet", "defects.csv"],
     "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],
     "gather": ["run.json"],
+    "tables": [f"{folder}/tables.html" for folder in ("overall", *PAPERS)],
 }.get(step, [])
 for path in [out, *(Path(os.path.normpath(out.parent / name)) for name in siblings)]:
     path.parent.mkdir(parents=True, exist_ok=True)

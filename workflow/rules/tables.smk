@@ -4,7 +4,7 @@
 
 rule score:
     input:
-        plan.score.data,
+        plan.at_hand(plan.score),
     output:
         plan.score.outs,
     log:
@@ -22,6 +22,14 @@ rule tables:
         plan.tables.data,
     output:
         plan.tables.outs,
+        *[
+            report(
+                f"results/tables/{folder}/tables.html",
+                category=folder.replace("_", " "),
+                caption="../report/tables.rst",
+            )
+            for folder in ("overall", *plan.params["papers"])
+        ],
     log:
         "build/logs/tables.log",
     params:
@@ -29,7 +37,7 @@ rule tables:
     message:
         "tables: printed beside ours"
     shell:
-        "merflow --log {log} tables {input} --out {output}"
+        "merflow --log {log} tables {input} --out {output[0]}"
 
 
 rule sheet:
@@ -49,7 +57,7 @@ rule sheet:
 
 rule report:
     input:
-        plan.report.data,
+        plan.at_hand(plan.report),
     output:
         plan.report.outs,
     log:

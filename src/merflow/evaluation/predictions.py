@@ -24,6 +24,7 @@ from merflow.store import read_metadata, read_table
 
 ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "settings", "runs")  # of run.json
 KEY = ["fold", "seed", "split", "utterance_id", "label"]
+SUM = 1e-3  # how far weights or probabilities may be from a sum of 1: they are stored as 32-bit floats
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
 
 
@@ -135,6 +136,11 @@ def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: 
     return counts
 
 
+def name_of(folder: Path) -> str:
+    """``results/<paper>/<system>/<corpus>-<protocol>`` of a folder, wherever the checkout lies."""
+    return "/".join(("results", *folder.parts[-3:]))
+
+
 def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     """A system's predictions, checked against its corpus and split.
 
@@ -189,7 +195,7 @@ def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
     """Refuse weights that are not one for each of what run.json says is weighed, with sum 1."""
     for row in rows.to_dict("records"):
         weights = np.array([] if row["attention"] is None else row["attention"], dtype=float)
-        if len(weights) != weighed or (weighed and not (weights.min() >= 0 and abs(weights.sum() - 1) <= 1e-3)):
+        if len(weights) != weighed or (weighed and not (weights.min() >= 0 and abs(weights.sum() - 1) <= SUM)):
             raise EvaluationError(f"{path}: {_say(row)} has attention {weights.round(4).tolist()}, expected {weighed} weights with sum 1")
 
 
@@ -209,6 +215,8 @@ def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
     outside = ~((probabilities >= -ROUNDING) & (probabilities <= 1 + ROUNDING))  # NaN too
     refuse(np.any(outside, axis=1), "probabilities", "one, from 0 to 1, for each")
     refuse(~task.follows(predicted, probabilities), "predicted", task.rule)
+    if task.single:  # where several classes may be present at once, each probability is of its own question
+        refuse(np.abs(probabilities.sum(axis=1) - 1) > SUM, "probabilities", "a sum of 1 over those")
     return predicted
 
 

@@ -26,7 +26,7 @@ Where several classes may be present at once, a metric has a row per class and o
 ``corpus`` also say in which share of a part (of all folds together) each class is present, and in which absent.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,13 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.errors import EvaluationError
+from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.gap import gaps
 from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
 from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
-from merflow.evaluation.predictions import Prepared, Result, read_result, tally
+from merflow.evaluation.predictions import Prepared, Result, name_of, read_result, tally
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
 from merflow.progress import log
@@ -50,23 +50,30 @@ from merflow.store import write_table
 Row = dict[str, Any]
 
 
-def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluation, out: Path) -> None:
-    """Check all predictions and write results/scores.parquet (its metadata holds `evaluation`).
+def score(
+    results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluation, out: Path, asked: Mapping[str, list[int]] | None = None
+) -> None:
+    """Check all predictions and write results/scores.parquet.
+
+    Its metadata holds `evaluation` and, as ``missing``, a line for each result that is absent or refused, by its name; none may be, unless
+    `evaluation` allows it.
 
     Args:
         results: folders results/<paper>/<system>/<corpus>-<protocol>.
         prepared: folders data/corpora/<corpus>.
-        evaluation: the parameters of the intervals.
+        evaluation: the parameters of the intervals, and ``allow_missing``.
         out: the file to write.
+        asked: results that must be there, with their seeds (merflow.params.asked); None: those that are.
 
     Raises:
-        EvaluationError: predictions do not fit the corpus or its split (see `read_result`), or systems of one paper, corpus and
-            protocol do not tell the same classes apart, in the same order, on the same split.
+        EvaluationError: predictions do not fit the corpus or its split (see `read_result`), a result that was asked for is absent or has
+            other seeds, or systems of one paper, corpus and protocol do not tell the same classes apart, in the same order, on the same
+            split.
     """
     corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
     groups: dict[tuple[str, str, str], list[Result]] = {}
-    for folder in sorted(results):
-        result = read_result(folder, corpora)
+    found, missing = _checked(results, corpora, evaluation, asked or {})
+    for result in found:
         groups.setdefault((result.run["paper"], result.run["corpus"], result.run["protocol"]), []).append(result)
     rows: list[Row] = []
     for (paper, corpus, protocol), members in groups.items():
@@ -85,7 +92,30 @@ def score(results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluat
     table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
     order = ["paper", "corpus", "protocol", "system", "split", "fold", "seed"]
     table = table.sort_values(order, kind="stable", na_position="first")
-    write_table(out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump()})
+    write_table(out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump(), "missing": missing})
+
+
+def _checked(
+    results: Sequence[Path], corpora: Mapping[str, Prepared], evaluation: Evaluation, asked: Mapping[str, list[int]]
+) -> tuple[list[Result], dict[str, str]]:
+    """The results that can be scored; name of each other one -> what is wrong with it, in one line."""
+    found, missing = [], {}
+    folders = {name_of(folder): folder for folder in sorted(results)}
+    for name in sorted({*folders, *asked}):
+        try:
+            if name not in folders:
+                raise EvaluationError(f"{name}: absent, though run.{name.split('/')[1]} asks for it; train it")
+            result = read_result(folders[name], corpora)
+            if result.seeds != (seeds := asked.get(name, result.seeds)):
+                told = ["/".join(map(str, some)) for some in (result.seeds, seeds)]
+                raise EvaluationError(f"{folders[name]}: has seeds {told[0]}, params.yaml asks for {told[1]}; train it again")
+            found.append(result)
+        except (EvaluationError, StoreError) as error:
+            if not evaluation.allow_missing:
+                raise type(error)(f"{error} (or score the rest: evaluation.allow_missing: true)") from error
+            log.warning("score goes on without %s: %s", name, error)
+            missing[name] = str(error) if str(error).startswith(f"{name}: ") else f"{name}: refused ({error})"
+    return found, missing
 
 
 def _refuse_strangers(members: Sequence[Result]) -> None:

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from merflow.errors import ParamsError
 from merflow.params import class_weight_lstm, deepmsi_mer, joint_cnn, mel_cnn_bert, weighted_late_fusion
+from merflow.params.asked import asked
 from merflow.params.base import CorpusName, Positive, Strict
 from merflow.params.explain import explain
 from merflow.params.features import (
@@ -58,6 +59,7 @@ __all__ = [
     "Training",
     "Wav2vec2Features",
     "WordVectorFeatures",
+    "asked",
     "check",
     "explain",
     "load",
@@ -128,11 +130,12 @@ class Machine(Strict):
 
 
 class Evaluation(Strict):
-    """Bootstrap intervals."""
+    """Bootstrap intervals; and whether tables are made without the results that are absent or refused."""
 
     resamples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: int
+    allow_missing: bool = False
 
 
 class Params(Strict):

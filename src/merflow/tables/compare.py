@@ -8,24 +8,29 @@ demo corpus are named so in title, source column and notes, and are never subtra
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import audit, compression, overview, paper_tables, protocols, verdicts
+from merflow.tables import audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
-from merflow.tables.render import Table, render
+from merflow.tables.render import Table, page, plain, render
 from merflow.tables.reported import load
 
+PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 OVERALL = "overall"  # folder of the tables about all papers
 
 
 def build(scores: Path, reported: Path, out: Path) -> None:
-    """Write results/tables: per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, and index.json.
+    """Write results/tables.
+
+    Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
 
     Args:
         scores: results/scores.parquet.
@@ -37,36 +42,53 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         StoreError: scores are absent, or `out` cannot be written.
     """
     measured = read_table(scores, artifacts.SCORES)
-    confidence = read_metadata(scores, artifacts.SCORES)["evaluation"]["confidence"]
+    about = read_metadata(scores, artifacts.SCORES)
+    confidence, missing = about["evaluation"]["confidence"], about.get("missing", {})
     files: dict[str, str] = {}
-    sections = []
-    audited = {}
+    sections, studied, audited = [], [], {}
     for path in sorted(reported.glob("*.csv")):
         paper, printed = path.stem, load(reported, path.stem)
         claimed = load_claims(reported, paper, printed)
         ours = measured[measured["paper"] == paper]
         for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
             here = ours[ours["corpus"] == corpus]
-            found = views(paper, corpus, printed, here, confidence)
-            judged = [verdicts.table(view, [claim for claim in claimed if corpus in claim.corpora]) for view in found]
+            gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
+            found = views(paper, corpus, printed, here, confidence, _by_system(gone))
+            about_it = [claim for claim in claimed if corpus in claim.corpora]
+            judged = [verdicts.table(view, about_it) for view in found]
             tables = [table for view, claims in zip(found, judged, strict=True) for table in (*paper_tables.tables(view), claims)]
-            tables += [protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)]), protocols.leakage(found)]
+            gap = protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)])
+            studied.append(overall.Studied(found, judged, gap, protocols.leakage(found)))
+            tables += [gap, studied[-1].leakage]
             tables += [table for view in found for table in compression.tables(view)]
-            looked = audit.examine(paper, corpus, printed, found[0], [claim for claim in claimed if corpus in claim.corpora])
-            audited[paper, corpus] = looked
-            tables += [audit.section(found[0], looked), *(table for view in found for table in overview.tables(view))]
+            audited[paper, corpus] = looked = audit.examine(paper, corpus, printed, found[0], about_it)
+            tables.append(audit.section(found[0], looked))
+            tables += [table for view in found for table in overview.tables(view, verdicts.compared(view, about_it))]
             said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
             said += [line for view in found for line in overview.headlines(view)]
-            about = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
-            sections.append(about | {"headlines": said, "tables": _add(tables, paper, files)})
-    index = {"overall": _add(audit.overall(audited), OVERALL, files), "sections": sections}
+            section = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
+            sections.append(section | {"headlines": said, "tables": _add(tables, paper, files, gone.values())})
+    everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied), *audit.overall(audited)]
+    files |= dvc_files.files([view for one in studied for view in one.views])
+    index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
+    for folder in (OVERALL, *dict.fromkeys(section["paper"] for section in sections)):
+        files[f"{folder}/{PAGE}"] = page(plain(folder), [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)])
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
 
 
-def _add(tables: Iterable[Table], folder: str, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Render tables that have a row into `files`; what index.json says of each."""
-    shown = [table for table in tables if len(table.frame)]
+def _by_system(missing: Mapping[str, str]) -> dict[str, str]:
+    """System -> what is said of its results that are absent or were refused."""
+    found: dict[str, list[str]] = {}
+    for name, line in missing.items():
+        found.setdefault(name.split("/")[2], []).append(line.replace("; ", ", "))  # a note is remarks, separated by "; "
+    return {system: "; ".join(lines) for system, lines in found.items()}
+
+
+def _add(tables: Iterable[Table], folder: str, files: dict[str, str], missing: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Render tables that have a row into `files`, each with what they were made without; what index.json says of each."""
+    without = tuple(f"Made without {line}" for line in missing)
+    shown = [replace(table, notes=(*without, *table.notes)) for table in tables if len(table.frame)]
     for table in shown:
         files |= {f"{folder}/{name}": text for name, text in render(table).items()}
     return [{"name": table.name, "title": table.title, "folded": table.folded} for table in shown]

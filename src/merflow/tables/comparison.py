@@ -82,6 +82,7 @@ class Comparison:
         ours: rows of results/scores.parquet for the paper and the corpus, of protocols that ask the same of a system (see `views`).
         confidence: of the intervals in `ours`.
         suffix, another: the corpus has other views, and it is they that ask what the paper asks.
+        missing: results of the paper on the corpus that are absent or were refused: system -> a line for each protocol.
 
     Attributes:
         lines: what tables of the paper print on the corpus.
@@ -113,9 +114,10 @@ class Comparison:
         confidence: float,
         suffix: str = "",
         another: bool = False,
+        missing: Mapping[str, str] = {},
     ) -> None:
         self.confidence, self.interval = confidence, f"{100 * confidence:g} % interval"
-        self.paper, self.corpus = paper, corpus
+        self.paper, self.corpus, self.missing = paper, corpus, missing
         self.lines = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
         scores = printed[(printed["table"] != "text") & printed["metric"].isin({*SCORES, *PER_CLASS})]
         self.printed = self.lines[self.lines["metric"].isin({*SCORES, *PER_CLASS})]
@@ -203,9 +205,10 @@ class Comparison:
             return "system"
         return "absent" if is_key(system) else "cited"
 
-    @property
-    def reason(self) -> str:
+    def reason(self, system: str) -> str:
         """Why a system of the paper has no scores; where the corpus has no clips at all, it may be one that takes them."""
+        if system in self.missing:
+            return self.missing[system]
         clips = self.parts.loc[self.parts["metric"] == CLIPS, "value"]
         without = f"no clips of {self.corpus} here, and " if len(clips) and not clips.any() else ""
         return f"not run: {without}params.yaml does not ask for it (run.{self.paper})"
@@ -246,13 +249,24 @@ class Comparison:
             "n": "/".join(map(str, sorted(set(mine["n"])))),  # one number, unless the protocols score different utterances
             "source": "/".join(sorted(set(mine["source"]))),
             "inputs": "/".join(sorted(set(mine["inputs"].dropna()))),
-            "note": "; ".join(dict.fromkeys([*([self.reason] if kind == "absent" else []), *remarks])),
+            "note": "; ".join(dict.fromkeys([*([self.reason(system)] if kind == "absent" else []), *remarks])),
         }
 
     def figures(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> dict[str, float]:
         """Figures of ours by the endings of FIGURE; NaN where not run."""
         found = self.mean(system, protocol, metric, name, split) or {}
         return {ending: found.get(column, NAN) for ending, column in FIGURE.items()}
+
+    @property
+    def where(self) -> str:
+        """The corpus, and where it comes from."""
+        return f"demo corpus in the layout of {self.corpus}" if self.demo else f"{self.corpus} ({self.source})"
+
+    @property
+    def demo_notes(self) -> list[str]:
+        """What is said first of figures from a demo corpus."""
+        told = f"Demo: ours are figures on a synthetic corpus in the layout of {self.corpus}, no results on {self.corpus}."
+        return [told] if self.demo else []
 
     def table(
         self,
@@ -265,10 +279,7 @@ class Comparison:
         folded: bool = False,
     ) -> Table:
         """A table that says where its figures come from."""
-        where = f"demo corpus in the layout of {self.corpus}" if self.demo else f"{self.corpus} ({self.source})"
-        heads = []
-        if self.demo:
-            heads.append(f"Demo: ours are figures on a synthetic corpus in the layout of {self.corpus}, no results on {self.corpus}.")
+        where, heads = self.where, self.demo_notes
         if self.extra:
             heads.append(f"Corpus not in the paper: it prints no figure on {self.corpus}.")
         if self.unlike:
@@ -289,7 +300,9 @@ class Comparison:
         )
 
 
-def views(paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float) -> list[Comparison]:
+def views(
+    paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float, missing: Mapping[str, str] = {}
+) -> list[Comparison]:
     """One view of all protocols that ask the same of a system: to tell so many classes apart, one of them or any number at once.
 
     Most papers ask the same under all protocols, and have one view. Otherwise the paper asks what the first does, ``as_published``.
@@ -300,9 +313,11 @@ def views(paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, co
         rows = ours[ours["protocol"] == protocol]
         asked.setdefault((int(rows["classes"].iloc[0]), _several(rows)), []).append(protocol)
     if len(asked) < 2:
-        return [Comparison(paper, corpus, printed, ours, confidence)]
+        return [Comparison(paper, corpus, printed, ours, confidence, missing=missing)]
     return [
-        Comparison(paper, corpus, printed, ours[ours["protocol"].isin(protocols)], confidence, f"-{'-'.join(protocols)}", another=place > 0)
+        Comparison(
+            paper, corpus, printed, ours[ours["protocol"].isin(protocols)], confidence, f"-{'-'.join(protocols)}", place > 0, missing
+        )
         for place, protocols in enumerate(asked.values())
     ]
 

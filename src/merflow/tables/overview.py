@@ -1,6 +1,6 @@
 """What was measured of a paper on one corpus: all systems side by side, every seed, every class, every pair."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
@@ -22,13 +22,13 @@ MCNEMAR_TOLD = (
 )
 
 
-def tables(view: Comparison) -> Iterator[Table]:
-    """All of them, the most important first."""
+def tables(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Iterator[Table]:
+    """All of them, the most important first; `claimed`: pairs of systems that a claim of the paper compares."""
     yield test(view)
     yield dev(view)
     yield classes(view)
     yield seeds(view)
-    yield paired(view)
+    yield paired(view, claimed)
 
 
 def headlines(view: Comparison) -> Iterator[str]:
@@ -138,26 +138,44 @@ def seeds(view: Comparison) -> Table:
     return view.table("seeds", "Every seed", caption, _per_protocol(view, frame), columns, folded=True)
 
 
-def paired(view: Comparison) -> Table:
-    """Differences between systems on the same utterances, and whether they are significant: by two tests, where there is one class each."""
+def paired(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Table:
+    """Differences between systems on the same utterances, and whether they are significant: by two tests, where there is one class each.
+
+    Of many pairs those are shown that the paper sets side by side or compares in a claim, and variants beside what they are variants of.
+    """
     shown = (view.differences["metric"] == view.main) & view.differences["class"].isna()
     rows = view.differences.loc[shown, ["system", "protocol", "value", "low", "high", "p", "n"]]
     oriented = [_oriented(view, row) for row in rows.to_dict("records")]
     frame = _per_protocol(view, pd.DataFrame([row | _by_mcnemar(view, row) for row in oriented], columns=[*rows.columns, *MCNEMAR]))
     frame["verdict"] = [_verdict(row) for _, row in frame.iterrows()]
+    meant = [_meant(view, system, claimed) for system in frame["system"]]
+    frame["shown"] = pd.Series(meant, dtype=bool) | (not any(meant))
     main = HEADERS[view.main]
     columns = [*_names("first - second"), number("difference", "value", points, main)]
     columns.append(Column(view.interval, lambda row: interval(row["low"], row["high"], points), main))
     columns += [number("p", "p", p_value, main), words("verdict", "verdict", group=main)]
     notes = ["Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."]
+    if not frame["shown"].all():
+        notes.append(
+            f"{frame['shown'].sum()} of {len(frame)} pairs: those that a table of the paper sets side by side or a claim compares, and a"
+            " system beside its variant. The CSV has all."
+        )
     notes += ["A verdict needs an interval that leaves out 0.", "Nothing here is corrected for the number of pairs."]
     if not view.multi_label:
         columns += [number("difference", "accuracy", points, "accuracy")]
         columns += [number(header, key, group="accuracy") for header, key in (("McNemar's p", "mcnemar"), ("right alone", "alone"))]
-        notes.insert(2, MCNEMAR_TOLD)
+        notes.insert(-1, MCNEMAR_TOLD)
     columns += [number("n", "n"), words("source", "source")]
     title, caption = "Differences between systems", f"{main} on test{_averaged(view)}, in points, and whether they are significant."
     return view.table("differences", title, caption, frame, columns, notes, folded=True)
+
+
+def _meant(view: Comparison, pair: str, claimed: Collection[frozenset[str]]) -> bool:
+    """Whether the paper compares the two, or one is a variant of the other."""
+    first, second = pair.split(VERSUS)
+    tables = [set(view.printed.loc[view.printed["system"] == system, "table"]) for system in (first, second)]
+    variants = view.variant_of(second) == first or view.variant_of(first) == second
+    return bool(tables[0] & tables[1]) or variants or frozenset((first, second)) in claimed
 
 
 def _by_mcnemar(view: Comparison, row: dict) -> dict[str, Any]:

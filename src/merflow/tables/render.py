@@ -4,7 +4,8 @@ Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds
 """
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ class Table:
 
     Attributes:
         name: file name without suffix, also the fragment's id.
-        frame: one row per row, full precision; a column ``kind`` (system, cited, baseline, absent) sets the row's looks.
+        frame: one row per row, full precision; a column ``kind`` (system, cited, baseline, absent) sets the row's looks, a column
+            ``shown`` says which rows stand in the CSV only.
         columns: the first one heads the rows.
         demo: whether a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
@@ -63,7 +65,12 @@ class Table:
 
     def cells(self) -> list[list[str]]:
         """The texts of all cells, row by row."""
-        return [[column.cell(row) for column in self.columns] for _, row in self.frame.iterrows()]
+        return [[column.cell(row) for column in self.columns] for _, row in self.rows.iterrows()]
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Rows of `frame` that people see; the CSV has them all."""
+        return self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame
 
 
 def prose(header: str, key: str, group: str = "") -> Column:
@@ -148,17 +155,38 @@ def html(table: Table) -> str:
             groups[-1][1] += 1
         else:
             groups.append([column.group, 1])
-    kinds = table.frame["kind"] if "kind" in table.frame else ["system"] * len(table.frame)
+    kinds = table.rows["kind"] if "kind" in table.frame else ["system"] * len(table.rows)
     rows = list(zip(kinds, table.cells(), strict=True))
     return TEMPLATES.get_template("table.html.j2").render(table=table, groups=groups, rows=rows) + "\n"
 
 
+def page(title: str, tables: Sequence[str]) -> str:
+    """A page of its own with these fragments."""
+    return TEMPLATES.get_template("tables.html.j2").render(title=title, tables=tables) + "\n"
+
+
+#: Signs that LaTeX sets in mathematics, as it writes them; quotation marks, dashes and accents it takes as they are.
+SIGNS = {"\N{MINUS SIGN}": "$-$", "±": "$\\pm$", "×": "$\\times$", "≥": "$\\geq$", "≤": "$\\leq$", "→": "$\\to$", "∞": "$\\infty$"}
+LANDSCAPE = "\\usepackage{pdflscape} \\begin{landscape}\\footnotesize ... \\end{landscape}"
+SHRINK = "\\usepackage{adjustbox} \\begin{adjustbox}{max width=\\linewidth} ... \\end{adjustbox}"
+LONG = 45  # rows; a table with more, or with sentences, may break over pages
+
+
 def latex(table: Table) -> str:
-    """pandas' booktabs table, to be \\input in a paper that loads booktabs."""
+    """pandas' booktabs table, to be \\input in a paper; its first line says which packages that loads, and what to do where it is too wide.
+
+    A table that may need several pages is a longtable, any other a tabular.
+    """
+    long = len(table.rows) > LONG or any(column.prose for column in table.columns)
     headers = [(column.group, column.header) for column in table.columns]
     grouped = any(group for group, _ in headers)
     index = pd.MultiIndex.from_tuples(headers) if grouped else pd.Index([header for _, header in headers])
     style = pd.DataFrame(table.cells(), columns=index).style.hide(axis="index").format(escape="latex").format_index(axis=1, escape="latex")
     align = "".join("p{4cm}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
-    text = style.to_latex(hrules=True, column_format=align, multicol_align="c")
-    return text.replace("\N{MINUS SIGN}", "$-$").replace("±", "$\\pm$")
+    environment = "longtable" if long else None
+    text = style.to_latex(hrules=True, column_format=align, multicol_align="c", environment=environment)
+    for sign, written in SIGNS.items():
+        text = text.replace(sign, written)
+    text = re.sub(r"^\[", "{[}", text, flags=re.MULTILINE)  # a row that begins with a bracket is no argument of what is before it
+    hint = f"% \\usepackage{{booktabs{',longtable' if long else ''}}} \\usepackage[T1]{{fontenc}}; {len(table.columns)} columns, too wide? "
+    return hint + (LANDSCAPE if long else SHRINK) + "\n" + text

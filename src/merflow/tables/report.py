@@ -12,7 +12,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
-from merflow.evaluation.predictions import Prepared, Result, read_result
+from merflow.evaluation.predictions import Prepared, Result, name_of, read_result
 from merflow.store import read_metadata, write_folder
 from merflow.tables.figures import attention, confusion, fusion_weights, learning_curves, recalls, tokens_against
 from merflow.tables.frame_sheet import DONE, PICTURE
@@ -36,10 +36,11 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
         StoreError: tables or a sheet are absent, or `out` cannot be written.
         EvaluationError: predictions do not fit the corpus.
     """
-    sections = _read(tables / "index.json")["sections"]
+    index = _read(tables / "index.json")
+    sections, refused = index["sections"], {line.partition(":")[0] for line in index["missing"]}
     corpora = {folder.name: Prepared.read(folder) for folder in sorted(prepared)}
     sources = {folder.name: _metadata(folder).get("source", "unknown") for folder in prepared}
-    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural)]
+    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural) if name_of(folder) not in refused]
     files: dict[str, str | bytes] = {}
     drawn = [_sheet(folder, files) for folder in sheets]
     for section in sections:

@@ -24,7 +24,8 @@ that is meant to be higher is higher in all of them, and by as much as is claime
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from math import comb, isnan
 from statistics import fmean
 
@@ -51,12 +52,19 @@ class Judged:
     Attributes:
         verdict: one of VERDICTS.
         words: what was compared, or why it was not.
-        difference: higher minus lower, NaN where not compared.
+        margin: higher minus lower, beyond what is claimed; NaN where not compared.
+        metric: of the scores that were compared.
+        effect, low, high: higher minus lower, and what decided: the limits of its interval; of losses the smallest and the largest
+            difference between two seeds, of two classes what their intervals leave possible. NaN where not compared.
     """
 
     verdict: str
     words: str
-    difference: float = NAN
+    margin: float = NAN
+    metric: str = ""
+    effect: float = NAN
+    low: float = NAN
+    high: float = NAN
 
 
 def table(view: Comparison, claims: Sequence[Claim]) -> Table:
@@ -67,7 +75,8 @@ def table(view: Comparison, claims: Sequence[Claim]) -> Table:
         row["said"] = f"“{claim.quote}” ({claim.where})" + (f" [{claim.note}]" if claim.note else "")
         for protocol in view.protocols:
             judged = judge(view, claim, protocol)
-            row |= {f"{protocol}_verdict": judged.verdict, f"{protocol}_evidence": judged.words}
+            row |= {f"{protocol}_verdict": judged.verdict, f"{protocol}_evidence": judged.words, f"{protocol}_metric": judged.metric}
+            row |= {f"{protocol}_{key}": getattr(judged, key) for key in ("effect", "low", "high")}
         rows.append(row)
     columns = [prose("claim", "claim"), prose("in the paper [how it is read]", "said"), prose("its printed numbers", "print")]
     for protocol in view.protocols:
@@ -95,6 +104,14 @@ def headlines(view: Comparison, judged: Table) -> Iterator[str]:
         yield f"Claims of the paper{' on the demo corpus' if view.demo else ''}, {plain(protocol)}: {told}."
 
 
+def compared(view: Comparison, claims: Sequence[Claim]) -> set[frozenset[str]]:
+    """Pairs of systems that decide a claim."""
+    by_class = [claim for claim in claims if not isinstance(claim.decided_by, Spread)]
+    spread = [claim.decided_by.systems for claim in claims if isinstance(claim.decided_by, Spread)]
+    both = [(pair.higher.system, pair.lower.system) for claim in by_class for pair in pairs(view, claim, lambda score: NAN)]
+    return {frozenset(pair) for pair in (*both, *(two for systems in spread for two in combinations(systems, 2)))}
+
+
 def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
     """The verdict of a claim under a protocol."""
     if isinstance(claim.decided_by, Spread):
@@ -117,8 +134,8 @@ def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
     deciding = [one for one in judged if one.verdict == verdict]
     if not deciding:
         return Judged(verdict, told)
-    least = min(deciding, key=lambda one: one.difference)
-    return Judged(verdict, f"{told}; decided by {least.words}", least.difference)
+    least = min(deciding, key=lambda one: one.margin)
+    return replace(least, words=f"{told}; decided by {least.words}")
 
 
 def _absent(view: Comparison, systems: Sequence[str], protocol: str) -> list[str]:
@@ -162,7 +179,7 @@ def _between_systems(view: Comparison, pair: Pair, protocol: str) -> Judged:
     told = f"{pair.higher.full} minus that of {lower}: {points(found['value'])} {_limits(found)}, p {p_value(found['p'])}"
     if pair.higher.metric == "accuracy" and (tests := view.mcnemar(higher, lower, protocol)):
         told += f", McNemar's p {' to '.join(dict.fromkeys(p_value(one.p) for one in (tests[0], tests[-1])))}"
-    return Judged(_side(found["low"] - pair.by, found["high"] - pair.by), told, found["value"] - pair.by)
+    return _decided(pair, told, found["value"], found["low"], found["high"])
 
 
 def _between_losses(view: Comparison, pair: Pair, protocol: str) -> Judged:
@@ -172,7 +189,7 @@ def _between_losses(view: Comparison, pair: Pair, protocol: str) -> Judged:
     enough = 2 / comb(len(higher) + len(lower), len(higher)) <= 1 - view.confidence
     told += f"; {len(higher)} and {len(lower)} runs{'' if enough else ', too few to tell'}"
     gaps = (min(higher) - max(lower), max(higher) - min(lower)) if enough else (NAN, NAN)
-    return Judged(_side(*gaps), told, fmean(higher) - fmean(lower))
+    return _decided(pair, told, fmean(higher) - fmean(lower), *gaps)
 
 
 def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
@@ -187,13 +204,13 @@ def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
     low, value, high = (mine[key] - printed["share"] for key in ("low", "value", "high"))
     if ours == pair.lower:
         low, value, high = -high, -value, -low
-    return Judged(_side(low - pair.by, high - pair.by), told, value - pair.by)
+    return _decided(pair, told, value, low, high)
 
 
 def _between_classes(pair: Pair, means: Means) -> Judged:
     higher, lower = means[pair.higher], means[pair.lower]
     told = f"{pair.higher}: {pair.higher.name} {_told(higher)}, {pair.lower.name} {_told(lower)}"
-    return Judged(_side(higher["low"] - lower["high"], higher["high"] - lower["low"]), told, higher["value"] - lower["value"])
+    return _decided(pair, told, higher["value"] - lower["value"], higher["low"] - lower["high"], higher["high"] - lower["low"])
 
 
 def _judge_spread(view: Comparison, rule: Spread, protocol: str) -> Judged:
@@ -211,7 +228,7 @@ def _judge_spread(view: Comparison, rule: Spread, protocol: str) -> Judged:
     else:
         verdict = "supported" if low > 0 and high < 2 * about else "inconclusive"
     told = f"{best} minus that of {worst.system}, best and worst: {points(found['value'])} {_limits(found)}, {rule.about} claimed"
-    return Judged(verdict, told, found["value"])
+    return Judged(verdict, told, found["value"], rule.metric, found["value"], low, high)
 
 
 def _limits(found: Mapping[str, float]) -> str:
@@ -220,6 +237,11 @@ def _limits(found: Mapping[str, float]) -> str:
 
 def _told(mean: Mapping[str, float]) -> str:
     return f"{percent(mean['value'])} {interval(mean['low'], mean['high'])}"
+
+
+def _decided(pair: Pair, told: str, effect: float, low: float, high: float) -> Judged:
+    """A pair by the limits of its difference, which is meant to be above `pair.by`."""
+    return Judged(_side(low - pair.by, high - pair.by), told, effect - pair.by, pair.higher.metric, effect, low, high)
 
 
 def _side(low: float, high: float) -> str:
