@@ -40,7 +40,7 @@ def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.7), layout="constrained")
+        figure = Figure(figsize=(3.5, 3.2), layout="constrained")
         axes = figure.add_subplot()
         places = np.arange(len(classes))
         axes.pcolormesh(places, places, np.round(shares), cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=1, clip_on=False)
@@ -77,7 +77,7 @@ def recalls(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
     shares = np.divide(hits, support, out=np.full(hits.shape, np.nan), where=support > 0)
     places = np.arange(len(classes))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for answer, (name, colour) in enumerate(zip(("absent", "present"), COLOURS, strict=True)):
             bars = axes.barh(places + 0.19 - 0.38 * answer, np.nan_to_num(shares[:, answer]), height=0.36, color=colour, label=name)
@@ -111,7 +111,7 @@ def fusion_weights(runs: list[dict[str, dict[str, float]]]) -> tuple[str, str]:
     told = [_mean(values) for _, values in weights.items()]
     places, offsets = np.arange(len(names)), np.linspace(-0.22, 0.22, len(runs)) if len(runs) > 1 else 0.0
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 0.7 + 0.55 * len(names)), layout="constrained")
+        figure = Figure(figsize=(3.6, 0.7 + 0.55 * len(names)), layout="constrained")
         axes = figure.add_subplot()
         axes.barh(places, weights.mean(), height=0.62, color=COLOURS[0], alpha=0.35)
         for place, member, text in zip(places, weights, told, strict=True):
@@ -180,7 +180,7 @@ def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
     panels = [[name for name in numbers if name.endswith("loss")], [name for name in numbers if not name.endswith("loss")]]
     panels = [panel for panel in panels if panel]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.2), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.0), layout="constrained")
         for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels), squeeze=False)[0]), panels, strict=True):
             for name, colour in zip(panel, (COLOURS * len(panel))[: len(panel)], strict=True):
                 for k, run in enumerate(run for run in runs if name in run):
@@ -210,7 +210,7 @@ def attention(weights: np.ndarray, present: np.ndarray, classes: tuple[str, ...]
     found = {name: 100 * weights[present[:, k] > 0] for k, name in enumerate(classes) if present[:, k].any()}
     places, height = np.arange(len(found)), 0.8 / len(modalities)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for m, (modality, colour) in enumerate(zip(modalities, (COLOURS * len(modalities))[: len(modalities)], strict=True)):
             means, spreads = (np.array([of(rows[:, m]) for rows in found.values()]) for of in (np.mean, np.std))
