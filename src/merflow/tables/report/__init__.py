@@ -19,7 +19,7 @@ from merflow.tables.report import surroundings
 from merflow.tables.report.pictures import Files, pictures, sheet
 from merflow.tables.report.runs import provenance
 
-FORMATS = {"md": "Markdown", "csv": "CSV, full precision", "tex": "LaTeX"}
+FORMATS = {"csv": "CSV, full precision", "tex": "LaTeX"}  # Markdown and HTML stand in results/tables
 OVERALL = "overall"  # folder of the tables about all papers
 SUMMARY = "index.html"
 

@@ -65,7 +65,7 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{above}{key}.")
         elif not isinstance(value, Mapping):
-            yield f"{above}{key}", str(value)
+            yield f"{above}{key}", "none" if value is None else str(value)
 
 
 def _runs(name: str, runs: Sequence[Mapping[str, Any]]) -> Table:
@@ -83,5 +83,4 @@ def _runs(name: str, runs: Sequence[Mapping[str, Any]]) -> Table:
     ]
     columns = [number("fold", "fold"), number("seed", "seed"), number("epoch scored", "epoch"), number("epochs trained", "epochs")]
     columns += [number("wall time, s", "wall_s", "{:.1f}".format), words("device", "device"), words("precision", "precision")]
-    caption = "Epochs counted from 1; what is not trained has none; where each class has a network of its own, one epoch each."
-    return Table(name, f"{len(rows)} run{'s' if len(rows) > 1 else ''}.", caption, pd.DataFrame(rows), tuple(columns))
+    return Table(name, f"{len(rows)} run{'s' if len(rows) > 1 else ''}.", "", pd.DataFrame(rows), tuple(columns))

@@ -9,7 +9,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.evaluation.predictions import Prepared, Result
 from merflow.store import read_metadata
-from merflow.tables.render import Column, Table, number, plain, words
+from merflow.tables.render import Column, Table, number, plain, prose, words
 
 SPLITS = ("train", "dev", "test")
 ABOUT: tuple[Column, ...] = (words("system", "system"), words("paper", "paper"), words("corpus", "corpus"))
@@ -29,7 +29,7 @@ def corpora(prepared: Sequence[Path], known: dict[str, Prepared]) -> Iterator[Ta
         if defects.empty:
             continue
         frame = defects.groupby(["kind", "action"], sort=True).agg(count=("kind", "size"), example=("detail", "first")).reset_index()
-        columns = (words("kind", "kind"), number("count", "count"), words("what was done", "action"), words("example", "example"))
+        columns = (words("kind", "kind"), number("count", "count"), words("what was done", "action"), prose("example", "example"))
         yield Table(f"defects-{folder.name}", f"Defects of {folder.name}.", "What is wrong in the corpus, by kind.", frame, columns)
 
 
