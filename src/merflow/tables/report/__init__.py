@@ -55,6 +55,8 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
     papers = list(dict.fromkeys(section["paper"] for section in index["sections"]))
     sections = {paper: [one for one in index["sections"] if one["paper"] == paper] for paper in papers}
     demo = {paper: [one["corpus"] for one in sections[paper] if one["demo"]] for paper in papers}
+    made = {one["corpus"] for one in index["sections"] if one["demo"]}
+    made |= {folder.name for folder in prepared if surroundings.source_of(folder) == "demo"}
     shared = {"papers": papers, "missing": index.get("missing", []), "formats": FORMATS, "runs_page": runs_page}
 
     def page(name: str, template: str, **told: Any) -> None:
@@ -63,7 +65,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
     page(
         SUMMARY,
         "summary.html.j2",
-        demo=sorted({*sum(demo.values(), []), *(folder.name for folder in prepared if surroundings.source_of(folder) == "demo")}),
+        demo=sorted(made),
         overall=overall,
         sections=sections,
         corpora=_rendered(surroundings.corpora(prepared, corpora)),

@@ -56,7 +56,9 @@ def pictures(results: Sequence[Result], files: Files) -> list[dict[str, Any]]:
         run = result.run
         for kind, drawn in _of(result):
             name = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}-{kind}.svg"
-            found.setdefault(kind, {}).setdefault(run["system"], []).append(_panel(name, drawn, files) | {"protocol": plain(run["protocol"])})
+            found.setdefault(kind, {}).setdefault(run["system"], []).append(
+                _panel(name, drawn, files) | {"protocol": plain(run["protocol"])}
+            )
     told = []
     for kind, (title, caption) in KINDS.items():
         if kind == "tokens":
