@@ -152,15 +152,20 @@ def test_tables_about_all_papers_and_what_was_left_out_are_told(tmp_path, make_c
         (tmp_path / "tables" / "overall" / name).write_text(text)
     index = json.loads((tmp_path / "tables" / "index.json").read_text())
     index["overall"].append({"name": "cross", "title": "Side by side.", "folded": True})
-    index["missing"] = ["joint_cnn/text_lstm/meld-clean: no run.json"]
+    broken = make_result(corpus, "text_bert_16")
+    (broken / "run.json").write_text("{}")
+    index["missing"] = ["results/weighted_late_fusion/text_bert_16/meld-clean: no run is named"]
     (tmp_path / "tables" / "index.json").write_text(json.dumps(index))
-    write(tmp_path / "tables", [result], [corpus], [], tmp_path / "report")
+    write(tmp_path / "tables", [result, broken], [corpus], [], tmp_path / "report")
     text = (tmp_path / "report" / "index.html").read_text()
     assert '<th scope="row"><a href="weighted_late_fusion-runs.html#text_bert_8">text_bert_8</a></th><td class="n">50.00</td>' in text
     assert "<summary>Side by side.</summary>" in text and "tables/overall/cross.csv" in Page(text).links
     for path in (tmp_path / "report").glob("*.html"):
         head = path.read_text().partition("<main")[0]
-        assert "<strong>Incomplete.</strong>" in head and "<li>joint_cnn/text_lstm/meld-clean: no run.json</li>" in head
+        assert (
+            "<strong>Incomplete.</strong>" in head
+            and "<li>results/weighted_late_fusion/text_bert_16/meld-clean: no run is named</li>" in head
+        )
 
 
 def test_nothing_is_loaded_from_the_network(report):

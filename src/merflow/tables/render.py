@@ -51,7 +51,7 @@ class Table:
         demo: whether a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
         anchor: id in a page with tables of several papers; empty: `name`.
-        paper, corpus: of all rows; of a row, what stands in columns of these names. The form in HTML leads from a row of ours to its runs.
+        paper, corpus: of all rows; of a row, what stands in columns of these names. In HTML a row of ours says where its runs are told.
     """
 
     name: str
@@ -170,7 +170,10 @@ def runs_anchor(system: str, corpus: str = "", protocol: str = "") -> str:
 
 
 def _links(table: Table, row: pd.Series) -> list[tuple[str, str]]:
-    """Systems that a row is about, one or the two of a difference, each with where its runs are told; none: it is about something else."""
+    """Systems that a row is about, one or the two of a difference, each with where in the report its runs are told.
+
+    There it becomes a link; a fragment that stands elsewhere has none that leads nowhere. None: the row is about something else.
+    """
     paper, corpus, protocol, system = (
         value if isinstance(value := row.get(key, default), str) else ""
         for key, default in (("paper", table.paper), ("corpus", table.corpus), ("protocol", ""), ("system", ""))

@@ -28,7 +28,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
     """Write the report: pages, figures/ and tables/ for download.
 
     Args:
-        tables: results/tables as written by merflow.tables.compare.
+        tables: results/tables as written by merflow.tables.compare; results that its index calls missing are left out here too.
         results: folders results/<paper>/<system>/<corpus>-<protocol>.
         prepared: folders data/corpora/<corpus>.
         sheets: folders as written by merflow.tables.frame_sheet.
@@ -41,7 +41,8 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
     index = _index(tables / "index.json")
     prepared = sorted(prepared)
     corpora = {folder.name: Prepared.read(folder) for folder in prepared}
-    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural)]
+    refused = {line.partition(":")[0] for line in index.get("missing", [])}
+    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural) if _name(folder) not in refused]
     files: Files = {}
     overall = [_table(tables, OVERALL, table, files) for table in index["overall"]]
     drawn = [sheet(folder, files) for folder in sheets]
@@ -98,12 +99,22 @@ def _table(tables: Path, folder: str, table: dict[str, Any], files: Files) -> di
     except OSError as error:
         raise StoreError(f"{error.filename}: cannot be read ({error.strerror}); delete {tables} and build it anew") from error
     anchor = re.search(r'id="([^"]*)"', text)
-    return table | {"html": text, "files": f"tables/{stem}", "anchor": anchor[1] if anchor else table["name"]}
+    return table | {"html": _linked(text), "files": f"tables/{stem}", "anchor": anchor[1] if anchor else table["name"]}
+
+
+def _linked(text: str) -> str:
+    """Names of systems in a table lead to their runs."""
+    return re.sub(r'<span data-runs="([^"]*)">(.*?)</span>', r'<a href="\1">\2</a>', text)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     """text_bert_8 before text_bert_16."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def _name(folder: Path) -> str:
+    """``results/<paper>/<system>/<corpus>-<protocol>`` of a folder, wherever the checkout lies."""
+    return "/".join(("results", *folder.parts[-3:]))
 
 
 def _members(found: Sequence[Result], paper: str, corpus: str | None = None) -> list[Result]:
@@ -112,7 +123,7 @@ def _members(found: Sequence[Result], paper: str, corpus: str | None = None) -> 
 
 def _rendered(tables: Iterable[Table]) -> list[dict[str, Any]]:
     """Those that have rows; long ones are folded."""
-    return [{"title": one.title, "html": html(one), "folded": len(one.frame) > 20} for one in tables if len(one.frame)]
+    return [{"title": one.title, "html": _linked(html(one)), "folded": len(one.frame) > 20} for one in tables if len(one.frame)]
 
 
 class _Page(HTMLParser):
