@@ -1,4 +1,5 @@
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -46,3 +47,14 @@ def test_attention_in_words_by_the_classes_that_occur():
     assert all(f">{text}</text>" in svg for text in ("joy", "anger", "speech", "text")) and ">fear</text>" not in svg
     _, told = attention(weights, np.array([[1, 1], [0, 1], [0, 0]]), ("joy", "anger"), ("speech", "text"))
     assert told == "joy (1): speech 20 ± 0 %, text 80 ± 0 %; anger (2): speech 30 ± 10 %, text 70 ± 10 %."
+
+
+def test_svg_is_lean_and_whole():
+    svg, _ = learning_curves([[{"epoch": k, "train_loss": 1 / k} for k in range(1, 41)]] * 10)
+    assert len(svg) < 12_000  # matplotlib writes 230 kB
+    root = ElementTree.fromstring(svg)
+    assert root.get("viewBox") and "#ffffff" not in svg  # transparent
+    classes = set(" ".join(element.get("class", "") for element in root.iter()).split())
+    assert classes and all(f".{name}{{" in svg for name in classes)
+    ids = {element.get("id") for element in root.iter()}
+    assert set(re.findall(r"#([\w.-]+)\)", svg)) | set(re.findall(r'href="#([^"]+)"', svg)) <= ids

@@ -73,3 +73,17 @@ def test_a_column_of_sentences_breaks_its_lines():
 def test_latex_is_booktabs_and_escaped():
     text = latex(TABLE)
     assert "\\toprule" in text and "a\\_1 & 33.33 \\\\" in text and "ours \\& theirs" in text and "F1 \\%" in text
+
+
+def test_rows_of_ours_lead_to_their_runs():
+    frame = pd.DataFrame(
+        {"system": ["a", "a - b", "majority", "c"], "protocol": ["clean"] * 4, "kind": ["system", "system", "baseline", "absent"]}
+    )
+    columns = (Column("system", lambda row: f"the {row['system']}" if row["system"] == "a" else row["system"], numeric=False),)
+    text = html(Table("t", "T.", "C.", frame, columns, paper="p", corpus="meld"))
+    assert '<th scope="row"><span data-runs="p-runs.html#a-meld-clean">the a</span></th>' in text
+    assert '<span data-runs="p-runs.html#a-meld-clean">a</span> - <span data-runs="p-runs.html#b-meld-clean">b</span>' in text
+    assert '<th scope="row">majority</th>' in text and '<th scope="row">c</th>' in text
+    several = html(Table("t", "T.", "C.", frame[["system"]].iloc[:1].assign(paper="q"), columns))
+    assert 'data-runs="q-runs.html#a"' in several  # one row of all corpora
+    assert "runs" not in html(Table("t", "T.", "C.", frame, columns))  # of no paper

@@ -297,6 +297,8 @@ class Comparison:
             self.demo,
             folded,
             f"{self.paper}-{self.corpus}-{name}",
+            self.paper,
+            self.corpus,
         )
 
 

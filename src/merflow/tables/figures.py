@@ -1,15 +1,15 @@
 """Pictures of the report as SVG: confusion matrices, recalls, fusion weights, learning curves; the same bytes for the same numbers."""
 
-import io
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import RcKeyType
+
+from merflow.tables.svg import svg_of
 
 STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "merflow",
@@ -24,6 +24,7 @@ STYLE: dict[RcKeyType, Any] = {
 }
 COLOURS = ("#2a5d8f", "#c0622d")
 MARKS = "os^Dv<>PX*"
+FEW = 12  # epochs: each has a dot
 
 
 def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
@@ -39,17 +40,20 @@ def confusion(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * counts, support, out=np.zeros(counts.shape), where=support > 0)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.7), layout="constrained")
+        figure = Figure(figsize=(3.5, 3.2), layout="constrained")
         axes = figure.add_subplot()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        places = np.arange(len(classes))
+        axes.pcolormesh(places, places, np.round(shares), cmap="Blues", vmin=0, vmax=100, edgecolors="white", linewidth=1, clip_on=False)
         for true, predicted in np.ndindex(*shares.shape):
             colour = "white" if shares[true, predicted] > 55 else "#222222"
             axes.text(predicted, true, f"{shares[true, predicted]:.0f}", ha="center", va="center", color=colour, fontsize=8)
         axes.set(xticks=range(len(classes)), yticks=range(len(classes)), yticklabels=classes, xlabel="predicted", ylabel="true")
         axes.set_xticklabels(classes, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     words = []
     for k, name in enumerate(classes):
         if support[k, 0]:
@@ -73,7 +77,7 @@ def recalls(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
     shares = np.divide(hits, support, out=np.full(hits.shape, np.nan), where=support > 0)
     places = np.arange(len(classes))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for answer, (name, colour) in enumerate(zip(("absent", "present"), COLOURS, strict=True)):
             bars = axes.barh(places + 0.19 - 0.38 * answer, np.nan_to_num(shares[:, answer]), height=0.36, color=colour, label=name)
@@ -84,7 +88,7 @@ def recalls(counts: np.ndarray, classes: tuple[str, ...]) -> tuple[str, str]:
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=7.5, reverse=True)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     words = []
     for k, name in enumerate(classes):
         answers = [(shares[k, answer], support[k, answer], kind) for answer, kind in ((1, "present"), (0, "absent"))]
@@ -107,7 +111,7 @@ def fusion_weights(runs: list[dict[str, dict[str, float]]]) -> tuple[str, str]:
     told = [_mean(values) for _, values in weights.items()]
     places, offsets = np.arange(len(names)), np.linspace(-0.22, 0.22, len(runs)) if len(runs) > 1 else 0.0
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 0.7 + 0.55 * len(names)), layout="constrained")
+        figure = Figure(figsize=(3.6, 0.7 + 0.55 * len(names)), layout="constrained")
         axes = figure.add_subplot()
         axes.barh(places, weights.mean(), height=0.62, color=COLOURS[0], alpha=0.35)
         for place, member, text in zip(places, weights, told, strict=True):
@@ -116,7 +120,7 @@ def fusion_weights(runs: list[dict[str, dict[str, float]]]) -> tuple[str, str]:
         axes.set(yticks=places, yticklabels=names, xlim=(0, 1), xticks=np.linspace(0, 1, 5), xlabel="weight")
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     words = [
         f"{name} {text}" + (f" at temperature {warmth[name]:.2f}" if name in warmth else "")
         for name, text in zip(weights, told, strict=True)
@@ -154,7 +158,7 @@ def tokens_against(systems: list[dict[str, Any]], score: str) -> tuple[str, str]
             axes.margins(y=0.15)
         panels[0].set_ylabel(f"{score}, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7.5)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     words = [
         f"{row.system}, {row.protocol.replace('_', ' ')}: {row.tokens:.1f} tokens, {100 * row.score:.1f} %" for row in found.itertuples()
     ]
@@ -176,15 +180,16 @@ def learning_curves(histories: list[list[dict[str, float]]]) -> tuple[str, str]:
     panels = [[name for name in numbers if name.endswith("loss")], [name for name in numbers if not name.endswith("loss")]]
     panels = [panel for panel in panels if panel]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.2), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.0), layout="constrained")
         for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels), squeeze=False)[0]), panels, strict=True):
             for name, colour in zip(panel, (COLOURS * len(panel))[: len(panel)], strict=True):
                 for k, run in enumerate(run for run in runs if name in run):
-                    axes.plot(run.index, run[name], color=colour, alpha=0.75, marker=".", label=None if k else name.replace("_", " "))
+                    mark = "." if len(run) <= FEW else ""
+                    axes.plot(run.index, run[name], color=colour, alpha=0.75, marker=mark, label=None if k else name.replace("_", " "))
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.legend(frameon=False, fontsize=7.5)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     means = pd.concat(runs).groupby(level=0).mean(numeric_only=True)
     words = [f"{name.replace('_', ' ')} {', '.join(f'{value:.3f}' for value in means[name])}" for name in numbers]
     return svg, f"Mean over {len(runs)} run{'s' if len(runs) > 1 else ''}, by epoch: {'; '.join(words)}."
@@ -205,7 +210,7 @@ def attention(weights: np.ndarray, present: np.ndarray, classes: tuple[str, ...]
     found = {name: 100 * weights[present[:, k] > 0] for k, name in enumerate(classes) if present[:, k].any()}
     places, height = np.arange(len(found)), 0.8 / len(modalities)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for m, (modality, colour) in enumerate(zip(modalities, (COLOURS * len(modalities))[: len(modalities)], strict=True)):
             means, spreads = (np.array([of(rows[:, m]) for rows in found.values()]) for of in (np.mean, np.std))
@@ -224,15 +229,9 @@ def attention(weights: np.ndarray, present: np.ndarray, classes: tuple[str, ...]
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper right", ncols=len(modalities), frameon=False, fontsize=7.5)
-        svg = _svg(figure)
+        svg = svg_of(figure)
     words = []
     for name, rows in found.items():
         shares = ", ".join(f"{modality} {rows[:, m].mean():.0f} ± {rows[:, m].std():.0f} %" for m, modality in enumerate(modalities))
         words.append(f"{name} ({len(rows)}): {shares}")
     return svg, "; ".join(words) + "."
-
-
-def _svg(figure: Figure) -> str:
-    out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()

@@ -12,6 +12,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from merflow.evaluation.metrics import VERSUS
+
 NOTHING = "–"
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("merflow.tables"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -51,6 +53,7 @@ class Table:
         demo: whether a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
         anchor: id in a page with tables of several papers; empty: `name`.
+        paper, corpus: of all rows; of a row, what stands in columns of these names. In HTML a row of ours says where its runs are told.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Table:
     demo: bool = False
     folded: bool = False
     anchor: str = ""
+    paper: str = ""
+    corpus: str = ""
 
     def cells(self) -> list[list[str]]:
         """The texts of all cells, row by row."""
@@ -156,13 +161,38 @@ def html(table: Table) -> str:
         else:
             groups.append([column.group, 1])
     kinds = table.rows["kind"] if "kind" in table.frame else ["system"] * len(table.rows)
-    rows = list(zip(kinds, table.cells(), strict=True))
+    links = [_links(table, row) if kind == "system" else [] for kind, (_, row) in zip(kinds, table.rows.iterrows(), strict=True)]
+    rows = list(zip(kinds, table.cells(), links, strict=True))
     return TEMPLATES.get_template("table.html.j2").render(table=table, groups=groups, rows=rows) + "\n"
 
 
 def page(title: str, tables: Sequence[str]) -> str:
     """A page of its own with these fragments."""
     return TEMPLATES.get_template("tables.html.j2").render(title=title, tables=tables) + "\n"
+
+
+def runs_page(paper: str) -> str:
+    """File name of the page about a paper's runs, beside that of the paper."""
+    return f"{paper}-runs.html"
+
+
+def runs_anchor(system: str, corpus: str = "", protocol: str = "") -> str:
+    """Id on that page: of a system, of it on a corpus, of one result."""
+    return "-".join(filter(None, (system, corpus, protocol)))
+
+
+def _links(table: Table, row: pd.Series) -> list[tuple[str, str]]:
+    """Systems that a row is about, one or the two of a difference, each with where in the report its runs are told.
+
+    There it becomes a link; a fragment that stands elsewhere has none that leads nowhere. None: the row is about something else.
+    """
+    paper, corpus, protocol, system = (
+        value if isinstance(value := row.get(key, default), str) else ""
+        for key, default in (("paper", table.paper), ("corpus", table.corpus), ("protocol", ""), ("system", ""))
+    )
+    if not paper or not system:
+        return []
+    return [(name, f"{runs_page(paper)}#{runs_anchor(name, corpus, protocol)}") for name in system.split(VERSUS)]
 
 
 #: Signs that LaTeX sets in mathematics, as it writes them; quotation marks, dashes and accents it takes as they are.

@@ -1,0 +1,132 @@
+"""Pictures of the report: which ones a result has, and under which system and protocol they stand."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merflow.errors import StoreError
+from merflow.evaluation.formulas import accuracy
+from merflow.evaluation.predictions import Result
+from merflow.tables.figures import attention, confusion, fusion_weights, learning_curves, recalls, tokens_against
+from merflow.tables.frame_sheet import DONE, PICTURE
+from merflow.tables.render import plain, runs_anchor, runs_page
+
+Drawn = tuple[str, str]  #: SVG, and its content in words
+Files = dict[str, str | bytes]
+
+#: Kind -> heading and what all pictures of it show, in the order of a page.
+KINDS = {
+    "tokens": (
+        "Tokens kept against accuracy",
+        "Each system with visual sequence compression, and the same without: how many tokens of a picture go into the later stages of the"
+        " network, and the share of the test utterances that it tells right, all seeds together.",
+    ),
+    "confusion": ("Confusion matrices", "Test part, in percent of each true class, all seeds together."),
+    "recalls": (
+        "Recall of each class",
+        "Test part, all seeds together: of the utterances in which a class is present, and of those in which it is absent, the share that"
+        " is told right; the mean of the two is UAR, which is 50 for whoever always gives one answer (dotted line).",
+    ),
+    "weights": (
+        "Weights of fusions",
+        "Chosen on dev unless params.yaml fixes them: a bar to the mean over runs, a dot per run (fold and seed), smallest and largest in"
+        " brackets.",
+    ),
+    "attention": (
+        "Attention",
+        "How much each modality weighs in test utterances of each class, all seeds together; dotted: all weigh the same.",
+    ),
+    "curves": ("Learning curves", "One line per run (fold and seed)."),
+}
+
+
+def pictures(results: Sequence[Result], files: Files) -> list[dict[str, Any]]:
+    """Draw the pictures of a paper's results on one corpus into `files`.
+
+    Returns:
+        Per kind that there is ``kind``, ``title``, ``caption`` and ``figures``, one per system: ``system``, ``href`` (its runs) and
+        ``panels``, one per protocol: ``protocol``, ``src``, ``alt``, ``width`` and ``height`` in points.
+    """
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for result in results:
+        run = result.run
+        for kind, drawn in _of(result):
+            name = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}-{kind}.svg"
+            found.setdefault(kind, {}).setdefault(run["system"], []).append(
+                _panel(name, drawn, files) | {"protocol": plain(run["protocol"])}
+            )
+    told = []
+    for kind, (title, caption) in KINDS.items():
+        if kind == "tokens":
+            figures = list(_compression(results, files))
+        else:
+            figures = [{"system": system, "panels": panels} for system, panels in found.get(kind, {}).items()]
+        for figure in figures:
+            figure["href"] = _runs(results[0], figure["system"])
+        if figures:
+            told.append({"kind": kind, "title": title, "caption": caption, "figures": figures})
+    return told
+
+
+def _runs(result: Result, system: str) -> str:
+    page = runs_page(result.run["paper"])
+    return f"{page}#{runs_anchor(system, result.run['corpus'])}" if system else page
+
+
+def _panel(name: str, drawn: Drawn, files: Files) -> dict[str, Any]:
+    svg, words = drawn
+    files[name] = svg
+    width, height = (round(float(size)) for size in re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2])
+    return {"src": name, "alt": words, "width": width, "height": height}
+
+
+def _of(result: Result) -> Iterator[tuple[str, Drawn]]:
+    """Kinds and pictures of a result."""
+    run = result.run
+    counts = result.counts("test").sum(axis=(0, 1))
+    several: tuple[str, Callable[..., Drawn]] = ("recalls", recalls)
+    kind, draw = several if counts.ndim == 3 else ("confusion", confusion)  # several classes at once, or one
+    yield kind, draw(counts, result.classes)
+    if run.get("attention"):
+        test = result.predictions[result.predictions["split"] == "test"]
+        of_class = result.task.one_hot[test["true"]]
+        present = of_class if of_class.ndim == 2 else of_class[..., 1]
+        yield "attention", attention(np.stack(test["attention"]), present, result.classes, tuple(run["attention"]))
+    if weighted := [one for one in run["runs"] if one.get("weights")]:
+        yield "weights", fusion_weights(weighted)
+    if histories := [one["history"] for one in run["runs"] if one["history"]]:
+        yield "curves", learning_curves(histories)
+
+
+def _compression(results: Sequence[Result], files: Files) -> Iterator[dict[str, Any]]:
+    """Tokens against accuracy, of systems that leave tokens of a picture out: one picture for all of them."""
+    systems = []
+    for result in results:
+        counted = [sum(one["tokens"]) for one in result.run["runs"] if "tokens" in one]
+        if counted:
+            right = float(accuracy(result.counts("test").sum(axis=(0, 1))))
+            about = {key: result.run[key] for key in ("system", "protocol")}
+            systems.append(about | {"tokens": sum(counted) / len(counted), "score": right})
+    if systems:
+        run = results[0].run
+        panel = _panel(f"figures/{run['paper']}/{run['corpus']}-tokens.svg", tokens_against(systems, "accuracy"), files)
+        yield {"system": "", "panels": [panel | {"protocol": "all systems and protocols"}]}
+
+
+def sheet(folder: Path, files: Files) -> dict[str, Any]:
+    """What a frame sheet (merflow.tables.frame_sheet) says; its picture goes into `files`.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        told: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        told["src"] = f"figures/{told['paper']}/{told['system']}-{told['corpus']}-frames.jpg"
+        files[told["src"]] = (folder / PICTURE).read_bytes()
+    except OSError as error:
+        raise StoreError(f"{error.filename}: cannot be read ({error.strerror}); build it with `snakemake --cores 2`") from error
+    return told
