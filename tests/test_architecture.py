@@ -23,6 +23,7 @@ MODULES = sorted(
 )
 HEAVY = {"torch", "transformers", "accelerate", "opensmile", "cv2", "av", "librosa"}
 HEAVY_ALLOWED = {
+    "merflow.predict",
     "merflow.training",
     "merflow.papers",
     "merflow.nn",

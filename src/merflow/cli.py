@@ -85,6 +85,30 @@ def own(
 
 
 @app.command()
+def predict(
+    target: Annotated[Path, typer.Argument(help="a clip, or a folder of clips")],
+    model: Annotated[Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")],
+    text: Annotated[str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="CSV with columns clip and text, and dialogue where turns belong together")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="runs of this fold only; else the mean of all whose weights were kept")] = None,
+    seed: Annotated[int | None, typer.Option(help="runs of this seed only")] = None,
+    checkpoints: Annotated[Path, typer.Option(help="folder of pre-trained models")] = Path("data/checkpoints"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    despite_changes: Annotated[bool, typer.Option("--despite-changes", help="code or libraries may be others than at training")] = False,
+) -> None:
+    """Class probabilities of new clips by a trained model."""
+    from merflow.predict.show import predict as step
+    from merflow.predict.show import show
+
+    answer = step(target, model, checkpoints, text, annotations, fold, seed, despite_changes)
+    show(answer, as_json)
+    if not answer["predictions"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def fetch(corpus: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
     """Download and unpack a corpus, make its demo, or copy it from a folder."""
     from merflow.corpora.fetch import fetch as step
