@@ -125,8 +125,7 @@ def test_weights_of_another_network_are_refused(place, tmp_path):
         predict(place / "clips/00.mp4", folder, place / "data/checkpoints", fold=0, seed=1)
 
 
-def test_the_answer_is_a_table_or_json(place, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+def test_the_answer_is_a_table_or_json(place, capsys):
     answer = asked(place, "joint_cnn", "speech_cnn", place / "clips/00.mp4")
     show(answer, as_json=True)
     assert json.loads(capsys.readouterr().out) == answer

@@ -92,12 +92,12 @@ def show(answer: dict[str, Any], as_json: bool, console: Console | None = None) 
     if as_json:
         print(json.dumps(answer, indent=1, ensure_ascii=False))
         return
-    title = f"{answer['model']}: probabilities, mean of {len(answer['runs'])} runs"
-    table = Table("utterance", "predicted", *answer["classes"], title=title, title_justify="left")
+    table = Table("utterance", "predicted", *answer["classes"])
     for one in answer["predictions"]:
         table.add_row(one["utterance"], ", ".join(one["predicted"]) or "none", *(f"{p:.3f}" for p in one["probabilities"].values()))
     console = console or progress.console()
+    console.print(f"{answer['model']}: probabilities, mean of {len(answer['runs'])} runs", highlight=False, soft_wrap=True)
     console.print(table)
     for key, reason in answer["failed"].items():
-        console.print(f"[bold]{key}[/]: {reason}", highlight=False)
+        console.print(f"{key}: {reason}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"{len(answer['predictions'])} predicted, {len(answer['failed'])} not")
