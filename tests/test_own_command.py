@@ -1,11 +1,14 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml that asks for what clips and texts allow."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
+from tiny_media import write_sound, write_video
 
 from merflow import own, params, presets
+from merflow.corpora import annotations
 from merflow.errors import CorpusError, ParamsError
 
 ROOT = Path(__file__).parents[1]
@@ -76,3 +79,21 @@ def test_an_example_never_overwrites(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match=r"mine\.csv: is there already"):
         own.prepare("mine", tmp_path / "clips", True)
     assert (tmp_path / "mine.csv").read_text() == "my work"
+
+
+def test_an_example_has_clips_and_annotations_that_can_be_used(tmp_path, monkeypatch):
+    def fetch(corpus, source, out, scratch, digests):
+        assert (corpus, source) == ("ravdess", "demo")
+        for actor, emotion in product(range(1, 5), (1, 5)):
+            write_video(out / f"Actor_{actor:02}" / f"01-01-{emotion:02}-01-01-01-{actor:02}.mp4")
+            write_sound(out / f"Actor_{actor:02}" / f"03-01-{emotion:02}-01-01-01-{actor:02}.wav")
+
+    monkeypatch.setattr("merflow.corpora.fetch.fetch", fetch)
+    monkeypatch.chdir(tmp_path)
+    own.make_example(Path("clips"), Path("example.csv"))
+    found = annotations.read(Path("example.csv"))
+    assert found.classes == ["angry", "neutral"]
+    assert (found.scheme, found.folds) == ("speakers", 4)
+    assert found.rows[0].text == "Kids are talking by the door"
+    assert own.modalities(Path("clips"), found) == ["text", "audio", "video"]
+    assert len(list(Path("clips").iterdir())) == len(found.rows) == 8
