@@ -14,6 +14,7 @@ from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
 from merflow.media.pictures import SAMPLINGS
 from merflow.papers import PAPERS
+from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
 from merflow.provenance import versions
 from merflow.training.batches import Fusion
@@ -97,7 +98,7 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
 
 
 def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
-    assert set(CORPORA) == set(get_args(params.CorpusName)) == set(labels.CLASSES)
+    assert set(CORPORA) == set(get_args(KnownCorpus)) == set(labels.CLASSES)
     assert set(MAKERS) == set(get_args(get_args(params.Checkpoint.model_fields["demo"].annotation)[0]))
 
 
@@ -116,7 +117,13 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
 def test_rules_subcommands_and_stages_have_the_same_names():
     from merflow.cli import app
 
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {"params", "status", "stores"}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {
+        "params",
+        "status",
+        "stores",
+        "own",
+        "predict",
+    }
     rules = {
         line.split()[1].rstrip(":")
         for path in (ROOT / "workflow/rules").glob("*.smk")

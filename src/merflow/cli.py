@@ -1,4 +1,4 @@
-"""The command line: one subcommand per rule, with the rule's name, plus `params`, `status` and `stores`.
+"""The command line: one subcommand per rule, with the rule's name, plus `params`, `status`, `stores`, `own` and `predict`.
 
 Steps get their slice of params.yaml as canonical JSON (``--params``) and every path as an argument: no step
 reads what it was not handed. Modules are imported inside the subcommands, so that `merflow tables` starts without torch.
@@ -41,18 +41,19 @@ def common(
 @app.command("params")
 def params_(
     preset: Annotated[str, typer.Argument(help="demo or paper")],
+    patch: Annotated[Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a params.yaml that was edited")] = False,
 ) -> None:
-    """Compose params.yaml from params/paper.yaml (and params/demo.yaml)."""
+    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, and a patch of your own)."""
     from merflow.store import write_text
 
-    path, text = Path("params.yaml"), presets.compose(preset)
-    untouched = {presets.compose(known) for known in ("demo", "paper")}
+    path, text = Path("params.yaml"), presets.compose(preset, patch=patch)
+    untouched = {presets.compose(known, patch=over) for known in ("demo", "paper") for over in {None, patch}}
     if path.exists() and path.read_text(encoding="utf-8") not in untouched and not force:
         raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
-    parameters.check(text, f"the {preset} preset")
+    parameters.check(text, f"the {preset} preset" + (f" with {patch}" if patch else ""))
     write_text(path, text)
-    print(f"params.yaml is now the {preset} preset")
+    print(f"params.yaml is now the {preset} preset" + (f" with {patch}" if patch else ""))
 
 
 @app.command()
@@ -72,6 +73,42 @@ def stores() -> None:
 
 
 @app.command()
+def own(
+    name: Annotated[str, typer.Argument(help="of the corpus: small letters, digits and _")],
+    folder: Annotated[Path, typer.Argument(help="your clips")],
+    example: Annotated[bool, typer.Option("--example", help="make an example: clips in the folder, annotations filled in")] = False,
+) -> None:
+    """Clips of your own: NAME.csv to fill in, and, when it is, NAME.yaml: what params.yaml must say of them."""
+    from merflow.own import prepare as step
+
+    step(name, folder, example)
+
+
+@app.command()
+def predict(
+    target: Annotated[Path, typer.Argument(help="a clip, or a folder of clips")],
+    model: Annotated[Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")],
+    text: Annotated[str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="CSV with columns clip and text, and dialogue where turns belong together")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="runs of this fold only; else the mean of all whose weights were kept")] = None,
+    seed: Annotated[int | None, typer.Option(help="runs of this seed only")] = None,
+    checkpoints: Annotated[Path, typer.Option(help="folder of pre-trained models")] = Path("data/checkpoints"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    despite_changes: Annotated[bool, typer.Option("--despite-changes", help="code or libraries may be others than at training")] = False,
+) -> None:
+    """Class probabilities of new clips by a trained model."""
+    from merflow.predict.show import predict as step
+    from merflow.predict.show import show
+
+    answer = step(target, model, checkpoints, text, annotations, fold, seed, despite_changes)
+    show(answer, as_json)
+    if not answer["predictions"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def fetch(corpus: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
     """Download and unpack a corpus, make its demo, or copy it from a folder."""
     from merflow.corpora.fetch import fetch as step
@@ -86,7 +123,9 @@ def prepare(corpus: str, params: Slice, raw: Annotated[Path, typer.Option(help="
     from merflow.corpora.prepare import prepare as step
 
     values = parameters.slice_of(params)
-    step(corpus, values[f"corpora.{corpus}"]["source"], raw.parent, out.parent)
+    block = parameters.CorpusParams(**values[f"corpora.{corpus}"])
+    annotations = Path(block.annotations).expanduser() if block.annotations else None
+    step(corpus, block.source, raw.parent, out.parent, annotations)
 
 
 @app.command()

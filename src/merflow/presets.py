@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from merflow.errors import ParamsError
 
 
-def compose(preset: str, folder: Path = Path("params")) -> str:
-    """The text of params.yaml for `preset`: params/paper.yaml, with params/demo.yaml laid over it for ``demo``.
+def compose(preset: str, folder: Path = Path("params"), patch: Path | None = None) -> str:
+    """The text of params.yaml for `preset`: params/paper.yaml, with params/demo.yaml laid over it for ``demo``, and then `patch`.
 
-    The patch follows RFC 7396 (null removes a key); comments and anchors of paper.yaml survive.
+    Patches follow RFC 7396 (null removes a key); comments and anchors of paper.yaml survive.
 
     Raises:
-        ParamsError: unknown preset, or a file of it is absent.
+        ParamsError: unknown preset, a file of it is absent, or `patch` cannot be read.
     """
     if preset not in ("paper", "demo"):
         raise ParamsError(f"{preset}: unknown preset; known: paper, demo")
@@ -26,8 +27,12 @@ def compose(preset: str, folder: Path = Path("params")) -> str:
         tree = yaml_files.load((folder / "paper.yaml").read_text(encoding="utf-8"))
         if preset == "demo":
             _patch(tree, yaml_files.load((folder / "demo.yaml").read_text(encoding="utf-8")))
+        if patch:
+            _patch(tree, yaml_files.load(patch.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ParamsError(f"{error.filename}: no such file; run this in the project's folder") from error
+    except (YAMLError, AttributeError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{patch}: no patch of params.yaml ({' '.join(str(error).split())})") from error
     text = io.StringIO()
     yaml_files.dump(tree, text)
     return text.getvalue()

@@ -85,6 +85,14 @@ def test_store_says_what_made_it_and_what_was_found(tmp_path, utterances, card):
     assert stored["defects"][0]["action"] == "cut to 28"
 
 
+def test_store_says_how_its_media_were_decoded(tmp_path):
+    index = sounds(tmp_path, {"a": 3200})
+    decoded = {"params": {"short_side": 256, "jpeg_quality": 95}, "code": "c1", "versions": {"av": "17.0.0"}}
+    write_index(index.parent, artifacts.AUDIO, decoded)
+    spec = read_metadata(build(tmp_path, [index], 1, feature="mel", spec=MEL), artifacts.FEATURES)["spec"]
+    assert spec["media"] == {"audio": decoded}
+
+
 def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
     extract_shard("bert", SPEC, "c0", [utterances, card], 0, 3, tmp_path / "0.parquet")
     extract_shard("bert", SPEC, "c1", [utterances, card], 1, 3, tmp_path / "1.parquet")

@@ -18,11 +18,17 @@ import yaml
 
 from merflow import corpora, features, papers, params
 from merflow.checkpoints.demo import MAKERS
-from merflow.errors import ParamsError
+from merflow.corpora import annotations, schemes
+from merflow.corpora.annotations import Annotations
+from merflow.errors import MerflowError, ParamsError
 from merflow.provenance import digest
 
 CODE = Path("workflow/code.json")
-REGISTRIES = {"corpora": corpora.CORPORA, "features": features.EXTRACTORS, "papers": papers.PAPERS}
+REGISTRIES: dict[str, Callable[[str], str]] = {
+    "merflow.corpora": corpora.module_of,
+    "merflow.features": features.EXTRACTORS.__getitem__,
+    "merflow.papers": papers.PAPERS.__getitem__,
+}
 Point = Mapping[str, str]
 
 
@@ -82,7 +88,7 @@ class Stage:
         roots = []
         for entry in self.spec.get("meta", {}).get("code", []):
             package, _, key = self._pattern(entry).format_map(point).partition(":")
-            roots.append(REGISTRIES[package.rpartition(".")[2]][key] if key else package)
+            roots.append(REGISTRIES[package](key) if key else package)
         return roots
 
     def data(self, wildcards: Any) -> list[str]:
@@ -197,7 +203,26 @@ class Plan:
                     found[stage.address(point)] = digest(MAKERS[maker]) if maker else "none"
                 elif roots:
                     found[stage.address(point)] = digest_once(*roots)
+                if stage.name == "prepare" and point["corpus"] in self.own:  # its annotations lie outside: what counts is what they say
+                    found[stage.address(point)] += "-" + hashlib.sha256(repr(self.own[point["corpus"]]).encode()).hexdigest()[:16]
         return found
+
+    @cached_property
+    def own(self) -> dict[str, Annotations]:
+        """What the annotations of one's own corpora say.
+
+        Raises:
+            CorpusError: a file is absent, or cannot be.
+        """
+        blocks = {name: self.params["corpora"][name] for name in self.params["run"]["corpora"]}
+        named = {name: block["annotations"] for name, block in blocks.items() if block.get("annotations")}
+        return {name: annotations.read(self.root / Path(path).expanduser()) for name, path in named.items()}
+
+    def folds(self, corpus: str, paper: str, protocol: str) -> int:
+        """Folds of the split scheme that a protocol names, or, of one's own corpus, that follows from its annotations."""
+        if corpus in self.own:
+            return self.own[corpus].folds
+        return schemes.folds(corpus, self.params["papers"][paper]["protocols"][protocol]["scheme"][corpus])
 
     def _download(self, corpus: str, demo: list[str]) -> str:
         """What a fetch depends on: a demo corpus on the code that makes it, a download on what is asked for.
@@ -227,5 +252,5 @@ class Plan:
 if __name__ == "__main__":
     try:
         Plan().write_code()
-    except ParamsError as error:
+    except MerflowError as error:
         sys.exit(f"error: {error}")

@@ -7,7 +7,7 @@ STORE = "data/features/{corpus}/{feature}.parquet"
 
 
 def shards(wildcards):
-    count = plan.params["run"]["shards"][wildcards.corpus]
+    count = plan.params["run"]["shards"].get(wildcards.corpus, 1)
     return [
         f"build/shards/{wildcards.corpus}/{wildcards.feature}/{k}-of-{count}.parquet"
         for k in range(count)

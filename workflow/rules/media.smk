@@ -4,7 +4,7 @@
 
 
 def decoded(wildcards):
-    count = plan.params["run"]["shards"][wildcards.corpus]
+    count = plan.params["run"]["shards"].get(wildcards.corpus, 1)
     return [
         f"build/shards/{wildcards.corpus}/media/{k}-of-{count}/DONE.json"
         for k in range(count)

@@ -1,17 +1,14 @@
 # Training: the runs of a system (folds x seeds) in a few jobs; then all of its predictions in one place.
 #   out: results/<paper>/<system>/<corpus>-<protocol>/ (predictions.parquet, run.json, weights/)
 # Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
-from merflow.corpora.schemes import folds
-
 RESULT = "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet"
 RUNS = "build/runs/{paper}/{system}/{corpus}-{protocol}/{part}-of-{parts}"
 
 
 def runs(wildcards):
     protocol = plan.params["papers"][wildcards.paper]["protocols"][wildcards.protocol]
-    count = folds(wildcards.corpus, protocol["scheme"][wildcards.corpus]) * len(
-        protocol["seeds"]
-    )
+    folds = plan.folds(wildcards.corpus, wildcards.paper, wildcards.protocol)
+    count = folds * len(protocol["seeds"])
     parts = min(plan.params["run"][wildcards.paper]["jobs"], count)
     return [RUNS.format(part=part, parts=parts, **wildcards) for part in range(parts)]
 

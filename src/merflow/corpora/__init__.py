@@ -15,6 +15,14 @@ CORPORA = {
 }
 
 
+OWN = "merflow.corpora.own"  # module of every other name, which is a corpus of one's own clips
+
+
+def module_of(name: str) -> str:
+    """The module that reads a corpus."""
+    return CORPORA.get(name, OWN)
+
+
 def load(name: str) -> "CorpusModule":
-    """The module of a corpus."""
+    """The module of a corpus of CORPORA."""
     return cast("CorpusModule", import_module(CORPORA[name]))

@@ -62,8 +62,8 @@ def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Pa
     metadata = {"feature": feature, "params": spec, "code": code, "versions": versions(*extractor.LIBRARIES)}
     if names := extractor.columns(params, checkpoint):
         metadata["columns"] = names
-    if medium := next((path for path in inputs if path.name == "INDEX.json"), None):
-        metadata["media"] = read_index(medium.parent)["spec"]  # of all media of a corpus the same
+    if media := {path.parent.name: read_index(path.parent)["spec"] for path in inputs if path.name == "INDEX.json"}:
+        metadata["media"] = media
     if card:
         metadata["checkpoint"] = json.loads(card.read_text(encoding="utf-8"))
     write_features(out, _usable(zip(ids, found, strict=True), defects), metadata, lambda: _listed([*source.defects, *defects]))

@@ -8,7 +8,7 @@ handed with the same classes, so a value is checked the same way before the firs
 import itertools
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from merflow.errors import ParamsError
 from merflow.params import class_weight_lstm, deepmsi_mer, joint_cnn, mel_cnn_bert, weighted_late_fusion
 from merflow.params.asked import asked
-from merflow.params.base import CorpusName, Positive, Strict
+from merflow.params.base import CorpusName, KnownCorpus, Positive, Strict
 from merflow.params.explain import explain
 from merflow.params.features import (
     AlignedFeatures,
@@ -94,16 +94,17 @@ class Checkpoint(Strict):
 
 
 class CorpusParams(Strict):
-    """demo, official, or the path of a folder."""
+    """demo, official, or the path of a folder; of one's own corpus that of its clips, and a CSV file that says what is in them."""
 
     source: Annotated[str, Field(min_length=1)]
+    annotations: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Run(Strict):
     """What is rebuilt."""
 
     corpora: Annotated[list[CorpusName], Field(min_length=1)]
-    shards: dict[CorpusName, Positive]
+    shards: dict[CorpusName, Positive]  # one's own may be absent: 1
     checkpoints: list[str]
     features: FeatureGroups
     class_weight_lstm: class_weight_lstm.Run
@@ -155,8 +156,10 @@ class Params(Strict):
         for corpus in self.run.corpora:
             if corpus not in self.corpora:
                 raise ValueError(f"run.corpora: {corpus} has no block under corpora")
-            if corpus not in self.run.shards:
+            if corpus not in self.run.shards and corpus in get_args(KnownCorpus):
                 raise ValueError(f"run.shards: {corpus} is missing")
+        for corpus, block in self.corpora.items():
+            self._own(corpus, block)
         for name in self.run.checkpoints:
             if name not in self.checkpoints:
                 raise ValueError(f"run.checkpoints: {name} has no block under checkpoints; known: {', '.join(self.checkpoints)}")
@@ -168,6 +171,16 @@ class Params(Strict):
             if group.corpora and group.features and name in self.checkpoints and name not in self.run.checkpoints:
                 raise ValueError(f"run.features.{name}: its checkpoint {name} is not in run.checkpoints")
         return self
+
+    def _own(self, corpus: CorpusName, block: CorpusParams) -> None:
+        """Annotations go with one's own corpora, and only with these."""
+        known = get_args(KnownCorpus)
+        if corpus in known and block.annotations:
+            raise ValueError(f"corpora.{corpus}.annotations: {corpus} has its own; choose another name for clips of your own")
+        if corpus not in known and not block.annotations:
+            raise ValueError(f"corpora.{corpus}: none of {', '.join(known)}, and clips of your own need annotations, a CSV file")
+        if corpus not in known and block.source in ("demo", "official"):
+            raise ValueError(f"corpora.{corpus}.source: {block.source} is there of {', '.join(known)} only; name the folder of the clips")
 
     def _runs(self, paper: str, run: PaperRun, block: Any) -> None:
         """What run.<paper> asks for has its blocks."""
@@ -181,7 +194,7 @@ class Params(Strict):
                 continue
             self._prepared(f"{paper}.{stage}", rows.corpora)
             for corpus, protocol in itertools.product(rows.corpora, run.protocols):
-                if corpus not in block.protocols[protocol].scheme:
+                if corpus in get_args(KnownCorpus) and corpus not in block.protocols[protocol].scheme:
                     raise ValueError(f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}")
 
     def _prepared(self, key: str, corpora: list[CorpusName]) -> None:

@@ -8,7 +8,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 PositiveReal = Annotated[float, Field(gt=0)]
 
-CorpusName = Literal["meld", "iemocap", "mosei", "ravdess"]
+KnownCorpus = Literal["meld", "iemocap", "mosei", "ravdess"]
+CorpusName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a known one, or one's own
 ProtocolName = Literal["as_published", "clean"]
 
 

@@ -8,16 +8,19 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from merflow.params.base import CorpusName, Positive, PositiveReal, ProtocolName, Share, Strict
+from merflow.params.base import CorpusName, KnownCorpus, Positive, PositiveReal, ProtocolName, Share, Strict
 
 SchemeName = Literal["official", "sessions", "session5", "actors", "pooled", "instances", "ten_folds"]
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 
 class Protocol(Strict):
-    """How a score is obtained: a split scheme for each corpus, the epoch that is scored, one run per seed."""
+    """How a score is obtained: a split scheme for each corpus, the epoch that is scored, one run per seed.
 
-    scheme: dict[CorpusName, SchemeName]
+    One's own corpora have one scheme each, which follows from their annotations.
+    """
+
+    scheme: dict[KnownCorpus, SchemeName]
     select: Literal["last", "dev", "test"]  # test: the epoch that scores best on the very part that is scored; some papers do so
     seeds: Annotated[list[int], Field(min_length=1)]
 

@@ -1,0 +1,64 @@
+"""What of an utterance each stage of dvc.yaml takes in the end: text, audio, video, or words with times; and by way of which files."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+WORDS = "words"  # when each is spoken: no annotations of one's own say it
+
+
+@dataclass
+class Taken:
+    """What a stage takes.
+
+    Attributes:
+        modalities: of text, audio, video and WORDS.
+        features: stores, by name.
+        checkpoints: by name.
+    """
+
+    modalities: set[str] = field(default_factory=set)
+    features: set[str] = field(default_factory=set)
+    checkpoints: set[str] = field(default_factory=set)
+
+    def add(self, other: "Taken") -> None:
+        """Take that too."""
+        self.modalities |= other.modalities
+        self.features |= other.features
+        self.checkpoints |= other.checkpoints
+
+
+def taken(stage: str, stages: Mapping[str, Any], preset: Mapping[str, Any]) -> Taken:
+    """What `stage` takes, through features and through other systems.
+
+    Args:
+        stage: of an extractor or of systems.
+        stages: block ``stages`` of dvc.yaml.
+        preset: params.yaml, complete.
+    """
+    found = Taken()
+    for entry in stages[stage]["deps"]:
+        path = re.sub(
+            r"\$\{((?:papers|run)[\w.]+)\}", lambda key: str(reduce(lambda node, part: node[part], key[1].split("."), preset)), entry
+        )
+        folder, *rest = path.removeprefix("data/").split("/")
+        name = rest[-1].removesuffix(".parquet")
+        if folder == "raw":
+            found.modalities.add(WORDS)
+        elif folder == "media":
+            found.modalities.add("audio" if name == "audio" else "video")
+        elif folder == "checkpoints":
+            found.checkpoints.add(name)
+        elif folder == "features":
+            group = next(group for group, block in preset["run"]["features"].items() if name in block["features"])
+            found.add(taken(f"extract_{group}", stages, preset))
+            found.features.add(name)
+        elif folder == "results":
+            paper, system = rest[:2]
+            rows = ((key, block) for key, block in preset["run"][paper].items() if isinstance(block, dict))
+            found.add(taken(f"{paper}_{next(key for key, block in rows if system in block['systems'])}", stages, preset))
+    if not found.modalities:  # what it takes of utterances.parquet is their text
+        found.modalities.add("text")
+    return found

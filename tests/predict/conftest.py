@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+from own_clips import build
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    """See `own_clips.build`."""
+    return build(tmp_path_factory.mktemp("place"))
