@@ -15,7 +15,7 @@ LAYERS = [  # top to bottom; a module may import from its own layer and from tho
     {"corpora"},
     {"media"},
     {"store"},
-    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards"},
+    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards", "gpus"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(
