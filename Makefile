@@ -48,7 +48,7 @@ status: env  ## what is at hand, what the next run would do
 	@merflow status
 
 lock: env  ## compile requirements.lock anew (GPU packages stay out: torch's own metadata asks for them where they fit)
-	uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-annotate --no-header --quiet \
+	uv pip compile pyproject.toml --extra dev --extra slurm --python-version 3.11 --no-annotate --no-header --quiet \
 	  | grep -vE '^(nvidia-|cuda-|triton==)' > requirements.lock
 
 clean:  ## delete scratch (build/); artifacts stay

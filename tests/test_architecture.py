@@ -1,6 +1,7 @@
 """The rules of the house, read from the source with ast: imports go down, heavy imports stay where they belong."""
 
 import ast
+import sys
 
 import pytest
 
@@ -15,7 +16,7 @@ LAYERS = [  # top to bottom; a module may import from its own layer and from tho
     {"corpora"},
     {"media"},
     {"store"},
-    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards"},
+    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards", "gpus"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(
@@ -73,6 +74,26 @@ def test_tables_and_evaluation_reach_no_torch(module):
 def test_papers_see_networks_and_batches_only(module):
     allowed = ("merflow", "merflow.nn", "merflow.papers", "merflow.training", "merflow.training.batches")
     assert {name for name in imports(module) if not name.startswith("merflow.nn.")} <= set(allowed)
+
+
+def everything(module: str, seen: set[str]) -> set[str]:
+    """All modules of ours that importing `module` can reach; `closure` leaves out those that are tracked by value."""
+    if module not in seen:
+        seen.add(module)
+        for imported in imports(module):
+            everything(imported, seen)
+    return seen
+
+
+def test_papers_and_the_loop_need_little_of_a_bare_gpu_machine():
+    def needed(module: str) -> set[str]:
+        return {library for name in everything(module, set()) for library in third_party(name)} - sys.stdlib_module_names - {"merflow"}
+
+    papers = set().union(*(needed(module) for module in MODULES if module.startswith("merflow.papers.")))
+    assert papers == {"torch", "numpy", "transformers", "sklearn", "scipy"}  # the last two: what is fitted to features
+    loop = set().union(*(needed(f"merflow.training.{name}") for name in ("loop", "batches", "objectives")))
+    written = {"pandas", "pyarrow"}  # merflow.store writes the state whole
+    assert loop == {"torch", "numpy", "accelerate", "pydantic", "yaml", "rich"} | written
 
 
 def test_no_module_is_longer_than_400_lines():

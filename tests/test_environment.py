@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -20,7 +21,7 @@ def test_every_line_of_the_lock_is_an_exact_version():
 
 
 def test_the_lock_holds_every_dependency_at_a_version_that_fits():
-    for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]:
+    for text in [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(LOCK[canonicalize_name(requirement.name)]), text
 

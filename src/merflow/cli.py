@@ -4,6 +4,7 @@ Steps get their slice of params.yaml as canonical JSON (``--params``) and every 
 reads what it was not handed. Modules are imported inside the subcommands, so that `merflow tables` starts without torch.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from merflow import params as parameters
 from merflow import presets
 from merflow.errors import MerflowError
+from merflow.gpus import relaunch, take
 from merflow.progress import configure
 
 app = typer.Typer(
@@ -25,6 +27,7 @@ Out = Annotated[Path, typer.Option(help="file to make")]
 Paths = Annotated[list[Path], typer.Argument(help="files to read")]
 Shard = Annotated[int, typer.Option(min=0, help="number of the shard")]
 Shards = Annotated[int, typer.Option(min=1, help="of so many")]
+Gpus = Annotated[int, typer.Option(min=0, help="take so many GPUs that no other job has; 0: whichever there is")]
 
 
 @app.callback()
@@ -33,7 +36,10 @@ def common(
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
     """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
-    configure(log)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
+    configure(log if first else None)
+    if not first:
+        logging.disable(logging.INFO)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
 
@@ -156,8 +162,9 @@ def assemble(shards: Paths, out: Out) -> None:
 
 
 @app.command()
-def extract(feature: str, inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out) -> None:
+def extract(feature: str, inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out, gpus: Gpus = 0) -> None:
     """Extract a feature of one shard of a corpus' utterances."""
+    take(gpus)
     from merflow.features.extract import extract_shard
 
     values = parameters.slice_of(params)
@@ -183,8 +190,11 @@ def train(
     parts: Annotated[int, typer.Option(min=1, help="of so many that the runs are shared among")],
     inputs: Annotated[list[Path], typer.Option(help="prepared corpus, features, checkpoint, other systems; give it once for each file")],
     out: Out,
+    gpus: Gpus = 0,
 ) -> None:
-    """Train one system on some folds and seeds, and predict."""
+    """Train one system on some folds and seeds, and predict; with several GPUs in a process for each."""
+    take(gpus)
+    relaunch(gpus)
     from merflow.training.job import Job
     from merflow.training.run import train as step
 

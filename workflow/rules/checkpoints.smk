@@ -9,6 +9,7 @@ rule checkpoint:
         "build/logs/checkpoint/{checkpoint}.log",
     benchmark:
         "build/benchmarks/checkpoint/{checkpoint}.tsv"
+    localrule: True  # nodes of a cluster often have no network
     params:
         cfg=plan.checkpoint.cfg,
         scratch="build/fetch/checkpoints/{checkpoint}",

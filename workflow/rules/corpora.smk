@@ -9,6 +9,7 @@ rule fetch:
         "build/logs/fetch/{corpus}.log",
     benchmark:
         "build/benchmarks/fetch/{corpus}.tsv"
+    localrule: True  # nodes of a cluster often have no network
     params:
         cfg=plan.fetch.cfg,
         scratch="build/fetch/{corpus}",

@@ -23,13 +23,15 @@ rule extract:
         "build/logs/extract/{corpus}-{feature}-{shard}-of-{shards}.log",
     benchmark:
         "build/benchmarks/extract/{corpus}-{feature}-{shard}-of-{shards}.tsv"
+    resources:
+        gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
     params:
         cfg=plan.cfg_for(STORE),
     message:
         "extract {wildcards.feature} of {wildcards.corpus}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
         "merflow --log {log} --threads {threads} extract {wildcards.feature} {input} --params {params.cfg:q}"
-        " --shard {wildcards.shard} --shards {wildcards.shards} --out {output}"
+        " --shard {wildcards.shard} --shards {wildcards.shards} --gpus {resources.gpu} --out {output}"
 
 
 rule merge:

@@ -22,6 +22,8 @@ rule train:
         "build/logs/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.log",
     benchmark:
         "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.tsv"
+    resources:
+        gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
     params:
         cfg=plan.cfg_for(RESULT),
         inputs=lambda wildcards, input: [f"--inputs {path}" for path in input],
@@ -29,7 +31,8 @@ rule train:
         "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, part {wildcards.part} of {wildcards.parts}"
     shell:
         "merflow --log {log} --threads {threads} train {wildcards.paper} {wildcards.system} {wildcards.corpus} {wildcards.protocol}"
-        " --params {params.cfg:q} --part {wildcards.part} --parts {wildcards.parts} {params.inputs} --out {output}"
+        " --params {params.cfg:q} --part {wildcards.part} --parts {wildcards.parts} {params.inputs}"
+        " --gpus {resources.gpu} --out {output}"
 
 
 rule gather:
