@@ -21,7 +21,7 @@ from merflow import errors
 configfile: "params.yaml"
 
 
-turn = Turn()
+turn = Turn(job=not workflow.is_main_process)
 try:
     plan = Plan()
     with turn.while_reading() as alone:

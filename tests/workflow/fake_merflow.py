@@ -21,6 +21,8 @@ with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
 if step in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(f"error: {step} was told to fail")
+if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel ends a process for which there is no more
+    os.kill(os.getpid(), signal.SIGKILL)
 if step in os.environ.get("FAKE_HANG", "").split():
     signal.pause()
 

@@ -30,11 +30,20 @@ SAVED = Path(".snakemake/dvc.lock")  # while DVC writes dvc.lock, which it does 
 
 def remember(plan: Plan) -> None:
     """Note the artifacts as Snakemake leaves them; call it at the end of every run."""
-    stats = {path: Path(path).stat() for path in sorted(plan.owner) if Path(path).exists()}
     SEEN.parent.mkdir(exist_ok=True)
     part = SEEN.with_suffix(".part")
-    part.write_text(json.dumps({path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}), encoding="utf-8")
+    part.write_text(json.dumps(_artifacts(plan)), encoding="utf-8")
     part.replace(SEEN)
+
+
+def _artifacts(plan: Plan) -> dict[str, list[int]]:
+    stats = {path: Path(path).stat() for path in sorted(plan.owner) if Path(path).exists()}
+    return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}
+
+
+def _seen() -> dict[str, list[int]]:
+    seen: dict[str, list[int]] = json.loads(SEEN.read_text(encoding="utf-8")) if SEEN.exists() else {}
+    return seen
 
 
 def moved(plan: Plan) -> set[str]:
@@ -43,16 +52,10 @@ def moved(plan: Plan) -> set[str]:
     Snakemake records the time of a file when its job is done, so this holds after a kill as well. What it was making
     then bears its mark, and is made again whatever we say.
     """
-    seen = json.loads(SEEN.read_text(encoding="utf-8")) if SEEN.exists() else {}
-    records = FilePersistence(nolock=True)
-    found = set()
-    for path in plan.owner:
-        if not Path(path).exists():
-            continue
-        stat, record = Path(path).stat(), records._read_record(path)
-        if seen.get(path) != [stat.st_mtime_ns, stat.st_size] and not (record and record.endtime == stat.st_mtime):
-            found.add(path)
-    return found - records._filter_incomplete_keys(found)
+    seen, records = _seen(), FilePersistence(nolock=True)
+    new = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
+    made = {path for path in new if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime}
+    return set(new) - made - records._filter_incomplete_keys(new)
 
 
 def commit(plan: Plan, made: Iterable[str]) -> None:
@@ -80,6 +83,8 @@ def catch_up(plan: Plan) -> None:
     Raises:
         StoreError: as `commit`; or Snakemake cannot tell.
     """
+    if _artifacts(plan) == _seen():  # it had finished nothing
+        return
     rows = csv.DictReader(io.StringIO(_snakemake("--summary")), delimiter="\t")
     plans = {row["output_file"]: row["plan"] for row in rows}
     commit(plan, [path for path, asked in plans.items() if asked == "no update" and Path(path).exists()])

@@ -32,8 +32,10 @@ class Turn:
         killed: the run before was killed; what it had finished is new to DVC.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, job: bool = False) -> None:
+        """`job`: this process of Snakemake is a job of a run, maybe on another machine."""
         self.killed = False
+        self._job = job or os.environ.get(IN_RUN) == str(Path.cwd())
         self._file: int | None = None
         self._other: str | None = None
         self._dvc = ExitStack()
@@ -41,7 +43,7 @@ class Turn:
     @contextmanager
     def while_reading(self) -> Iterator[bool]:
         """The turn for as long as the Snakefile is read; yields False if a run is at work, and nothing may be changed."""
-        if self._part_of_a_run():
+        if self._job:
             yield False
             return
         self._other = self._take()
@@ -60,7 +62,7 @@ class Turn:
         Raises:
             StoreError: another run is at work, or `dvc repro` is.
         """
-        if self._part_of_a_run():
+        if self._job:
             return
         if other := self._other or self._take():
             raise StoreError(f"another run works in this checkout (process {other}); wait for it, or end it, and start again")
@@ -78,9 +80,6 @@ class Turn:
         self.let_dvc_in()
         if self._file is not None:
             TURN.write_text("", encoding="utf-8")
-
-    def _part_of_a_run(self) -> bool:
-        return os.environ.get(IN_RUN) == str(Path.cwd())
 
     def _take(self) -> str | None:
         """The process that has the turn, or None, and then it is ours. Who only reads has it for seconds: wait for that."""
