@@ -73,9 +73,15 @@ def ask_for_little(path: Path) -> None:
 
 
 def clone(path: Path) -> None:
-    """A clone of this checkout's last commit, asking for little, in which nothing was run."""
+    """A clone of this checkout's last commit, asking for little, in which nothing was run.
+
+    Its dvc.lock is of other parameters, and keeps the stages of the one corpus: DVC reads and writes all of it for each commit.
+    """
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(path)], check=True)
     ask_for_little(path / "params.yaml")
+    lock = yaml.safe_load((path / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"] = {name: stage for name, stage in lock["stages"].items() if "@" not in name or re.search("@(meld|bert|clip)", name)}
+    (path / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False), encoding="utf-8")
 
 
 def start(path: Path, cores: int) -> subprocess.Popen:
