@@ -13,6 +13,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow/lib")
 
 import sync
 from stages import Plan
+from turn import Turn
 
 from merflow import errors
 
@@ -23,10 +24,15 @@ configfile: "params.yaml"
 report: "workflow/report/workflow.rst"
 
 
+turn = Turn(job=not workflow.is_main_process)
 try:
     plan = Plan()
-    plan.write_code()
-    sync.reconcile(plan)
+    with turn.while_reading() as alone:
+        plan.write_code()
+        if alone:
+            sync.reconcile(plan)
+        if turn.killed:
+            sync.catch_up(plan)
 except errors.MerflowError as error:
     raise WorkflowError(str(error)) from None
 if config != plan.params:
@@ -63,12 +69,24 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/tables.smk"
 
 
+onstart:
+    try:
+        turn.begin()
+    except errors.MerflowError as error:
+        raise WorkflowError(str(error)) from None
+
+
 onsuccess:
     try:
-        sync.commit(plan, workflow.dag.jobs)
+        turn.let_dvc_in()
+        sync.commit(
+            plan, [path for job in workflow.dag.jobs for path in job.output]
+        )
+        turn.end()
     except errors.MerflowError as error:
         raise WorkflowError(str(error)) from None
 
 
 onerror:
     sync.remember(plan)
+    turn.end()

@@ -1,14 +1,17 @@
 """A checkout of this project in a temporary folder, with a stand-in for the steps' work, to test orchestration in seconds."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from tiny_checkpoint import save_tiny_bert
@@ -27,6 +30,16 @@ PARTS = [
     ".dvcignore",
     ".gitignore",
 ]
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL a process and all that descend from it, the ones that left its session included."""
+    top = psutil.Process(pid)
+    tree = [top, *top.children(recursive=True)]
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(tree[1:], timeout=10)
 
 
 class Checkout:
@@ -51,6 +64,25 @@ class Checkout:
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen:
+        """A command that goes on beside the test."""
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, cwd=self.path, env=self.env | env, start_new_session=True, **pipes)
+
+    def wait_for(self, step: str) -> None:
+        """Until a job of `step` has begun."""
+        end = time.monotonic() + 60
+        while step not in (self.log.read_text() if self.log.exists() else ""):
+            assert time.monotonic() < end, f"no {step} within a minute"
+            time.sleep(0.02)
+
+    def killed_during(self, step: str, *command: str) -> None:
+        """Kill `command` (the whole tree of its processes) while a job of `step` is at work."""
+        run = self.start(*(command or ("snakemake", "--cores", "2")), FAKE_HANG=step)
+        self.wait_for(step)
+        kill_tree(run.pid)
+        run.wait()
 
     def snakemake(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         return self.run("snakemake", "--cores", "2", *arguments, **options)

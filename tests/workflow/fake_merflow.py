@@ -8,6 +8,7 @@ behaviour gives the same bytes), so a stale artifact shows. Every call is a line
 import hashlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,10 @@ with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
 if step in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(f"error: {step} was told to fail")
+if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel ends a process for which there is no more
+    os.kill(os.getpid(), signal.SIGKILL)
+if step in os.environ.get("FAKE_HANG", "").split():
+    signal.pause()
 
 sha = hashlib.sha256()
 for argument in arguments[2:]:  # without --log FILE

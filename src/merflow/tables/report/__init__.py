@@ -112,7 +112,6 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(path))]
 
 
-
 def _members(found: Sequence[Result], paper: str, corpus: str | None = None) -> list[Result]:
     return [one for one in found if one.run["paper"] == paper and corpus in (None, one.run["corpus"])]
 

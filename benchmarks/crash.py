@@ -1,0 +1,260 @@
+"""Kill a small real run again and again, resume it, and compare what it leaves with a run that nobody broke.
+
+Each attempt is `snakemake` in a clone; after a random number of processes have begun (jobs, and those that hand over to
+DVC) and a random pause, the whole tree of processes is sent SIGKILL, those that left the session included. When the
+pipeline is through, its artifacts are compared with those of an unbroken run, and the next round starts from nothing.
+A second unbroken run says what differs between two runs that nobody broke.
+
+    python benchmarks/crash.py --kills 100 --out crash.md
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[1]
+#: What an artifact says of the time that it took, and nothing else of it may differ.
+SECONDS = {"run.json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'), "index.html": re.compile(r"<td[^>]*>[\d.]+ min</td>")}
+STEPS = (
+    "fetch",
+    "prepare",
+    "checkpoint",
+    "decode",
+    "assemble",
+    "extract",
+    "merge",
+    "train",
+    "gather",
+    "score",
+    "tables",
+    "sheet",
+    "report",
+)
+HAND_OVER = {"commit": "dvc commit", "status": "dvc status", "--touch": "snakemake --touch", "--summary": "snakemake --summary"}
+PLANNING = "planning"
+
+
+def ask_for_little(path: Path) -> None:
+    """Let params.yaml at `path` ask for one corpus, three features, four small systems of two papers, one of them a fusion."""
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    run, features = params["run"], {"bert": ["bert"], "audio": ["is13"], "clip": ["clip_emotion"]}
+    run |= {"corpora": ["meld"], "checkpoints": ["bert", "clip"]}
+    run["features"] = {
+        name: {"corpora": ["meld"] if name in features else [], "features": features.get(name, [])} for name in run["features"]
+    }
+    asked = {"joint_cnn": {"text": "text_lstm", "speech": "speech_cnn", "unimodal": "unimodal_weighted"}}
+    asked |= {"weighted_late_fusion": {"video": "video_clip"}}
+    for paper in params["papers"]:
+        run[paper]["protocols"] = ["clean"]
+        for group, rows in run[paper].items():
+            if isinstance(rows, dict):
+                system = asked.get(paper, {}).get(group)
+                rows |= {"corpora": ["meld"] if system else [], "systems": [system] if system else []}
+    paper = params["papers"]["joint_cnn"]
+    paper["features"] = {"text": "bert", "speech": "is13"}
+    for system in ("text_lstm", "speech_cnn"):
+        paper["systems"][system]["training"]["epochs"] = 3
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def clone(path: Path) -> None:
+    """A clone of this checkout's last commit, asking for little, in which nothing was run.
+
+    Its dvc.lock is of other parameters, and keeps the stages of the one corpus: DVC reads and writes all of it for each commit.
+    """
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(path)], check=True)
+    ask_for_little(path / "params.yaml")
+    lock = yaml.safe_load((path / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"] = {name: stage for name, stage in lock["stages"].items() if "@" not in name or re.search("@(meld|bert|clip)", name)}
+    (path / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False), encoding="utf-8")
+
+
+def start(path: Path, cores: int) -> subprocess.Popen:
+    with (path.with_name(f"{path.name}.log")).open("a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            ["snakemake", "--cores", str(cores)],
+            cwd=path,
+            env=os.environ | {"PYTHONPATH": str(path / "src"), "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """A process and all that descend from it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        top = psutil.Process(pid)
+        return [top, *top.children(recursive=True)]
+    return []
+
+
+def kill(processes: Sequence[psutil.Process]) -> None:
+    """SIGKILL, at once, and wait until they are gone."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=30)
+
+
+def work_of(process: psutil.Process) -> str | None:
+    """What a process does for the run: a step, or a part of the hand-over to DVC."""
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return None
+    names = [Path(word).name for word in words[:3]]
+    if "merflow" in names:
+        return next((word for word in words if word in STEPS), None)
+    if "dvc" in names or "snakemake" in names:
+        return next((label for word, label in HAND_OVER.items() if word in words), None)
+    return None
+
+
+def break_off(run: subprocess.Popen, chance: random.Random, kills: Counter) -> list[str] | None:
+    """Kill `run` at a random moment; says what was at work, None if it ended before.
+
+    One time in four the moment is when the step that was hit least so far is at work, so that each step has its share.
+    """
+    rarest = min((*STEPS, *HAND_OVER.values()), key=lambda step: (kills[step], chance.random())) if chance.random() < 0.25 else None
+    after, pause = chance.choice([0, 1, 1, 2, 3, 4]), chance.uniform(0, 3)
+    if after == 0:
+        pause *= 3  # planning takes longer than most jobs
+    begun: set[int] = set()
+    due = None
+    while run.poll() is None:
+        at_work = {process.pid: work for process in tree(run.pid)[1:] if (work := work_of(process))}
+        begun |= set(at_work)
+        if due is None and (rarest in at_work.values() if rarest else len(begun) >= after):
+            due = time.monotonic() + (pause / 3 if rarest else pause)
+        if due is not None and time.monotonic() >= due:
+            processes = tree(run.pid)
+            doing = sorted({work for process in processes[1:] if (work := work_of(process))})
+            kill(processes)
+            run.wait()
+            return doing or [PLANNING]
+        time.sleep(0.05)
+    return None
+
+
+def contents(path: Path) -> dict[str, str]:
+    """Digest of every file of artifacts, without what says how long something took."""
+    found = {}
+    for folder in ("data", "results"):
+        for file in sorted((path / folder).rglob("*")):
+            if file.is_file() and file.relative_to(path).parts[:2] != ("data", "digests"):
+                content = file.read_bytes()
+                if file.name in SECONDS:
+                    content = SECONDS[file.name].sub("", content.decode()).encode()
+                found[str(file.relative_to(path))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """Paths that are not in both, or not the same in both."""
+    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+
+
+def unsettled(path: Path) -> list[str]:
+    """What a finished run left to do, for a tool or for hands."""
+    found = []
+    dry = subprocess.run(
+        ["snakemake", "-n"], cwd=path, env=os.environ | {"PYTHONPATH": str(path / "src")}, capture_output=True, text=True, check=False
+    )
+    if "Nothing to be done" not in dry.stdout:
+        found.append("snakemake has something to do")
+    status = subprocess.run(["dvc", "status", "--json"], cwd=path, capture_output=True, text=True, check=False)
+    if status.returncode or not set(json.loads(status.stdout)) <= {"code"}:
+        found.append(f"dvc status: {status.stdout.strip()[:200]}{status.stderr.strip()[-200:]}")
+    found += [f"lock {lock.relative_to(path)}" for lock in (path / ".snakemake/locks").glob("*")]
+    found += [f"mark {mark.name}" for mark in (path / ".snakemake/incomplete").rglob("*") if mark.is_file()]
+    return found
+
+
+def finished(log: Path) -> Counter[str]:
+    """Jobs that Snakemake said were finished, by rule."""
+    return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", log.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def unbroken(path: Path, cores: int) -> float:
+    """Run the pipeline in one go; seconds that it took."""
+    clone(path)
+    began = time.monotonic()
+    if start(path, cores).wait():
+        sys.exit(f"error: the unbroken run failed; see {path.with_name(f'{path.name}.log')}")
+    return time.monotonic() - began
+
+
+def report(kills: Counter, total: int, rounds: list[dict], seconds: float, twice: list[str], seed: int) -> str:
+    """The table, as Markdown."""
+    lines = ["| at work when killed | kills |", "|---|---|"]
+    lines += [f"| {step} | {kills[step]} |" for step in (PLANNING, *STEPS, *HAND_OVER.values())]
+    again = sum((Counter(one["again"]) for one in rounds), Counter())
+    wrong = [f"round {number}: {text}" for number, one in enumerate(rounds, 1) for text in one["wrong"]]
+    lines += [
+        "",
+        f"{total} kills in {len(rounds)} rounds (seed {seed}; two jobs at once count for both).",
+        f"An unbroken run took {seconds:.0f} s.",
+        f"Differences to the unbroken run: {len(wrong) or 'none'}. Jobs that were finished and ran again: {dict(again) or 'none'}.",
+        f"Differences between two unbroken runs: {', '.join(twice) or 'none'}.",
+        *wrong,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100, help="at least so many")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("crash.md"), help="where the table goes; written anew after each round")
+    asked = parser.parse_args()
+    chance, kills, rounds, total = random.Random(asked.seed), Counter(), [], 0
+    with tempfile.TemporaryDirectory(prefix="merflow-crash-", ignore_cleanup_errors=True) as folder:
+        seconds = unbroken(Path(folder) / "whole", asked.cores)
+        whole, jobs = contents(Path(folder) / "whole"), finished(Path(folder) / "whole.log")
+        unbroken(Path(folder) / "again", asked.cores)
+        twice = differing(whole, contents(Path(folder) / "again"))
+        print(
+            f"unbroken: {seconds:.0f} s, {sum(jobs.values())} jobs, {len(whole)} files; two of them differ in {twice or 'nothing'}",
+            flush=True,
+        )
+        broken = Path(folder) / "broken"
+        while total < asked.kills:
+            shutil.rmtree(broken, ignore_errors=True)
+            broken.with_name("broken.log").unlink(missing_ok=True)
+            clone(broken)
+            while True:
+                run = start(broken, asked.cores)
+                if (doing := break_off(run, chance, kills)) is None:
+                    break
+                kills.update(doing)
+                total += 1
+                print(f"kill {total}: {', '.join(doing)}", flush=True)
+            wrong = [f"snakemake ended with {run.returncode}"] if run.returncode else []
+            wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(broken)
+            rounds.append({"wrong": wrong, "again": finished(broken.with_name("broken.log")) - jobs})
+            asked.out.write_text(report(kills, total, rounds, seconds, twice, asked.seed), encoding="utf-8")
+            print(f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}", flush=True)
+            if wrong:
+                shutil.copy(broken.with_name("broken.log"), asked.out.with_suffix(".log"))
+    sys.exit(any(one["wrong"] for one in rounds))
+
+
+if __name__ == "__main__":
+    main()
