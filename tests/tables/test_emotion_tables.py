@@ -132,7 +132,10 @@ def test_the_corpus_is_no_system(built):
 
 def test_the_index_has_them_first(built):
     folder, _ = built()
-    entry = json.loads((folder.parent / "index.json").read_text())["sections"][0]
+    index = json.loads((folder.parent / "index.json").read_text())
+    assert {"audit", "audit-rules"} <= {table["name"] for table in index["overall"]}
+    assert (folder.parent / "overall" / "audit.md").read_text().startswith("## Audit of all printed numbers: ")
+    entry = index["sections"][0]
     assert (entry["paper"], entry["corpus"]) == ("class_weight_lstm", "mosei")
     assert [table["name"].removeprefix("mosei-") for table in entry["tables"]] == [
         *("table-I", "table-II-clean", "table-III-clean", "claims", "audit", "test", "classes", "seeds", "differences")

@@ -38,7 +38,7 @@ RULES = (
     Rule(
         "known size",
         "A part has the size that it has in a release of the corpus, or all parts together have.",
-        "Likely: a paper may leave utterances out, and seldom says so; no paper can have more of them than there are.",
+        "Likely: a paper may leave utterances out, and seldom says so.",
         counts.known_sizes,
     ),
     Rule(
