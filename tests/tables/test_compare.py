@@ -166,7 +166,7 @@ def test_without_any_run_the_printed_rows_stand_alone(tmp_path):
     table = read(tmp_path / "tables" / "weighted_late_fusion", "test")
     assert table["system"].tolist() == PRINTED_ORDER[:-2]
     assert sorted(path.name for path in (tmp_path / "tables" / "weighted_late_fusion").glob("*.md")) == [
-        *("meld-claims.md", "meld-dev.md", "meld-table-1.md", "meld-test.md")
+        *("meld-audit.md", "meld-claims.md", "meld-dev.md", "meld-table-1.md", "meld-test.md")
     ]
 
 

@@ -139,8 +139,8 @@ def test_the_overview_shows_what_most_tables_of_the_paper_print(built, make_scor
 def test_the_index_lists_the_papers_tables_and_claims_first(built, make_scores):
     entry = entry_of(built(make_scores(SYSTEMS)))
     assert [table["name"] for table in entry["tables"]] == [
-        *("iemocap-table-2-clean", "iemocap-table-3-clean", "iemocap-claims", "iemocap-test"),
+        *("iemocap-table-2-clean", "iemocap-table-3-clean", "iemocap-claims", "iemocap-audit", "iemocap-test"),
         *("iemocap-classes", "iemocap-seeds", "iemocap-differences"),
     ]
-    assert [table["folded"] for table in entry["tables"]] == [False] * 4 + [True] * 3
+    assert [table["folded"] for table in entry["tables"]] == [False] * 5 + [True] * 3
     assert entry["headlines"][0].startswith("Claims of the paper, clean: ")

@@ -38,7 +38,7 @@ RULES = (
     Rule(
         "known size",
         "A part has the size that it has in a release of the corpus, or all parts together have.",
-        "Likely: a paper may leave utterances out, and seldom says so; no paper can have more of them than there are.",
+        "Likely: a paper may leave utterances out, and seldom says so.",
         counts.known_sizes,
     ),
     Rule(
@@ -134,6 +134,7 @@ RULES = (
         said.claims,
     ),
 )
+LONG = 12  # findings of a paper on a corpus: with more, a page shows the title first
 COLUMNS = ["paper", "corpus", "where", "rule", "printed", "expected", "off", "sure"]
 ROUNDING = (
     "Rounding is no finding: a printed number stands for all that it may have been before it was rounded or cut to its digits, and two"
@@ -158,14 +159,15 @@ def examine(
 
 def section(view: Comparison, looked: Mapping[str, Looked]) -> Table:
     """The findings on one paper and corpus."""
-    frame = _frame({(view.paper, view.corpus): looked})
+    frame = _frame({(view.paper, view.corpus): looked}).drop(columns=["paper", "corpus"])
     return Table(
         f"{view.corpus}-audit",
-        f"Audit of the numbers printed on {view.corpus}.",
+        f"Audit of the numbers printed on {view.corpus}: {_counted(frame)}.",
         "What the printed numbers say of each other; none of ours are in it.",
         frame,
         _columns("where"),
         _notes(frame),
+        folded=len(frame) > LONG,
         anchor=f"{view.paper}-{view.corpus}-audit",
     )
 
@@ -187,7 +189,7 @@ def overall(looked: Mapping[tuple[str, str], Mapping[str, Looked]]) -> list[Tabl
     return [
         Table(
             "audit",
-            "Audit of all printed numbers.",
+            f"Audit of all printed numbers: {_counted(frame)}.",
             "What the numbers that papers print say of each other.",
             frame,
             _columns("paper"),
@@ -230,6 +232,13 @@ def _columns(first: str) -> tuple[Column, ...]:
         words("off by", "off"),
         words("how sure", "sure"),
     )
+
+
+def _counted(frame: pd.DataFrame) -> str:
+    """3 findings (1 certain, 2 hint)."""
+    counts = frame["sure"].value_counts()
+    told = ", ".join(f"{counts[sure]} {sure}" for sure in SURE if sure in counts)
+    return f"{len(frame)} finding{'s' if len(frame) != 1 else ''} ({told})"
 
 
 def _notes(frame: pd.DataFrame) -> tuple[str, ...]:

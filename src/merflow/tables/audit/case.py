@@ -76,8 +76,8 @@ class Case:
     """What one paper prints on one corpus.
 
     Attributes:
-        rows: of merflow.tables.reported.load, those with a value, and of each its `low` and `high` (see above) in the scale of `x`: a
-            share of 1 where it is one.
+        rows: of merflow.tables.reported.load, those with a value, and of each ``x``, a share of 1 where it is one, ``low`` and ``high``,
+            what it may have been (see above), and all of this as a ``cell``.
         supports: what is known of the corpus' parts (merflow.tables.audit.supports), and what the paper prints of them.
         told: how many classes the paper tells apart.
         view, claims: of the same paper and corpus; no claims without a view.
@@ -124,6 +124,9 @@ def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison
     unit = rows["value"].map(_unit).astype(float) * scale
     rows["x"] = rows["number"] * scale
     rows["low"], rows["high"] = rows["x"] - unit / 2, rows["x"] + unit
+    signs = rows["unit"].map({"percent": " %", "points": " points"}).fillna("")
+    parts = zip(rows["x"], rows["low"], rows["high"], rows["value"] + signs, strict=True)
+    rows["cell"] = pd.Series([Cell(x, Range(low, high), text) for x, low, high, text in parts], rows.index, dtype=object)
     said = rows.loc[rows["metric"] == "classes", "number"]
     corpus = rows["corpus"].iloc[0] if len(rows) else ""
     told = int(said.iloc[0]) if len(said) else len(CLASSES.get(corpus, ()))
@@ -132,13 +135,13 @@ def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison
 
 def cell(row: Mapping[str, Any] | pd.Series) -> Cell:
     """The number of a row."""
-    sign = {"percent": " %", "points": " points"}.get(row["unit"], "")
-    return Cell(row["x"], Range(row["low"], row["high"]), f"{row['value']}{sign}")
+    found: Cell = row["cell"]
+    return found
 
 
 def cells(rows: pd.DataFrame, key: str = "class") -> dict[str, Cell]:
     """The numbers of rows by what stands under `key`."""
-    return {row[key]: cell(row) for row in rows.to_dict("records")}
+    return dict(zip(rows[key], rows["cell"], strict=True))
 
 
 def place(row: Mapping[str, Any] | pd.Series) -> str:

@@ -25,10 +25,9 @@ def printed_twice(case: Case) -> Looked:
     """
     numbers, findings = 0, []
     single = case.of(*MEASURED, *CHOSEN)
-    for _, group in single[single["system"].isin(set(case.tables(*MEASURED)["system"]))].groupby(QUANTITY, sort=False):
+    single = single[single["system"].isin(set(case.tables(*MEASURED)["system"])) & single.duplicated(QUANTITY, keep=False)]
+    for _, group in single.groupby(QUANTITY, sort=False):
         places = [(row, cell(row)) for row in group.to_dict("records")]
-        if len(places) < 2:
-            continue
         numbers += len(places)
         measured = places[0][0]["metric"] in MEASURED
         unlike = [

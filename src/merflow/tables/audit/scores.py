@@ -162,12 +162,12 @@ def whole_utterances(case: Case) -> Looked:
     Only supports by which the row's averages are right count, if there are any.
     """
     numbers, findings = 0, []
-    for group in _rows(case, "recall", "accuracy"):
+    for group in _rows(case, *MEANS, *(name for averages in MEANS.values() for name, _ in averages)):
         recalls, row = cells(group[group["metric"] == "recall"]), group.iloc[0]
-        overall = cells(group[group["class"] == ""], "metric")
+        overall = cells(group[group["metric"] == "accuracy"], "metric")
         if recalls:
             supports = list(case.supports_of(row["split"], [*recalls]))
-            fitting = [one for one in supports if _fits(one, group, case)]
+            fitting = [one for one in supports if _fits(one, group)]
             sizes = {str(one): [(name, told, one.counts[name]) for name, told in recalls.items()] for one in fitting or supports}
         else:
             parts = [one for one in case.supports if one.split in case.tested(row["split"])]
@@ -237,14 +237,11 @@ def _predictions(recalls: Mapping[str, Cell], f1s: Mapping[str, Cell], support: 
     return Cell(total, Range(low, high), f"{total:.0f}")
 
 
-def _fits(support: Support, group: pd.DataFrame, case: Case) -> bool:
+def _fits(support: Support, group: pd.DataFrame) -> bool:
     """Whether the averages of a row are the means of its classes by this support."""
-    row = group.iloc[0]
-    every = case.rows[(case.rows["table"] == row["table"]) & (case.rows["row"] == row["row"]) & (case.rows["system"] == row["system"])]
-    every = every[every["split"] == row["split"]]
+    found = cells(group[group["class"] == ""], "metric")
     for metric, averages in MEANS.items():
-        classes = cells(every[every["metric"] == metric])
-        found = cells(every[every["class"] == ""], "metric")
+        classes = cells(group[group["metric"] == metric])
         for name, weighted in averages:
             known = weighted and name in found and set(classes) == set(support.counts)
             if known and not found[name].range.meets(_mean(classes, support.counts).range):
