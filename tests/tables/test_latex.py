@@ -45,8 +45,8 @@ def refused(text):
     outside = re.sub(r"\$(\\[a-z]+|-)\$", "", bare)
     if found := set(outside) & set("%$#_^~"):
         yield f"not escaped: {found}"
-    spec = re.search(r"\\begin\{(?:tabular|longtable)\}\{((?:[lr]|p\{4cm\})+)\}", body)
-    width = len(re.sub(r"p\{4cm\}", "p", spec[1]))
+    spec = re.search(r"\\begin\{(?:tabular|longtable)\}\{((?:[lr]|p\{[\d.]+cm\})+)\}", body)
+    width = len(re.sub(r"\{[\d.]+cm\}", "", spec[1]))
     for row in re.findall(r"^(.*?) \\\\$", body, flags=re.MULTILINE):
         spans = [int(span) for span in re.findall(r"\\multicolumn\{(\d+)\}", row)]
         if len(CELL.findall(row)) + 1 - len(spans) + sum(spans) != width:

@@ -115,6 +115,19 @@ def test_a_missing_artifact_is_made_again_with_all_that_follows(checkout):
     assert checkout.steps() == BELOW_SCORE
 
 
+def test_tables_are_made_without_an_absent_result_where_params_allow_it(checkout):
+    absent = checkout.path / "results/weighted_late_fusion/text_bert_8/meld-clean/predictions.parquet"
+    absent.unlink()
+    checkout.set("evaluation.allow_missing", True)
+    checkout.snakemake("--", "results/report/index.html")
+    assert checkout.steps() == BELOW_SCORE
+    assert not absent.exists()
+    checkout.snakemake()  # makes it; the tables take it with the run after
+    assert checkout.steps()["train"] == 1
+    checkout.snakemake()
+    assert checkout.steps() == BELOW_SCORE
+
+
 def test_one_changed_learning_rate_touches_one_system(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.snakemake()

@@ -212,7 +212,8 @@ def latex(table: Table) -> str:
     grouped = any(group for group, _ in headers)
     index = pd.MultiIndex.from_tuples(headers) if grouped else pd.Index([header for _, header in headers])
     style = pd.DataFrame(table.cells(), columns=index).style.hide(axis="index").format(escape="latex").format_index(axis=1, escape="latex")
-    align = "".join("p{4cm}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
+    width = min(4.0, 12.5 / max(sum(column.prose for column in table.columns), 1))  # cm, so that they fit a landscape page together
+    align = "".join(f"p{{{width:g}cm}}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
     environment = "longtable" if long else None
     text = style.to_latex(hrules=True, column_format=align, multicol_align="c", environment=environment)
     for sign, written in SIGNS.items():
