@@ -103,8 +103,10 @@ def _table(tables: Path, folder: str, table: dict[str, Any], files: Files) -> di
 
 
 def _linked(text: str) -> str:
-    """Names of systems in a table lead to their runs."""
-    return re.sub(r'<span data-runs="([^"]*)">(.*?)</span>', r'<a href="\1">\2</a>', text)
+    """Names of systems in a table lead to their runs, and may break where a phone is too narrow for them."""
+    return re.sub(
+        r'<span data-runs="([^"]*)">(.*?)</span>', lambda found: f'<a href="{found[1]}">{found[2].replace("_", "_<wbr>")}</a>', text
+    )
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
