@@ -18,12 +18,12 @@ from merflow.corpora.labels import CLASSES, counterparts
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
 from merflow.needs import Taken, taken
+from merflow.params.base import NAME
 from merflow.progress import log
 from merflow.store import write_text
 
 SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 DEMO = "ravdess"  # whose demo is the example
-NEEDS = {"audio": "audio", "frames_every10": "video", "frames_15": "video"}  # folder of data/media/<corpus> -> modality
 
 
 def prepare(name: str, folder: Path, example: bool) -> None:
@@ -41,7 +41,7 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         ParamsError: `name` cannot be one.
     """
     table, patch = Path(f"{name}.csv"), Path(f"{name}.yaml")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in CLASSES:
+    if not re.match(NAME, name) or name in CLASSES:
         raise ParamsError(f"{name}: choose a name of small letters, digits and _ that is none of {', '.join(CLASSES)}")
     if example:
         make_example(folder, table)

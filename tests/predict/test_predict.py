@@ -4,8 +4,10 @@ import shutil
 import numpy as np
 import pytest
 from own_clips import SYSTEMS, trained
+from typer.testing import CliRunner
 
 from merflow import artifacts
+from merflow.cli import app
 from merflow.errors import CorpusError, StoreError
 from merflow.predict.show import predict, show
 from merflow.store import read_table
@@ -123,6 +125,27 @@ def test_weights_of_another_network_are_refused(place, tmp_path):
     shutil.copy(result(place, "joint_cnn", "text_lstm") / "weights/0-1.safetensors", folder / "weights/0-1.safetensors")
     with pytest.raises(StoreError, match="these weights do not fit the network of speech_cnn"):
         predict(place / "clips/00.mp4", folder, place / "data/checkpoints", fold=0, seed=1)
+
+
+def test_the_command_fails_only_where_nothing_can_be_predicted(place, tmp_path):
+    shutil.copy(place / "clips/00.mp4", tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"no clip")
+    how = [
+        "--model",
+        str(result(place, "joint_cnn", "text_lstm")),
+        "--checkpoints",
+        str(place / "data/checkpoints"),
+        "--json",
+        "--seed",
+        "1",
+    ]
+    done = CliRunner().invoke(app, ["predict", str(tmp_path / "b.mp4"), *how])
+    assert done.exit_code == 1
+    assert list(json.loads(done.stdout)["failed"]) == ["b.mp4"]
+    (tmp_path / "a.txt").write_text("so great !")
+    done = CliRunner().invoke(app, ["predict", str(tmp_path), *how])
+    assert done.exit_code == 0
+    assert [one["utterance"] for one in json.loads(done.stdout)["predictions"]] == ["a.mp4"]
 
 
 def test_the_answer_is_a_table_or_json(place, capsys):

@@ -9,7 +9,8 @@ Positive = Annotated[int, Field(ge=1)]
 PositiveReal = Annotated[float, Field(gt=0)]
 
 KnownCorpus = Literal["meld", "iemocap", "mosei", "ravdess"]
-CorpusName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a known one, or one's own
+NAME = r"^[a-z][a-z0-9_]*$"
+CorpusName = Annotated[str, Field(pattern=NAME)]  # a known one, or one's own
 ProtocolName = Literal["as_published", "clean"]
 
 

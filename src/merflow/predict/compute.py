@@ -1,6 +1,6 @@
 """Probabilities of new clips: inputs as in training, transformed by what was fitted there, through the networks that were kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -20,12 +20,13 @@ from merflow.params import System as Settings
 from merflow.predict.clips import Clips
 from merflow.predict.model import Model
 from merflow.store import read_features, read_metadata
-from merflow.training.batches import Batch, Examples, Fusion, OffTheShelf, System
+from merflow.training.batches import Batch, Drawn, Examples, Fusion, OffTheShelf, System
 from merflow.training.fitted import load
 from merflow.training.fusion import softened
 from merflow.training.inputs import arrays_of, dims_of, transformed
 from merflow.training.loop import predict
 from merflow.training.off_the_shelf import pool
+from merflow.training.pictures import Pictures
 
 Rows = dict[str, np.ndarray]  # by utterance
 
@@ -93,7 +94,7 @@ def _forward(
     ids = sorted(set.intersection(*(set(values) for values in sources.values())))
     if not ids:
         return {}
-    inputs: dict[str, Any] = {name: [values[key] for key in ids] for name, values in sources.items()}
+    inputs: dict[str, Any] = {name: _of(values, ids) for name, values in sources.items()}
     beside = model.weights(fold, seed).with_suffix(".inputs.safetensors")
     for name, transformer in load(beside, row.fitted, settings.inputs).items():
         inputs[name] = transformed(transformer, inputs[name])
@@ -103,6 +104,11 @@ def _forward(
     with torch.inference_mode(), _precision(model, fold, seed, device):
         found = after(predict(part(network), examples, device)).numpy()
     return dict(zip(ids, found, strict=True))
+
+
+def _of(values: Mapping[str, np.ndarray], ids: list[str]) -> Sequence[np.ndarray]:
+    """Arrays of the utterances; pictures are decoded when a batch asks for them."""
+    return Drawn(values.__getitem__, ids, values.frames) if isinstance(values, Pictures) else [values[key] for key in ids]
 
 
 def _hidden(member: Model, clips: Clips, fold: int, seed: int) -> Rows:

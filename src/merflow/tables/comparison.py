@@ -139,7 +139,8 @@ class Comparison:
         self.demo = "demo" in set(ours["source"])
         self.suffix = suffix
         told = printed.loc[(printed["corpus"] == corpus) & (printed["metric"] == "classes"), "number"]
-        self.told = int(told.iloc[0]) if len(told) else len(CLASSES[corpus])
+        every = len(CLASSES[corpus]) if corpus in CLASSES else ours["classes"].iloc[0]  # of one's own: those of its annotations
+        self.told = int(told.iloc[0] if len(told) else every)
         self.unlike = ""
         if others := [int(count) for count in ours["classes"] if count != self.told]:
             self.unlike = f"{others[0]} classes instead of {self.told}"
