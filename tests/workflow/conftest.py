@@ -137,6 +137,11 @@ class Checkout:
         assert old in text
         (self.path / path).write_text(text.replace(old, new, 1))
 
+    def md5(self, path: str) -> list[str]:
+        """Digests that dvc.lock has of an output."""
+        lock = yaml.safe_load((self.path / "dvc.lock").read_text())["stages"]
+        return [out["md5"] for stage in lock.values() for out in stage["outs"] if out["path"] == path]
+
     def artifacts(self) -> dict[str, str]:
         """Content of everything that DVC tracks."""
         folders = [self.path / "data", self.path / "results"]

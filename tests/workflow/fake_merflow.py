@@ -27,6 +27,16 @@ if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel ends a pr
 if step in os.environ.get("FAKE_HANG", "").split():
     signal.pause()
 
+if megabytes := os.environ.get("FAKE_MEGABYTES"):  # a large file, written as the real steps do
+    from merflow.errors import StoreError
+    from merflow.store import whole
+
+    try:
+        with whole(out) as part:
+            part.write_bytes(bytes(int(megabytes) * 2**20))
+    except StoreError as error:
+        sys.exit(f"error: {error}")
+
 sha = hashlib.sha256()
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):

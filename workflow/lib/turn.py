@@ -5,10 +5,12 @@ killed run; whoever has the turn may remove them. A run writes its process id in
 in order: an id in a file that nobody locks says that the run was killed. DVC's own lock keeps `dvc repro` out meanwhile.
 """
 
+import atexit
 import fcntl
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +24,7 @@ TURN = Path(".snakemake/turn")
 DVC = Path(".dvc/tmp")
 IN_STAGE = "DVC_STAGE"  # set by DVC for its stages' commands
 IN_RUN = "MERFLOW_RUN"  # set for all that a run starts: the checkout it works in
+ROOM = 2**20  # bytes; with less, Snakemake cannot write its own records
 NAME = "snakemake"  # as whom a run stands in DVC's lock
 
 
@@ -39,14 +42,23 @@ class Turn:
         self._file: int | None = None
         self._other: str | None = None
         self._dvc = ExitStack()
+        atexit.register(self._dvc.close)
 
     @contextmanager
     def while_reading(self) -> Iterator[bool]:
-        """The turn for as long as the Snakefile is read; yields False if a run is at work, and nothing may be changed."""
+        """The turn for as long as the Snakefile is read; yields False if a run is at work, and nothing may be changed.
+
+        Raises:
+            StoreError: the disk is full, or the file system has no locks.
+        """
         if self._job:
             yield False
             return
+        if shutil.disk_usage(Path.cwd()).free < ROOM:
+            raise StoreError(f"{Path.cwd()}: no space left on the disk; free some and start again (nothing was changed)")
         self._other = self._take()
+        if self._other:  # Snakemake says no more than that it cannot lock the directory
+            print(_at_work(self._other), file=sys.stderr)
         try:
             if self._other is None:
                 self._clear()
@@ -65,7 +77,7 @@ class Turn:
         if self._job:
             return
         if other := self._other or self._take():
-            raise StoreError(f"another run works in this checkout (process {other}); wait for it, or end it, and start again")
+            raise StoreError(_at_work(other))
         if IN_STAGE not in os.environ:
             self._keep_dvc_out()
         os.environ[IN_RUN] = str(Path.cwd())
@@ -124,6 +136,10 @@ class Turn:
         except DvcException as error:
             why = " ".join(str(error).split("\n\n")[0].split())
             raise StoreError(f"DVC works in this checkout: {why}; wait for it, or end it, and start again") from error
+
+
+def _at_work(process: str) -> str:
+    return f"another run works in this checkout (process {process}); wait for it, or end it, before you start one"
 
 
 def end_jobs() -> None:

@@ -1,0 +1,204 @@
+"""A run that is killed is taken up where it stood: what was finished stays, nothing waits for a hand, both tools agree at the end.
+
+The steps' work is a stand-in; benchmarks/crash.py does the same with real steps, at random moments and a hundred times.
+"""
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
+LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
+
+spec = importlib.util.spec_from_file_location("crash", Path(__file__).parents[2] / "benchmarks/crash.py")
+crash = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(crash)
+
+
+def settled(checkout) -> bool:
+    return checkout.nothing_to_do() and checkout.clean_for_dvc() and not list(checkout.path.glob(".snakemake/locks/*"))
+
+
+def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_it_had_finished(checkout, tmp_path):
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.set("corpora.meld.source", str(tmp_path))  # what dvc.lock says of the corpus and all that follows is of other parameters
+    checkout.commit("other parameters than those of dvc.lock")
+    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
+    clone = checkout.at(tmp_path / "clone")
+    (clone.path / ".dvc/tmp").mkdir(exist_ok=True)
+    clone.killed_during("score")
+    assert clone.steps()["gather"] == 7
+    clone.snakemake()
+    assert clone.steps() == BELOW_SCORE
+    assert settled(clone)
+
+
+def test_a_kill_in_the_middle_costs_the_jobs_at_work_and_no_other(checkout):
+    checkout.set("features.bert.max_tokens", 64)
+    checkout.killed_during("train")
+    done = checkout.steps()
+    assert (done["extract"], done["merge"]) == (2, 2)
+    ended = checkout.snakemake()
+    assert set(checkout.steps()) == {"train", "gather", *BELOW_SCORE}
+    assert "artifacts were moved" not in ended.stderr
+    assert settled(checkout)
+
+
+def test_what_a_killed_run_had_finished_is_committed_by_the_next_start(checkout):
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.killed_during("score")
+    checkout.snakemake("-n")
+    stale = set(json.loads(checkout.dvc("status", "--json").stdout)) - {"code"}
+    assert stale == {"score", "tables", "report"}
+
+
+def test_dvc_checkout_after_a_kill_brings_back_a_state_with_nothing_to_do(checkout):
+    before = checkout.artifacts()
+    rate = checkout.path / "params.yaml"
+    text = rate.read_text()
+    checkout.set(LEARNING_RATE, 3e-4)
+    checkout.killed_during("score")
+    rate.write_text(text)
+    checkout.dvc("checkout", "--force")
+    assert checkout.artifacts() == before
+    checkout.steps()
+    assert settled(checkout)
+    checkout.snakemake()
+    assert checkout.steps() == {}
+
+
+def test_dvc_lock_half_written_by_a_killed_commit_is_mended(checkout):
+    lock = checkout.path / "dvc.lock"
+    whole = lock.read_text()
+    (checkout.path / ".snakemake/dvc.lock").write_text(whole)
+    lock.write_text(whole[: len(whole) // 2])
+    (checkout.path / ".snakemake/turn").write_text("999999999")
+    assert checkout.nothing_to_do()
+    assert lock.read_text() == whole
+    assert checkout.clean_for_dvc()
+    assert checkout.steps() == {}
+
+
+def test_a_broken_lock_of_dvc_and_a_dead_entry_whose_process_id_lives_again_are_taken_away(checkout):
+    rwlock = checkout.path / ".dvc/tmp/rwlock"
+    dead = {"pid": psutil.Process().pid, "cmd": "snakemake"}
+    for left in ("{", json.dumps({"read": {str(checkout.path): [dead]}, "write": {}})):
+        rwlock.write_text(left)
+        (checkout.path / ".snakemake/turn").write_text(str(dead["pid"]))
+        checkout.set(LEARNING_RATE, 3e-4 if left == "{" else 4e-4)
+        checkout.dvc("status", check=False)
+        checkout.snakemake()
+        assert checkout.clean_for_dvc()
+
+
+def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkout):
+    checkout.set(LEARNING_RATE, 3e-4)
+    run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="train")
+    checkout.wait_for("train")
+    jobs = [process for process in psutil.Process(run.pid).children(recursive=True) if "train" in process.cmdline()]
+    run.kill()
+    run.wait()
+    assert jobs and all(job.is_running() for job in jobs)
+    checkout.snakemake()
+    assert not any(job.is_running() and job.status() != psutil.STATUS_ZOMBIE for job in jobs)
+    assert settled(checkout)
+
+
+def test_what_a_killed_job_left_of_a_file_is_removed(checkout):
+    left = checkout.path / "results/tables/.index.json.123.part"
+    left.write_text("half")
+    checkout.set("evaluation.resamples", 900)
+    checkout.snakemake()
+    assert not left.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk")
+@pytest.mark.parametrize("room", [0, 2**21])
+def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_path, room):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    try:
+        small = checkout.copy(disk / "checkout")
+        before, ballast = small.artifacts(), disk / "ballast"
+        small.set("evaluation.resamples", 900)
+        ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - room))
+        full = small.snakemake(check=False, FAKE_MEGABYTES="4")
+        assert full.returncode != 0
+        assert "no space left on the disk; free some and" in full.stderr
+        assert {
+            path: text for path, text in small.artifacts().items() if path in before and path != "results/scores.parquet"
+        }.items() <= before.items()
+        ballast.unlink()
+        small.snakemake()
+        assert settled(small)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("tool", [("snakemake", "--cores", "1"), ("dvc", "repro")])
+def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout, tool):
+    checkout.set(LEARNING_RATE, 3e-4)
+    run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="score")
+    checkout.wait_for("score")
+    before = checkout.artifacts()
+    second = checkout.run(*tool, check=False)
+    assert second.returncode != 0
+    assert any(f"rocess {run.pid}" in line or f"PID {run.pid}" in line for line in (second.stdout + second.stderr).splitlines())
+    assert "score" in checkout.snakemake("-n").stdout
+    checkout.dvc("status")
+    assert checkout.artifacts() == before
+    crash.kill(crash.tree(run.pid))
+    run.wait()
+    checkout.snakemake()
+    assert settled(checkout)
+
+
+def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
+    checkout.set("evaluation.resamples", 900)
+    repro = checkout.start("dvc", "repro", FAKE_HANG="score")
+    checkout.wait_for("score")
+    second = checkout.snakemake("--forcerun", "tables", check=False)
+    assert second.returncode != 0
+    assert "another run works in this checkout" in second.stdout + second.stderr or "DVC" in second.stderr
+    crash.kill(crash.tree(repro.pid))
+    repro.wait()
+    checkout.snakemake()
+    assert settled(checkout)
+
+
+def test_a_worker_killed_for_memory_fails_its_job_alone_and_the_run_resumes(checkout):
+    checkout.set("features.bert.max_tokens", 64)
+    failed = checkout.snakemake(check=False, FAKE_MEMORY="train")
+    assert failed.returncode != 0
+    assert "error in rule train" in failed.stderr.lower()
+    assert checkout.steps()["merge"] == 2
+    checkout.snakemake()
+    assert set(checkout.steps()) == {"train", "gather", *BELOW_SCORE}
+    assert settled(checkout)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_at_random_moments_change_no_byte(checkout, tmp_path, seed):
+    chance, kills = random.Random(seed), Counter()
+    whole = checkout.copy(tmp_path / "whole")
+    for one in (whole, checkout):
+        one.set("features.bert.max_tokens", 64)
+        one.set("media.jpeg_quality", 90)
+    whole.snakemake()
+    for _ in range(2):
+        run = checkout.start("snakemake", "--cores", "2")
+        if doing := crash.break_off(run, chance, kills):
+            kills.update(doing)
+    checkout.snakemake()
+    assert crash.differing(crash.contents(whole.path), crash.contents(checkout.path)) == []
+    assert settled(checkout)
