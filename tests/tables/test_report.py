@@ -196,7 +196,7 @@ def test_paper_tables_and_claims_come_first_and_long_tables_are_folded(report):
     assert (claims, gap, leakage) == ("claims", "gap", "leakage") and {"table-3-as_published", "table-3-clean"} <= set(tables)
     assert all(re.fullmatch(r"table-\d+(-as_published|-clean)?", name) for name in tables)
     assert [title.split(",")[0] for title in folded[::2]] == [
-        "Audit of the numbers printed on meld: 18 findings.",
+        "Audit of the numbers printed on meld: 18 findings (9 certain",
         "Dev results",
         "F1 of each class",
         "Every seed",
