@@ -97,3 +97,23 @@ def test_an_example_has_clips_and_annotations_that_can_be_used(tmp_path, monkeyp
     assert found.rows[0].text == "Kids are talking by the door"
     assert own.modalities(Path("clips"), found) == ["text", "audio", "video"]
     assert len(list(Path("clips").iterdir())) == len(found.rows) == 8
+
+
+def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, monkeypatch):
+    for number in range(6):
+        write_sound(tmp_path / f"clips/{number}.wav")
+    for name in ("params", "dvc.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    own.prepare("mine", Path("clips"), False)
+    skeleton = Path("mine.csv").read_text().splitlines()
+    assert not Path("mine.yaml").exists()
+    filled = [row.replace(",,,,,", f",,{'joy' if k % 2 else 'anger'},{'abc'[k // 2]},,") for k, row in enumerate(skeleton[1:])]
+    Path("mine.csv").write_text("\n".join([skeleton[0], *filled]) + "\n")
+    own.prepare("mine", Path("clips"), False)
+    patch = yaml.safe_load(Path("mine.yaml").read_text())
+    assert patch["corpora"] == {"mine": {"source": "clips", "annotations": "mine.csv"}}
+    assert asked(patch["run"], "joint_cnn") == {"speech"}
+    Path("mine.yaml").write_text("run: {}  # mine")
+    own.prepare("mine", Path("clips"), False)
+    assert Path("mine.yaml").read_text() == "run: {}  # mine"

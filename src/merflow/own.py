@@ -29,7 +29,8 @@ DEMO = "ravdess"  # whose demo is the example
 def prepare(name: str, folder: Path, example: bool) -> None:
     """Write <name>.csv where it is absent: a row per clip, to be filled in. Where it is there, check it and write <name>.yaml.
 
-    The latter is a patch of params.yaml that runs every system that the clips and texts at hand allow, and nothing else.
+    The latter is a patch of params.yaml that runs every system that the clips and texts at hand allow, and nothing else; an edited one is
+    kept.
 
     Args:
         name: of the corpus.
@@ -53,10 +54,14 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         return
     found = annotations.read(table)
     at_hand = modalities(folder, found)
-    write_text(patch, written(name, folder, table, found, at_hand))
+    text = written(name, folder, table, found, at_hand)
     log.info("%s: %d utterances, %s; %s", table, len(found.rows), ", ".join(found.classes), _split(found))
+    if patch.exists() and patch.read_text(encoding="utf-8") != text:
+        log.warning("%s: is not what would be written now: kept; remove it to have it written again", patch)
+        return
+    write_text(patch, text)
     log.info(
-        "%s: what runs on %s; now `merflow params demo --with %s` (or paper), and `snakemake --cores 2`", patch, ", ".join(at_hand), patch
+        "%s: what runs on %s; now `merflow params paper --with %s` (or demo), and `snakemake --cores 2`", patch, ", ".join(at_hand), patch
     )
 
 

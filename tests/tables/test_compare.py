@@ -187,3 +187,14 @@ def test_html_heads_every_row_and_column(built):
 def test_tables_start_without_torch_and_scipy_stats():
     code = "import sys, merflow.tables.compare; print(sorted({'torch', 'transformers', 'scipy.stats', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("paper", ["joint_cnn", "mel_cnn_bert", "deepmsi_mer"])
+def test_a_corpus_of_ones_own_has_tables_and_its_classes_are_those_of_its_scores(tmp_path, make_scores, write_scores, paper):
+    ours = make_scores({"text": {"all": 0.4}}, paper, "mine", source="folder", classes=("glad", "low", "cross"))
+    build(write_scores(ours), REPORTED, tmp_path / "tables")
+    about = section(tmp_path / "tables", paper, "mine")
+    assert (about["demo"], about["extra"]) == (False, True)
+    classes = pd.read_csv(tmp_path / "tables" / paper / "mine-classes.csv")
+    assert [name for name in classes.columns if name in ("glad", "low", "cross")] == ["glad", "low", "cross"]
+    assert "instead of" not in (tmp_path / "tables" / paper / "mine-test.md").read_text()

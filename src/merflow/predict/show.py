@@ -96,7 +96,11 @@ def show(answer: dict[str, Any], as_json: bool, console: Console | None = None) 
     for one in answer["predictions"]:
         table.add_row(one["utterance"], ", ".join(one["predicted"]) or "none", *(f"{p:.3f}" for p in one["probabilities"].values()))
     console = console or progress.console()
-    console.print(f"{answer['model']}: probabilities, mean of {len(answer['runs'])} runs", highlight=False, soft_wrap=True)
+    console.print(
+        f"{answer['model']}: probabilities, mean of {len(answer['runs'])} run{'s' * (len(answer['runs']) > 1)}",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(table)
     for key, reason in answer["failed"].items():
         console.print(f"{key}: {reason}", highlight=False, soft_wrap=True, markup=False)

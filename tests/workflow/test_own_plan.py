@@ -1,0 +1,50 @@
+"""A corpus of one's own in the plan: how many folds there are, and what depends on its annotations, is what these say."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merflow import own, presets
+from merflow.errors import CorpusError
+
+ROOT = Path(__file__).parents[2]
+ROWS = ["clip,text,label,speaker,dialogue,split", *(f"{k}.wav,,{'joy' if k % 2 else 'anger'},{'abcd'[k // 3]},," for k in range(12))]
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """Makes a plan of the annotations `rows`."""
+    monkeypatch.setattr(sys, "path", [str(ROOT / "workflow/lib"), *sys.path])
+    from stages import Plan
+
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    patch = own.patch_of("mine", ["audio"], False, ROOT) | {"corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
+    (tmp_path / "params.yaml").write_text(presets.compose("demo", ROOT / "params", tmp_path / "mine.yaml"))
+
+    def make(rows):
+        (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+        return Plan(tmp_path)
+
+    return make
+
+
+def test_folds_are_as_many_as_the_annotations_allow(plan):
+    assert plan(ROWS).folds("mine", "joint_cnn", "clean") == 4
+    given = [ROWS[0], *(row + ("train", "dev", "test")[k % 3] for k, row in enumerate(ROWS[1:]))]
+    assert plan(given).folds("mine", "joint_cnn", "clean") == 1
+
+
+def test_an_edit_of_the_annotations_is_a_change_of_what_prepare_depends_on_and_of_nothing_else(plan):
+    before = plan(ROWS).code
+    assert plan(ROWS).code == before
+    after = plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]).code
+    assert {stage for stage in before if before[stage] != after[stage]} == {"prepare@mine"}
+
+
+def test_annotations_that_cannot_be_stop_before_the_first_job(plan):
+    with pytest.raises(CorpusError, match=r"mine\.csv: 1 labels \(joy\)"):
+        plan([row.replace("anger", "joy") for row in ROWS]).code  # noqa: B018  (made when it is asked for)
