@@ -42,7 +42,7 @@ def in_two_processes(job: Job, out: Path, by_hand: bool) -> None:
     command += [] if by_hand else ["--gpus", "2"]
     env = {key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")}
     env |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "" if by_hand else "none-a,none-b", "TMPDIR": str(out.parent)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -79,7 +79,7 @@ def test_two_processes_train_the_same_network_as_one(job, tmp_path, without_drop
         assert [epoch[figure] for epoch in shared["history"]] == pytest.approx([epoch[figure] for epoch in alone["history"]], abs=1e-4)
     assert shared["selected_epoch"] == alone["selected_epoch"]
     np.testing.assert_allclose(found, expected, atol=1e-3)
-    assert expected.max() > 2.5 / expected.shape[1]  # it learned: untrained networks would agree anyway
+    assert expected.min() < 0.02  # it learned which classes do not occur: untrained networks, at 1/7 each, would agree anyway
 
 
 def test_whole_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
