@@ -1,4 +1,7 @@
-"""One job in several processes, started by PyTorch's own launcher as docs/cluster.md says: the same result as in one."""
+"""One job in several processes, started by PyTorch's own launcher as docs/cluster.md says: the same result as in one.
+
+By hand, and by the job itself where it is given several GPUs; their names are enough, the processes compute on the CPU.
+"""
 
 import json
 import os
@@ -24,8 +27,8 @@ from merflow.training.objectives import SingleLabel
 TORCHRUN = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2", "--no-python", "--"]
 
 
-def in_two_processes(job: Job, out: Path) -> None:
-    """`merflow train`, as the rule calls it, behind the launcher."""
+def in_two_processes(job: Job, out: Path, by_hand: bool) -> None:
+    """`merflow train`, as the rule calls it: behind the launcher, or with two GPUs."""
     block = f"papers.{job.paper}"
     values = {
         f"{block}.systems.{job.system}": job.settings,
@@ -33,11 +36,13 @@ def in_two_processes(job: Job, out: Path) -> None:
         f"{block}.features": job.features,
     }
     values |= {"training": {"precision": job.precision}, f"{block}.keep_weights": job.keep_weights, "code": job.code}
-    command = [*TORCHRUN, str(Path(sys.executable).with_name("merflow")), "--log", f"{out}.log", "train"]
+    command = [*(TORCHRUN if by_hand else []), str(Path(sys.executable).with_name("merflow")), "--log", f"{out}.log", "train"]
     command += [job.paper, job.system, job.corpus, job.protocol, "--params", json.dumps(values), "--part", "0", "--parts", "1"]
     command += [word for path in job.inputs for word in ("--inputs", str(path))] + ["--out", str(out)]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    command += [] if by_hand else ["--gpus", "2"]
+    env = {key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")}
+    env |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "" if by_hand else "none-a,none-b", "TMPDIR": str(out.parent)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -67,14 +72,14 @@ def test_two_processes_train_the_same_network_as_one(job, tmp_path, without_drop
         settings = TEXT_SYSTEM | {"network": {"pooling": "mean", "dropout": 0.0}}
         asked = job(settings=settings, inputs=[*job().inputs[:-1], without_dropout])
     run.train(asked, 0, 1, tmp_path / "one")
-    in_two_processes(asked, tmp_path / "two")
+    in_two_processes(asked, tmp_path / "two", by_hand=not speech)
 
     (alone, expected), (shared, found) = made(tmp_path / "one"), made(tmp_path / "two")
     for figure in ("train_loss", "dev_loss"):
         assert [epoch[figure] for epoch in shared["history"]] == pytest.approx([epoch[figure] for epoch in alone["history"]], abs=1e-4)
     assert shared["selected_epoch"] == alone["selected_epoch"]
     np.testing.assert_allclose(found, expected, atol=1e-3)
-    assert expected.max() > 2.5 / expected.shape[1]  # it learned: untrained networks would agree anyway
+    assert expected.min() < 0.02  # it learned which classes do not occur: untrained networks, at 1/7 each, would agree anyway
 
 
 def test_whole_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
