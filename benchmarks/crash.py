@@ -3,9 +3,9 @@
 Each attempt is `snakemake` in a clone; after a random number of processes have begun (jobs, and those that hand over to
 DVC) and a random pause, the whole tree of processes is sent SIGKILL, those that left the session included. When the
 pipeline is through, its artifacts are compared with those of an unbroken run, and the next round starts from nothing.
-A second unbroken run says what differs between two runs that nobody broke.
+A second unbroken run, at the end, says what differs between two runs that nobody broke.
 
-    python benchmarks/crash.py --kills 100 --out crash.md
+    python benchmarks/crash.py --kills 100 --folder /tmp/crash --out crash.md
 """
 
 import argparse
@@ -18,7 +18,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +28,10 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 #: What an artifact says of the time that it took, and nothing else of it may differ.
-SECONDS = {"run.json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'), "index.html": re.compile(r"<td[^>]*>[\d.]+ min</td>")}
+SECONDS = {
+    "run.json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),
+    "index.html": re.compile('<figure class="table" id="cost">.*?</figure>', re.DOTALL),  # the report's minutes of each system
+}
 STEPS = (
     "fetch",
     "prepare",
@@ -142,7 +144,7 @@ def break_off(run: subprocess.Popen, chance: random.Random, kills: Counter) -> l
         begun |= set(at_work)
         if due is None and (rarest in at_work.values() if rarest else len(begun) >= after):
             due = time.monotonic() + (pause / 3 if rarest else pause)
-        if due is not None and time.monotonic() >= due:
+        if due is not None and time.monotonic() >= due and run.poll() is None:
             processes = tree(run.pid)
             doing = sorted({work for process in processes[1:] if (work := work_of(process))})
             kill(processes)
@@ -192,15 +194,19 @@ def finished(log: Path) -> Counter[str]:
 
 
 def unbroken(path: Path, cores: int) -> float:
-    """Run the pipeline in one go; seconds that it took."""
-    clone(path)
-    began = time.monotonic()
-    if start(path, cores).wait():
-        sys.exit(f"error: the unbroken run failed; see {path.with_name(f'{path.name}.log')}")
-    return time.monotonic() - began
+    """Run the pipeline in one go, if that was not done before; seconds that it took."""
+    note = path.with_name(f"{path.name}.seconds")
+    if not note.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        clone(path)
+        began = time.monotonic()
+        if start(path, cores).wait():
+            sys.exit(f"error: the unbroken run failed; see {path.with_name(f'{path.name}.log')}")
+        note.write_text(str(time.monotonic() - began), encoding="utf-8")
+    return float(note.read_text(encoding="utf-8"))
 
 
-def report(kills: Counter, total: int, rounds: list[dict], seconds: float, twice: list[str], seed: int) -> str:
+def report(kills: Counter, total: int, rounds: list[dict], seconds: float, twice: list[str] | None, seed: int) -> str:
     """The table, as Markdown."""
     lines = ["| at work when killed | kills |", "|---|---|"]
     lines += [f"| {step} | {kills[step]} |" for step in (PLANNING, *STEPS, *HAND_OVER.values())]
@@ -211,7 +217,7 @@ def report(kills: Counter, total: int, rounds: list[dict], seconds: float, twice
         f"{total} kills in {len(rounds)} rounds (seed {seed}; two jobs at once count for both).",
         f"An unbroken run took {seconds:.0f} s.",
         f"Differences to the unbroken run: {len(wrong) or 'none'}. Jobs that were finished and ran again: {dict(again) or 'none'}.",
-        f"Differences between two unbroken runs: {', '.join(twice) or 'none'}.",
+        f"Differences between two unbroken runs: {'not run yet' if twice is None else ', '.join(twice) or 'none'}.",
         *wrong,
     ]
     return "\n".join(lines) + "\n"
@@ -222,37 +228,36 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="at least so many")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/merflow-crash"), help="where to work; unbroken runs in it are used again")
     parser.add_argument("--out", type=Path, default=Path("crash.md"), help="where the table goes; written anew after each round")
     asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
     chance, kills, rounds, total = random.Random(asked.seed), Counter(), [], 0
-    with tempfile.TemporaryDirectory(prefix="merflow-crash-", ignore_cleanup_errors=True) as folder:
-        seconds = unbroken(Path(folder) / "whole", asked.cores)
-        whole, jobs = contents(Path(folder) / "whole"), finished(Path(folder) / "whole.log")
-        unbroken(Path(folder) / "again", asked.cores)
-        twice = differing(whole, contents(Path(folder) / "again"))
-        print(
-            f"unbroken: {seconds:.0f} s, {sum(jobs.values())} jobs, {len(whole)} files; two of them differ in {twice or 'nothing'}",
-            flush=True,
-        )
-        broken = Path(folder) / "broken"
-        while total < asked.kills:
-            shutil.rmtree(broken, ignore_errors=True)
-            broken.with_name("broken.log").unlink(missing_ok=True)
-            clone(broken)
-            while True:
-                run = start(broken, asked.cores)
-                if (doing := break_off(run, chance, kills)) is None:
-                    break
-                kills.update(doing)
-                total += 1
-                print(f"kill {total}: {', '.join(doing)}", flush=True)
-            wrong = [f"snakemake ended with {run.returncode}"] if run.returncode else []
-            wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(broken)
-            rounds.append({"wrong": wrong, "again": finished(broken.with_name("broken.log")) - jobs})
-            asked.out.write_text(report(kills, total, rounds, seconds, twice, asked.seed), encoding="utf-8")
-            print(f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}", flush=True)
-            if wrong:
-                shutil.copy(broken.with_name("broken.log"), asked.out.with_suffix(".log"))
+    seconds = unbroken(asked.folder / "whole", asked.cores)
+    whole, jobs = contents(asked.folder / "whole"), finished(asked.folder / "whole.log")
+    print(f"unbroken: {seconds:.0f} s, {sum(jobs.values())} jobs, {len(whole)} files", flush=True)
+    broken, log = asked.folder / "broken", asked.folder / "broken.log"
+    while total < asked.kills:
+        shutil.rmtree(broken, ignore_errors=True)
+        log.unlink(missing_ok=True)
+        clone(broken)
+        while True:
+            run = start(broken, asked.cores)
+            if (doing := break_off(run, chance, kills)) is None:
+                break
+            kills.update(doing)
+            total += 1
+            print(f"kill {total}: {', '.join(doing)}", flush=True)
+        wrong = [f"snakemake ended with {run.returncode}"] if run.returncode else []
+        wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(broken)
+        rounds.append({"wrong": wrong, "again": finished(log) - jobs})
+        asked.out.write_text(report(kills, total, rounds, seconds, None, asked.seed), encoding="utf-8")
+        print(f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}", flush=True)
+        if wrong:
+            shutil.copy(log, asked.out.with_suffix(f".{len(rounds)}.log"))
+    unbroken(asked.folder / "again", asked.cores)
+    twice = differing(whole, contents(asked.folder / "again"))
+    asked.out.write_text(report(kills, total, rounds, seconds, twice, asked.seed), encoding="utf-8")
     sys.exit(any(one["wrong"] for one in rounds))
 
 

@@ -72,9 +72,9 @@ class Checkout:
 
     def wait_for(self, step: str) -> None:
         """Until a job of `step` has begun."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while step not in (self.log.read_text() if self.log.exists() else ""):
-            assert time.monotonic() < end, f"no {step} within a minute"
+            assert time.monotonic() < end, f"no {step} within five minutes"
             time.sleep(0.02)
 
     def killed_during(self, step: str, *command: str) -> None:

@@ -54,8 +54,11 @@ def test_a_kill_in_the_middle_costs_the_jobs_at_work_and_no_other(checkout):
 
 def test_what_a_killed_run_had_finished_is_committed_by_the_next_start(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
+    left = checkout.path / "results/tables/.index.json.123.part"
+    left.write_text("half")  # as a job that was killed leaves it
     checkout.killed_during("score")
     checkout.snakemake("-n")
+    assert not left.exists()
     stale = set(json.loads(checkout.dvc("status", "--json").stdout)) - {"code"}
     assert stale == {"score", "tables", "report"}
 
@@ -75,30 +78,6 @@ def test_dvc_checkout_after_a_kill_brings_back_a_state_with_nothing_to_do(checko
     assert checkout.steps() == {}
 
 
-def test_dvc_lock_half_written_by_a_killed_commit_is_mended(checkout):
-    lock = checkout.path / "dvc.lock"
-    whole = lock.read_text()
-    (checkout.path / ".snakemake/dvc.lock").write_text(whole)
-    lock.write_text(whole[: len(whole) // 2])
-    (checkout.path / ".snakemake/turn").write_text("999999999")
-    assert checkout.nothing_to_do()
-    assert lock.read_text() == whole
-    assert checkout.clean_for_dvc()
-    assert checkout.steps() == {}
-
-
-def test_a_broken_lock_of_dvc_and_a_dead_entry_whose_process_id_lives_again_are_taken_away(checkout):
-    rwlock = checkout.path / ".dvc/tmp/rwlock"
-    dead = {"pid": psutil.Process().pid, "cmd": "snakemake"}
-    for left in ("{", json.dumps({"read": {str(checkout.path): [dead]}, "write": {}})):
-        rwlock.write_text(left)
-        (checkout.path / ".snakemake/turn").write_text(str(dead["pid"]))
-        checkout.set(LEARNING_RATE, 3e-4 if left == "{" else 4e-4)
-        checkout.dvc("status", check=False)
-        checkout.snakemake()
-        assert checkout.clean_for_dvc()
-
-
 def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="train")
@@ -110,14 +89,6 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
     checkout.snakemake()
     assert not any(job.is_running() and job.status() != psutil.STATUS_ZOMBIE for job in jobs)
     assert settled(checkout)
-
-
-def test_what_a_killed_job_left_of_a_file_is_removed(checkout):
-    left = checkout.path / "results/tables/.index.json.123.part"
-    left.write_text("half")
-    checkout.set("evaluation.resamples", 900)
-    checkout.snakemake()
-    assert not left.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk")
@@ -187,15 +158,14 @@ def test_a_worker_killed_for_memory_fails_its_job_alone_and_the_run_resumes(chec
     assert settled(checkout)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kills_at_random_moments_change_no_byte(checkout, tmp_path, seed):
-    chance, kills = random.Random(seed), Counter()
+def test_kills_at_random_moments_change_no_byte(checkout, tmp_path):
+    chance, kills = random.Random(1), Counter()
     whole = checkout.copy(tmp_path / "whole")
     for one in (whole, checkout):
         one.set("features.bert.max_tokens", 64)
         one.set("media.jpeg_quality", 90)
     whole.snakemake()
-    for _ in range(2):
+    for _ in range(3):
         run = checkout.start("snakemake", "--cores", "2")
         if doing := crash.break_off(run, chance, kills):
             kills.update(doing)
