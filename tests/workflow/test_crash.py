@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from test_pipeline import ALL
 
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
@@ -35,9 +36,10 @@ def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_
     clone = checkout.at(tmp_path / "clone")
     (clone.path / ".dvc/tmp").mkdir(exist_ok=True)
     clone.killed_during("score")
-    assert clone.steps()["gather"] == 7
+    before = clone.steps()
+    assert before["gather"] == 7
     clone.snakemake()
-    assert clone.steps() == BELOW_SCORE
+    assert (before + clone.steps() - Counter(ALL)).total() <= 2  # the two jobs that were at work, and none that was finished
     assert settled(clone)
 
 
