@@ -17,14 +17,13 @@ from typing import Any
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
+from merflow.tables import OVERALL, audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
 from merflow.tables.render import Table, page, plain, render
 from merflow.tables.reported import load
 
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
-OVERALL = "overall"  # folder of the tables about all papers
 
 
 def build(scores: Path, reported: Path, out: Path) -> None:

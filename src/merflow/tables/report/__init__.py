@@ -14,13 +14,13 @@ from typing import Any
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result
 from merflow.store import write_folder
+from merflow.tables import OVERALL
 from merflow.tables.render import TEMPLATES, Table, html, runs_page
 from merflow.tables.report import surroundings
 from merflow.tables.report.pictures import Files, pictures, sheet
 from merflow.tables.report.runs import provenance
 
 FORMATS = {"csv": "CSV, full precision", "tex": "LaTeX"}  # Markdown and HTML stand in results/tables
-OVERALL = "overall"  # folder of the tables about all papers
 SUMMARY = "index.html"
 
 
