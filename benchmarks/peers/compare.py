@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 HERE = Path(__file__).parent
 PARTS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
@@ -69,17 +70,22 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, required=True, help="python of the environment with the peers")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--only", help="name of the work, as in the table")
     arguments = parser.parse_args()
     scratch, peers, me = arguments.scratch.resolve(), arguments.peers.absolute(), Path(sys.executable)
     scratch.mkdir(parents=True, exist_ok=True)
     count = clips(scratch / "clips.csv")
     sequences(scratch / "sequences.npz")
     bert = Path("data/checkpoints/bert").resolve()
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    sizes = [
+        str(size) for size in (params["features"]["mel"]["hop_length"], params["features"]["mel"]["n_mels"], params["media"]["short_side"])
+    ]
     jobs = {
         ("sound and text", "MMSA-FET"): [peers, HERE / "fet.py", scratch / "clips.csv", bert, scratch / "fet"],
         ("sound and text", "merflow"): [me, HERE / "ours.py", scratch / "ours", "compare_2016", "bert"],
         ("sound only", "MMSA-FET"): [peers, HERE / "fet.py", scratch / "clips.csv", bert, scratch / "fet", "--sound-only"],
-        ("Mel and pictures", "librosa + cv2"): [peers, HERE / "plain.py", scratch / "clips.csv", scratch / "plain"],
+        ("Mel and pictures", "librosa + cv2"): [peers, HERE / "plain.py", scratch / "clips.csv", scratch / "plain", *sizes],
         ("Mel and pictures", "merflow"): [me, HERE / "ours.py", scratch / "ours", "mel"],
     }
     for theirs, ours in (("ef_lstm", "early_fusion"), ("tfn", "tensor_fusion")):
@@ -89,6 +95,8 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {count} utterances of the demo's MELD")
     print("| work | who | seconds | MiB | done | not done | same twice | accuracy |\n|---|---|---|---|---|---|---|---|")
     for (work, who), command in jobs.items():
+        if arguments.only not in (None, work):
+            continue
         found = [measured(command, scratch) for _ in range(2)]
         if error := found[0].get("error"):
             print(f"| {work} | {who} | fails: {error} |||||||", flush=True)

@@ -1,6 +1,8 @@
 """Runs in the environment of the peers: the script that most repositories of papers have, librosa and cv2.VideoCapture in a loop.
 
-peers/bin/python benchmarks/peers/plain.py CLIPS_CSV SCRATCH
+peers/bin/python benchmarks/peers/plain.py CLIPS_CSV SCRATCH HOP BANDS SIDE
+
+HOP: samples at 16 kHz from window to window; SIDE: of larger pictures, pixels.
 """
 
 import hashlib
@@ -14,19 +16,21 @@ import librosa
 import numpy as np
 import pandas as pd
 
-SIDE = 224  # pixels
 EVERY = 10
 
 
 def main() -> None:
     clips, scratch = pd.read_csv(sys.argv[1], keep_default_na=False), Path(sys.argv[2])
+    hop, bands, side = map(int, sys.argv[3:])
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     failed, digest = {}, hashlib.sha256()
     for row in clips.itertuples():
         try:
             wave, rate = librosa.load(row.path, sr=16000)
-            mel = librosa.power_to_db(librosa.feature.melspectrogram(y=wave, sr=rate, n_fft=512, win_length=400, hop_length=160, n_mels=80))
+            mel = librosa.power_to_db(
+                librosa.feature.melspectrogram(y=wave, sr=rate, n_fft=512, win_length=400, hop_length=hop, n_mels=bands)
+            )
         except Exception as error:  # what a library raises on a bad clip is what is measured here
             failed[row.utterance_id] = type(error).__name__
             continue
@@ -36,7 +40,7 @@ def main() -> None:
             if not there:
                 break
             if number % EVERY == 0:
-                frames.append(cv2.resize(frame, (SIDE, SIDE)))
+                frames.append(cv2.resize(frame, (side, side)) if min(frame.shape[:2]) > side else frame)
             number += 1
         np.savez(scratch / f"{row.utterance_id}.npz", mel=mel, frames=np.array(frames))
         digest.update(mel.tobytes() + np.array(frames).tobytes())
