@@ -71,7 +71,8 @@ def tables(views: Sequence[Comparison]) -> Iterator[Table]:
         if PROTOCOL in view.protocols:
             questions.setdefault(question_of(view), []).append(view)
     columns = []
-    for corpus in sorted({view.corpus for view in views}, key=list(CLASSES).index):
+    found = {view.corpus for view in views}
+    for corpus in (*(name for name in CLASSES if name in found), *sorted(found - set(CLASSES))):  # one's own come last
         asked = sorted(one for one in questions if one.corpus == corpus)
         for place, one in enumerate(asked, 1):
             columns.append(Answers(f"cross-{corpus}" + (f"-{place}" if len(asked) > 1 else ""), corpus, one.words, questions[one]))
