@@ -5,10 +5,10 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
 
-.PHONY: help env reproduce test lint format lock status clean
+.PHONY: help env reproduce test test-slow lint format lock status clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 env: $(VENV)/.ready  ## make the environment in .venv from requirements.lock
 
@@ -32,6 +32,9 @@ reproduce: env  ## rebuild everything that params.yaml asks for, from archives t
 
 test: env lint  ## lint and tests
 	pytest -n $(CORES)
+
+test-slow: env  ## what tests leave out because it takes long: kills, full disks, remotes
+	MERFLOW_SLOW=1 pytest -n $(CORES) tests/workflow/test_crash.py tests/workflow/test_restore.py
 
 lint: env  ## ruff, snakefmt, mypy
 	ruff check .

@@ -19,6 +19,8 @@ from test_pipeline import ALL
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
+pytestmark = pytest.mark.skipif("MERFLOW_SLOW" not in os.environ, reason="runs the workflow dozens of times: `make test-slow`")
+
 spec = importlib.util.spec_from_file_location("crash", Path(__file__).parents[2] / "benchmarks/crash.py")
 crash = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(crash)
