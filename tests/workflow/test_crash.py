@@ -151,17 +151,6 @@ def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
     assert settled(checkout)
 
 
-def test_a_worker_killed_for_memory_fails_its_job_alone_and_the_run_resumes(checkout):
-    checkout.set("features.bert.max_tokens", 64)
-    failed = checkout.snakemake(check=False, FAKE_MEMORY="train")
-    assert failed.returncode != 0
-    assert "error in rule train" in failed.stderr.lower()
-    assert checkout.steps()["merge"] == 2
-    checkout.snakemake()
-    assert set(checkout.steps()) == {"train", "gather", *BELOW_SCORE}
-    assert settled(checkout)
-
-
 def test_kills_at_random_moments_change_no_byte(checkout, tmp_path):
     chance, kills = random.Random(1), Counter()
     whole = checkout.copy(tmp_path / "whole")

@@ -36,7 +36,8 @@ rule extract:
 
 rule merge:
     input:
-        shards,
+        shards=shards,
+        data=plan.data_for(STORE),  # a shard that failed leaves a record of these, and no file to compare with it
     output:
         STORE,
     log:
@@ -46,4 +47,4 @@ rule merge:
     message:
         "merge {wildcards.feature} of {wildcards.corpus}"
     shell:
-        "merflow --log {log} merge {input} --out {output}"
+        "merflow --log {log} merge {input.shards} --out {output}"

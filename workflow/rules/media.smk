@@ -31,7 +31,8 @@ rule decode:
 
 rule assemble:
     input:
-        decoded,
+        shards=decoded,
+        data=plan.decode.data,  # see rule merge
     output:
         plan.decode.outs,
     log:
@@ -41,4 +42,4 @@ rule assemble:
     message:
         "assemble the media of {wildcards.corpus}"
     shell:
-        "merflow --log {log} assemble {input} --out {output[0]}"
+        "merflow --log {log} assemble {input.shards} --out {output[0]}"

@@ -37,7 +37,8 @@ rule train:
 
 rule gather:
     input:
-        runs,
+        runs=runs,
+        data=plan.data_for(RESULT),  # see rule merge
     output:
         RESULT,
     log:
@@ -47,4 +48,4 @@ rule gather:
     message:
         "gather {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}"
     shell:
-        "merflow --log {log} gather {input} --out {output}"
+        "merflow --log {log} gather {input.runs} --out {output}"
