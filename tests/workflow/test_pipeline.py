@@ -6,6 +6,7 @@ digests, params.yaml and both tools.
 
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,23 @@ def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
     assert checkout.clean_for_dvc()
 
 
+def test_each_step_that_fails_or_is_killed_for_memory_runs_again_and_so_does_what_follows(checkout):
+    checkout.set("media.jpeg_quality", 90)
+    done = Counter()
+    for step in ("decode", "assemble", "extract", "merge", "train", "gather", "score", "tables", "report"):
+        ended = checkout.snakemake(check=False, **{"FAKE_MEMORY" if step in ("extract", "train") else "FAKE_FAIL": step})
+        assert ended.returncode != 0, step
+        assert f"error in rule {step}" in ended.stderr.lower()
+        run = checkout.steps()
+        assert run.pop(step), step
+        done += run
+    checkout.snakemake()
+    pictures = {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2}
+    assert done + checkout.steps() == pictures | BELOW_SCORE
+    assert checkout.nothing_to_do()
+    assert checkout.clean_for_dvc()
+
+
 def test_asking_for_one_artifact_commits_only_what_it_needed(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.snakemake("--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet")
@@ -215,6 +233,15 @@ def test_a_typo_in_params_stops_either_tool_before_the_first_job(checkout, tool)
     )
     assert checkout.steps() == {}
     assert checkout.artifacts() == before
+
+
+def test_what_takes_a_result_that_nobody_asks_for_is_refused_though_one_of_an_earlier_run_lies_there(checkout):
+    checkout.set("run.joint_cnn.text.systems", [])
+    done = checkout.snakemake(check=False)
+    assert done.returncode != 0
+    taken = "results/joint_cnn/text_lstm/meld-clean"
+    assert f"joint_cnn_unimodal@meld-clean-unimodal_weighted: takes {taken}, which nothing in run (params.yaml) makes" in done.stderr
+    assert (checkout.path / taken / "predictions.parquet").exists()
 
 
 def test_parameters_on_the_command_line_are_refused(checkout):

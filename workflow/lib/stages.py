@@ -29,6 +29,8 @@ REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.features": features.EXTRACTORS.__getitem__,
     "merflow.papers": papers.PAPERS.__getitem__,
 }
+MADE = ("data/", "results/")  # where artifacts lie
+COLLECTED = [f"results/{folder}" for folder in (*papers.PAPERS, "sheets")]  # folders that a stage takes with whatever is in them
 Point = Mapping[str, str]
 
 
@@ -92,11 +94,21 @@ class Stage:
         return roots
 
     def data(self, wildcards: Any) -> list[str]:
-        """Input files: artifacts by path, a directory by every artifact declared below it, or files of the repository."""
+        """Input files: artifacts by path, a directory by every artifact declared below it, or files of the repository.
+
+        Raises:
+            ParamsError: nobody makes one of them.
+        """
         found: list[str] = []
         for pattern in self._entries("deps"):
             path = pattern.format_map(_values(wildcards))
-            found += self.plan.artifacts_at(path)
+            files = self.plan.artifacts_at(path)
+            if files is None:
+                raise ParamsError(
+                    f"{self.address(_values(wildcards))}: takes {path}, which nothing in run (params.yaml) makes, and which is no file of"
+                    " the repository; ask for it there, or no longer for what takes it"
+                )
+            found += files
         return found
 
     def cfg(self, wildcards: Any) -> str:
@@ -175,17 +187,20 @@ class Plan:
         stage, point = self.owner[artifact]
         return stage.address(point)
 
-    def artifacts_at(self, path: str) -> list[str]:
-        """`path` as files: an artifact, all artifacts below it, or the repository's own file or files."""
+    def artifacts_at(self, path: str) -> list[str] | None:
+        """`path` as files: an artifact, all artifacts below it, or the repository's own file or files; None if there is nothing.
+
+        What lies in a folder of results that nobody asks for any more is of an earlier `run`, and is nobody's.
+        """
         if path in self.owner:
             return [path]
         below = [artifact for artifact in self.owner if artifact.startswith(path.rstrip("/") + "/")]
-        if below:
+        if below or path in COLLECTED:
             return below
-        own = self.root / path  # a folder of results without systems has no files
+        own = self.root / path
         files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
-        if not all(file.exists() for file in files):
-            raise ParamsError(f"dvc.yaml: {path} is neither made by a stage that run asks for nor a file of the repository")
+        if path.startswith(MADE) or not all(file.exists() for file in files):
+            return None
         return [str(file.relative_to(self.root)) for file in files]
 
     @cached_property
@@ -239,9 +254,13 @@ class Plan:
         """Bring workflow/code.json, which DVC compares, up to date; and give each paper, and the frame sheets, a folder.
 
         DVC refuses an absent dependency, so a paper of which nothing is run has an empty one.
+
+        Raises:
+            ParamsError: a stage takes what nobody makes. Snakemake would not say so where a file of an earlier run lies there.
         """
-        for folder in (*papers.PAPERS, "sheets"):
-            (self.root / "results" / folder).mkdir(parents=True, exist_ok=True)
+        _ = self.graph
+        for folder in COLLECTED:
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.code, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
         path = self.root / CODE
         if not path.exists() or path.read_text(encoding="utf-8") != text:
