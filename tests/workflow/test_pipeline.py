@@ -37,65 +37,77 @@ def test_clean_checkout_with_dvc_repro_does_the_same_job(clean, built):
 
 
 CHANGES = [
-    pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate"),
+    pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate of one system"),
     pytest.param(
         lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]),
         {"train": 2, "gather": 2} | BELOW_SCORE,
         None,
-        id="a seed more",
+        id="a seed more in one paper's clean protocol",
     ),
     pytest.param(
         lambda c: c.set("papers.joint_cnn.systems.text_lstm.network.lstm", 64),
         {"train": 2, "gather": 2} | BELOW_SCORE,  # and the fusion that takes its output, not the speech system
         None,
-        id="a network that a fusion takes",
+        id="a system that a fusion takes",
     ),
     pytest.param(
         lambda c: c.set("corpora.meld.source", tempfile.gettempdir()),
         {"fetch": 1, "prepare": 1, "decode": 1, "assemble": 1, "extract": 3, "merge": 3, "train": 7, "gather": 7} | BELOW_SCORE,
         None,
-        id="one corpus's source",
+        id="the source of one corpus",
     ),
     pytest.param(
         lambda c: c.edit("src/merflow/papers/joint_cnn.py", "SYSTEMS", "MARK = 1\nSYSTEMS"),
         {"train": 3, "gather": 3} | BELOW_SCORE,
         {"train": 3, "gather": 3},  # DVC stops where content is the same
-        id="a paper's code",
+        id="the code of one paper",
     ),
-    pytest.param(lambda c: c.set("papers.joint_cnn.systems.unimodal_weighted.step", 0.05), ONE_FUSION, None, id="a fusion"),
+    pytest.param(
+        lambda c: c.set("papers.joint_cnn.systems.unimodal_weighted.step", 0.05), ONE_FUSION, None, id="the step of a fusion's weights"
+    ),
     pytest.param(
         lambda c: c.set("features.bert.max_tokens", 64),
         {"extract": 2, "merge": 2, "train": 2, "gather": 2} | BELOW_SCORE,
         None,
-        id="a feature's parameter",
+        id="a parameter of a text feature, of both corpora",
     ),
     pytest.param(
         lambda c: c.set("media.jpeg_quality", 90),
         {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2} | BELOW_SCORE,
         None,
-        id="quality of pictures",
+        id="the quality of decoded pictures",
     ),
     pytest.param(
         lambda c: c.edit("src/merflow/features/vision/clip.py", "def extract(", "MARK = 1\n\n\ndef extract("),
         {"extract": 2, "merge": 2},
         None,
-        id="an extractor's code",
+        id="the code of one extractor, which no system takes",
     ),
-    pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="an evaluation parameter"),
+    pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="a parameter of the evaluation"),
     pytest.param(
         lambda c: c.edit("src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("),
         BELOW_SCORE,
         {"score": 1},  # DVC stops where content is the same
-        id="a module's code",
+        id="the code of the scores",
     ),
-    pytest.param(
-        lambda c: c.edit("src/merflow/papers/weighted_late_fusion.py", '"""', '"""Another word. '), {}, {}, id="a paper's docstring"
-    ),
+    pytest.param(lambda c: c.edit("src/merflow/papers/weighted_late_fusion.py", '"""', '"""Another word. '), {}, {}, id="a docstring"),
     pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
     pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.corpora", []), BELOW_SCORE, None, id="a paper less"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less in run"),
+    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.corpora", []), BELOW_SCORE, None, id="a paper less in run"),
 ]
+
+
+def jobs(counts) -> str:
+    """In words: each step with how many of its jobs."""
+    return ", ".join(step if ALL[step] == 1 else f"{step} {n} of {ALL[step]}" for step, n in counts.items()) or "nothing"
+
+
+def test_the_table_of_what_reruns_is_the_one_that_is_tested_below():
+    page = (Path(__file__).parents[2] / "docs/what-reruns.md").read_text(encoding="utf-8")
+    rows = [(case.id, *case.values[1:]) for case in CHANGES]
+    table = [f"| {change} | {jobs(one)} | {'the same' if other is None or other == one else jobs(other)} |" for change, one, other in rows]
+    assert "\n".join(table) in page, "docs/what-reruns.md should hold:\n" + "\n".join(table)
 
 
 @pytest.mark.parametrize(("change", "by_snakemake", "by_dvc"), CHANGES)
