@@ -27,10 +27,10 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).parents[1]
-#: What an artifact says of the time that it took, and nothing else of it may differ.
+#: What an artifact says of the time that it took, by its suffix, and nothing else of it may differ.
 SECONDS = {
-    "run.json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),
-    "index.html": re.compile('<figure class="table" id="cost">.*?</figure>', re.DOTALL),  # the report's minutes of each system
+    ".json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),  # run.json
+    ".html": re.compile(r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>', re.DOTALL),  # the report's tables of them
 }
 STEPS = (
     "fetch",
@@ -161,8 +161,8 @@ def contents(path: Path) -> dict[str, str]:
         for file in sorted((path / folder).rglob("*")):
             if file.is_file() and file.relative_to(path).parts[:2] != ("data", "digests"):
                 content = file.read_bytes()
-                if file.name in SECONDS:
-                    content = SECONDS[file.name].sub("", content.decode()).encode()
+                if file.suffix in SECONDS:
+                    content = SECONDS[file.suffix].sub("", content.decode()).encode()
                 found[str(file.relative_to(path))] = hashlib.sha256(content).hexdigest()
     return found
 
