@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[1]
 #: What an artifact says of the time that it took, by its suffix, and nothing else of it may differ.
 SECONDS = {
     ".json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),  # run.json
-    ".html": re.compile(r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>', re.DOTALL),  # the report's tables of them
+    ".html": re.compile(  # the report's tables of them
+        r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>|<dd>[\d.]+ s, all runs together</dd>', re.DOTALL
+    ),
 }
 STEPS = (
     "fetch",
