@@ -3,15 +3,14 @@
 The steps' work is a stand-in; benchmarks/crash.py does the same with real steps, at random moments and a hundred times.
 """
 
-import importlib.util
 import json
 import os
 import random
 import shutil
 import subprocess
 from collections import Counter
-from pathlib import Path
 
+import crash
 import psutil
 import pytest
 from test_pipeline import ALL
@@ -20,10 +19,6 @@ BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
 pytestmark = pytest.mark.skipif("MERFLOW_SLOW" not in os.environ, reason="runs the workflow dozens of times: `make test-slow`")
-
-spec = importlib.util.spec_from_file_location("crash", Path(__file__).parents[2] / "benchmarks/crash.py")
-crash = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(crash)
 
 
 def settled(checkout) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 
+import crash
 import pandas as pd
 import pytest
 import yaml
@@ -80,6 +81,16 @@ def test_status_shows_the_state_on_one_screen(small):
     assert "meld" in shown and "demo" in shown and "nothing to do" in shown
     assert "report results/report/index.html" in " ".join(shown.split())
     assert len(shown.splitlines()) <= 40
+
+
+def test_a_second_run_from_scratch_differs_in_seconds_only(small, tmp_path, real_checkout):
+    other = real_checkout(tmp_path / "other")
+    (other.path / "params.yaml").write_text((small.path / "params.yaml").read_text())
+    other.set("run.shards.meld", 3)
+    other.run("snakemake", "--cores", "1")
+    one, two = crash.contents(small.path), crash.contents(other.path)
+    assert len(one) > 100
+    assert crash.differing(one, two) == []  # media, features, checkpoints, weights, predictions, tables and pages to the byte
 
 
 def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_path):
