@@ -33,8 +33,8 @@ reproduce: env  ## rebuild everything that params.yaml asks for, from archives t
 test: env lint  ## lint and tests
 	pytest -n $(CORES)
 
-test-slow: env  ## what tests leave out because it takes long: kills, full disks, remotes
-	MERFLOW_SLOW=1 pytest -n $(CORES) tests/workflow/test_crash.py tests/workflow/test_restore.py
+test-slow: env  ## what tests leave out because it takes long: kills, full disks, two runs at once
+	MERFLOW_SLOW=1 pytest -n $(CORES) tests/workflow/test_crash.py
 
 lint: env  ## ruff, snakefmt, mypy
 	ruff check .

@@ -3,7 +3,6 @@
 The S3-compatible server runs in this process. test_pipeline.py does the same with a folder in full length.
 """
 
-import os
 import subprocess
 
 import pytest
@@ -12,7 +11,6 @@ boto3 = pytest.importorskip("boto3", reason="needs the packages of [dev]")
 pytest.importorskip("dvc_s3", reason="needs the packages of [dev]")
 server = pytest.importorskip("moto.server", reason="needs the packages of [dev]")
 
-pytestmark = pytest.mark.skipif("MERFLOW_SLOW" not in os.environ, reason="runs the workflow several times: `make test-slow`")
 SECRETS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
