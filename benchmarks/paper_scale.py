@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, SwinConfig, SwinModel
 
 from merflow import corpora, presets
@@ -190,6 +191,7 @@ def measure(paper: str, system: str, corpus: str, params: Mapping[str, Any], enc
     network = lambda: build(system)(dims, classes, **settings["network"])
     objective = MultiLabel.of(examples["train"].labels, training.class_weights, row.bank) if several else SingleLabel()
     precision = params["training"]["precision"] if row.pretrained else "fp32"
+    AcceleratorState._reset_state()  # it takes one precision for a process, and a job of the workflow trains one system
     once = training.model_copy(update={"epochs": 1})
     few = _first(examples["train"], 2 * training.batch_size)
     with TemporaryDirectory() as scratch:
@@ -282,7 +284,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     paper = yaml.safe_load(presets.compose("paper"))
-    params = {**yaml.safe_load(presets.compose("demo" if arguments.small else "paper")), "run": paper["run"]}
+    params = {**yaml.safe_load(presets.compose("demo" if arguments.small else "paper")), "run": paper["run"], "training": paper["training"]}
     most = 32 if arguments.small else arguments.utterances
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"a CPU, {torch.get_num_threads()} threads"
     where = device + (", tiny encoders and the demo's settings: hours mean nothing" if arguments.small else "")
