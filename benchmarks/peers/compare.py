@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from merflow.corpora.meld import LAYOUT
+
 HERE = Path(__file__).parent
-PARTS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 WORDS, DIMS = 20, {"language": 300, "acoustic": 74, "visual": 35}
 
 
@@ -31,7 +32,7 @@ def clips(path: Path) -> int:
     found = pd.read_parquet("data/corpora/meld/utterances.parquet")[["utterance_id", "official_split", "text"]]
     found = found.rename(columns={"official_split": "split"})
     names = [
-        Path("data/raw/meld/MELD.Raw").resolve() / PARTS[split] / f"{key.partition('_')[2]}.mp4"
+        Path("data/raw/meld/MELD.Raw").resolve() / LAYOUT[split][1] / f"{key.partition('_')[2]}.mp4"
         for key, split in zip(found["utterance_id"], found["split"], strict=True)
     ]
     found["path"] = [str(name) if name.exists() else "" for name in names]

@@ -13,10 +13,7 @@ from collections import Counter
 import crash
 import psutil
 import pytest
-from test_pipeline import ALL
-
-BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
-LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
+from test_pipeline import ALL, BELOW_SCORE, LEARNING_RATE
 
 pytestmark = pytest.mark.skipif("MERFLOW_SLOW" not in os.environ, reason="runs the workflow dozens of times: `make test-slow`")
 

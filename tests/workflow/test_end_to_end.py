@@ -18,6 +18,7 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     fewer_features(path, ["meld"], bert=["bert"], audio=["is13"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"]["shards"] = {"meld": 2}
+    params["papers"]["joint_cnn"]["keep_weights"] = True
     params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
     for paper, system in (("weighted_late_fusion", "text_bert_16"), ("joint_cnn", "text_lstm"), ("joint_cnn", "speech_cnn")):
@@ -90,6 +91,7 @@ def test_a_second_run_from_scratch_differs_in_seconds_only(small, tmp_path, real
     other.run("snakemake", "--cores", "1")
     one, two = crash.contents(small.path), crash.contents(other.path)
     assert len(one) > 100
+    assert any("/weights/" in path for path in one)
     assert crash.differing(one, two) == []  # media, features, checkpoints, weights, predictions, tables and pages to the byte
 
 

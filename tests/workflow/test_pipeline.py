@@ -16,6 +16,7 @@ ALL = {"fetch": 2, "prepare": 2, "checkpoint": 2, "decode": 2, "assemble": 2, "e
 ALL |= {"score": 1, "tables": 1, "report": 1}
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 ONE_SYSTEM = {"train": 2, "gather": 2} | BELOW_SCORE  # as published and clean
+PICTURES = {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2} | BELOW_SCORE
 ONE_FUSION = {"train": 1, "gather": 1} | BELOW_SCORE
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
@@ -73,7 +74,7 @@ CHANGES = [
     ),
     pytest.param(
         lambda c: c.set("media.jpeg_quality", 90),
-        {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2} | BELOW_SCORE,
+        PICTURES,
         None,
         id="the quality of decoded pictures",
     ),
@@ -216,8 +217,7 @@ def test_each_step_that_fails_or_is_killed_for_memory_runs_again_and_so_does_wha
         assert run.pop(step), step
         done += run
     checkout.snakemake()
-    pictures = {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2}
-    assert done + checkout.steps() == pictures | BELOW_SCORE
+    assert done + checkout.steps() == PICTURES
     assert checkout.nothing_to_do()
     assert checkout.clean_for_dvc()
 

@@ -198,9 +198,9 @@ class Plan:
         if below or path in COLLECTED:
             return below
         own = self.root / path
-        files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
-        if path.startswith(MADE) or not all(file.exists() for file in files):
+        if path.startswith(MADE) or not own.exists():
             return None
+        files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
         return [str(file.relative_to(self.root)) for file in files]
 
     @cached_property

@@ -67,11 +67,13 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
     stages = {plan.address_of(path) for path in made if path in plan.owner}
     if stages and IN_STAGE not in os.environ:
         _sweep()
-        changed = set(_status())  # a tenth of a second a stage; a commit by name takes nearly one
-        new = sorted({"code", *stages} & changed)
-        print(f"committing {len(set(new) & stages)} of {len(plan.graph[0])} stages to DVC", file=sys.stderr)
+        changed, total = set(_status()), len(plan.graph[0])  # a tenth of a second a stage
+        new = changed & stages
+        print(f"committing {len(new)} of {total} stages to DVC", file=sys.stderr)
         SAVED.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
-        names = [] if changed <= {"code", *stages} else ["code", *new]  # without names: all at once, 54 s instead of 242 s for 160
+        # Without names DVC saves every stage, but dvc.lock once: 54 s for 160, by name 242 s. It pays where most are new, none stale.
+        at_once = changed <= {"code", *stages} and 2 * len(new) > total
+        names = [] if at_once else ["code", *sorted(new)]
         done = subprocess.run(["dvc", "commit", "--quiet", "--force", *names], capture_output=True, text=True, check=False)
         if done.returncode:
             raise StoreError(f"the artifacts stand, but DVC could not commit them: {_reason(done)}; mend that and start again")
