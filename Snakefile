@@ -11,7 +11,9 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/workflow/lib")
 
+import failures
 import sync
+import warm_process
 from stages import Plan
 from turn import Turn
 
@@ -72,6 +74,9 @@ include: "workflow/rules/tables.smk"
 onstart:
     try:
         turn.begin()
+        failures.begin()
+        if workflow.local_exec and not workflow.touch:
+            warm_process.start()
     except errors.MerflowError as error:
         raise WorkflowError(str(error)) from None
 
@@ -90,3 +95,4 @@ onsuccess:
 onerror:
     sync.remember(plan)
     turn.end()
+    failures.repeat()

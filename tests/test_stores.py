@@ -17,9 +17,9 @@ def test_stores_show_size_cost_and_defects(tmp_path):
     arrays = {"a": np.ones((3, 8), np.float32), "b": np.ones((2, 8), np.float32)}
     path = tmp_path / "data/features/meld/wav2vec2.parquet"
     store.write_features(path, arrays.items(), {"checkpoint": {"name": "tiny"}}, lambda: found)
-    (tmp_path / "build/benchmarks/extract").mkdir(parents=True)
+    (tmp_path / "build/logs/extract").mkdir(parents=True)
     for shard in range(2):
-        (tmp_path / f"build/benchmarks/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text("s\th:m:s\n1.5\t0:00:01\n")
+        (tmp_path / f"build/logs/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text("s\tmax_rss\tcpu_time\n1.5\t20.0\t1.25\n")
 
     frames, wav2vec2 = stores.overview(tmp_path)
     assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == ("frames_every10", 2, 3, "no pictures 1")

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from merflow import params as parameters
-from merflow import presets
-from merflow.errors import MerflowError
+from merflow import presets, usage
+from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
 from merflow.progress import configure
 
@@ -30,15 +30,25 @@ Shards = Annotated[int, typer.Option(min=1, help="of so many")]
 Gpus = Annotated[int, typer.Option(min=0, help="take so many GPUs that no other job has; 0: whichever there is")]
 
 
-@app.callback()
+def account(_: object, log: Path | None, **__: object) -> None:
+    """Write beside its log what a job took that ended well."""
+    if log and _speaks():
+        usage.write(log.with_suffix(".tsv"))
+
+
+def _speaks() -> bool:
+    """Whether this process is the one of several that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@app.callback(result_callback=account)
 def common(
-    log: Annotated[Path | None, typer.Option(help="also write messages to this file")] = None,
+    log: Annotated[Path | None, typer.Option(help="also write messages to this file, and beside it, as .tsv, what the job took")] = None,
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
     """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
-    first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
-    configure(log if first else None)
-    if not first:
+    configure(log if _speaks() else None)
+    if not _speaks():
         logging.disable(logging.INFO)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -274,7 +284,10 @@ def _named(files: list[Path], name: str) -> Path:
 def main() -> None:
     """Entry point: an error that a user can mend is one line and exit status 1."""
     try:
-        app()
+        app(prog_name="merflow")
     except MerflowError as error:
         print(f"error: {error}", file=sys.stderr)
+        if noted := os.environ.get(ERRORS):
+            with Path(noted).open("a", encoding="utf-8") as file:
+                file.write(f"error: {error}\n")
         sys.exit(1)

@@ -1,5 +1,7 @@
 """What reaches a user as one line: what happened, where, what was expected, what to do."""
 
+ERRORS = "MERFLOW_ERRORS"  # environment variable: the file in which a run collects the errors of its jobs
+
 
 class MerflowError(Exception):
     """Base of every error that a user can mend; the command line prints it as one line and exits with 1."""

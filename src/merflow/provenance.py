@@ -7,7 +7,6 @@ Comments, docstrings and formatting are no part of it: the digest is taken over 
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -32,32 +31,38 @@ INERT = frozenset(
 )
 
 
+@cache
 def _path(module: str) -> Path | None:
     base = PACKAGE.parent.joinpath(*module.split("."))
     candidates = (base / "__init__.py", base.with_suffix(".py"))
     return next((path for path in candidates if path.is_file()), None)
 
 
-def imports(module: str) -> Iterator[str]:
+@cache  # stages share most of what they reach
+def imports(module: str) -> list[str]:
     """The merflow modules that `module` names in import statements, wherever in the file they stand."""
-    path = _path(module)
-    if path is None:
-        raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
-    for name in _named(path.read_text(encoding="utf-8")):
-        if name.split(".")[0] == "merflow" and _path(name):
-            yield name
+    named = _parsed(module)[0]
+    return [name for name in named if name.split(".")[0] == "merflow" and _path(name)]
 
 
 @cache
-def _named(source: str) -> list[str]:
-    """What a module's import statements name."""
+def _parsed(module: str) -> tuple[list[str], str]:
+    """What the import statements of a module name, and the module without docstrings, comments and layout."""
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:]
+    return names, ast.dump(tree)
 
 
 def _inert(module: str) -> bool:
@@ -80,25 +85,11 @@ def closure(*roots: str) -> list[str]:
     return sorted(module for module in found if not _inert(module))
 
 
-@cache  # stages share most of what they reach
-def _meaning(source: str) -> str:
-    """A module without docstrings, comments and layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-                node.body = node.body[1:]
-    return ast.dump(tree)
-
-
 def digest(*roots: str) -> str:
     """Content digest (16 hex digits) of the import closure of `roots`."""
     sha = hashlib.sha256()
     for module in closure(*roots):
-        path = _path(module)
-        assert path is not None  # closure() has read it
-        sha.update(f"{module}\n{_meaning(path.read_text(encoding='utf-8'))}\n".encode())
+        sha.update(f"{module}\n{_parsed(module)[1]}\n".encode())
     return sha.hexdigest()[:16]
 
 

@@ -45,7 +45,7 @@ def _medium(root: Path, folder: Path) -> dict[str, Any]:
         "frames": sum(part["rows"] for part in index["parts"]),
         "dim": None,
         "bytes": sum(path.stat().st_size for path in folder.iterdir()),
-        "seconds": _seconds(root / "build/benchmarks/decode", f"{corpus}-*-of-*.tsv"),
+        "seconds": _seconds(root / "build/logs/decode", f"{corpus}-*-of-*.tsv"),
         "with": "",
         "defects": _listed(Counter(kinds)),
     }
@@ -62,14 +62,14 @@ def _feature(root: Path, path: Path) -> dict[str, Any]:
         "frames": int(lengths.sum()),
         "dim": meta["dim"],
         "bytes": path.stat().st_size,
-        "seconds": _seconds(root / "build/benchmarks/extract", f"{corpus}-{feature}-*-of-*.tsv"),
+        "seconds": _seconds(root / "build/logs/extract", f"{corpus}-{feature}-*-of-*.tsv"),
         "with": meta["spec"].get("checkpoint", {}).get("name", ""),
         "defects": _listed(Counter(defect["kind"] for defect in meta["defects"])),
     }
 
 
 def _seconds(folder: Path, pattern: str) -> float | None:
-    """Wall time of the jobs, from Snakemake's benchmark files."""
+    """Wall time of the jobs, by their own account (merflow.usage)."""
     times = [pd.read_csv(path, sep="\t")["s"].sum() for path in folder.glob(pattern)]
     return float(sum(times)) if times else None
 

@@ -6,24 +6,31 @@
 """
 
 import csv
+import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from snakemake.executors import touch
 from snakemake.persistence.file import FilePersistence
 from stages import Plan
 from turn import IN_RUN, IN_STAGE
 
 from merflow.errors import StoreError
 
+touch.Executor.SLEEPING_TIME = 0  # of 0.1 s for each job: times that are equal do
+
 SEEN = Path(".snakemake/artifacts.json")  # artifacts as the last run left them: path -> [mtime, size]
+COMMITTED = Path(".snakemake/committed.json")  # artifacts as DVC has them, and the digest of the dvc.lock that says so
 LOCK = Path("dvc.lock")
 SAVED = Path(".snakemake/dvc.lock")  # while DVC writes dvc.lock, which it does in place: as it was before
 
@@ -31,19 +38,27 @@ SAVED = Path(".snakemake/dvc.lock")  # while DVC writes dvc.lock, which it does 
 def remember(plan: Plan) -> None:
     """Note the artifacts as Snakemake leaves them; call it at the end of every run."""
     SEEN.parent.mkdir(exist_ok=True)
-    part = SEEN.with_suffix(".part")
-    part.write_text(json.dumps(_artifacts(plan)), encoding="utf-8")
-    part.replace(SEEN)
+    _write(SEEN, _artifacts(plan))
+
+
+def _write(path: Path, value: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return value
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _artifacts(plan: Plan) -> dict[str, list[int]]:
     stats = {path: Path(path).stat() for path in sorted(plan.owner) if Path(path).exists()}
     return {path: [stat.st_mtime_ns, stat.st_size] for path, stat in stats.items()}
-
-
-def _seen() -> dict[str, list[int]]:
-    seen: dict[str, list[int]] = json.loads(SEEN.read_text(encoding="utf-8")) if SEEN.exists() else {}
-    return seen
 
 
 def moved(plan: Plan) -> set[str]:
@@ -52,7 +67,7 @@ def moved(plan: Plan) -> set[str]:
     Snakemake records the time of a file when its job is done, so this holds after a kill as well. What it was making
     then bears its mark, and is made again whatever we say.
     """
-    seen, records = _seen(), FilePersistence(nolock=True)
+    seen, records = _read(SEEN), FilePersistence(nolock=True)
     new = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
     made = {path for path in new if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime}
     return set(new) - made - records._filter_incomplete_keys(new)
@@ -67,18 +82,48 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
     stages = {plan.address_of(path) for path in made if path in plan.owner}
     if stages and IN_STAGE not in os.environ:
         _sweep()
-        changed, total = set(_status()), len(plan.graph[0])  # a tenth of a second a stage
-        new = changed & stages
-        print(f"committing {len(new)} of {total} stages to DVC", file=sys.stderr)
-        SAVED.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
-        # Without names DVC saves every stage, but dvc.lock once: 54 s for 160, by name 242 s. It pays where most are new, none stale.
-        at_once = changed <= {"code", *stages} and 2 * len(new) > total
-        names = [] if at_once else ["code", *sorted(new)]
-        done = subprocess.run(["dvc", "commit", "--quiet", "--force", *names], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise StoreError(f"the artifacts stand, but DVC could not commit them: {_reason(done)}; mend that and start again")
+        with _dvc("the artifacts stand, but DVC could not commit them") as repo:
+            new = stages & _new(plan, repo)
+            print(f"committing {len(new)} of {len(plan.graph[0])} stages to DVC", file=sys.stderr)
+            SAVED.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
+            # as `dvc commit --force`, which writes dvc.lock once for each stage that it is given
+            chosen = [stage for stage in repo.index.stages if stage.addressing in {"code", *new}]
+            for stage in chosen:
+                stage.save()
+                stage.commit()
+            chosen[0].dvcfile.dump_stages(chosen, update_pipeline=False)
         SAVED.unlink()
+        _note_committed(plan, stages)
     remember(plan)
+
+
+def _new(plan: Plan, repo: Any) -> set[str]:
+    """Stages that DVC has otherwise than they are; where none but us wrote dvc.lock, those with an artifact made since."""
+    noted = _read(COMMITTED)
+    if noted.get("lock") != _digest(LOCK):
+        return set(repo.status())
+    return {plan.address_of(path) for path, stat in _artifacts(plan).items() if noted["artifacts"].get(path) != stat}
+
+
+def _note_committed(plan: Plan, stages: set[str]) -> None:
+    """Note that DVC has `stages` as they are."""
+    now = {path: stat for path, stat in _artifacts(plan).items() if plan.address_of(path) in stages}
+    _write(COMMITTED, {"lock": _digest(LOCK), "artifacts": _read(COMMITTED).get("artifacts", {}) | now})
+
+
+@contextmanager
+def _dvc(failure: str) -> Iterator[Any]:
+    """DVC's repository of this checkout, locked; what it refuses is one line that begins with `failure`."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo, lock_repo
+
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # as --quiet
+    try:
+        with Repo() as repo, lock_repo(repo):
+            yield repo
+    except (DvcException, OSError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+        raise StoreError(f"{failure}: {reason}; mend that and start again") from error
 
 
 def catch_up(plan: Plan) -> None:
@@ -87,7 +132,7 @@ def catch_up(plan: Plan) -> None:
     Raises:
         StoreError: as `commit`; or Snakemake cannot tell.
     """
-    if _artifacts(plan) == _seen():  # it had finished nothing
+    if _artifacts(plan) == _read(SEEN):  # it had finished nothing
         return
     rows = csv.DictReader(io.StringIO(_snakemake("--summary")), delimiter="\t")
     plans = {row["output_file"]: row["plan"] for row in rows}
@@ -110,7 +155,8 @@ def reconcile(plan: Plan) -> None:
     _mend()
     if not LOCK.exists() or not (strange := moved(plan)):
         return
-    status = _status()
+    with _dvc("DVC cannot say what changed") as repo:
+        status = repo.status()
     outs, ups = plan.graph
     dirty = set(status) & set(outs)
     while grown := {name for name in ups if name not in dirty and ups[name] & dirty}:
@@ -123,6 +169,7 @@ def reconcile(plan: Plan) -> None:
     if clean:
         # --forceall: a job whose times happen to be in order would otherwise get no record, and a change of its parameters no notice
         _snakemake("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--", *clean)
+    _note_committed(plan, set(outs) - dirty)
     remember(plan)
     print(
         f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages are up to date by content",
@@ -132,15 +179,6 @@ def reconcile(plan: Plan) -> None:
 
 def _outputs_changed(changes: list[Any]) -> bool:
     return any("modified" in change.get("changed outs", {}).values() for change in changes if isinstance(change, dict))
-
-
-def _status() -> dict[str, Any]:
-    """What DVC finds changed: stage -> changes."""
-    done = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StoreError(f"DVC cannot say what changed: {_reason(done)}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def _snakemake(*arguments: str) -> str:

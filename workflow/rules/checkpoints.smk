@@ -7,8 +7,6 @@ rule checkpoint:
         plan.checkpoint.outs,
     log:
         "build/logs/checkpoint/{checkpoint}.log",
-    benchmark:
-        "build/benchmarks/checkpoint/{checkpoint}.tsv"
     localrule: True  # nodes of a cluster often have no network
     params:
         cfg=plan.checkpoint.cfg,

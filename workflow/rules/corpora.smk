@@ -7,8 +7,6 @@ rule fetch:
         plan.fetch.outs,
     log:
         "build/logs/fetch/{corpus}.log",
-    benchmark:
-        "build/benchmarks/fetch/{corpus}.tsv"
     localrule: True  # nodes of a cluster often have no network
     params:
         cfg=plan.fetch.cfg,
@@ -26,8 +24,6 @@ rule prepare:
         plan.prepare.outs,
     log:
         "build/logs/prepare/{corpus}.log",
-    benchmark:
-        "build/benchmarks/prepare/{corpus}.tsv"
     params:
         cfg=plan.prepare.cfg,
     message:

@@ -21,8 +21,6 @@ rule extract:
         temp("build/shards/{corpus}/{feature}/{shard}-of-{shards}.parquet"),
     log:
         "build/logs/extract/{corpus}-{feature}-{shard}-of-{shards}.log",
-    benchmark:
-        "build/benchmarks/extract/{corpus}-{feature}-{shard}-of-{shards}.tsv"
     resources:
         gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
     params:

@@ -18,8 +18,6 @@ rule decode:
         temp("build/shards/{corpus}/media/{shard}-of-{shards}/DONE.json"),
     log:
         "build/logs/decode/{corpus}-{shard}-of-{shards}.log",
-    benchmark:
-        "build/benchmarks/decode/{corpus}-{shard}-of-{shards}.tsv"
     params:
         cfg=plan.decode.cfg,
     message:

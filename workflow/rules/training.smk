@@ -20,8 +20,6 @@ rule train:
         temp(directory(RUNS)),
     log:
         "build/logs/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.log",
-    benchmark:
-        "build/benchmarks/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.tsv"
     resources:
         gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
     params:

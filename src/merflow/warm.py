@@ -1,0 +1,134 @@
+"""The warm process of a run: it has imported the libraries, and each job is a fork of it (`python -m merflow.warm FD`).
+
+A job that works for a second would otherwise import for three to six. The process imports what a job needs when the first
+of its kind comes, does nothing else, and has one thread, so that forks are safe. It ends with the process that started it.
+A job has the terminal, the folder and the environment of its client (merflow.start), and dies with it.
+"""
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+
+from merflow import features, papers, usage
+from merflow.cli import main
+from merflow.errors import MerflowError
+
+#: Step -> modules that its jobs import, libraries that they import late included. Others import what they need themselves.
+MODULES = {
+    "checkpoint": ["merflow.checkpoints.fetch"],
+    "fetch": ["merflow.corpora.fetch", "merflow.corpora.demo"],
+    "prepare": ["merflow.corpora.prepare", "sklearn.model_selection"],
+    "decode": ["merflow.media.step"],
+    "assemble": ["merflow.media.step"],
+    "extract": ["merflow.features.extract"],
+    "merge": ["merflow.features.extract"],
+    "train": ["merflow.training.run", "sklearn.feature_selection", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"],
+    "gather": ["merflow.training.gather"],
+    "score": ["merflow.evaluation.score"],
+    "tables": ["merflow.tables.compare"],
+    "sheet": ["merflow.tables.frame_sheet"],
+    "report": ["merflow.tables.report"],
+}
+REGISTRIES = {"extract": features.EXTRACTORS, "train": papers.PAPERS}  # the argument after these steps names one more module
+
+
+class Job(socketserver.StreamRequestHandler):
+    """One command line, in a fork; its exit status is the answer."""
+
+    def handle(self) -> None:
+        """Become the client's process: its terminal, folder and environment; end if it ends."""
+        self.server.socket.close()
+        request, files = self.request, self.server.files  # type: ignore[attr-defined]
+        for target, file in enumerate(files):
+            os.dup2(file, target)
+            os.close(file)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # the kernel ends this process (SIGIO) once the connection has something to read: its end, the client sends no more
+        fcntl.fcntl(request, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(request, fcntl.F_SETFL, fcntl.fcntl(request, fcntl.F_GETFL) | os.O_ASYNC)
+        status = _run(self.server.line)  # type: ignore[attr-defined]
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        self.wfile.write(b"%d\n" % status)
+
+
+class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+    """Forks for each request, after importing what its step needs."""
+
+    request_queue_size = 1024
+    max_children = 1024
+    block_on_close = False
+    timeout = 0.5  # seconds between two looks at whether the run still lives
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """Read the request, import for it, and fork."""
+        _, self.files, *_ = socket.recv_fds(request, 1, 3)
+        try:
+            with request.makefile("rb") as stream:
+                self.line = json.loads(stream.readline())
+            _import_for(self.line["arguments"])
+            gc.freeze()  # what is here stays shared with the forks
+            super().process_request(request, client_address)  # type: ignore[arg-type]
+        finally:
+            for file in self.files:
+                os.close(file)
+
+
+def _import_for(arguments: list[str]) -> None:
+    """Import what the step among `arguments` needs; what cannot be imported says so in the job."""
+    step = next((one for one in arguments if one in MODULES), None)
+    if step is None:
+        return
+    names = list(MODULES[step])
+    if registry := REGISTRIES.get(step):
+        names += [registry[one] for one in arguments[arguments.index(step) + 1 :][:1] if one in registry]
+    with contextlib.suppress(ImportError, MerflowError):
+        for name in names:
+            import_module(name)
+
+
+def _run(request: dict) -> int:
+    """Exit status of the command line in this process."""
+    usage.begin()
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    sys.argv = request["arguments"]
+    try:
+        main()
+        return 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def serve(listening: socket.socket) -> None:
+    """Answer at a socket for as long as the process that started this one lives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's, for the run: it ends its jobs
+    parent = os.getppid()
+    server = Server("", Job, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listening
+    while os.getppid() == parent:
+        server.handle_request()
+    shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
