@@ -47,7 +47,7 @@ class Job(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Become the client's process: its terminal, folder and environment; end if it ends."""
-        self.server.socket.close()
+        self.server.socket.close()  # type: ignore[attr-defined]
         request, files = self.request, self.server.files  # type: ignore[attr-defined]
         for target, file in enumerate(files):
             os.dup2(file, target)
@@ -77,7 +77,7 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
                 self.line = json.loads(stream.readline())
             _import_for(self.line["arguments"])
             gc.freeze()  # what is here stays shared with the forks
-            super().process_request(request, client_address)  # type: ignore[arg-type]
+            super().process_request(request, client_address)
         finally:
             for file in self.files:
                 os.close(file)
@@ -127,6 +127,7 @@ def serve(listening: socket.socket) -> None:
     server.socket = listening
     while os.getppid() == parent:
         server.handle_request()
+        server.service_actions()  # forget forks that have ended
     shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
 
 

@@ -1,0 +1,129 @@
+"""Jobs as forks of a warm process: the same answers as from a process of one's own, and no process is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from merflow import warm
+from merflow.start import ADDRESS, KILLED, _fits
+
+ROOT = Path(__file__).parents[1]
+MERFLOW = str(Path(sys.executable).with_name("merflow"))
+START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import warm_process; warm_process.start(); import os; print(os.environ['MERFLOW_WARM'])"
+)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Where a warm process listens; it ends with the process that started it."""
+    code = f"{START}; sys.stdout.flush(); input()"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, str(ROOT / "workflow/lib")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path_factory.mktemp("run"),
+    )
+    address = run.stdout.readline().strip()
+    (process,) = psutil.Process(run.pid).children()
+    yield address, process
+    run.kill()  # as the kernel ends a run for memory: the warm process has to notice by itself
+    run.communicate()
+    process.wait(timeout=10)
+    assert not Path(address).parent.exists()
+
+
+def merflow(*arguments: str, cwd: Path, address: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run([MERFLOW, *arguments], cwd=cwd, env=os.environ | {ADDRESS: address}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["stores"], ["--unknown"], ["gather", "absent", "--out", "x/predictions.parquet"]], ids=str)
+def test_a_fork_answers_as_a_process_of_its_own(address, tmp_path, arguments):
+    alone, fork = (merflow(*arguments, cwd=tmp_path, address=where) for where in ("", address[0]))
+    assert (fork.returncode, fork.stdout, fork.stderr) == (alone.returncode, alone.stdout, alone.stderr)
+
+
+def test_a_job_says_what_it_took_and_a_failed_one_does_not(address, tmp_path):
+    assert merflow("--log", "good.log", "stores", cwd=tmp_path, address=address[0]).returncode == 0
+    assert merflow("--log", "bad.log", "gather", "absent", "--out", "x", cwd=tmp_path, address=address[0]).returncode == 1
+    heads, values = (line.split("\t") for line in (tmp_path / "good.tsv").read_text().splitlines())
+    took = dict(zip(heads, map(float, values), strict=True))
+    assert heads == ["s", "max_rss", "cpu_time"]
+    assert 0 < took["cpu_time"] < 60 and took["s"] < 60 and 10 < took["max_rss"] < 5000
+    assert not (tmp_path / "bad.tsv").exists()
+
+
+def test_without_a_warm_process_at_the_address_the_job_runs_by_itself(tmp_path):
+    assert merflow("stores", cwd=tmp_path, address=str(tmp_path / "nobody")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fits"),
+    [("train x", True), ("--threads 1 train", True), ("--threads 4 train", False), ("train --gpus 0", True), ("train --gpus 2", False)],
+)
+def test_threads_and_gpus_are_settled_before_libraries_are_loaded(arguments, fits):
+    assert _fits(["merflow", *arguments.split()]) == fits
+
+
+@pytest.fixture
+def job(address, tmp_path):
+    """A job that waits for somebody to read its log, and its fork: they live until they are killed."""
+    os.mkfifo(tmp_path / "log")
+    process = subprocess.Popen([MERFLOW, "--log", "log", "stores"], cwd=tmp_path, env=os.environ | {ADDRESS: address[0]})
+    end = time.monotonic() + 30
+    while not (forks := [one for one in address[1].children() if one.status() != psutil.STATUS_ZOMBIE]):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.02)
+    yield process, forks[0]
+    process.kill()
+
+
+def test_the_fork_dies_with_the_job_that_asked_for_it(job):
+    client, fork = job
+    client.send_signal(signal.SIGTERM)  # as Snakemake ends the jobs of a run that is interrupted
+    client.wait(timeout=10)
+    fork.wait(timeout=10)
+
+
+def test_a_fork_that_is_killed_fails_its_job(job):
+    client, fork = job
+    fork.kill()
+    assert client.wait(timeout=10) == KILLED
+
+
+def test_modules_of_each_step_can_be_imported_and_start_no_thread_but_the_allocators():
+    names = sorted(
+        {name for modules in warm.MODULES.values() for name in modules}
+        | {name for one in warm.REGISTRIES.values() for name in one.values()}
+    )
+    code = f"""if True:
+        import pathlib
+        from importlib import import_module
+        for name in {names}:
+            import_module(name)
+        print(*sorted(path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")))"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) - {"python", "python3", "python3.11"} <= {"jemalloc_bg_thd"}  # which looks after itself in forks
+
+
+def test_every_step_of_the_workflow_is_known_to_the_warm_process():
+    rules = {
+        line.split()[1].rstrip(":")
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for line in path.read_text().splitlines()
+        if line.startswith("rule ")
+    }
+    assert set(warm.MODULES) == rules
