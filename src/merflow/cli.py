@@ -16,7 +16,7 @@ from merflow import params as parameters
 from merflow import presets, usage
 from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
-from merflow.progress import configure
+from merflow.progress import configure, first_process
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None
@@ -32,13 +32,8 @@ Gpus = Annotated[int, typer.Option(min=0, help="take so many GPUs that no other 
 
 def account(_: object, log: Path | None, **__: object) -> None:
     """Write beside its log what a job took that ended well."""
-    if log and _speaks():
+    if log and first_process():
         usage.write(log.with_suffix(".tsv"))
-
-
-def _speaks() -> bool:
-    """Whether this process is the one of several that speaks."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 @app.callback(result_callback=account)
@@ -47,8 +42,8 @@ def common(
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
     """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
-    configure(log if _speaks() else None)
-    if not _speaks():
+    configure(log if first_process() else None)
+    if not first_process():
         logging.disable(logging.INFO)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
