@@ -236,11 +236,13 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
 
 
 @app.command()
-def tables(inputs: Paths, out: Out) -> None:
+def tables(inputs: Paths, params: Slice, out: Out) -> None:
     """Build the result tables: printed beside ours."""
     from merflow.tables.compare import build
 
-    build(_named(inputs, "scores.parquet"), next(path.parent for path in inputs if path.parent.name == "reported"), out.parent)
+    values = parameters.slice_of(params)
+    reported = next(path.parent for path in inputs if path.parent.name == "reported")
+    build(_named(inputs, "scores.parquet"), reported, out.parent, values["run.papers"], values["run.corpora"])
 
 
 @app.command()
