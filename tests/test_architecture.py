@@ -8,7 +8,7 @@ import pytest
 from merflow.provenance import PACKAGE, closure, imports
 
 LAYERS = [  # top to bottom; a module may import from its own layer and from those below
-    {"cli", "status", "stores", "own", "predict", "needs", "__main__"},
+    {"cli", "status", "stores", "own", "predict", "selection", "needs", "__main__"},
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
     {"features"},

@@ -53,18 +53,26 @@ def common(
 def params_(
     preset: Annotated[str, typer.Argument(help="demo or paper")],
     patch: Annotated[Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")] = None,
+    corpora: Annotated[list[str] | None, typer.Option(help="run this corpus only; give it once for each")] = None,
+    papers: Annotated[list[str] | None, typer.Option(help="run this paper only; give it once for each")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a params.yaml that was edited")] = False,
 ) -> None:
-    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, and a patch of your own)."""
+    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, a patch of your own, and what of it is to run)."""
+    from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
-    path, text = Path("params.yaml"), presets.compose(preset, patch=patch)
-    untouched = {presets.compose(known, patch=over) for known in ("demo", "paper") for over in {None, patch}}
-    if path.exists() and path.read_text(encoding="utf-8") not in untouched and not force:
-        raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
-    parameters.check(text, f"the {preset} preset" + (f" with {patch}" if patch else ""))
+    path, stages = Path("params.yaml"), stages_at(Path())
+    text = presets.compose(preset, patch=patch, filters={"corpora": corpora or [], "papers": papers or []})
+    if path.exists() and not force:
+        there = path.read_text(encoding="utf-8")
+        known = [presets.compose(one, patch=over, filters=presets.filters(there)) for one in ("demo", "paper") for over in {None, patch}]
+        if there not in known:
+            raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
+    name = f"the {preset} preset" + (f" with {patch}" if patch else "")
+    selected = axes(parameters.check(text, name).model_dump(), stages)
     write_text(path, text)
-    print(f"params.yaml is now the {preset} preset" + (f" with {patch}" if patch else ""))
+    write_matrix(Path(), selected)
+    print(f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(parameters.check(text, name).run.papers)}")
 
 
 @app.command()
@@ -241,11 +249,13 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
 
 
 @app.command()
-def tables(inputs: Paths, out: Out) -> None:
+def tables(inputs: Paths, params: Slice, out: Out) -> None:
     """Build the result tables: printed beside ours."""
     from merflow.tables.compare import build
 
-    build(_named(inputs, "scores.parquet"), next(path.parent for path in inputs if path.parent.name == "reported"), out.parent)
+    values = parameters.slice_of(params)
+    reported = next(path.parent for path in inputs if path.parent.name == "reported")
+    build(_named(inputs, "scores.parquet"), reported, out.parent, values["run.papers"], values["run.corpora"])
 
 
 @app.command()

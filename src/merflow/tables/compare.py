@@ -9,7 +9,7 @@ demo corpus are named so in title, source column and notes, and are never subtra
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from merflow.tables.reported import load
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
-def build(scores: Path, reported: Path, out: Path) -> None:
+def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None = None, corpora: Sequence[str] | None = None) -> None:
     """Write results/tables.
 
     Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
@@ -35,6 +35,8 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         scores: results/scores.parquet.
         reported: folder of printed numbers and claims, one file of each per paper.
         out: folder to write.
+        papers: that have tables; None: all that print numbers.
+        corpora: that have tables; None: all that are printed or measured.
 
     Raises:
         EvaluationError: a file of printed numbers or of claims is malformed.
@@ -45,11 +47,14 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     confidence, missing = about["evaluation"]["confidence"], about.get("missing", {})
     files: dict[str, str] = {}
     sections, studied, audited = [], [], {}
-    for path in sorted(reported.glob("*.csv")):
-        paper, printed = path.stem, load(reported, path.stem)
+    papers = [path.stem for path in sorted(reported.glob("*.csv")) if papers is None or path.stem in papers]
+    for paper in papers:
+        printed = load(reported, paper)
         claimed = load_claims(reported, paper, printed)
         ours = measured[measured["paper"] == paper]
         for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
+            if corpora is not None and corpus not in corpora:
+                continue
             here = ours[ours["corpus"] == corpus]
             gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
             found = views(paper, corpus, printed, here, confidence, _by_system(gone))
@@ -70,7 +75,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied), *audit.overall(audited)]
     files |= dvc_files.files([view for one in studied for view in one.views])
     index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
-    for folder in (OVERALL, *dict.fromkeys(section["paper"] for section in sections)):
+    for folder in (OVERALL, *papers):
         files[f"{folder}/{PAGE}"] = page(plain(folder), [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)])
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)

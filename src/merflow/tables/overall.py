@@ -46,7 +46,7 @@ def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
                 about = {"paper": view.paper, "corpus": view.corpus, "kind": "system", "source": view.source}
                 row = rows.setdefault((view.paper, view.corpus, claim["id"]), about)
                 row |= {key: value for key, value in claim.items() if key not in about}
-    frame = pd.DataFrame(rows.values())
+    frame = pd.DataFrame(rows.values(), columns=None if rows else ["source"])  # no claim is about what is selected
     protocols = [name for name in PROTOCOLS if f"{name}_verdict" in frame]
     columns = [words("paper", "paper"), words("corpus", "corpus"), prose("claim", "claim"), prose("its printed numbers", "print")]
     counted = []
