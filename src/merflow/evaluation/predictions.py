@@ -7,8 +7,9 @@ which have none: nothing is dropped in silence, nothing made up.
 """
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Prepared:
     name: str
     utterances: pd.DataFrame
     splits: pd.DataFrame
+    _kept: dict[Any, pd.DataFrame] = field(default_factory=dict, repr=False)  # systems of a paper ask for the same
 
     @classmethod
     def read(cls, folder: Path) -> "Prepared":
@@ -55,6 +57,12 @@ class Prepared:
         Raises:
             EvaluationError: an utterance carries several labels, or none, and the task is to tell the one.
         """
+        key = (scheme, tuple(class_of.items()), task)
+        if key not in self._kept:
+            self._kept[key] = self._scope(scheme, class_of, task)
+        return self._kept[key]
+
+    def _scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
         members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
         members["label"] = members["label"].fillna(WHOLE)
         members["labels"] = [every if label == WHOLE else [label] for every, label in zip(members["labels"], members["label"], strict=True)]
@@ -65,6 +73,21 @@ class Prepared:
             )
         members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(columns=["scheme", "labels"])
         return members[members["true"] != NO_ANSWER]
+
+    def expected(self, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
+        """What a system has to predict: all in scope but the train part and what it lacks, in each run; by KEY, sorted.
+
+        Args:
+            run: its run.json.
+            task: with its classes.
+        """
+        runs, lacking = ({(one["fold"], one["seed"]) for one in run["runs"]}, set().union(*run["left_out"].values()))
+        key = (run["scheme"], tuple(run["classes"].items()), task, frozenset(runs), frozenset(lacking))
+        if key not in self._kept:
+            rows = self.scope(run["scheme"], run["classes"], task)
+            rows = rows[(rows["split"] != "train") & ~rows["utterance_id"].isin(lacking)]
+            self._kept[key] = rows.merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold").set_index(KEY).sort_index()
+        return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -92,7 +115,7 @@ class Result:
         """Seeds, sorted."""
         return sorted(int(seed) for seed in self.predictions["seed"].unique())
 
-    @property
+    @cached_property
     def left_out(self) -> set[str]:
         """Ids of the utterances that lack an input."""
         return set().union(*self.run["left_out"].values())
@@ -111,18 +134,29 @@ class Result:
             fold: one fold; None: all.
             without: utterances that do not count; a dialogue of which nothing is left is none of the D.
         """
-        rows = self.predictions[self.predictions["split"] == split]
-        rows = rows if fold is None else rows[rows["fold"] == fold]
-        rows = rows[~rows["utterance_id"].isin(without)] if without else rows
-        true, predicted = (self.task.one_hot[rows[column].to_numpy()] for column in ("true", "predicted"))
-        return tally(rows["dialogue_id"], np.searchsorted(self.seeds, rows["seed"]), true, predicted)
+        columns = self._columns
+        counted = columns["split"] == split
+        if fold is not None:
+            counted &= columns["fold"] == fold
+        if without:
+            counted &= ~self.predictions["utterance_id"].isin(without).to_numpy()
+        true, predicted = (self.task.one_hot[columns[name][counted]] for name in ("true", "predicted"))
+        return tally(columns["dialogue_id"][counted], columns["seed"][counted], true, predicted)
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Columns of `predictions` as arrays: of dialogues and seeds the numbers, in their order."""
+        found = {name: self.predictions[name].to_numpy() for name in ("fold", "true", "predicted")}
+        found["split"] = self.predictions["split"].to_numpy(dtype=object)
+        found["seed"] = np.searchsorted(self.seeds, self.predictions["seed"])
+        return found | {"dialogue_id": pd.factorize(self.predictions["dialogue_id"], sort=True)[0]}
 
 
-def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def tally(dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Count predictions by dialogue and seed.
 
     Args:
-        dialogues: id of the dialogue of each of N predictions.
+        dialogues: id of the dialogue of each of N predictions, or its number.
         seeds: numbers from 0, (N,).
         true: what each utterance counts as, one-hot: (N, K) or (N, E, 2).
         predicted: the same, or shares that sum to 1.
@@ -130,7 +164,7 @@ def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: 
     Returns:
         Counts (D, S, K, K) or (D, S, E, 2, 2), dialogues in the order of their ids.
     """
-    numbers, ids = pd.factorize(dialogues, sort=True)
+    ids, numbers = np.unique(dialogues, return_inverse=True)
     counts = np.zeros((len(ids), seeds.max(initial=0) + 1, *true.shape[1:], true.shape[-1]), predicted.dtype)
     np.add.at(counts, (numbers, seeds), true[..., :, None] * predicted[..., None, :])
     return counts
@@ -193,10 +227,14 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
 
 def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
     """Refuse weights that are not one for each of what run.json says is weighed, with sum 1."""
-    for row in rows.to_dict("records"):
-        weights = np.array([] if row["attention"] is None else row["attention"], dtype=float)
-        if len(weights) != weighed or (weighed and not (weights.min() >= 0 and abs(weights.sum() - 1) <= SUM)):
-            raise EvaluationError(f"{path}: {_say(row)} has attention {weights.round(4).tolist()}, expected {weighed} weights with sum 1")
+    wrong = rows["attention"].map(lambda weights: 0 if weights is None else len(weights)).to_numpy() != weighed
+    if weighed and not wrong.any():
+        weights = np.stack(rows["attention"].to_list()).astype(float)
+        wrong = ~((weights.min(axis=1) >= 0) & (np.abs(weights.sum(axis=1) - 1) <= SUM))
+    if wrong.any():
+        first = rows[wrong].iloc[0]
+        found = np.array([] if first["attention"] is None else first["attention"], dtype=float).round(4).tolist()
+        raise EvaluationError(f"{path}: {_say(first)} has attention {found}, expected {weighed} weights with sum 1")
 
 
 def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
@@ -235,33 +273,37 @@ def _run(path: Path) -> dict[str, Any]:
 def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
     """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
     scope = corpus.scope(run["scheme"], run["classes"], task)
-    scope = scope[scope["split"] != "train"]
     runs = {(one["fold"], one["seed"]) for one in run["runs"]}
     found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
-    wanted = set(product(scope["fold"].unique(), {seed for _, seed in runs}))
+    wanted = set(product(scope.loc[scope["split"] != "train", "fold"].unique(), {seed for _, seed in runs}))
     if not found == runs == wanted:
         fold, seed = min((found | runs | wanted) - (found & runs & wanted))
         raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
 
     lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
-    expected = scope[~scope["utterance_id"].isin(lacking)].merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold")
-    if gone := set(scope.groupby(["fold", "split"]).groups) - set(expected.groupby(["fold", "split"]).groups):
+    expected = corpus.expected(run, task)
+    if lacking and (gone := set(_parts(scope)) - set(_parts(expected.reset_index()))):
         fold, split = min(gone)
         raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
-    both = expected.merge(rows, on=KEY, how="outer", indicator="side")
-    missing, extra = both[both["side"] == "left_only"], both[both["side"] == "right_only"]
-    if len(extra):
-        first = extra.iloc[0]
+    places = expected.index.get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
+    if (extra := places < 0).any():
+        first = rows[extra].sort_values(KEY).iloc[0]
         reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
-    if len(missing):
+    if len(missing := expected.index[np.bincount(places, minlength=len(expected)) == 0].to_frame(index=False)):
         (fold, seed, split), part = next(iter(missing.groupby(KEY[:3])))
         raise EvaluationError(
             f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {part['utterance_id'].min()}"
         )
-    return both
+    return rows.iloc[np.argsort(places)].reset_index(drop=True).assign(**expected.reset_index(drop=True))
+
+
+def _parts(rows: pd.DataFrame) -> Iterator[tuple[int, str]]:
+    """Fold and split of all that is not for training."""
+    found = rows[["fold", "split"]].drop_duplicates()
+    return ((fold, split) for fold, split in found.itertuples(index=False, name=None) if split != "train")
 
 
 def _say(row: Mapping[str, Any] | pd.Series) -> str:

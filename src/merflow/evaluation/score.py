@@ -27,6 +27,7 @@ Where several classes may be present at once, a metric has a row per class and o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from merflow import artifacts
 from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.gap import gaps
-from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, pool, seed_mean
 from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result, tally
@@ -80,12 +81,13 @@ def score(
         _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
-        for result in members:
-            rows += _system_rows(result, evaluation)
+        tested = [Sample(result.counts("test"), evaluation, result.task.measure) for result in members]
+        for result, sample in zip(members, tested, strict=True):
+            rows += _system_rows(result, sample)
             rows += _trained_rows(result, scope)
         rows += _corpus_rows(members[0], scope, corpora[corpus].utterances)
         rows += _baseline_rows(members[0], scope, evaluation)
-        rows += _difference_rows(members, evaluation)
+        rows += _difference_rows(members, tested)
     for paper, corpus in dict.fromkeys((paper, corpus) for paper, corpus, _ in groups):
         protocols = {protocol: members for (p, c, protocol), members in groups.items() if (p, c) == (paper, corpus)}
         rows += gaps(protocols, evaluation)
@@ -147,14 +149,16 @@ def _n(counts: np.ndarray) -> int:
     return round(float(counts.sum(axis=(0, -2, -1)).mean()))
 
 
-def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
+def _system_rows(result: Result, tested: Sample) -> Iterator[Row]:
     rows, task = result.predictions, result.task
     for split in sorted(rows["split"].unique()):
         for fold in [None, *sorted(rows["fold"].unique())]:
             counts = result.counts(split, fold)
             for seed, values in zip(result.seeds, pool(counts, task.measure), strict=True):
                 yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
-        yield from _mean_rows(_about(result, split=split), task, result.counts(split), evaluation)
+        yield from _mean_rows(
+            _about(result, split=split), task, tested if split == "test" else replace(tested, clusters=result.counts(split))
+        )
 
 
 def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
@@ -200,9 +204,9 @@ def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> I
     yield {**about, "value": by_seed["value"].mean(), "std": by_seed["value"].std(), "n": by_seed["n"].iloc[0]}
 
 
-def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
-    mean, std, (low, high) = seed_mean(counts, evaluation, task.measure)
-    return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
+def _mean_rows(about: Row, task: Task, sample: Sample) -> Iterable[Row]:
+    mean, std, (low, high) = seed_mean(sample)
+    return _rows({**about, "n": _n(sample.clusters)}, task, mean, std=std, low=low, high=high)
 
 
 def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) -> Iterator[Row]:
@@ -230,29 +234,37 @@ def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) 
         shares = {fold: BASELINES[name](task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
         for split, rows in scope[scope["split"] != "train"].groupby("split"):
             predicted = np.stack([shares[fold] for fold in rows["fold"]])
-            counts = tally(rows["dialogue_id"], np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
-            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, counts, evaluation)
+            counts = tally(rows["dialogue_id"].to_numpy(), np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
+            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, Sample(counts, evaluation, task.measure))
 
 
-def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Iterator[Row]:
+def _difference_rows(members: Sequence[Result], tested: Sequence[Sample]) -> Iterator[Row]:
     right = [result.right("test") if result.task.single else None for result in members]
-    for (first, mine), (second, others) in combinations(zip(members, right, strict=True), 2):
-        one, two = first.counts("test", without=second.left_out), second.counts("test", without=first.left_out)
-        if not len(one):
+    for (first, one, mine), (second, two, others) in combinations(zip(members, tested, right, strict=True), 2):
+        one, two = _without(first, one, second.left_out), _without(second, two, first.left_out)
+        if not len(one.clusters):
             continue  # no utterance has what both take
-        about = _about(first, system=f"{first.run['system']}{VERSUS}{second.run['system']}", inputs=None, split="test", n=_n(one))
-        difference, (low, high), p = paired_difference(one, two, evaluation, first.task.measure)
+        about = _about(first, system=f"{first.run['system']}{VERSUS}{second.run['system']}", inputs=None, split="test", n=_n(one.clusters))
+        difference, (low, high), p = paired_difference(one, two)
         yield from _rows(about, first.task, difference, low=low, high=high, p=p)
         if mine is not None and others is not None:
             yield from _seed_rows(about, mine, others)
 
 
+def _without(result: Result, tested: Sample, left_out: set[str]) -> Sample:
+    """`tested`, without the utterances that another system had to leave out."""
+    return replace(tested, clusters=result.counts("test", without=left_out)) if left_out - result.left_out else tested
+
+
 def _seed_rows(about: Row, first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Row]:
     """The runs of two systems against each other, seed by seed, on the utterances that both predicted (see `Result.right`)."""
-    both = first.index.intersection(second.index)
+    if not first.index.equals(second.index):
+        both = first.index.intersection(second.index)
+        first, second = first.loc[both], second.loc[both]
     for seed in first.columns.intersection(second.columns):
-        *alone, p = mcnemar(*(right.loc[both, seed].to_numpy(dtype=bool) for right in (first, second)))
-        row = {**about, "seed": seed, "n": len(both)}
-        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / len(both), "p": p}
+        one, two = (rows[seed].to_numpy(dtype=bool) for rows in (first, second))
+        *alone, p = mcnemar(one, two)
+        row = {**about, "seed": seed, "n": len(one)}
+        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / len(one), "p": p}
         for metric, count in zip(ALONE, alone, strict=True):
             yield {**row, "metric": metric, "value": count}
