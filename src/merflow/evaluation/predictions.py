@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,13 @@ SUM = 1e-3  # how far weights or probabilities may be from a sum of 1: they are 
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
 
 
+class Expected(NamedTuple):
+    """Predictions that there must be, without the predicted: rows sorted by KEY, and at which place each of them stands."""
+
+    rows: pd.DataFrame
+    places: dict[tuple[Any, ...], int]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A corpus as prepared: utterances by id (dialogue_id, labels, clip) and who is in which split."""
@@ -36,7 +43,7 @@ class Prepared:
     name: str
     utterances: pd.DataFrame
     splits: pd.DataFrame
-    _kept: dict[Any, pd.DataFrame] = field(default_factory=dict, repr=False)  # systems of a paper ask for the same
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # systems of a paper ask for the same
 
     @classmethod
     def read(cls, folder: Path) -> "Prepared":
@@ -74,8 +81,8 @@ class Prepared:
         members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(columns=["scheme", "labels"])
         return members[members["true"] != NO_ANSWER]
 
-    def expected(self, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
-        """What a system has to predict: all in scope but the train part and what it lacks, in each run; by KEY, sorted.
+    def expected(self, run: Mapping[str, Any], task: Task) -> Expected:
+        """What a system has to predict: all in scope but the train part and what it lacks, in each run.
 
         Args:
             run: its run.json.
@@ -86,7 +93,8 @@ class Prepared:
         if key not in self._kept:
             rows = self.scope(run["scheme"], run["classes"], task)
             rows = rows[(rows["split"] != "train") & ~rows["utterance_id"].isin(lacking)]
-            self._kept[key] = rows.merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold").set_index(KEY).sort_index()
+            rows = rows.merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold").sort_values(KEY, ignore_index=True)
+            self._kept[key] = Expected(rows, {key: place for place, key in enumerate(_tuples(rows, KEY))})
         return self._kept[key]
 
 
@@ -110,7 +118,7 @@ class Result:
         """Names of the classes."""
         return self.task.classes
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
         """Seeds, sorted."""
         return sorted(int(seed) for seed in self.predictions["seed"].unique())
@@ -120,11 +128,17 @@ class Result:
         """Ids of the utterances that lack an input."""
         return set().union(*self.run["left_out"].values())
 
-    def right(self, split: str) -> pd.DataFrame:
-        """Whether each was answered right: a row per fold, utterance_id and label, a column per seed."""
-        rows = self.predictions[self.predictions["split"] == split]
-        rows = rows.assign(right=rows["true"] == rows["predicted"])
-        return rows.pivot(index=["fold", "utterance_id", "label"], columns="seed", values="right")
+    def right(self, split: str, without: Collection[str] = ()) -> pd.DataFrame:
+        """Whether each was answered right: a row per fold, utterance_id and label, sorted, a column per seed.
+
+        Args:
+            split: dev or test.
+            without: utterances that do not count.
+        """
+        columns, counted = self._columns, self._counted(split, without)
+        right = {seed: (columns["true"] == columns["predicted"])[counted & (columns["seed"] == k)] for k, seed in enumerate(self.seeds)}
+        about = self.predictions.loc[counted & (columns["seed"] == 0), ["fold", "utterance_id", "label"]]
+        return pd.DataFrame(right, index=pd.MultiIndex.from_frame(about))
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
@@ -134,14 +148,15 @@ class Result:
             fold: one fold; None: all.
             without: utterances that do not count; a dialogue of which nothing is left is none of the D.
         """
-        columns = self._columns
-        counted = columns["split"] == split
+        columns, counted = self._columns, self._counted(split, without)
         if fold is not None:
             counted &= columns["fold"] == fold
-        if without:
-            counted &= ~self.predictions["utterance_id"].isin(without).to_numpy()
         true, predicted = (self.task.one_hot[columns[name][counted]] for name in ("true", "predicted"))
         return tally(columns["dialogue_id"][counted], columns["seed"][counted], true, predicted)
+
+    def _counted(self, split: str, without: Collection[str]) -> np.ndarray:
+        counted: np.ndarray = self._columns["split"] == split
+        return counted & ~self.predictions["utterance_id"].isin(without).to_numpy() if without else counted
 
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
@@ -205,7 +220,7 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     task = task_of(corpus.name, run["scheme"], classes)
     rows = read_table(path, artifacts.PREDICTIONS)
     rows["label"] = rows["labels"].str[0] if scheme.instances else WHOLE
-    if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id", "label"]).any():
+    if len(set(_tuples(rows, run_and_id := ["fold", "seed", "utterance_id", "label"]))) < len(rows):
         raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
     rows = _matched(path, rows, corpus, run, task)
     for one in run["runs"]:
@@ -273,37 +288,39 @@ def _run(path: Path) -> dict[str, Any]:
 def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
     """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
     scope = corpus.scope(run["scheme"], run["classes"], task)
+    parts = {(fold, split) for fold, split in _tuples(scope, ["fold", "split"]) if split != "train"}
     runs = {(one["fold"], one["seed"]) for one in run["runs"]}
-    found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
-    wanted = set(product(scope.loc[scope["split"] != "train", "fold"].unique(), {seed for _, seed in runs}))
+    found = set(_tuples(rows, ["fold", "seed"]))
+    wanted = set(product({fold for fold, _ in parts}, {seed for _, seed in runs}))
     if not found == runs == wanted:
         fold, seed = min((found | runs | wanted) - (found & runs & wanted))
         raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
 
     lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
     expected = corpus.expected(run, task)
-    if lacking and (gone := set(_parts(scope)) - set(_parts(expected.reset_index()))):
+    if gone := parts - {(fold, split) for fold, _, split, *_ in expected.places}:
         fold, split = min(gone)
         raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
-    places = expected.index.get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
+    places = np.array([expected.places.get(key, -1) for key in _tuples(rows, KEY)])
     if (extra := places < 0).any():
         first = rows[extra].sort_values(KEY).iloc[0]
         reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
-    if len(missing := expected.index[np.bincount(places, minlength=len(expected)) == 0].to_frame(index=False)):
+    if len(rows) < len(expected.rows):  # none is there twice
+        missing = expected.rows[np.bincount(places, minlength=len(expected.rows)) == 0]
         (fold, seed, split), part = next(iter(missing.groupby(KEY[:3])))
         raise EvaluationError(
             f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {part['utterance_id'].min()}"
         )
-    return rows.iloc[np.argsort(places)].reset_index(drop=True).assign(**expected.reset_index(drop=True))
+    rows = rows.iloc[np.argsort(places)].reset_index(drop=True)
+    return rows.assign(dialogue_id=expected.rows["dialogue_id"], true=expected.rows["true"])
 
 
-def _parts(rows: pd.DataFrame) -> Iterator[tuple[int, str]]:
-    """Fold and split of all that is not for training."""
-    found = rows[["fold", "split"]].drop_duplicates()
-    return ((fold, split) for fold, split in found.itertuples(index=False, name=None) if split != "train")
+def _tuples(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    """These columns, row by row."""
+    return zip(*(rows[name].tolist() for name in columns), strict=True)
 
 
 def _say(row: Mapping[str, Any] | pd.Series) -> str:
