@@ -66,7 +66,7 @@ def _multiplicities(n: int, resamples: int, seed: int) -> np.ndarray:
 
 def _limits(values: np.ndarray, confidence: float) -> Interval:
     """Percentile interval of resampled values (R, M): its ends, each (M,), by the usual definition of a quantile (Hyndman & Fan's 7th)."""
-    ordered, outside = np.sort(values, axis=0), (1 - confidence) / 2
+    ordered, outside = np.sort(np.ascontiguousarray(values.T)).T, (1 - confidence) / 2
 
     def quantile(share: float) -> np.ndarray:
         place = share * len(ordered) + (1 - share)  # counted from 1

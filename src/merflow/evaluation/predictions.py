@@ -105,8 +105,8 @@ class Result:
     Attributes:
         run: run.json as written by training.
         task: what the system tells.
-        predictions: utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these two: codes of
-            the task), and attention (weights of run.json's ``attention``, or None).
+        predictions: sorted by KEY; utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these
+            two: codes of the task), and attention (weights of run.json's ``attention``, or None).
     """
 
     run: dict[str, Any]
@@ -128,17 +128,16 @@ class Result:
         """Ids of the utterances that lack an input."""
         return set().union(*self.run["left_out"].values())
 
-    def right(self, split: str, without: Collection[str] = ()) -> pd.DataFrame:
-        """Whether each was answered right: a row per fold, utterance_id and label, sorted, a column per seed.
+    def right(self, split: str, without: Collection[str] = ()) -> dict[int, np.ndarray]:
+        """Seed -> whether each was answered right, in the order of fold, utterance_id and label: (N,).
 
         Args:
             split: dev or test.
             without: utterances that do not count.
         """
         columns, counted = self._columns, self._counted(split, without)
-        right = {seed: (columns["true"] == columns["predicted"])[counted & (columns["seed"] == k)] for k, seed in enumerate(self.seeds)}
-        about = self.predictions.loc[counted & (columns["seed"] == 0), ["fold", "utterance_id", "label"]]
-        return pd.DataFrame(right, index=pd.MultiIndex.from_frame(about))
+        right = columns["true"] == columns["predicted"]
+        return {seed: right[counted & (columns["seed"] == k)] for k, seed in enumerate(self.seeds)}
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.

@@ -39,7 +39,7 @@ from merflow import artifacts
 from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.gap import gaps
-from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, seed_mean
 from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result, tally
@@ -49,6 +49,7 @@ from merflow.progress import log
 from merflow.store import write_table
 
 Row = dict[str, Any]
+Right = Mapping[int, np.ndarray]
 
 
 def score(
@@ -156,9 +157,9 @@ class Tested:
         """Nothing is counted yet."""
         self.result, self.evaluation = result, evaluation
         self._ids = set(result.predictions.loc[result.predictions["split"] == "test", "utterance_id"])
-        self._kept: dict[frozenset[str], tuple[Sample, pd.DataFrame | None]] = {}  # few inputs are ever lacking
+        self._kept: dict[frozenset[str], tuple[Sample, Right | None]] = {}  # few inputs are ever lacking
 
-    def without(self, left_out: Collection[str] = ()) -> tuple[Sample, pd.DataFrame | None]:
+    def without(self, left_out: Collection[str] = ()) -> tuple[Sample, Right | None]:
         """Its counts, and what it got right (see `Result.right`; None where several classes may be present at once).
 
         Args:
@@ -174,10 +175,12 @@ class Tested:
 def _system_rows(tested: Tested) -> Iterator[Row]:
     result, (test, _) = tested.result, tested.without()
     rows, task = result.predictions, result.task
+    folds = [None, *sorted(rows["fold"].unique())]
     for split in sorted(rows["split"].unique()):
-        for fold in [None, *sorted(rows["fold"].unique())]:
-            counts = result.counts(split, fold)
-            for seed, values in zip(result.seeds, pool(counts, task.measure), strict=True):
+        of_folds = [result.counts(split, fold) for fold in folds]
+        measured = task.measure(np.stack([counts.sum(axis=0) for counts in of_folds]))
+        for fold, counts, of_seeds in zip(folds, of_folds, measured, strict=True):
+            for seed, values in zip(result.seeds, of_seeds, strict=True):
                 yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
         yield from _mean_rows(_about(result, split=split), task, test if split == "test" else replace(test, clusters=result.counts(split)))
 
@@ -276,11 +279,11 @@ def _difference_rows(tested: Sequence[Tested]) -> Iterator[Row]:
             yield from _seed_rows(about, mine, others)
 
 
-def _seed_rows(about: Row, first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Row]:
+def _seed_rows(about: Row, first: Right, second: Right) -> Iterator[Row]:
     """The runs of two systems against each other, seed by seed, on the same utterances (see `Result.right`)."""
-    for seed in first.columns.intersection(second.columns):
-        *alone, p = mcnemar(first[seed].to_numpy(), second[seed].to_numpy())
-        row = {**about, "seed": seed, "n": len(first)}
-        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / len(first), "p": p}
+    for seed in sorted(first.keys() & second.keys()):
+        *alone, p = mcnemar(first[seed], second[seed])
+        row = {**about, "seed": seed, "n": len(first[seed])}
+        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / row["n"], "p": p}
         for metric, count in zip(ALONE, alone, strict=True):
             yield {**row, "metric": metric, "value": count}
