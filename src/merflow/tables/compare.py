@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from merflow import artifacts
@@ -31,6 +32,7 @@ TEXTS = {
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
+@pd.option_context("mode.string_storage", "python")  # frames of a few rows: Arrow's strings would take longer
 def build(scores: Path, reported: Path, out: Path) -> None:
     """Write results/tables.
 
