@@ -270,12 +270,14 @@ def sheet(corpus: str, inputs: Paths, out: Out) -> None:
 
 
 @app.command()
-def report(inputs: Paths, out: Out) -> None:
+def report(
+    inputs: Paths, out: Out, scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")] = Path("build/pictures")
+) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 
     results, prepared, sheets = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet", "sheet.json"))
-    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent)
+    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent, scratch)
 
 
 def _folders(files: list[Path], name: str) -> list[Path]:

@@ -14,6 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
@@ -23,9 +26,13 @@ from merflow.tables.comparison import views
 from merflow.tables.render import Table, page, plain, render
 from merflow.tables.reported import load
 
+TEXTS = {
+    field.name: object for field in artifacts.SCORES if pa.types.is_string(field.type)
+}  # Python's strings: they are looked at one by one
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
+@pd.option_context("mode.string_storage", "python")  # frames of a few rows: Arrow's strings would take longer
 def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None = None, corpora: Sequence[str] | None = None) -> None:
     """Write results/tables.
 
@@ -52,10 +59,10 @@ def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None 
         printed = load(reported, paper)
         claimed = load_claims(reported, paper, printed)
         ours = measured[measured["paper"] == paper]
-        for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
+        for corpus in dict.fromkeys([*printed["corpus"].unique(), *ours["corpus"].unique()]):
             if corpora is not None and corpus not in corpora:
                 continue
-            here = ours[ours["corpus"] == corpus]
+            here = ours[ours["corpus"] == corpus].astype(TEXTS)
             gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
             found = views(paper, corpus, printed, here, confidence, _by_system(gone))
             about_it = [claim for claim in claimed if corpus in claim.corpora]
