@@ -13,7 +13,6 @@ import yaml
 
 from merflow.errors import ParamsError
 from merflow.needs import FEATURE, inputs
-from merflow.store import write_text
 
 MATRIX = Path("workflow/matrix.json")
 Stages = Mapping[str, Any]
@@ -29,7 +28,7 @@ def stages_at(root: Path) -> dict[str, Any]:
         text = (root / "dvc.yaml").read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ParamsError(f"{error.filename}: no such file; run this in the project's folder") from error
-    stages: dict[str, Any] = yaml.safe_load(text)["stages"]
+    stages: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)["stages"]
     return stages
 
 
@@ -101,5 +100,6 @@ def write_matrix(root: Path, selected: Mapping[str, Any]) -> bool:
     text, path = re.sub(r"\[[^]]+\]", lambda found: re.sub(r"\s+", " ", found[0]), lines) + "\n", root / MATRIX  # a list is a line
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    write_text(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
     return True

@@ -7,14 +7,13 @@ A stage's ``meta`` says the two things that DVC has no word for: ``code``, the m
 import hashlib
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from merflow import corpora, features, papers, params, selection
 from merflow.checkpoints.demo import MAKERS
@@ -25,7 +24,8 @@ from merflow.provenance import digest
 from merflow.selection import MATRIX
 
 PARAMS = Path("params.yaml")
-CODE = Path("workflow/code.json")
+JSON = Path("workflow/params.json")  # the same, with the digests of code: what DVC compares, since it reads YAML slowly, for each stage
+CODE = "code."  # of a digest's key there
 REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.corpora": corpora.module_of,
     "merflow.features": features.EXTRACTORS.__getitem__,
@@ -56,8 +56,7 @@ class Stage:
 
     def _keys(self, file: Path) -> list[str]:
         """Patterns of the keys that the stage takes from a file of parameters."""
-        entries = ({str(PARAMS): [entry]} if isinstance(entry, str) else entry for entry in self.spec["params"])
-        return [self._pattern(key) for entry in entries for key in entry.get(str(file), [])]
+        return [self._pattern(key) for entry in self.spec["params"] for key in entry.get(str(file), [])]
 
     def _pattern(self, entry: str) -> str:
         """``${item.x}`` as the wildcard ``{x}``, another ``${key}`` as its value in params.yaml."""
@@ -90,9 +89,9 @@ class Stage:
         return f"{self.name}@{'-'.join(point[axis] for axis in axes)}" if axes else self.name
 
     def code_key(self, point: Point) -> str:
-        """Key of the stage's digest in workflow/code.json; stages that reach the same code share one."""
-        (key,) = self._keys(CODE)
-        return key.format_map(point)
+        """Key of the digest of the stage's code; stages that reach the same code share one."""
+        (key,) = [key for key in self._keys(JSON) if key.startswith(CODE)]
+        return key.removeprefix(CODE).format_map(point)
 
     def roots(self, point: Point) -> list[str]:
         """Modules where the stage's code begins; ``merflow.papers:x`` is what that registry has under x."""
@@ -123,9 +122,18 @@ class Stage:
     def cfg(self, wildcards: Any) -> str:
         """The stage's slice of params.yaml and its code digest, as canonical JSON: a rule's one trigger besides its inputs."""
         point = _values(wildcards)
-        keys = [key.format_map(point) for key in (*self._keys(PARAMS), *self._keys(MATRIX))]
-        values = {key: lookup(self.plan.values, key) for key in keys}
+        keys = [key.format_map(point) for key in (*self._keys(JSON), *self._keys(MATRIX))]
+        values = {key: lookup(self.plan.values, key) for key in keys if not key.startswith(CODE)}
         return json.dumps(values | {"code": self.plan.code[self.code_key(point)]}, sort_keys=True)
+
+
+def _flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys with their values."""
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _values(wildcards: Any) -> dict[str, str]:
@@ -141,9 +149,8 @@ class Plan:
     """
 
     def __init__(self, root: Path = Path()):
-        params.load(root / PARAMS)
         self.root = root
-        self.params: dict[str, Any] = yaml.safe_load((root / PARAMS).read_text(encoding="utf-8"))
+        self.params: dict[str, Any] = params.read(root / PARAMS)
         specs = selection.stages_at(root)
         self.axes = selection.axes(self.params, specs)
         self.values = self.params | {"axes": self.axes}  # as DVC's templates see them
@@ -216,7 +223,9 @@ class Plan:
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """Key of workflow/code.json -> digest of the code that a stage with this key reaches."""
+        """Key of a digest -> digest of the code that a stage with this key reaches."""
+        if os.environ.get("DVC_STAGE", "code") != "code":  # `dvc repro` has just had them taken, by the stage code
+            return dict(_flat(json.loads((self.root / JSON).read_text(encoding="utf-8"))[CODE.rstrip(".")]))
         found: dict[str, str] = {}
         for stage in self.stages.values():
             for point in stage.points:
@@ -264,8 +273,8 @@ class Plan:
         asked = repr(corpora.load(corpus).SOURCES) if source == "official" else ""
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
-    def write_code(self) -> bool:
-        """Bring workflow/code.json, which DVC compares, and workflow/matrix.json up to date; whether the latter had to change.
+    def write(self) -> bool:
+        """Bring workflow/params.json, which DVC compares, and workflow/matrix.json up to date; whether the latter had to change.
 
         Each paper, and the frame sheets, get a folder, though it be empty: DVC refuses an absent dependency.
 
@@ -275,12 +284,12 @@ class Plan:
         _ = self.graph
         for folder in COLLECTED:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        nested: dict[str, Any] = {}  # as DVC looks up a dotted key
+        nested: dict[str, Any] = {}
         for key, value in self.code.items():
             *above, last = key.split(".")
             reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
-        text = json.dumps(nested, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
-        path = self.root / CODE
+        text = json.dumps(self.params | {CODE.rstrip("."): nested}, indent=1, sort_keys=True) + "\n"
+        path = self.root / JSON
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
             path.write_text(text, encoding="utf-8")
@@ -289,7 +298,7 @@ class Plan:
 
 if __name__ == "__main__":
     try:
-        changed = Plan().write_code()
+        changed = Plan().write()
     except MerflowError as error:
         sys.exit(f"error: {error}")
     if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage

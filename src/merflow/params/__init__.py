@@ -63,6 +63,7 @@ __all__ = [
     "check",
     "explain",
     "load",
+    "read",
     "slice_of",
 ]
 
@@ -218,17 +219,30 @@ def load(path: Path) -> Params:
     Raises:
         ParamsError: no such file, no YAML, or a key or value that cannot be; one line naming the key.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
-    return check(text, str(path))
+    return check(_text(path), str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Values of a params file, checked as by `load`."""
+    return _checked(_text(path), str(path))[0]
 
 
 def check(text: str, where: str) -> Params:
     """The typed model of a params file's text; see `load`."""
+    return _checked(text, where)[1]
+
+
+def _text(path: Path) -> str:
     try:
-        return Params.model_validate(yaml.safe_load(text))
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
+
+
+def _checked(text: str, where: str) -> tuple[dict[str, Any], Params]:
+    try:
+        values = yaml.load(text, yaml.CSafeLoader)
+        return values, Params.model_validate(values)
     except yaml.YAMLError as error:
         raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
