@@ -274,7 +274,7 @@ class Plan:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def write(self) -> bool:
-        """Bring workflow/params.json, which DVC compares, and workflow/matrix.json up to date; whether the latter had to change.
+        """Bring workflow/params.json, which DVC compares, and workflow/matrix.json up to date; return whether the latter changed.
 
         Each paper, and the frame sheets, get a folder, though it be empty: DVC refuses an absent dependency.
 
