@@ -134,10 +134,16 @@ def inside_a_run() -> bool:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Values at dotted keys as DVC looks them up."""
+    """Values at dotted keys as DVC looks them up.
+
+    Raises:
+        ParamsError: a key lies below another one, whose value is one line here.
+    """
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *above, last = key.split(".")
+        if any(".".join(above[:depth]) in flat for depth in range(1, len(above) + 1)):
+            raise ParamsError(f"dvc.yaml: {key}: a stage takes a block above it from the same file; take it from another file")
         reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
     return nested
 
@@ -306,7 +312,9 @@ class Plan:
                 if file.parent == TAKEN:
                     key = pattern.format_map(point)
                     found = self.code[key.removeprefix(CODE)] if key.startswith(CODE) else lookup(self.values, key)
-                    files.setdefault(self.root / file, {})[key] = found
+                    # a block as one line: dvc.lock holds it for each stage, and is written anew after each stage of `dvc repro`
+                    one_line = json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
+                    files.setdefault(self.root / file, {})[key] = one_line
         for path, taken in files.items():
             text = json.dumps(_nested(taken), indent=1, sort_keys=True) + "\n"
             if not path.exists() or path.read_text(encoding="utf-8") != text:
