@@ -7,6 +7,7 @@ Comments, docstrings and formatting are no part of it: the digest is taken over 
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -45,6 +46,14 @@ def imports(module: str) -> list[str]:
     return [name for name in named if name.split(".")[0] == "merflow" and _path(name)]
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """`node` and all statements in it, without their expressions, which are most of a tree."""
+    yield node
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for one in getattr(node, block, ()):
+            yield from _statements(one)
+
+
 @cache
 def _parsed(module: str) -> tuple[list[str], str]:
     """What the import statements of a module name, and the module without docstrings, comments and layout."""
@@ -53,7 +62,7 @@ def _parsed(module: str) -> tuple[list[str], str]:
         raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

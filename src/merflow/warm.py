@@ -1,7 +1,7 @@
-"""The warm process of a run: it has imported the libraries, and each job is a fork of it (`python -m merflow.warm FD`).
+"""The warm process of a run: it has imported the libraries, and each job is a fork of it (`python -m merflow.warm FD PID`).
 
 A job that works for a second would otherwise import for three to six. The process imports what a job needs when the first
-of its kind comes, does nothing else, and has one thread, so that forks are safe. It ends with the process that started it.
+of its kind comes, does nothing else, and has one thread, so that forks are safe. It ends with the run.
 A job has the terminal, the folder and the environment of its client (merflow.start), and dies with it.
 """
 
@@ -10,6 +10,7 @@ import fcntl
 import gc
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -69,7 +70,6 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 1024
     max_children = 1024
     block_on_close = False
-    timeout = 0.5  # seconds between two looks at whether the run still lives
 
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Read the request, import for it, and fork."""
@@ -128,18 +128,19 @@ def _run(request: dict) -> int:
         sys.stderr.flush()
 
 
-def serve(listening: socket.socket) -> None:
-    """Answer at a socket for as long as the process that started this one lives."""
+def serve(listening: socket.socket, owner: int) -> None:
+    """Answer at a socket for as long as the process `owner` lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's, for the run: it ends its jobs
-    parent = os.getppid()
     server = Server("", Job, bind_and_activate=False)
     server.socket.close()
     server.socket = listening
-    while os.getppid() == parent:
-        server.handle_request()
+    life = os.pidfd_open(owner)  # readable once it has ended
+    while life not in (ready := select.select([server.fileno(), life], [], [], 1.0)[0]):
+        if ready:
+            server.handle_request()
         server.service_actions()  # forget forks that have ended
     shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -1,13 +1,17 @@
-"""The warm process of a run on this machine (merflow.warm): its jobs are forks of it, and need not import for seconds."""
+"""The warm process of a run on this machine (merflow.warm): its jobs are forks of it, and need not import for seconds.
 
-import atexit
+A run of Snakemake has one of its own; the stages of `dvc repro`, a run each, share one that ends with DVC.
+"""
+
+import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import psutil
 
 from merflow.start import ADDRESS
 
@@ -16,18 +20,29 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def start() -> None:
-    """Start it, and let jobs know; it ends with this process."""
+    """Start it, unless a stage before has, and let jobs know."""
     if NVIDIA.exists():
         return
-    folder = tempfile.mkdtemp(prefix="merflow-")  # short: the path of a socket has at most 107 bytes
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    address = str(Path(folder) / "warm")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:  # from here on clients can connect
-        listening.bind(address)
-        listening.listen(1024)
-        command = [sys.executable, "-m", "merflow.warm", str(listening.fileno())]
-        process = subprocess.Popen(
-            command, pass_fds=[listening.fileno()], env=os.environ | dict.fromkeys(THREADS, "1"), stdin=subprocess.DEVNULL
-        )
-    atexit.register(process.kill)
-    os.environ[ADDRESS] = address
+    owner = _owner()
+    folder = Path(tempfile.gettempdir()) / f"merflow-{owner.pid}-{owner.create_time():.0f}"  # short: a socket's path has at most 107 bytes
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:  # from here on clients can connect
+            listening.bind(str(folder / "warm"))
+            listening.listen(1024)
+            command = [sys.executable, "-m", "merflow.warm", str(listening.fileno()), str(owner.pid)]
+            environment = os.environ | dict.fromkeys(THREADS, "1")
+            subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment, stdin=subprocess.DEVNULL)
+    if folder.stat().st_uid == os.getuid():
+        os.environ[ADDRESS] = str(folder / "warm")
+
+
+def _owner() -> psutil.Process:
+    """The process that the warm one ends with: this one, or the `dvc repro` that started it for a stage."""
+    here = psutil.Process()
+    if "DVC_STAGE" in os.environ:
+        for above in here.parents():
+            with contextlib.suppress(psutil.AccessDenied):
+                if "DVC_STAGE" not in above.environ():
+                    return above
+    return here
