@@ -30,7 +30,7 @@ turn = Turn(job=not workflow.is_main_process)
 try:
     plan = Plan()
     with turn.while_reading() as alone:
-        plan.write_code()
+        plan.write()
         if alone:
             sync.reconcile(plan)
         if turn.killed:

@@ -57,7 +57,7 @@ def ask_for_little(path: Path) -> None:
     """Let params.yaml at `path` ask for one corpus, three features, four small systems of two papers, one of them a fusion."""
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     run, features = params["run"], {"bert": ["bert"], "audio": ["is13"], "clip": ["clip_emotion"]}
-    run |= {"corpora": ["meld"], "checkpoints": ["bert", "clip"]}
+    run["corpora"] = ["meld"]
     run["features"] = {
         name: {"corpora": ["meld"] if name in features else [], "features": features.get(name, [])} for name in run["features"]
     }

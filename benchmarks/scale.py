@@ -93,7 +93,7 @@ def checkout(folder: Path, scale: int, source: Path | None, shards: int | None =
     if source:
         params["corpora"]["meld"]["source"] = str(source)
         params["run"]["shards"]["meld"] = shards or params["run"]["shards"]["meld"]
-        params["run"] |= {"corpora": ["meld"], "checkpoints": ["glove"]}
+        params["run"]["corpora"] = ["meld"]
         params["checkpoints"]["glove"] = {"demo": "glove"}
         params["features"]["glove"]["dim"] = 50
         for name, block in params["run"].items():

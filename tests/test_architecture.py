@@ -8,7 +8,8 @@ import pytest
 from merflow.provenance import PACKAGE, closure, imports
 
 LAYERS = [  # top to bottom; a module may import from its own layer and from those below
-    {"cli", "status", "stores", "own", "predict", "needs", "__main__"},
+    {"start", "warm"},
+    {"cli", "status", "stores", "own", "predict", "selection", "needs", "__main__"},
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
     {"features"},
@@ -16,7 +17,7 @@ LAYERS = [  # top to bottom; a module may import from its own layer and from tho
     {"corpora"},
     {"media"},
     {"store"},
-    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards", "gpus"},
+    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards", "gpus", "usage"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(

@@ -11,6 +11,8 @@ import pytest
 
 from merflow import presets
 from merflow.cli import main
+from merflow.params import Papers
+from merflow.selection import MATRIX
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
 GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
@@ -97,16 +99,37 @@ def test_a_corpus_that_cannot_be_had_says_what_to_do(tmp_path, corpus, source, m
 
 def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     root = Path(__file__).parents[1]
-    (tmp_path / "params").symlink_to(root / "params")
+    for name in ("params", "dvc.yaml"):
+        (tmp_path / name).symlink_to(root / name)
     assert merflow("params", "demo", cwd=tmp_path).returncode == 0
     path = tmp_path / "params.yaml"
     assert path.read_text() == presets.compose("demo", root / "params")
     assert merflow("params", "paper", cwd=tmp_path).returncode == 0  # from one preset to the other: nothing is lost
+    chosen = merflow("params", "paper", "--corpora", "ravdess", "--corpora", "iemocap", "--papers", "joint_cnn", cwd=tmp_path)
+    assert chosen.stdout == "params.yaml is now the paper preset: ravdess, iemocap; joint_cnn\n"
+    assert json.loads((tmp_path / MATRIX).read_text())["axes"]["corpora"] == ["ravdess", "iemocap"]
+    assert merflow("params", "paper", cwd=tmp_path).returncode == 0
     path.write_text(path.read_text() + "# mine\n")
     done = merflow("params", "demo", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: params.yaml was edited; keep your copy, or add --force to overwrite it\n"
     assert path.read_text().endswith("# mine\n")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["--corpora", "mled"], "run.corpora: mled has no block under corpora; known: meld, iemocap, mosei, ravdess"),
+        (["--papers", "joint_cn"], f"run.papers: joint_cn is none of {', '.join(Papers.model_fields)}"),
+        (["--corpora", "mosei", "--papers", "joint_cnn"], "run: no system of joint_cnn is asked for on mosei: nothing is left"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, chosen, message):
+    for name in ("params", "dvc.yaml"):
+        (tmp_path / name).symlink_to(Path(__file__).parents[1] / name)
+    done = merflow("params", "paper", *chosen, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"error: the paper preset: {message}\n")
+    assert not (tmp_path / "params.yaml").exists()
 
 
 def test_status_without_params_says_what_to_do(tmp_path):

@@ -1,6 +1,7 @@
 """Every registered corpus, extractor and paper keeps its contract, and the lists that must agree do."""
 
 import inspect
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -17,6 +18,7 @@ from merflow.papers import PAPERS
 from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
 from merflow.provenance import versions
+from merflow.selection import MATRIX, axes
 from merflow.training.batches import Fusion
 
 ROOT = Path(__file__).parents[1]
@@ -77,9 +79,8 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
     assert sorted(name for rows in asked.values() for name in rows["systems"]) == sorted(systems)
     for name, rows in asked.items():
         stage = STAGES[f"{paper}_{name}"]
-        key = f"run.{paper}"
-        matrix = {"corpus": f"${{{key}.{name}.corpora}}", "protocol": f"${{{key}.protocols}}", "system": f"${{{key}.{name}.systems}}"}
-        assert stage["matrix"] == matrix
+        matrix = {"corpus": "corpora", "protocol": "protocols", "system": "systems"}
+        assert stage["matrix"] == {axis: f"${{axes.papers.{paper}.{name}.{values}}}" for axis, values in matrix.items()}
         for row in map(systems.get, rows["systems"]):
             wanted = {"data/corpora/${item.corpus}/utterances.parquet", "data/corpora/${item.corpus}/splits.parquet"}
             wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
@@ -93,8 +94,8 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
                 wanted |= {path for path in stage["deps"] if path.startswith("data/checkpoints/")} if row.pretrained else set()
                 assert row.pretrained == any(path.startswith("data/checkpoints/") for path in stage["deps"])
             assert set(stage["deps"]) == wanted
-    for last in ("score", "report"):
-        assert f"results/{paper}" in STAGES[last]["deps"] and f"run.{paper}" in STAGES[last]["params"]
+    assert f"papers.{paper}.protocols" in STAGES["score"]["params"][0]["workflow/params.json"]
+    assert f"results/{paper}" in set(STAGES["score"]["deps"]) & set(STAGES["report"]["deps"])
 
 
 def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
@@ -108,10 +109,10 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
     assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.Features.model_fields)
     for group in run["features"]:
         stage = STAGES[f"extract_{group}"]
-        assert stage["matrix"] == {"corpus": f"${{run.features.{group}.corpora}}", "feature": f"${{run.features.{group}.features}}"}
+        assert stage["matrix"] == {"corpus": f"${{axes.features.{group}.corpora}}", "feature": f"${{axes.features.{group}.features}}"}
         checkpoints = [path for path in stage["deps"] if path.startswith("data/checkpoints/")]
         assert checkpoints == ([f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else [])
-    assert set(run["checkpoints"]) == set(PAPER_PRESET["checkpoints"])
+    assert axes(PAPER_PRESET, STAGES)["checkpoints"] == list(PAPER_PRESET["checkpoints"])
 
 
 def test_rules_subcommands_and_stages_have_the_same_names():
@@ -135,10 +136,15 @@ def test_rules_subcommands_and_stages_have_the_same_names():
     assert used - {"workflow/lib/stages.py"} == rules
 
 
-def test_every_stage_depends_on_its_own_line_of_code_yaml():
-    for name, stage in STAGES.items():
-        if name == "code":
-            continue
-        (keys,) = [entry["workflow/code.json"] for entry in stage["params"] if isinstance(entry, dict)]
-        axes = "-".join(f"${{item.{axis}}}" for axis in stage.get("matrix", {}))
-        assert keys == [f"{name}@{axes}" if axes else name]
+def test_every_stage_depends_on_one_digest_of_code_and_stages_that_share_it_begin_in_the_same_modules():
+    roots: dict[str, list[str]] = {}
+    for stage in (stage for name, stage in STAGES.items() if name != "code"):
+        (key,) = [key.removeprefix("code.") for key in stage["params"][0]["workflow/params.json"] if key.startswith("code.")]
+        assert stage["meta"].get("code", []) == roots.setdefault(key, stage["meta"].get("code", []))
+    assert sorted(key for key in roots if key.startswith("papers.")) == sorted(f"papers.{paper}" for paper in PAPERS)
+
+
+def test_the_matrix_that_dvc_reads_is_what_params_yaml_asks_for():
+    asked = axes(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")), STAGES)
+    committed = json.loads((ROOT / MATRIX).read_text(encoding="utf-8"))
+    assert committed == {"axes": asked}, "python workflow/lib/stages.py writes it"

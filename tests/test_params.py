@@ -68,17 +68,18 @@ def edited(key: str, value) -> str:
         (f"{FUSION}.systems.text_bert_8.training.learning_rate", "2e-5", "here YAML reads 2e-5 as text; write 2.0e-5"),
         (f"{FUSION}.systems.text_bert_8.training.learning_rate", -1.0, "learning_rate: input should be greater than 0, not -1.0"),
         (f"{FUSION}.systems.text_bert_8.network.pooling", "max", "pooling: input should be 'mean' or 'cls', not 'max'"),
-        ("run.corpora", ["meld", "mled"], "run.corpora: mled has no block under corpora"),
-        ("run.corpora", ["meld", "my-clips"], "run.corpora.1: string should match pattern"),
+        ("run.corpora", ["meld", "mled"], "run.corpora: mled has no block under corpora; known: meld, iemocap, mosei, ravdess"),
+        ("run.corpora", [], "run.corpora: list should have at least 1 item"),
+        ("corpora.my-clips", {"source": "clips", "annotations": "a.csv"}, "corpora.my-clips: string should match pattern"),
+        ("run.papers", ["joint_cn"], "run.papers: joint_cn is none of class_weight_lstm, weighted_late_fusion, joint_cnn, mel_cnn_bert, "),
+        ("run.papers", [], "run.papers: list should have at least 1 item"),
         ("corpora.mled", {"source": "demo"}, "corpora.mled: none of meld, iemocap, mosei, ravdess, and clips of your own need annotations"),
         ("corpora.mine", {"source": "demo", "annotations": "mine.csv"}, "corpora.mine.source: demo is there of meld, iemocap, mosei, "),
         ("corpora.meld", {"source": "clips", "annotations": "a.csv"}, "corpora.meld.annotations: meld has its own; choose another name"),
         ("papers.joint_cnn.protocols.clean.scheme", {"mine": "given"}, "protocols.clean.scheme.mine: input should be 'meld', 'iemocap'"),
         ("run.features.bert.features", ["brt"], "run.features.bert.features.0: input should be 'bert' or 'bert_mean', not 'brt'"),
-        ("run.checkpoints", ["brt"], "run.checkpoints: brt has no block under checkpoints"),
-        ("run.checkpoints", ["bert"], "run.features.roberta: its checkpoint roberta is not in run.checkpoints"),
-        ("run.features.face.corpora", ["savee"], "run.features.face.corpora: savee is not in run.corpora"),
-        ("run.corpora", ["meld", "mosei"], "run.joint_cnn.text.corpora: iemocap is not in run.corpora"),
+        ("run.checkpoints", ["bert"], "run.checkpoints: unknown key; allowed here: corpora, papers, shards, features, "),
+        ("run.features.face.corpora", ["savee"], "run.features.face.corpora: savee has no block under corpora; known: meld, iemocap, "),
         ("features.clip.output", "probabilities", "features.clip: prompts go with output: probabilities"),
         ("run.weighted_late_fusion.bert.systems", ["text_bert_9"], "systems.0: input should be 'text_bert_8', 'text_bert_16'"),
         ("papers.joint_cn", {}, "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, joint_cnn, "),
@@ -103,6 +104,22 @@ def test_a_mistake_is_one_line_naming_the_key(key, value, message):
     assert message in str(caught.value)
     assert str(caught.value).startswith("params.yaml: ")
     assert "\n" not in str(caught.value)
+
+
+def test_filters_that_leave_nothing_are_one_line():
+    text = yaml.safe_dump(PAPER | {"run": PAPER["run"] | {"corpora": ["ravdess"], "papers": ["class_weight_lstm", "mel_cnn_bert"]}})
+    line = "p: run: no system of class_weight_lstm, mel_cnn_bert is asked for on ravdess: nothing is left"
+    with pytest.raises(ParamsError, match=f"^{line}$"):
+        params.check(text, "p")
+
+
+def test_what_is_not_selected_is_not_complained_about():
+    data = copy.deepcopy(PAPER)
+    data["run"] |= {"corpora": ["ravdess"], "papers": ["joint_cnn"], "shards": {"ravdess": 1}}
+    data["run"]["mel_cnn_bert"]["text"]["corpora"] = ["ravdess", "nobody"]
+    data["corpora"] = {"ravdess": data["corpora"]["ravdess"]}
+    del data["papers"]["joint_cnn"]["protocols"]["clean"]["scheme"]["iemocap"]
+    params.check(yaml.safe_dump(data), "params.yaml")
 
 
 def test_no_yaml_is_one_line():

@@ -16,7 +16,7 @@ from merflow import params as parameters
 from merflow import presets, usage
 from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
-from merflow.progress import configure
+from merflow.progress import configure, first_process
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None
@@ -32,13 +32,8 @@ Gpus = Annotated[int, typer.Option(min=0, help="take so many GPUs that no other 
 
 def account(_: object, log: Path | None, **__: object) -> None:
     """Write beside its log what a job took that ended well."""
-    if log and _speaks():
+    if log and first_process():
         usage.write(log.with_suffix(".tsv"))
-
-
-def _speaks() -> bool:
-    """Whether this process is the one of several that speaks."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 @app.callback(result_callback=account)
@@ -47,8 +42,8 @@ def common(
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
     """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
-    configure(log if _speaks() else None)
-    if not _speaks():
+    configure(log if first_process() else None)
+    if not first_process():
         logging.disable(logging.INFO)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -58,18 +53,26 @@ def common(
 def params_(
     preset: Annotated[str, typer.Argument(help="demo or paper")],
     patch: Annotated[Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")] = None,
+    corpora: Annotated[list[str] | None, typer.Option(help="run this corpus only; give it once for each")] = None,
+    papers: Annotated[list[str] | None, typer.Option(help="run this paper only; give it once for each")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a params.yaml that was edited")] = False,
 ) -> None:
-    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, and a patch of your own)."""
+    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, a patch of your own, and what of it is to run)."""
+    from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
-    path, text = Path("params.yaml"), presets.compose(preset, patch=patch)
-    untouched = {presets.compose(known, patch=over) for known in ("demo", "paper") for over in {None, patch}}
-    if path.exists() and path.read_text(encoding="utf-8") not in untouched and not force:
-        raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
-    parameters.check(text, f"the {preset} preset" + (f" with {patch}" if patch else ""))
+    path, stages = Path("params.yaml"), stages_at(Path())
+    text = presets.compose(preset, patch=patch, filters={"corpora": corpora or [], "papers": papers or []})
+    if path.exists() and not force:
+        there = path.read_text(encoding="utf-8")
+        known = [presets.compose(one, patch=over, filters=presets.filters(there)) for one in ("demo", "paper") for over in {None, patch}]
+        if there not in known:
+            raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
+    name = f"the {preset} preset" + (f" with {patch}" if patch else "")
+    selected = axes(parameters.check(text, name).model_dump(), stages)
     write_text(path, text)
-    print(f"params.yaml is now the {preset} preset" + (f" with {patch}" if patch else ""))
+    write_matrix(Path(), selected)
+    print(f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(parameters.check(text, name).run.papers)}")
 
 
 @app.command()
@@ -246,11 +249,13 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
 
 
 @app.command()
-def tables(inputs: Paths, out: Out) -> None:
+def tables(inputs: Paths, params: Slice, out: Out) -> None:
     """Build the result tables: printed beside ours."""
     from merflow.tables.compare import build
 
-    build(_named(inputs, "scores.parquet"), next(path.parent for path in inputs if path.parent.name == "reported"), out.parent)
+    values = parameters.slice_of(params)
+    reported = next(path.parent for path in inputs if path.parent.name == "reported")
+    build(_named(inputs, "scores.parquet"), reported, out.parent, values["run.papers"], values["run.corpora"])
 
 
 @app.command()
@@ -265,12 +270,14 @@ def sheet(corpus: str, inputs: Paths, out: Out) -> None:
 
 
 @app.command()
-def report(inputs: Paths, out: Out) -> None:
+def report(
+    inputs: Paths, out: Out, scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")] = Path("build/pictures")
+) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 
     results, prepared, sheets = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet", "sheet.json"))
-    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent)
+    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent, scratch)
 
 
 def _folders(files: list[Path], name: str) -> list[Path]:

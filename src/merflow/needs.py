@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 WORDS = "words"  # when each is spoken: no annotations of one's own say it
+FEATURE = "data/features/${{item.corpus}}/{}.parquet"  # a store among the inputs of a stage
 
 
 @dataclass
@@ -16,49 +17,50 @@ class Taken:
     Attributes:
         modalities: of text, audio, video and WORDS.
         features: stores, by name.
-        checkpoints: by name.
     """
 
     modalities: set[str] = field(default_factory=set)
     features: set[str] = field(default_factory=set)
-    checkpoints: set[str] = field(default_factory=set)
 
     def add(self, other: "Taken") -> None:
         """Take that too."""
         self.modalities |= other.modalities
         self.features |= other.features
-        self.checkpoints |= other.checkpoints
 
 
-def taken(stage: str, stages: Mapping[str, Any], preset: Mapping[str, Any]) -> Taken:
-    """What `stage` takes, through features and through other systems.
+def inputs(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Inputs of `stage` as dvc.yaml lists them, with the values of params.yaml that stand in them.
 
     Args:
         stage: of an extractor or of systems.
         stages: block ``stages`` of dvc.yaml.
-        preset: params.yaml, complete.
+        params: params.yaml, complete.
     """
+
+    def value(key: re.Match[str]) -> str:
+        return str(reduce(lambda node, part: node[part], key[1].split("."), params))
+
+    return [re.sub(r"\$\{(papers\.[\w.]+)\}", value, path) for path in stages[stage]["deps"]]
+
+
+def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> Taken:
+    """What `stage` takes, through features and through other systems; arguments as of `inputs`."""
     found = Taken()
-    for entry in stages[stage]["deps"]:
-        path = re.sub(
-            r"\$\{((?:papers|run)[\w.]+)\}", lambda key: str(reduce(lambda node, part: node[part], key[1].split("."), preset)), entry
-        )
+    for path in inputs(stage, stages, params):
         folder, *rest = path.removeprefix("data/").split("/")
         name = rest[-1].removesuffix(".parquet")
         if folder == "raw":
             found.modalities.add(WORDS)
         elif folder == "media":
             found.modalities.add("audio" if name == "audio" else "video")
-        elif folder == "checkpoints":
-            found.checkpoints.add(name)
         elif folder == "features":
-            group = next(group for group, block in preset["run"]["features"].items() if name in block["features"])
-            found.add(taken(f"extract_{group}", stages, preset))
+            group = next(group for group, block in params["run"]["features"].items() if name in block["features"])
+            found.add(taken(f"extract_{group}", stages, params))
             found.features.add(name)
         elif folder == "results":
             paper, system = rest[:2]
-            rows = ((key, block) for key, block in preset["run"][paper].items() if isinstance(block, dict))
-            found.add(taken(f"{paper}_{next(key for key, block in rows if system in block['systems'])}", stages, preset))
+            rows = ((key, block) for key, block in params["run"][paper].items() if isinstance(block, dict))
+            found.add(taken(f"{paper}_{next(key for key, block in rows if system in block['systems'])}", stages, params))
     if not found.modalities:  # what it takes of utterances.parquet is their text
         found.modalities.add("text")
     return found

@@ -17,9 +17,10 @@ from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.labels import CLASSES, counterparts
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
-from merflow.needs import Taken, taken
+from merflow.needs import taken
 from merflow.params.base import NAME
 from merflow.progress import log
+from merflow.selection import stages_at
 from merflow.store import write_text
 
 SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
@@ -154,20 +155,16 @@ def patch_of(name: str, at_hand: list[str], zero_shot: bool, root: Path) -> dict
         root: folder of dvc.yaml and params/.
     """
     preset = yaml.safe_load(presets.compose("paper", root / "params"))
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = stages_at(root)
     as_they_are = {feature for feature, block in preset["features"].items() if block.get("output") == "probabilities"}
-    used = Taken()
-    run: dict[str, Any] = {"corpora": [name]}
+    features: set[str] = set()
+    systems: dict[str, Any] = {}
     for paper in preset["papers"]:
-        run[paper] = {"protocols": ["clean"]}
         for stage in (key for key, block in preset["run"][paper].items() if isinstance(block, dict)):
             takes = taken(f"{paper}_{stage}", stages, preset)
-            runs = takes.modalities <= set(at_hand) and (zero_shot or not takes.features & as_they_are)
-            run[paper][stage] = {"corpora": [name] if runs else []}
-            used.add(takes if runs else Taken())
-    groups = {group: [name for name in block["features"] if name in used.features] for group, block in preset["run"]["features"].items()}
-    run["features"] = {
-        group: {"corpora": [name], "features": features} if features else {"corpora": []} for group, features in groups.items()
-    }
-    run["checkpoints"] = [checkpoint for checkpoint in preset["run"]["checkpoints"] if checkpoint in used.checkpoints]
-    return {"run": run}
+            if takes.modalities <= set(at_hand) and (zero_shot or not takes.features & as_they_are):
+                systems.setdefault(paper, {"protocols": ["clean"]})[stage] = {"corpora": [name]}
+                features |= takes.features
+    groups = {group: [name for name in block["features"] if name in features] for group, block in preset["run"]["features"].items()}
+    made = {group: {"corpora": [name], "features": features} for group, features in groups.items() if features}
+    return {"run": {"corpora": [name], "papers": list(systems), "features": made, **systems}}

@@ -15,6 +15,11 @@ log = logging.getLogger("merflow")
 WIDTH = 160  # of tables that go into a file or a pipe
 
 
+def first_process() -> bool:
+    """Whether this is the first of the processes that PyTorch's launcher started, or the only one: it speaks and writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def configure(log_file: Path | None = None) -> None:
     """Send messages to stderr and, where a rule has a log file, there as well."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]

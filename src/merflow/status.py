@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, corpora, params, progress, store
+from merflow import artifacts, corpora, params, progress, selection, store
 
 GIB = 1024**3
 
@@ -24,8 +24,9 @@ def show(root: Path, console: Console | None = None) -> None:
     """
     console = console or progress.console()
     settings = params.load(root / "params.yaml")
-    console.print(_corpora(root, settings))
-    console.print(_checkpoints(root, settings))
+    selected = selection.axes(settings.model_dump(), selection.stages_at(root))
+    console.print(_corpora(root, settings, selected["corpora"]))
+    console.print(_checkpoints(root, settings, selected["checkpoints"]))
     disk = shutil.disk_usage(root)
     console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB")
     console.print(f"[bold]next run[/] {_next_run(root)}")
@@ -33,9 +34,9 @@ def show(root: Path, console: Console | None = None) -> None:
     console.print(f"[bold]report[/] {report if report.exists() else 'not built yet: snakemake --cores 2'}")
 
 
-def _corpora(root: Path, settings: params.Params) -> Table:
+def _corpora(root: Path, settings: params.Params, names: list[str]) -> Table:
     table = Table("corpus", "source", "utterances", "by split", "modalities", "defects", "to do", title="corpora", title_justify="left")
-    for name in settings.run.corpora:
+    for name in names:
         source = settings.corpora[name].source
         folder = root / "data/corpora" / name
         if not (folder / "utterances.parquet").exists():
@@ -70,9 +71,9 @@ def _how(name: str, source: str) -> str:
     return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
 
 
-def _checkpoints(root: Path, settings: params.Params) -> Table:
+def _checkpoints(root: Path, settings: params.Params, names: list[str]) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
-    for name in settings.run.checkpoints:
+    for name in names:
         asked, card = settings.checkpoints[name].name, root / "data/checkpoints" / name / "SOURCE.json"
         held = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
         table.add_row(name, asked, "yes" if held == asked else f"no, {held}" if held else "no")

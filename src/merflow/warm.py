@@ -32,13 +32,15 @@ MODULES = {
     "assemble": ["merflow.media.step"],
     "extract": ["merflow.features.extract"],
     "merge": ["merflow.features.extract"],
-    "train": ["merflow.training.run", "sklearn.feature_selection", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"],
+    "train": ["merflow.training.run"],
     "gather": ["merflow.training.gather"],
     "score": ["merflow.evaluation.score"],
     "tables": ["merflow.tables.compare"],
     "sheet": ["merflow.tables.frame_sheet"],
     "report": ["merflow.tables.report"],
 }
+#: What the training of a network imports late, where it needs it.
+FITTED = ["sklearn.feature_selection", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"]
 REGISTRIES = {"extract": features.EXTRACTORS, "train": papers.PAPERS}  # the argument after these steps names one more module
 
 
@@ -88,12 +90,20 @@ def _import_for(arguments: list[str]) -> None:
     step = next((one for one in arguments if one in MODULES), None)
     if step is None:
         return
-    names = list(MODULES[step])
-    if registry := REGISTRIES.get(step):
-        names += [registry[one] for one in arguments[arguments.index(step) + 1 :][:1] if one in registry]
     with contextlib.suppress(ImportError, MerflowError):
-        for name in names:
+        for name in MODULES[step]:
             import_module(name)
+        names, registry = arguments[arguments.index(step) + 1 :], REGISTRIES.get(step, {})
+        if not names or names[0] not in registry:
+            return
+        module = import_module(registry[names[0]])
+        if step == "train" and (system := module.SYSTEMS.get(names[1])):
+            from merflow.training.run import runs_of
+
+            runs_of(system)
+            if "merflow.training.network" in sys.modules:
+                for name in FITTED:
+                    import_module(name)
 
 
 def _run(request: dict) -> int:

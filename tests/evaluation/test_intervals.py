@@ -1,13 +1,20 @@
+from itertools import product
+
 import numpy as np
 import pytest
+from scipy.stats import binomtest, bootstrap
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean, unpaired_difference
-from merflow.evaluation.metrics import measure, measure_binary, names, names_binary
+from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, pool, seed_mean, unpaired_difference
+from merflow.evaluation.metrics import Metric, measure, measure_binary, names, names_binary
 from merflow.params import Evaluation
 
 EVALUATION = Evaluation(resamples=1000, confidence=0.95, seed=1)
 ACCURACY = 0  # column of `measure`
+
+
+def samples(*counts: np.ndarray, evaluation: Evaluation = EVALUATION, of: Metric = measure) -> list[Sample]:
+    return [Sample(one, evaluation, of) for one in counts]
 
 
 def clusters(right: np.ndarray, turns: int) -> np.ndarray:
@@ -21,12 +28,35 @@ def clusters(right: np.ndarray, turns: int) -> np.ndarray:
 def test_interval_equals_a_plain_loop_over_resampled_dialogues():
     right = np.random.default_rng(0).binomial(10, 0.6, (40, 3))
     counts = clusters(right, 10)
-    mean, _, (low, high) = seed_mean(counts, EVALUATION)
+    mean, _, (low, high) = seed_mean(Sample(counts, EVALUATION))
     rng = np.random.default_rng(99)
     loop = [right[rng.integers(0, 40, 40)].sum(axis=0).mean() / 400 for _ in range(4000)]
     assert mean[ACCURACY] == right.mean() / 10
     assert low[ACCURACY] == pytest.approx(np.quantile(loop, 0.025), abs=0.005)
     assert high[ACCURACY] == pytest.approx(np.quantile(loop, 0.975), abs=0.005)
+
+
+@pytest.mark.parametrize(("n", "resamples"), [(2, 100), (23, 500), (151, 999)])
+def test_interval_and_resamples_are_those_of_scipy_to_the_last_bit(n, resamples):
+    evaluation = Evaluation(resamples=resamples, confidence=0.95, seed=3)
+    sample = Sample(clusters(np.random.default_rng(0).binomial(10, 0.6, (n, 3)), 10), evaluation)
+
+    def of_indices(drawn, axis):
+        multiplicities = np.stack([np.bincount(row, minlength=n) for row in drawn.reshape(-1, n)])
+        return measure((multiplicities @ sample.clusters.reshape(n, -1).astype(float)).reshape(-1, 3, 2, 2)).mean(axis=1).T
+
+    found = bootstrap(
+        (np.arange(n),),
+        of_indices,
+        n_resamples=resamples,
+        batch=250,
+        confidence_level=0.95,
+        method="percentile",
+        rng=np.random.default_rng(3),
+    )
+    assert np.array_equal(sample.resampled.T, found.bootstrap_distribution)
+    _, _, interval = seed_mean(sample)
+    assert np.array_equal(interval, found.confidence_interval)
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says():
@@ -35,7 +65,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     inside = 0
     for _ in range(300):
         per_dialogue = rng.beta(3, 2, (50, 1))  # dialogues differ: utterances of one are alike; mean 0.6
-        _, _, (low, high) = seed_mean(clusters(rng.binomial(8, per_dialogue), 8), few)
+        _, _, (low, high) = seed_mean(Sample(clusters(rng.binomial(8, per_dialogue), 8), few))
         inside += bool(low[ACCURACY] <= 0.6 <= high[ACCURACY])
     assert 0.84 <= inside / 300 <= 0.95
 
@@ -43,26 +73,26 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 def test_interval_over_dialogues_is_wider_than_over_utterances_where_dialogues_are_alike():
     whole = clusters(np.repeat([[0], [10]], 20, axis=0), 10)  # each dialogue all right or all wrong
     single = clusters(np.repeat([[0], [1]], 200, axis=0), 1)
-    (_, _, (low, high)), (_, _, (low1, high1)) = seed_mean(whole, EVALUATION), seed_mean(single, EVALUATION)
+    (_, _, (low, high)), (_, _, (low1, high1)) = map(seed_mean, samples(whole, single))
     assert (high - low)[ACCURACY] > 2.5 * (high1 - low1)[ACCURACY]
 
 
 def test_same_seed_same_numbers():
     counts = clusters(np.random.default_rng(2).binomial(5, 0.5, (12, 2)), 5)
-    again = seed_mean(counts, EVALUATION)[2]
-    other = seed_mean(counts, Evaluation(resamples=1000, confidence=0.95, seed=2))[2]
-    assert np.array_equal(seed_mean(counts, EVALUATION)[2], again)
+    again = seed_mean(Sample(counts, EVALUATION))[2]
+    other = seed_mean(Sample(counts, Evaluation(resamples=1000, confidence=0.95, seed=2)))[2]
+    assert np.array_equal(seed_mean(Sample(counts, EVALUATION))[2], again)
     assert not np.array_equal(again, other)
 
 
 def test_standard_deviation_is_over_seeds_and_unknown_for_one():
     counts = clusters(np.array([[4, 6], [4, 6]]), 10)
-    assert seed_mean(counts, EVALUATION)[1][ACCURACY] == pytest.approx(np.std([0.4, 0.6], ddof=1))
-    assert np.isnan(seed_mean(counts[:, :1], EVALUATION)[1]).all()
+    assert seed_mean(Sample(counts, EVALUATION))[1][ACCURACY] == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert np.isnan(seed_mean(Sample(counts[:, :1], EVALUATION))[1]).all()
 
 
 def test_one_dialogue_has_no_interval():
-    mean, _, (low, high) = seed_mean(clusters(np.array([[3, 5]]), 10), EVALUATION)
+    mean, _, (low, high) = seed_mean(Sample(clusters(np.array([[3, 5]]), 10), EVALUATION))
     assert mean[ACCURACY] == 0.4
     assert np.isnan(low).all() and np.isnan(high).all()
 
@@ -70,7 +100,7 @@ def test_one_dialogue_has_no_interval():
 def test_paired_difference_uses_the_same_dialogues():
     right = np.random.default_rng(3).binomial(9, 0.5, (30, 1))
     worse, better = clusters(right, 10), clusters(right + 1, 10)  # always one more right: no doubt about the difference
-    difference, (low, high), p = paired_difference(better, worse, EVALUATION)
+    difference, (low, high), p = paired_difference(*samples(better, worse))
     assert difference[ACCURACY] == pytest.approx(0.1)
     assert low[ACCURACY] == pytest.approx(0.1) and high[ACCURACY] == pytest.approx(0.1)
     assert p[ACCURACY] == pytest.approx(2 / 1001)  # the least that 1000 resamples can tell
@@ -79,18 +109,18 @@ def test_paired_difference_uses_the_same_dialogues():
 def test_paired_difference_of_systems_with_different_numbers_of_seeds():
     right = np.random.default_rng(4).binomial(10, 0.5, (20, 5))
     five, one = clusters(right, 10), clusters(right[:, :1], 10)
-    assert paired_difference(five, one, EVALUATION)[0] == pytest.approx(pool(five).mean(axis=0) - pool(one).mean(axis=0))
+    assert paired_difference(*samples(five, one))[0] == pytest.approx(pool(five).mean(axis=0) - pool(one).mean(axis=0))
 
 
 def test_paired_difference_refuses_other_utterances():
     with pytest.raises(EvaluationError, match="same utterances"):
-        paired_difference(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4), EVALUATION)
+        paired_difference(*samples(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4)))
 
 
 def test_p_equals_a_plain_loop_over_resampled_dialogues_on_both_sides():
     rng = np.random.default_rng(5)
     first, second = rng.binomial(10, 0.56, (30, 3)), rng.binomial(10, 0.5, (30, 2))
-    found = [paired_difference(clusters(a, 10), clusters(b, 10), EVALUATION)[2][ACCURACY] for a, b in ((first, second), (second, first))]
+    found = [paired_difference(*samples(clusters(a, 10), clusters(b, 10)))[2][ACCURACY] for a, b in ((first, second), (second, first))]
     loop = [first[drawn].mean() - second[drawn].mean() for drawn in rng.integers(0, 30, (20_000, 30))]
     assert 0.01 < found[0] == found[1] < 0.5
     assert found[0] == pytest.approx(2 * np.mean(np.array(loop) <= 0), abs=0.02)
@@ -102,7 +132,7 @@ def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
     found, agree = 0, 0
     for _ in range(300):
         sides = [clusters(rng.binomial(8, rng.beta(3, 2, (50, 1)), (50, 2)), 8) for _ in range(2)]  # alike inside a dialogue
-        _, (low, high), p = paired_difference(*sides, few)
+        _, (low, high), p = paired_difference(*samples(*sides, evaluation=few))
         found += p[ACCURACY] < 0.1
         agree += (p[ACCURACY] < 0.1) == bool(low[ACCURACY] > 0 or high[ACCURACY] < 0)
     assert 0.06 <= found / 300 <= 0.16
@@ -112,13 +142,13 @@ def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_equal_systems_differ_by_nothing_whatever_their_seeds(seeds):
     right = np.random.default_rng(7).binomial(7, 0.5, (20, 1))
-    difference, (low, high), p = paired_difference(clusters(right, 7), clusters(np.repeat(right, seeds, axis=1), 7), EVALUATION)
+    difference, (low, high), p = paired_difference(*samples(clusters(right, 7), clusters(np.repeat(right, seeds, axis=1), 7)))
     assert not difference.any() and not low.any() and not high.any()
     assert (p == 1).all()
 
 
 def test_one_dialogue_has_no_test():
-    _, (low, high), p = paired_difference(clusters(np.array([[3]]), 10), clusters(np.array([[5]]), 10), EVALUATION)
+    _, (low, high), p = paired_difference(*samples(clusters(np.array([[3]]), 10), clusters(np.array([[5]]), 10)))
     assert np.isnan([*low, *high, *p]).all()
 
 
@@ -131,8 +161,8 @@ def test_classes_that_may_be_present_at_once_are_scored_as_each_would_be_alone()
         counts[..., [0, 1], [0, 1]], counts[..., [0, 1], [1, 0]] = right, total - right
 
     def figures(first, second, of):
-        _, _, interval = seed_mean(first, EVALUATION, of)
-        difference, limits, p = paired_difference(first, second, EVALUATION, of)
+        _, _, interval = seed_mean(Sample(first, EVALUATION, of))
+        difference, limits, p = paired_difference(*samples(first, second, of=of))
         return np.stack([*interval, difference, *limits, p], axis=1)
 
     together, columns = figures(first, second, measure_binary), names_binary(("a", "b", "c"))
@@ -147,6 +177,12 @@ def test_mcnemar_counts_who_alone_is_right_and_is_exact():
     second = np.array([False] * 8 + [True] * 2 + [True] * 50 + [False] * 40)
     assert mcnemar(first, second) == (8, 2, pytest.approx(2 * (1 + 10 + 45) / 2**10))  # both tails of ten tosses
     assert mcnemar(second, first)[:2] == (2, 8) and mcnemar(second, first)[2] == mcnemar(first, second)[2]
+
+
+def test_mcnemar_is_the_binomial_test_of_scipy_to_the_last_bit():
+    for one, other in [*product(range(45), repeat=2), (0, 700), (333, 334), (333, 335), (812, 640)]:
+        first, second = np.repeat([True, False], [one, other]), np.repeat([False, True], [one, other])
+        assert mcnemar(first, second)[2] == (binomtest(one, one + other).pvalue if one + other else 1.0)
 
 
 def test_mcnemar_of_runs_that_are_never_apart_is_one():
@@ -168,7 +204,7 @@ def test_unpaired_difference_is_of_two_sets_of_dialogues_drawn_by_themselves():
     """Its variance is the sum of the two: a plain loop over both."""
     rng = np.random.default_rng(8)
     first, second = rng.binomial(10, 0.7, (40, 2)), rng.binomial(6, 0.6, (25, 3))
-    difference, (low, high) = unpaired_difference(clusters(first, 10), clusters(second, 6), EVALUATION)
+    difference, (low, high) = unpaired_difference(*samples(clusters(first, 10), clusters(second, 6)))
     assert difference[ACCURACY] == pytest.approx(first.mean() / 10 - second.mean() / 6)
     drawn = [first[rng.integers(0, 40, 40)].mean() / 10 - second[rng.integers(0, 25, 25)].mean() / 6 for _ in range(4000)]
     assert low[ACCURACY] == pytest.approx(np.quantile(drawn, 0.025), abs=0.01)
@@ -177,7 +213,7 @@ def test_unpaired_difference_is_of_two_sets_of_dialogues_drawn_by_themselves():
 
 def test_unpaired_difference_of_the_same_counts_is_drawn_twice():
     counts = clusters(np.random.default_rng(9).binomial(10, 0.7, (40, 1)), 10)
-    difference, (low, high) = unpaired_difference(counts, counts, EVALUATION)
+    difference, (low, high) = unpaired_difference(*samples(counts, counts))
     assert difference[ACCURACY] == 0 and low[ACCURACY] < -0.02 and high[ACCURACY] > 0.02
-    _, (low, high) = unpaired_difference(counts[:1], counts, EVALUATION)
+    _, (low, high) = unpaired_difference(*samples(counts[:1], counts))
     assert np.isnan(low[ACCURACY]) and np.isnan(high[ACCURACY])

@@ -99,7 +99,7 @@ def reported(tmp_path):
 
 def test_a_slice_of_params_says_which_results_and_seeds_are_asked_for():
     values = {
-        "run.joint_cnn": {"protocols": ["clean"], "jobs": 1, "text": {"corpora": ["meld", "iemocap"], "systems": ["text_lstm"]}},
+        "axes.papers": {"joint_cnn": {"text": {"corpora": ["meld", "iemocap"], "protocols": ["clean"], "systems": ["text_lstm"]}}},
         "papers.joint_cnn.protocols": {"clean": {"scheme": {"meld": "official", "iemocap": "sessions"}, "select": "dev", "seeds": [2, 1]}},
         "evaluation": {},
     }

@@ -33,7 +33,7 @@ def view(make_scores):
 def test_systems_stand_with_their_tokens_time_scores_and_difference_from_the_paper_s_own(view):
     (table,) = tables(view())
     headers = [column.header for column in table.columns]
-    cells = {row[0]: dict(zip(headers[1:], row[1:], strict=True)) for row in table.cells()}
+    cells = {row[0]: dict(zip(headers[1:], row[1:], strict=True)) for row in table.cells}
     assert set(cells) == {"text_audio_video", "without_vsc"}
     whole, without = cells["text_audio_video"], cells["without_vsc"]
     assert [whole[name] for name in ("stage 2", "stage 3", "stage 4", "share", "ms per clip")] == ["300.0", "60.0", "12.0", "36.2", "12.30"]

@@ -46,7 +46,7 @@ def tables(view_of):
 def rows(table):
     """Cells by label, then by group and header."""
     heads = [f"{column.group}: {column.header}" if column.group else column.header for column in table.columns]
-    return {cells[0]: dict(zip(heads, cells, strict=True)) for cells in table.cells()}
+    return {cells[0]: dict(zip(heads, cells, strict=True)) for cells in table.cells}
 
 
 def test_every_table_stands_in_the_papers_order(tables):

@@ -12,6 +12,7 @@ from merflow.errors import StoreError
 from merflow.evaluation.score import score
 from merflow.params import Evaluation
 from merflow.store import write_folder
+from merflow.tables import figures
 from merflow.tables.compare import build
 from merflow.tables.render import Table, number, percent, render, words
 from merflow.tables.report import write
@@ -138,6 +139,31 @@ def test_a_row_of_runs_that_are_not_there_is_refused(tmp_path, make_corpus, make
     with pytest.raises(StoreError, match=r"\w+\.html leads to .*#text_bert_16.*, which is not there"):
         write(tmp_path / "tables", results[:1], [corpus], [], tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+def test_pictures_that_were_drawn_before_are_not_drawn_again(tmp_path, make_corpus, make_result, monkeypatch):
+    corpus = make_corpus()
+    result = make_result(corpus, "text_bert_8")
+    score([result], [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+
+    def report(name, scratch):
+        write(tmp_path / "tables", [result], [corpus], [], tmp_path / name, scratch)
+        return {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+
+    first = report("first", tmp_path / "drawn")
+    assert {path.name for path in first if path.suffix == ".svg"} == {
+        f"text_bert_8-meld-clean-{kind}.svg" for kind in ("confusion", "curves")
+    }
+    monkeypatch.setattr(figures, "confusion", None)
+    monkeypatch.setattr(figures, "learning_curves", None)
+    assert report("again", tmp_path / "drawn") == first
+    with pytest.raises(TypeError):
+        report("elsewhere", tmp_path / "empty")
+    run = result / "run.json"
+    run.write_text(run.read_text().replace('"dev_loss": ', '"dev_loss": 1'))  # another history
+    with pytest.raises(TypeError):
+        report("changed", tmp_path / "drawn")
 
 
 def test_tables_about_all_papers_and_what_was_left_out_are_told(tmp_path, make_corpus, make_result):

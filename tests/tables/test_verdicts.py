@@ -215,7 +215,7 @@ def test_the_table_has_a_row_per_claim_in_the_papers_order(make_scores):
     view = view_of(make_scores(systems), make_scores(systems, protocol="as_published"))
     shown = table(view, list(CLAIMS.values()))
     assert shown.frame["id"].tolist() == list(CLAIMS)
-    cells = shown.cells()[1]
+    cells = shown.cells[1]
     assert cells[:3] == [
         "Early fusion beats both single-modality systems.",
         "“Early fusion resulted in improved measures over the uni-modal systems.” (5.4 Results, sentence 5)",

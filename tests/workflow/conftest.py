@@ -20,6 +20,8 @@ import yaml
 from filelock import FileLock
 from tiny_checkpoint import save_tiny_bert
 
+from merflow import selection
+
 ROOT = Path(__file__).parents[2]
 PARTS = [
     "src",
@@ -34,6 +36,8 @@ PARTS = [
     ".dvcignore",
     ".gitignore",
 ]
+
+OTHER_STAGES = "params.yaml asks for other stages than before; workflow/matrix.json is up to date now: start `dvc repro` again"
 
 
 def kill_tree(pid: int) -> None:
@@ -98,6 +102,14 @@ class Checkout:
 
     def dvc(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         return self.run("dvc", *arguments, **options)
+
+    def repro(self) -> None:
+        """`dvc repro`, started again where it says that params.yaml asks for other stages than those that it read."""
+        first = self.dvc("repro", check=False)
+        if OTHER_STAGES in first.stderr:
+            self.dvc("repro")
+        else:
+            assert first.returncode == 0, first.stdout + first.stderr
 
     def nothing_to_do(self) -> bool:
         """Whether Snakemake would run nothing."""
@@ -167,7 +179,7 @@ SYSTEMS = {
 
 
 def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
-    """Let params.yaml at `path` ask for `features` of `corpora` only, and for the checkpoints that these and the text systems need."""
+    """Let params.yaml at `path` ask for `features` of `corpora` and a few systems only."""
     params = yaml.safe_load(path.read_text())
     params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
@@ -179,8 +191,8 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
                 rows |= {"corpora": ["meld"] if asked else [], "systems": asked}
     params["run"]["joint_cnn"] |= {"protocols": ["clean"]}
     params["papers"]["joint_cnn"]["features"] = {"text": "bert", "speech": "is13"}
-    params["run"]["checkpoints"] = [name for name in params["checkpoints"] if name in features or name == "bert"]
     path.write_text(yaml.safe_dump(params, sort_keys=False))
+    selection.write_matrix(path.parent, selection.axes(params, selection.stages_at(path.parent)))
 
 
 def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:

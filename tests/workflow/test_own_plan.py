@@ -42,7 +42,7 @@ def test_an_edit_of_the_annotations_is_a_change_of_what_prepare_depends_on_and_o
     before = plan(ROWS).code
     assert plan(ROWS).code == before
     after = plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]).code
-    assert {stage for stage in before if before[stage] != after[stage]} == {"prepare@mine"}
+    assert {stage for stage in before if before[stage] != after[stage]} == {"prepare.mine"}
 
 
 def test_annotations_that_cannot_be_stop_before_the_first_job(plan):

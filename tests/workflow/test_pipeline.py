@@ -95,7 +95,8 @@ CHANGES = [
     pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
     pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
     pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less in run"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.corpora", []), BELOW_SCORE, None, id="a paper less in run"),
+    pytest.param(lambda c: c.set("run.papers", ["weighted_late_fusion"]), BELOW_SCORE, None, id="a paper less in run.papers"),
+    pytest.param(lambda c: c.set("run.corpora", ["meld"]), BELOW_SCORE, None, id="a corpus less in run.corpora"),
 ]
 
 
@@ -120,7 +121,7 @@ def test_a_change_reruns_what_it_reaches_and_nothing_else(checkout, change, by_s
     assert checkout.clean_for_dvc()  # the run committed what it made
 
     change(other)
-    other.dvc("repro")
+    other.repro()
     assert other.steps() == (by_snakemake if by_dvc is None else by_dvc)
     assert other.nothing_to_do()
     assert other.artifacts() == checkout.artifacts()
@@ -266,7 +267,7 @@ def test_both_tools_see_the_same_graph(checkout):
     rows = checkout.snakemake("--summary", "--quiet", "all").stdout.splitlines()[1:]
     by_snakemake = {row.split("\t")[0] for row in rows if not row.startswith(("build/", "-\t"))}
     lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())["stages"]
-    by_dvc = {out["path"] for stage in lock.values() for out in stage["outs"]} - {"workflow/code.json"}
+    by_dvc = {out["path"] for stage in lock.values() for out in stage["outs"]} - {"workflow/params.json"}
     for path in by_snakemake:
         assert by_dvc & {path, *map(str, Path(path).parents)}, path
     for path in by_dvc:

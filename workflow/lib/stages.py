@@ -7,23 +7,25 @@ A stage's ``meta`` says the two things that DVC has no word for: ``code``, the m
 import hashlib
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, cached_property, reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from merflow import corpora, features, papers, params
+from merflow import corpora, features, papers, params, selection
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
 from merflow.errors import MerflowError, ParamsError
 from merflow.provenance import digest
+from merflow.selection import MATRIX
 
-CODE = Path("workflow/code.json")
+PARAMS = Path("params.yaml")
+JSON = Path("workflow/params.json")  # the same, with the digests of code: what DVC compares, since it reads YAML slowly, for each stage
+CODE = "code."  # of a digest's key there
 REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.corpora": corpora.module_of,
     "merflow.features": features.EXTRACTORS.__getitem__,
@@ -50,15 +52,16 @@ class Stage:
 
     def _entries(self, section: str) -> Iterator[str]:
         for entry in self.spec.get(section, []):
-            if isinstance(entry, str):
-                yield self._pattern(entry)
-            elif section != "params":  # {path: {cache: false}}; in params it is a key of another file
-                yield self._pattern(next(iter(entry)))
+            yield self._pattern(entry if isinstance(entry, str) else next(iter(entry)))  # {path: {cache: false}}
+
+    def _keys(self, file: Path) -> list[str]:
+        """Patterns of the keys that the stage takes from a file of parameters."""
+        return [self._pattern(key) for entry in self.spec["params"] for key in entry.get(str(file), [])]
 
     def _pattern(self, entry: str) -> str:
         """``${item.x}`` as the wildcard ``{x}``, another ``${key}`` as its value in params.yaml."""
         pattern = re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry)
-        return re.sub(r"\$\{([\w.]+)\}", lambda found: str(lookup(self.plan.params, found[1])), pattern)
+        return re.sub(r"\$\{([\w.]+)\}", lambda found: str(lookup(self.plan.values, found[1])), pattern)
 
     @cached_property
     def declared(self) -> list[str]:
@@ -77,7 +80,7 @@ class Stage:
         axes: dict[str, list[str]] = {}
         for axis, values in self.spec.get("matrix", {}).items():
             reference = re.fullmatch(r"\$\{([\w.]+)\}", values) if isinstance(values, str) else None
-            axes[axis] = lookup(self.plan.params, reference[1]) if reference else values
+            axes[axis] = lookup(self.plan.values, reference[1]) if reference else values
         return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
 
     def address(self, point: Point) -> str:
@@ -85,7 +88,12 @@ class Stage:
         axes = self.spec.get("matrix", {})
         return f"{self.name}@{'-'.join(point[axis] for axis in axes)}" if axes else self.name
 
-    def code(self, point: Point) -> list[str]:
+    def code_key(self, point: Point) -> str:
+        """Key of the digest of the stage's code; stages that reach the same code share one."""
+        (key,) = [key for key in self._keys(JSON) if key.startswith(CODE)]
+        return key.removeprefix(CODE).format_map(point)
+
+    def roots(self, point: Point) -> list[str]:
         """Modules where the stage's code begins; ``merflow.papers:x`` is what that registry has under x."""
         roots = []
         for entry in self.spec.get("meta", {}).get("code", []):
@@ -114,9 +122,18 @@ class Stage:
     def cfg(self, wildcards: Any) -> str:
         """The stage's slice of params.yaml and its code digest, as canonical JSON: a rule's one trigger besides its inputs."""
         point = _values(wildcards)
-        keys = [key.format_map(point) for key in self._entries("params")]
-        values = {key: lookup(self.plan.params, key) for key in keys}
-        return json.dumps(values | {"code": self.plan.code[self.address(point)]}, sort_keys=True)
+        keys = [key.format_map(point) for key in (*self._keys(JSON), *self._keys(MATRIX))]
+        values = {key: lookup(self.plan.values, key) for key in keys if not key.startswith(CODE)}
+        return json.dumps(values | {"code": self.plan.code[self.code_key(point)]}, sort_keys=True)
+
+
+def _flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys with their values."""
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _values(wildcards: Any) -> dict[str, str]:
@@ -132,11 +149,12 @@ class Plan:
     """
 
     def __init__(self, root: Path = Path()):
-        params.load(root / "params.yaml")
         self.root = root
-        self.params: dict[str, Any] = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-        spec = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        self.stages = {name: Stage(name, body, self) for name, body in spec.items() if name != "code"}
+        self.params: dict[str, Any] = params.read(root / PARAMS)
+        specs = selection.stages_at(root)
+        self.axes = selection.axes(self.params, specs)
+        self.values = self.params | {"axes": self.axes}  # as DVC's templates see them
+        self.stages = {name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"}
 
     def __getattr__(self, name: str) -> Stage:
         stages: dict[str, Stage] = self.__dict__.get("stages", {})
@@ -205,22 +223,27 @@ class Plan:
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """DVC stage -> digest of the code it reaches."""
-        digest_once = cache(digest)
-        found = {}
+        """Key of a digest -> digest of the code that a stage with this key reaches."""
+        if os.environ.get("DVC_STAGE", "code") != "code":  # `dvc repro` has just had them taken, by the stage code
+            return dict(_flat(json.loads((self.root / JSON).read_text(encoding="utf-8"))[CODE.rstrip(".")]))
+        found: dict[str, str] = {}
         for stage in self.stages.values():
             for point in stage.points:
-                roots = stage.code(point)
-                if stage.name == "fetch":
-                    found[stage.address(point)] = self._download(point["corpus"], roots)
-                elif stage.name == "checkpoint":  # likewise: what is asked for stands in params.yaml
-                    maker = self.params["checkpoints"][point["checkpoint"]].get("demo")
-                    found[stage.address(point)] = digest(MAKERS[maker]) if maker else "none"
-                elif roots:
-                    found[stage.address(point)] = digest_once(*roots)
-                if stage.name == "prepare" and point["corpus"] in self.own:  # its annotations lie outside: what counts is what they say
-                    found[stage.address(point)] += "-" + hashlib.sha256(repr(self.own[point["corpus"]]).encode()).hexdigest()[:16]
+                key = stage.code_key(point)
+                if key not in found:
+                    found[key] = self._digest(stage, point)
         return found
+
+    def _digest(self, stage: Stage, point: Point) -> str:
+        roots = stage.roots(point)
+        if stage.name == "fetch":
+            return self._download(point["corpus"], roots)
+        if stage.name == "checkpoint":  # likewise: what is asked for stands in params.yaml
+            maker = self.params["checkpoints"][point["checkpoint"]].get("demo")
+            return digest(MAKERS[maker]) if maker else "none"
+        if stage.name == "prepare" and point["corpus"] in self.own:  # its annotations lie outside: what counts is what they say
+            return f"{digest(*roots)}-{hashlib.sha256(repr(self.own[point['corpus']]).encode()).hexdigest()[:16]}"
+        return digest(*roots)
 
     @cached_property
     def own(self) -> dict[str, Annotations]:
@@ -250,10 +273,10 @@ class Plan:
         asked = repr(corpora.load(corpus).SOURCES) if source == "official" else ""
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
-    def write_code(self) -> None:
-        """Bring workflow/code.json, which DVC compares, up to date; and give each paper, and the frame sheets, a folder.
+    def write(self) -> bool:
+        """Bring workflow/params.json, which DVC compares, and workflow/matrix.json up to date; whether the latter had to change.
 
-        DVC refuses an absent dependency, so a paper of which nothing is run has an empty one.
+        Each paper, and the frame sheets, get a folder, though it be empty: DVC refuses an absent dependency.
 
         Raises:
             ParamsError: a stage takes what nobody makes. Snakemake would not say so where a file of an earlier run lies there.
@@ -261,15 +284,22 @@ class Plan:
         _ = self.graph
         for folder in COLLECTED:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.code, indent=1, sort_keys=True) + "\n"  # DVC reads it for every stage, and YAML slowly
-        path = self.root / CODE
+        nested: dict[str, Any] = {}
+        for key, value in self.code.items():
+            *above, last = key.split(".")
+            reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
+        text = json.dumps(self.params | {CODE.rstrip("."): nested}, indent=1, sort_keys=True) + "\n"
+        path = self.root / JSON
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
             path.write_text(text, encoding="utf-8")
+        return selection.write_matrix(self.root, self.axes)
 
 
 if __name__ == "__main__":
     try:
-        Plan().write_code()
+        changed = Plan().write()
     except MerflowError as error:
         sys.exit(f"error: {error}")
+    if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage
+        sys.exit(f"params.yaml asks for other stages than before; {MATRIX} is up to date now: start `dvc repro` again")

@@ -28,7 +28,7 @@ rule tables:
                 category=folder.replace("_", " "),
                 caption="../report/tables.rst",
             )
-            for folder in ("overall", *plan.params["papers"])
+            for folder in ("overall", *plan.params["run"]["papers"])
         ],
     log:
         "build/logs/tables.log",
@@ -37,7 +37,7 @@ rule tables:
     message:
         "tables: printed beside ours"
     shell:
-        "merflow --log {log} tables {input} --out {output[0]}"
+        "merflow --log {log} tables {input} --params {params.cfg:q} --out {output[0]}"
 
 
 rule sheet:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from merflow.evaluation.intervals import paired_difference, unpaired_difference
+from merflow.evaluation.intervals import Sample, paired_difference, unpaired_difference
 from merflow.evaluation.metrics import VERSUS
 from merflow.evaluation.predictions import Result
 from merflow.evaluation.tasks import Task
@@ -36,18 +36,20 @@ def gaps(protocols: Mapping[str, Sequence[Result]], evaluation: Evaluation) -> I
 
 
 def _gap(mine: Result, theirs: Result, protocol: str, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
-    measures = [partial(_overall, task=result.task) for result in (mine, theirs)]
     paired = mine.run["scheme"] == theirs.run["scheme"] and mine.classes == theirs.classes
+    left_out = [theirs.left_out, mine.left_out] if paired else [(), ()]
+    first, second = (
+        Sample(result.counts("test", without=without), evaluation, partial(_overall, task=result.task))
+        for result, without in zip((mine, theirs), left_out, strict=True)
+    )
     if paired:
-        counts, others = mine.counts("test", without=theirs.left_out), theirs.counts("test", without=mine.left_out)
-        difference, (low, high), p = paired_difference(counts, others, evaluation, measures[0])
+        difference, (low, high), p = paired_difference(first, second)
     else:
-        counts, others = mine.counts("test"), theirs.counts("test")
-        difference, (low, high) = unpaired_difference(counts, others, evaluation, *measures)
+        difference, (low, high) = unpaired_difference(first, second)
         p = np.full(difference.shape, np.nan)
     about = {key: mine.run[key] for key in ("paper", "system", "corpus", "source")}
     about |= {"protocol": protocol, "classes": len(mine.classes), "split": PAIRED if paired else UNPAIRED}
-    about |= {"n": round(float(counts.sum(axis=(0, -2, -1)).mean()))}
+    about |= {"n": round(float(first.clusters.sum(axis=(0, -2, -1)).mean()))}
     for k, metric in enumerate(metric for metric, name in mine.task.names if name is None):
         yield about | {"metric": metric, "value": difference[k], "low": low[k], "high": high[k], "p": p[k]}
 

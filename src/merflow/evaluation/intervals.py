@@ -8,11 +8,11 @@ resample of D dialogues is a vector of D multiplicities, so all seeds and metric
 product, and two systems are compared on the same resampled dialogues.
 """
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
+from scipy.special import betainc
 
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import Metric, measure
@@ -24,32 +24,76 @@ DECIMALS = 12  # of differences: equal systems with other numbers of seeds diffe
 Interval = tuple[np.ndarray, np.ndarray]
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Counts of a system whose dialogues can be resampled; what is drawn is computed once, however many systems it is compared with.
+
+    Attributes:
+        clusters: counts of shape (D, S, ...).
+        evaluation: number of resamples, confidence and seed of the resampling.
+        of: the metrics of counts (..., K, K) or (..., E, 2, 2) -> (..., M).
+    """
+
+    clusters: np.ndarray
+    evaluation: Evaluation
+    of: Metric = measure
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Metrics of all dialogues, mean over seeds: (M,)."""
+        return self._means(np.ones((1, len(self.clusters))))[0]
+
+    @cached_property
+    def resampled(self) -> np.ndarray:
+        """The same of each resample: (R, M); one row of NaN for one dialogue, which cannot be resampled."""
+        if len(self.clusters) < 2:
+            return np.full((1, len(self.mean)), np.nan)
+        drawn = _multiplicities(len(self.clusters), self.evaluation.resamples, self.evaluation.seed)
+        return np.concatenate([self._means(drawn[k : k + BATCH]) for k in range(0, len(drawn), BATCH)])
+
+    def _means(self, drawn: np.ndarray) -> np.ndarray:
+        """Metrics over resampled dialogues: multiplicities (R, D) -> (R, M)."""
+        counts = drawn @ self.clusters.reshape(len(self.clusters), -1).astype(float)
+        return self.of(counts.reshape(-1, *self.clusters.shape[1:])).mean(axis=1)
+
+
+@lru_cache(maxsize=4)  # systems of a group have the same dialogues
+def _multiplicities(n: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each of n dialogues is drawn in each resample: (R, n)."""
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n)) + np.arange(resamples)[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
+
+
+def _limits(values: np.ndarray, confidence: float) -> Interval:
+    """Percentile interval of resampled values (R, M): its ends, each (M,), by the usual definition of a quantile (Hyndman & Fan's 7th)."""
+    ordered, outside = np.sort(np.ascontiguousarray(values.T)).T, (1 - confidence) / 2
+
+    def quantile(share: float) -> np.ndarray:
+        place = share * len(ordered) + (1 - share)  # counted from 1
+        below, part = int(place), place % 1
+        return (1 - part) * ordered[below - 1] + part * ordered[min(below, len(ordered) - 1)]
+
+    return quantile(outside), quantile(1 - outside)
+
+
 def pool(clusters: np.ndarray, of: Metric = measure) -> np.ndarray:
     """Metrics of each seed over all dialogues: counts (D, S, ...) -> (S, M), columns as `of` has them."""
     return of(clusters.sum(axis=0))
 
 
-def seed_mean(clusters: np.ndarray, evaluation: Evaluation, of: Metric = measure) -> tuple[np.ndarray, np.ndarray, Interval]:
+def seed_mean(sample: Sample) -> tuple[np.ndarray, np.ndarray, Interval]:
     """Mean and standard deviation of the metrics over seeds, and the interval of the mean over dialogues.
-
-    Args:
-        clusters: counts of shape (D, S, ...).
-        evaluation: number of resamples, confidence and seed of the resampling.
-        of: the metrics of counts (..., K, K) or (..., E, 2, 2) -> (..., M).
 
     Returns:
         Means (M,), standard deviations (M,; n - 1 in the denominator, NaN for one seed) and limits (low, high), each (M,);
         NaN for one dialogue, which cannot be resampled.
     """
-    seeds = pool(clusters, of)
+    seeds = pool(sample.clusters, sample.of)
     std = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
-    interval, _ = _bootstrap(lambda drawn: _mean(drawn, clusters, of), len(clusters), evaluation)
-    return seeds.mean(axis=0), std, interval
+    return seeds.mean(axis=0), std, _limits(sample.resampled, sample.evaluation.confidence)
 
 
-def paired_difference(
-    first: np.ndarray, second: np.ndarray, evaluation: Evaluation, of: Metric = measure
-) -> tuple[np.ndarray, Interval, np.ndarray]:
+def paired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interval, np.ndarray]:
     """Mean metrics of `first` minus those of `second`, the interval of the difference over the same dialogues, and a test of it.
 
     The p-value is two-sided, from the same resamples of dialogues: p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1,
@@ -61,8 +105,7 @@ def paired_difference(
 
     Args:
         first: counts of shape (D, S, ...).
-        second: counts of shape (D, S', ...), of the same utterances with the dialogues in the same order.
-        evaluation, of: as in `seed_mean`.
+        second: counts of shape (D, S', ...), of the same utterances with the dialogues in the same order, resampled alike.
 
     Returns:
         Differences (M,), limits (low, high), each (M,), and p-values (M,); the last three NaN for one dialogue.
@@ -70,16 +113,13 @@ def paired_difference(
     Raises:
         EvaluationError: the two do not describe the same utterances.
     """
-    if not np.array_equal(first[:, 0].sum(axis=-1), second[:, 0].sum(axis=-1)):
+    if not np.array_equal(first.clusters[:, 0].sum(axis=-1), second.clusters[:, 0].sum(axis=-1)):
         raise EvaluationError("a paired difference needs two systems on the same utterances, with the same classes in the same order")
-
-    def difference(drawn: np.ndarray) -> np.ndarray:
-        return np.round(_mean(drawn, first, of) - _mean(drawn, second, of), DECIMALS)
-
-    interval, resampled = _bootstrap(difference, len(first), evaluation)
-    fewer = 1 + np.minimum((resampled <= 0).sum(axis=-1), (resampled >= 0).sum(axis=-1))
-    p = np.minimum(2 * fewer / (resampled.shape[-1] + 1), 1)
-    return difference(np.ones((1, len(first))))[0], interval, np.where(np.isnan(interval[0]), np.nan, p)
+    resampled = np.round(first.resampled - second.resampled, DECIMALS)
+    interval = _limits(resampled, first.evaluation.confidence)
+    fewer = 1 + np.minimum((resampled <= 0).sum(axis=0), (resampled >= 0).sum(axis=0))
+    p = np.minimum(2 * fewer / (len(resampled) + 1), 1)
+    return np.round(first.mean - second.mean, DECIMALS), interval, np.where(np.isnan(interval[0]), np.nan, p)
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
@@ -98,62 +138,25 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
         How many the first alone gets right, how many the second, and p (1 where there are none of either).
     """
     one, other = int((first & ~second).sum()), int((second & ~first).sum())
-    return one, other, float(binomtest(one, one + other).pvalue) if one + other else 1.0
+    if abs(one - other) < 2:
+        return one, other, 1.0  # no result of the tosses is likelier
+    least, most = sorted((one, other))
+    return one, other, float(2 * betainc(most, least + 1, 0.5))  # P(X <= least) of the binomial distribution is I(most, least + 1)
 
 
-def unpaired_difference(
-    first: np.ndarray, second: np.ndarray, evaluation: Evaluation, of: Metric = measure, of_second: Metric | None = None
-) -> tuple[np.ndarray, Interval]:
+def unpaired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interval]:
     """Mean metrics of `first` minus those of `second`, and the interval of the difference, of dialogues drawn for each of them anew.
 
     For two test parts, which need not have a dialogue in common (Davison & Hinkley 1997, section 3.2).
 
     Args:
         first: counts of shape (D, S, ...).
-        second: counts of shape (D', S', ...).
-        evaluation, of: as in `seed_mean`.
-        of_second: the same metrics of the counts of `second`, where these are of other classes.
+        second: counts of shape (D', S', ...), maybe of other classes, with the same metrics.
 
     Returns:
         Differences (M,), limits (low, high), each (M,); the limits NaN where one of the two has one dialogue.
     """
-    means, drawn = [], []
-    for number, (counts, metric) in enumerate([(first, of), (second, of_second or of)]):
-        statistic = partial(_mean, clusters=counts, of=metric)
-        anew = evaluation.model_copy(update={"seed": evaluation.seed + number})
-        means.append(statistic(np.ones((1, len(counts))))[0])
-        drawn.append(_bootstrap(statistic, len(counts), anew)[1])
-    outside = 50 * (1 - evaluation.confidence)
-    low, high = np.percentile(drawn[0] - drawn[1], [outside, 100 - outside], axis=1)
-    return means[0] - means[1], (low, high)
-
-
-def _mean(drawn: np.ndarray, clusters: np.ndarray, of: Metric) -> np.ndarray:
-    """Metrics over resampled dialogues: multiplicities (R, D) -> (R, M)."""
-    counts = drawn @ clusters.reshape(len(clusters), -1).astype(float)
-    return of(counts.reshape(-1, *clusters.shape[1:])).mean(axis=1)
-
-
-def _bootstrap(statistic: Callable[[np.ndarray], np.ndarray], n: int, evaluation: Evaluation) -> tuple[Interval, np.ndarray]:
-    """Limits of a statistic of multiplicities (R, n) -> (R, M), and its values (M, R) on the resamples."""
-    if n < 2:
-        nothing = np.full(statistic(np.ones((1, n))).shape[1], np.nan)
-        return (nothing, nothing), nothing[:, None]
-
-    def of_indices(drawn: np.ndarray, axis: int) -> np.ndarray:
-        rows = drawn.reshape(-1, n)
-        offset = np.arange(len(rows))[:, None] * n
-        multiplicities = np.bincount((rows + offset).ravel(), minlength=len(rows) * n).reshape(-1, n)
-        return statistic(multiplicities.astype(float)).T
-
-    found = bootstrap(
-        (np.arange(n),),
-        of_indices,
-        n_resamples=evaluation.resamples,
-        batch=BATCH,
-        vectorized=True,
-        confidence_level=evaluation.confidence,
-        method="percentile",
-        rng=np.random.default_rng(evaluation.seed),
-    )
-    return (found.confidence_interval.low, found.confidence_interval.high), found.bootstrap_distribution
+    anew = replace(second, evaluation=second.evaluation.model_copy(update={"seed": second.evaluation.seed + 1}))
+    outside = 50 * (1 - first.evaluation.confidence)
+    low, high = np.percentile(first.resampled - anew.resampled, [outside, 100 - outside], axis=0)
+    return first.mean - second.mean, (low, high)

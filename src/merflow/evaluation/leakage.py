@@ -20,9 +20,10 @@ def shared(rows: pd.DataFrame) -> dict[str, int]:
     Args:
         rows: of a split scheme in scope: utterance_id, fold, split, and origin, text, dialogue_id, speaker of artifacts.UTTERANCES.
     """
-    found = dict.fromkeys(SHARED, 0)
-    for _, fold in rows.groupby("fold"):
-        train, test = (fold[fold["split"] == part] for part in ("train", "test"))
-        for metric, of in SHARED.items():
-            found[metric] += int((of(test).notna() & of(test).isin(set(of(train).dropna()))).sum())
+    folds, splits = rows["fold"].tolist(), rows["split"].tolist()
+    found = {}
+    for metric, of in SHARED.items():
+        marks = [(fold, mark, split) for fold, mark, split in zip(folds, of(rows).tolist(), splits, strict=True) if isinstance(mark, str)]
+        train = {(fold, mark) for fold, mark, split in marks if split == "train"}
+        found[metric] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
     return found

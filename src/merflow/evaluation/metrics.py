@@ -9,6 +9,7 @@ reported/*.csv says which of these a printed number is.
 
 from collections.abc import Callable, Sequence
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,20 @@ PAIR_METRICS: dict[str, Metric] = {"confused": confused}
 BINARY_METRICS: dict[str, Metric] = {"uar": uar, "accuracy": accuracy, "weighted_f1": weighted_f1, "positive_f1": positive_f1}
 
 
+class Summed(np.ndarray):
+    """Counts that are added up over an axis once, however many metrics ask for the sum: that is most of the work of a bootstrap."""
+
+    def __array_finalize__(self, _: Any) -> None:
+        self._sums: dict[Any, np.ndarray] = {}
+
+    def sum(self, axis: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        """The sum over `axis`, as a plain array."""
+        key = (axis, *options.items())
+        if key not in self._sums:
+            self._sums[key] = self.view(np.ndarray).sum(axis=axis, **options)
+        return self._sums[key]
+
+
 def pairs_of(classes: Sequence[str]) -> list[str]:
     """Names of all ordered pairs of different classes: "<true> as <predicted>"."""
     return [f"{true} as {predicted}" for true, predicted in permutations(classes, 2)]
@@ -70,6 +85,7 @@ def pairs_of(classes: Sequence[str]) -> list[str]:
 
 def measure(confusion: np.ndarray) -> np.ndarray:
     """All of METRICS, then CLASS_METRICS for each class and PAIR_METRICS for each pair, in the order of `names`: shape (..., M)."""
+    confusion = confusion.view(Summed)
     overall = np.stack([metric(confusion) for metric in METRICS.values()], axis=-1)
     return np.concatenate([overall, *(metric(confusion) for metric in (CLASS_METRICS | PAIR_METRICS).values())], axis=-1)
 
@@ -84,6 +100,7 @@ def measure_binary(confusion: np.ndarray) -> np.ndarray:
 
     Counts (..., E, 2, 2) -> (..., M).
     """
+    confusion = confusion.view(Summed)
     each = np.stack([metric(confusion) for metric in BINARY_METRICS.values()], axis=-2)
     return np.concatenate([each.mean(axis=-1), each.reshape(*each.shape[:-2], -1)], axis=-1)
 

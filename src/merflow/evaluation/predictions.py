@@ -7,11 +7,12 @@ which have none: nothing is dropped in silence, nothing made up.
 """
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,13 @@ SUM = 1e-3  # how far weights or probabilities may be from a sum of 1: they are 
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
 
 
+class Expected(NamedTuple):
+    """Predictions that there must be, without the predicted: rows sorted by KEY, and at which place each of them stands."""
+
+    rows: pd.DataFrame
+    places: dict[tuple[Any, ...], int]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A corpus as prepared: utterances by id (dialogue_id, labels, clip) and who is in which split."""
@@ -35,6 +43,7 @@ class Prepared:
     name: str
     utterances: pd.DataFrame
     splits: pd.DataFrame
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # systems of a paper ask for the same
 
     @classmethod
     def read(cls, folder: Path) -> "Prepared":
@@ -55,6 +64,12 @@ class Prepared:
         Raises:
             EvaluationError: an utterance carries several labels, or none, and the task is to tell the one.
         """
+        key = (scheme, tuple(class_of.items()), task)
+        if key not in self._kept:
+            self._kept[key] = self._scope(scheme, class_of, task)
+        return self._kept[key]
+
+    def _scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
         members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
         members["label"] = members["label"].fillna(WHOLE)
         members["labels"] = [every if label == WHOLE else [label] for every, label in zip(members["labels"], members["label"], strict=True)]
@@ -66,6 +81,22 @@ class Prepared:
         members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(columns=["scheme", "labels"])
         return members[members["true"] != NO_ANSWER]
 
+    def expected(self, run: Mapping[str, Any], task: Task) -> Expected:
+        """What a system has to predict: all in scope but the train part and what it lacks, in each run.
+
+        Args:
+            run: its run.json.
+            task: with its classes.
+        """
+        runs, lacking = ({(one["fold"], one["seed"]) for one in run["runs"]}, set().union(*run["left_out"].values()))
+        key = (run["scheme"], tuple(run["classes"].items()), task, frozenset(runs), frozenset(lacking))
+        if key not in self._kept:
+            rows = self.scope(run["scheme"], run["classes"], task)
+            rows = rows[(rows["split"] != "train") & ~rows["utterance_id"].isin(lacking)]
+            rows = rows.merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold").sort_values(KEY, ignore_index=True)
+            self._kept[key] = Expected(rows, {key: place for place, key in enumerate(_tuples(rows, KEY))})
+        return self._kept[key]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -74,8 +105,8 @@ class Result:
     Attributes:
         run: run.json as written by training.
         task: what the system tells.
-        predictions: utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these two: codes of
-            the task), and attention (weights of run.json's ``attention``, or None).
+        predictions: sorted by KEY; utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these
+            two: codes of the task), and attention (weights of run.json's ``attention``, or None).
     """
 
     run: dict[str, Any]
@@ -87,21 +118,26 @@ class Result:
         """Names of the classes."""
         return self.task.classes
 
-    @property
+    @cached_property
     def seeds(self) -> list[int]:
         """Seeds, sorted."""
         return sorted(int(seed) for seed in self.predictions["seed"].unique())
 
-    @property
+    @cached_property
     def left_out(self) -> set[str]:
         """Ids of the utterances that lack an input."""
         return set().union(*self.run["left_out"].values())
 
-    def right(self, split: str) -> pd.DataFrame:
-        """Whether each was answered right: a row per fold, utterance_id and label, a column per seed."""
-        rows = self.predictions[self.predictions["split"] == split]
-        rows = rows.assign(right=rows["true"] == rows["predicted"])
-        return rows.pivot(index=["fold", "utterance_id", "label"], columns="seed", values="right")
+    def right(self, split: str, without: Collection[str] = ()) -> dict[int, np.ndarray]:
+        """Seed -> whether each was answered right, in the order of fold, utterance_id and label: (N,).
+
+        Args:
+            split: dev or test.
+            without: utterances that do not count.
+        """
+        columns, counted = self._columns, self._counted(split, without)
+        right = columns["true"] == columns["predicted"]
+        return {seed: right[counted & (columns["seed"] == k)] for k, seed in enumerate(self.seeds)}
 
     def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
@@ -111,18 +147,30 @@ class Result:
             fold: one fold; None: all.
             without: utterances that do not count; a dialogue of which nothing is left is none of the D.
         """
-        rows = self.predictions[self.predictions["split"] == split]
-        rows = rows if fold is None else rows[rows["fold"] == fold]
-        rows = rows[~rows["utterance_id"].isin(without)] if without else rows
-        true, predicted = (self.task.one_hot[rows[column].to_numpy()] for column in ("true", "predicted"))
-        return tally(rows["dialogue_id"], np.searchsorted(self.seeds, rows["seed"]), true, predicted)
+        columns, counted = self._columns, self._counted(split, without)
+        if fold is not None:
+            counted &= columns["fold"] == fold
+        true, predicted = (self.task.one_hot[columns[name][counted]] for name in ("true", "predicted"))
+        return tally(columns["dialogue_id"][counted], columns["seed"][counted], true, predicted)
+
+    def _counted(self, split: str, without: Collection[str]) -> np.ndarray:
+        counted: np.ndarray = self._columns["split"] == split
+        return counted & ~self.predictions["utterance_id"].isin(without).to_numpy() if without else counted
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Columns of `predictions` as arrays: of dialogues and seeds the numbers, in their order."""
+        found = {name: self.predictions[name].to_numpy() for name in ("fold", "true", "predicted")}
+        found["split"] = self.predictions["split"].to_numpy(dtype=object)
+        found["seed"] = np.searchsorted(self.seeds, self.predictions["seed"])
+        return found | {"dialogue_id": pd.factorize(self.predictions["dialogue_id"], sort=True)[0]}
 
 
-def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def tally(dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Count predictions by dialogue and seed.
 
     Args:
-        dialogues: id of the dialogue of each of N predictions.
+        dialogues: id of the dialogue of each of N predictions, or its number.
         seeds: numbers from 0, (N,).
         true: what each utterance counts as, one-hot: (N, K) or (N, E, 2).
         predicted: the same, or shares that sum to 1.
@@ -130,7 +178,7 @@ def tally(dialogues: pd.Series, seeds: np.ndarray, true: np.ndarray, predicted: 
     Returns:
         Counts (D, S, K, K) or (D, S, E, 2, 2), dialogues in the order of their ids.
     """
-    numbers, ids = pd.factorize(dialogues, sort=True)
+    ids, numbers = np.unique(dialogues, return_inverse=True)
     counts = np.zeros((len(ids), seeds.max(initial=0) + 1, *true.shape[1:], true.shape[-1]), predicted.dtype)
     np.add.at(counts, (numbers, seeds), true[..., :, None] * predicted[..., None, :])
     return counts
@@ -171,7 +219,7 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     task = task_of(corpus.name, run["scheme"], classes)
     rows = read_table(path, artifacts.PREDICTIONS)
     rows["label"] = rows["labels"].str[0] if scheme.instances else WHOLE
-    if rows.duplicated(run_and_id := ["fold", "seed", "utterance_id", "label"]).any():
+    if len(set(_tuples(rows, run_and_id := ["fold", "seed", "utterance_id", "label"]))) < len(rows):
         raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
     rows = _matched(path, rows, corpus, run, task)
     for one in run["runs"]:
@@ -193,10 +241,14 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
 
 def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
     """Refuse weights that are not one for each of what run.json says is weighed, with sum 1."""
-    for row in rows.to_dict("records"):
-        weights = np.array([] if row["attention"] is None else row["attention"], dtype=float)
-        if len(weights) != weighed or (weighed and not (weights.min() >= 0 and abs(weights.sum() - 1) <= SUM)):
-            raise EvaluationError(f"{path}: {_say(row)} has attention {weights.round(4).tolist()}, expected {weighed} weights with sum 1")
+    wrong = rows["attention"].map(lambda weights: 0 if weights is None else len(weights)).to_numpy() != weighed
+    if weighed and not wrong.any():
+        weights = np.stack(rows["attention"].to_list()).astype(float)
+        wrong = ~((weights.min(axis=1) >= 0) & (np.abs(weights.sum(axis=1) - 1) <= SUM))
+    if wrong.any():
+        first = rows[wrong].iloc[0]
+        found = np.array([] if first["attention"] is None else first["attention"], dtype=float).round(4).tolist()
+        raise EvaluationError(f"{path}: {_say(first)} has attention {found}, expected {weighed} weights with sum 1")
 
 
 def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
@@ -235,33 +287,39 @@ def _run(path: Path) -> dict[str, Any]:
 def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
     """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
     scope = corpus.scope(run["scheme"], run["classes"], task)
-    scope = scope[scope["split"] != "train"]
+    parts = {(fold, split) for fold, split in _tuples(scope, ["fold", "split"]) if split != "train"}
     runs = {(one["fold"], one["seed"]) for one in run["runs"]}
-    found = set(rows[["fold", "seed"]].drop_duplicates().itertuples(index=False, name=None))
-    wanted = set(product(scope["fold"].unique(), {seed for _, seed in runs}))
+    found = set(_tuples(rows, ["fold", "seed"]))
+    wanted = set(product({fold for fold, _ in parts}, {seed for _, seed in runs}))
     if not found == runs == wanted:
         fold, seed = min((found | runs | wanted) - (found & runs & wanted))
         raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
 
     lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
-    expected = scope[~scope["utterance_id"].isin(lacking)].merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold")
-    if gone := set(scope.groupby(["fold", "split"]).groups) - set(expected.groupby(["fold", "split"]).groups):
+    expected = corpus.expected(run, task)
+    if gone := parts - {(fold, split) for fold, _, split, *_ in expected.places}:
         fold, split = min(gone)
         raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
-    both = expected.merge(rows, on=KEY, how="outer", indicator="side")
-    missing, extra = both[both["side"] == "left_only"], both[both["side"] == "right_only"]
-    if len(extra):
-        first = extra.iloc[0]
+    places = np.array([expected.places.get(key, -1) for key in _tuples(rows, KEY)])
+    if (extra := places < 0).any():
+        first = rows[extra].sort_values(KEY).iloc[0]
         reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
-    if len(missing):
+    if len(rows) < len(expected.rows):  # none is there twice
+        missing = expected.rows[np.bincount(places, minlength=len(expected.rows)) == 0]
         (fold, seed, split), part = next(iter(missing.groupby(KEY[:3])))
         raise EvaluationError(
             f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {part['utterance_id'].min()}"
         )
-    return both
+    rows = rows.iloc[np.argsort(places)].reset_index(drop=True)
+    return rows.assign(dialogue_id=expected.rows["dialogue_id"], true=expected.rows["true"])
+
+
+def _tuples(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    """These columns, row by row."""
+    return zip(*(rows[name].tolist() for name in columns), strict=True)
 
 
 def _say(row: Mapping[str, Any] | pd.Series) -> str:

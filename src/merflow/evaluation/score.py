@@ -26,7 +26,8 @@ Where several classes may be present at once, a metric has a row per class and o
 ``corpus`` also say in which share of a part (of all folds together) each class is present, and in which absent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from merflow import artifacts
 from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.gap import gaps
-from merflow.evaluation.intervals import mcnemar, paired_difference, pool, seed_mean
+from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, seed_mean
 from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result, tally
@@ -48,6 +49,7 @@ from merflow.progress import log
 from merflow.store import write_table
 
 Row = dict[str, Any]
+Right = Mapping[int, np.ndarray]
 
 
 def score(
@@ -80,12 +82,13 @@ def score(
         _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
-        for result in members:
-            rows += _system_rows(result, evaluation)
-            rows += _trained_rows(result, scope)
+        tested = [Tested(result, evaluation) for result in members]
+        for one in tested:
+            rows += _system_rows(one)
+            rows += _trained_rows(one.result, scope)
         rows += _corpus_rows(members[0], scope, corpora[corpus].utterances)
         rows += _baseline_rows(members[0], scope, evaluation)
-        rows += _difference_rows(members, evaluation)
+        rows += _difference_rows(tested)
     for paper, corpus in dict.fromkeys((paper, corpus) for paper, corpus, _ in groups):
         protocols = {protocol: members for (p, c, protocol), members in groups.items() if (p, c) == (paper, corpus)}
         rows += gaps(protocols, evaluation)
@@ -147,14 +150,39 @@ def _n(counts: np.ndarray) -> int:
     return round(float(counts.sum(axis=(0, -2, -1)).mean()))
 
 
-def _system_rows(result: Result, evaluation: Evaluation) -> Iterator[Row]:
+class Tested:
+    """A system on test, as it is compared with others: on the utterances that both predicted."""
+
+    def __init__(self, result: Result, evaluation: Evaluation) -> None:
+        """Nothing is counted yet."""
+        self.result, self.evaluation = result, evaluation
+        self._ids = set(result.predictions.loc[result.predictions["split"] == "test", "utterance_id"])
+        self._kept: dict[frozenset[str], tuple[Sample, Right | None]] = {}  # few inputs are ever lacking
+
+    def without(self, left_out: Collection[str] = ()) -> tuple[Sample, Right | None]:
+        """Its counts, and what it got right (see `Result.right`; None where several classes may be present at once).
+
+        Args:
+            left_out: utterances that do not count.
+        """
+        gone = frozenset(self._ids.intersection(left_out))
+        if gone not in self._kept:
+            sample = Sample(self.result.counts("test", without=gone), self.evaluation, self.result.task.measure)
+            self._kept[gone] = sample, self.result.right("test", gone) if self.result.task.single else None
+        return self._kept[gone]
+
+
+def _system_rows(tested: Tested) -> Iterator[Row]:
+    result, (test, _) = tested.result, tested.without()
     rows, task = result.predictions, result.task
+    folds = [None, *sorted(rows["fold"].unique())]
     for split in sorted(rows["split"].unique()):
-        for fold in [None, *sorted(rows["fold"].unique())]:
-            counts = result.counts(split, fold)
-            for seed, values in zip(result.seeds, pool(counts, task.measure), strict=True):
+        of_folds = [result.counts(split, fold) for fold in folds]
+        measured = task.measure(np.stack([counts.sum(axis=0) for counts in of_folds]))
+        for fold, counts, of_seeds in zip(folds, of_folds, measured, strict=True):
+            for seed, values in zip(result.seeds, of_seeds, strict=True):
                 yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
-        yield from _mean_rows(_about(result, split=split), task, result.counts(split), evaluation)
+        yield from _mean_rows(_about(result, split=split), task, test if split == "test" else replace(test, clusters=result.counts(split)))
 
 
 def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
@@ -190,19 +218,22 @@ def _compression_rows(result: Result, runs: Sequence[Row]) -> Iterator[Row]:
 
 def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> Iterator[Row]:
     """`key` of the history of each run in its scored epoch; `sizes`: utterances of each fold."""
-    found = pd.DataFrame([{name: one[name] for name in ("fold", "seed")} for one in runs])
-    found["value"] = [next(past[key] for past in one["history"] if past["epoch"] == one["selected_epoch"]) for one in runs]
-    found["n"] = found["fold"].map(sizes)
-    seeds = [rows.assign(value=np.average(rows["value"], weights=rows["n"]), n=rows["n"].sum()) for _, rows in found.groupby("seed")]
-    by_seed = pd.concat(seeds).drop_duplicates("seed").assign(fold=None)
-    for row in [*found.to_dict("records"), *by_seed.to_dict("records")]:
-        yield {**about, **row}
-    yield {**about, "value": by_seed["value"].mean(), "std": by_seed["value"].std(), "n": by_seed["n"].iloc[0]}
+    losses: dict[int, list[tuple[float, int]]] = {}
+    for one in runs:
+        value = next(past[key] for past in one["history"] if past["epoch"] == one["selected_epoch"])
+        losses.setdefault(one["seed"], []).append((value, sizes[one["fold"]]))
+        yield {**about, "fold": one["fold"], "seed": one["seed"], "value": value, "n": sizes[one["fold"]]}
+    means = []
+    for seed in sorted(losses):
+        values, n = zip(*losses[seed], strict=True)
+        means.append(np.average(values, weights=n))
+        yield {**about, "fold": None, "seed": seed, "value": means[-1], "n": sum(n)}
+    yield {**about, "value": np.mean(means), "std": np.std(means, ddof=1) if len(means) > 1 else np.nan, "n": sum(n)}
 
 
-def _mean_rows(about: Row, task: Task, counts: np.ndarray, evaluation: Evaluation) -> Iterable[Row]:
-    mean, std, (low, high) = seed_mean(counts, evaluation, task.measure)
-    return _rows({**about, "n": _n(counts)}, task, mean, std=std, low=low, high=high)
+def _mean_rows(about: Row, task: Task, sample: Sample) -> Iterable[Row]:
+    mean, std, (low, high) = seed_mean(sample)
+    return _rows({**about, "n": _n(sample.clusters)}, task, mean, std=std, low=low, high=high)
 
 
 def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) -> Iterator[Row]:
@@ -230,29 +261,29 @@ def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) 
         shares = {fold: BASELINES[name](task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
         for split, rows in scope[scope["split"] != "train"].groupby("split"):
             predicted = np.stack([shares[fold] for fold in rows["fold"]])
-            counts = tally(rows["dialogue_id"], np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
-            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, counts, evaluation)
+            counts = tally(rows["dialogue_id"].to_numpy(), np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
+            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, Sample(counts, evaluation, task.measure))
 
 
-def _difference_rows(members: Sequence[Result], evaluation: Evaluation) -> Iterator[Row]:
-    right = [result.right("test") if result.task.single else None for result in members]
-    for (first, mine), (second, others) in combinations(zip(members, right, strict=True), 2):
-        one, two = first.counts("test", without=second.left_out), second.counts("test", without=first.left_out)
-        if not len(one):
+def _difference_rows(tested: Sequence[Tested]) -> Iterator[Row]:
+    for first, second in combinations(tested, 2):
+        one, mine = first.without(second.result.left_out)
+        two, others = second.without(first.result.left_out)
+        if not len(one.clusters):
             continue  # no utterance has what both take
-        about = _about(first, system=f"{first.run['system']}{VERSUS}{second.run['system']}", inputs=None, split="test", n=_n(one))
-        difference, (low, high), p = paired_difference(one, two, evaluation, first.task.measure)
-        yield from _rows(about, first.task, difference, low=low, high=high, p=p)
+        name = f"{first.result.run['system']}{VERSUS}{second.result.run['system']}"
+        about = _about(first.result, system=name, inputs=None, split="test", n=_n(one.clusters))
+        difference, (low, high), p = paired_difference(one, two)
+        yield from _rows(about, first.result.task, difference, low=low, high=high, p=p)
         if mine is not None and others is not None:
             yield from _seed_rows(about, mine, others)
 
 
-def _seed_rows(about: Row, first: pd.DataFrame, second: pd.DataFrame) -> Iterator[Row]:
-    """The runs of two systems against each other, seed by seed, on the utterances that both predicted (see `Result.right`)."""
-    both = first.index.intersection(second.index)
-    for seed in first.columns.intersection(second.columns):
-        *alone, p = mcnemar(*(right.loc[both, seed].to_numpy(dtype=bool) for right in (first, second)))
-        row = {**about, "seed": seed, "n": len(both)}
-        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / len(both), "p": p}
+def _seed_rows(about: Row, first: Right, second: Right) -> Iterator[Row]:
+    """The runs of two systems against each other, seed by seed, on the same utterances (see `Result.right`)."""
+    for seed in sorted(first.keys() & second.keys()):
+        *alone, p = mcnemar(first[seed], second[seed])
+        row = {**about, "seed": seed, "n": len(first[seed])}
+        yield {**row, "metric": "accuracy", "value": (alone[0] - alone[1]) / row["n"], "p": p}
         for metric, count in zip(ALONE, alone, strict=True):
             yield {**row, "metric": metric, "value": count}

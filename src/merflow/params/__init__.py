@@ -63,6 +63,7 @@ __all__ = [
     "check",
     "explain",
     "load",
+    "read",
     "slice_of",
 ]
 
@@ -101,11 +102,11 @@ class CorpusParams(Strict):
 
 
 class Run(Strict):
-    """What is rebuilt."""
+    """What is rebuilt: the lists say what there is, and the filters `corpora` and `papers` what of it runs."""
 
-    corpora: Annotated[list[CorpusName], Field(min_length=1)]
+    corpora: Annotated[list[str], Field(min_length=1)]
+    papers: Annotated[list[str], Field(min_length=1)]
     shards: dict[CorpusName, Positive]  # one's own may be absent: 1
-    checkpoints: list[str]
     features: FeatureGroups
     class_weight_lstm: class_weight_lstm.Run
     weighted_late_fusion: weighted_late_fusion.Run
@@ -155,22 +156,28 @@ class Params(Strict):
     def _known(self) -> "Params":
         for corpus in self.run.corpora:
             if corpus not in self.corpora:
-                raise ValueError(f"run.corpora: {corpus} has no block under corpora")
+                raise ValueError(f"run.corpora: {corpus} has no block under corpora; known: {', '.join(self.corpora)}")
             if corpus not in self.run.shards and corpus in get_args(KnownCorpus):
                 raise ValueError(f"run.shards: {corpus} is missing")
         for corpus, block in self.corpora.items():
             self._own(corpus, block)
-        for name in self.run.checkpoints:
-            if name not in self.checkpoints:
-                raise ValueError(f"run.checkpoints: {name} has no block under checkpoints; known: {', '.join(self.checkpoints)}")
-        for paper in type(self.papers).model_fields:
+        for name, group in self.run.features:
+            self._listed(f"features.{name}", group.corpora)
+        papers = type(self.papers).model_fields
+        for paper in self.run.papers:
+            if paper not in papers:
+                raise ValueError(f"run.papers: {paper} is none of {', '.join(papers)}")
             self._runs(paper, getattr(self.run, paper), getattr(self.papers, paper))
-        for name, group in self.run.features:
-            self._prepared(f"features.{name}", group.corpora)
-        for name, group in self.run.features:
-            if group.corpora and group.features and name in self.checkpoints and name not in self.run.checkpoints:
-                raise ValueError(f"run.features.{name}: its checkpoint {name} is not in run.checkpoints")
+        # with all papers, corpora and features are made without systems too
+        if set(self.run.papers) != set(papers) and not any(map(self._asks, self.run.papers)):
+            chosen = " is asked for on ".join(", ".join(names) for names in (self.run.papers, self.run.corpora))
+            raise ValueError(f"run: no system of {chosen}: nothing is left")
         return self
+
+    def _asks(self, paper: str) -> bool:
+        """Whether a system of `paper` is asked for on a selected corpus."""
+        stages = (rows for _, rows in getattr(self.run, paper) if isinstance(rows, Rows))
+        return any(rows.systems and set(rows.corpora) & set(self.run.corpora) for rows in stages)
 
     def _own(self, corpus: CorpusName, block: CorpusParams) -> None:
         """Annotations go with one's own corpora, and only with these."""
@@ -192,15 +199,18 @@ class Params(Strict):
         for stage, rows in run:
             if not isinstance(rows, Rows):
                 continue
-            self._prepared(f"{paper}.{stage}", rows.corpora)
-            for corpus, protocol in itertools.product(rows.corpora, run.protocols):
+            self._listed(f"{paper}.{stage}", rows.corpora)
+            selected = [corpus for corpus in rows.corpora if corpus in self.run.corpora]
+            for corpus, protocol in itertools.product(selected, run.protocols):
                 if corpus in get_args(KnownCorpus) and corpus not in block.protocols[protocol].scheme:
                     raise ValueError(f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}")
 
-    def _prepared(self, key: str, corpora: list[CorpusName]) -> None:
+    def _listed(self, key: str, corpora: list[CorpusName]) -> None:
+        """Lists may name corpora that are not selected, but none that nobody knows."""
+        known = dict.fromkeys([*get_args(KnownCorpus), *self.corpora])
         for corpus in corpora:
-            if corpus not in self.run.corpora:
-                raise ValueError(f"run.{key}.corpora: {corpus} is not in run.corpora")
+            if corpus not in known:
+                raise ValueError(f"run.{key}.corpora: {corpus} has no block under corpora; known: {', '.join(known)}")
 
 
 def load(path: Path) -> Params:
@@ -209,17 +219,30 @@ def load(path: Path) -> Params:
     Raises:
         ParamsError: no such file, no YAML, or a key or value that cannot be; one line naming the key.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
-    return check(text, str(path))
+    return check(_text(path), str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Values of a params file, checked as by `load`."""
+    return _checked(_text(path), str(path))[0]
 
 
 def check(text: str, where: str) -> Params:
     """The typed model of a params file's text; see `load`."""
+    return _checked(text, where)[1]
+
+
+def _text(path: Path) -> str:
     try:
-        return Params.model_validate(yaml.safe_load(text))
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
+
+
+def _checked(text: str, where: str) -> tuple[dict[str, Any], Params]:
+    try:
+        values = yaml.load(text, yaml.CSafeLoader)
+        return values, Params.model_validate(values)
     except yaml.YAMLError as error:
         raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

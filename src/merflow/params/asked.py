@@ -11,15 +11,12 @@ def asked(values: Mapping[str, Any]) -> dict[str, list[int]]:
     """Results that a slice of params.yaml asks for: ``results/<paper>/<system>/<corpus>-<protocol>`` -> its seeds, sorted.
 
     Args:
-        values: dotted key -> value; of these ``run.<paper>`` and, for the seeds, ``papers.<paper>.protocols`` are read.
+        values: dotted key -> value; of these ``axes.papers`` (merflow.selection) and, for the seeds, ``papers.<paper>.protocols`` are read.
     """
     found = {}
-    for key, run in values.items():
-        paper = key.removeprefix("run.")
-        if f"papers.{paper}.protocols" not in values or paper == key:
-            continue
+    for paper, groups in values["axes.papers"].items():
         protocols = {name: Protocol(**block) for name, block in values[f"papers.{paper}.protocols"].items()}
-        for rows in (value for value in run.values() if isinstance(value, dict)):
-            for system, corpus, protocol in product(rows["systems"], rows["corpora"], run["protocols"]):
+        for axis in groups.values():
+            for system, corpus, protocol in product(axis["systems"], axis["corpora"], axis["protocols"]):
                 found[f"results/{paper}/{system}/{corpus}-{protocol}"] = sorted(protocols[protocol].seeds)
     return found

@@ -14,6 +14,7 @@ and class_weights may name `classes` (or all of them), each scored by itself; wi
 merflow.tables.verdicts has the rules of a verdict.
 """
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,7 +28,7 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
 from merflow.params import explain
 from merflow.params.base import PositiveReal, Strict
-from merflow.tables.reported import is_key, systems_of
+from merflow.tables.reported import Row, grouped, is_key, systems_of
 
 Names = Annotated[list[str], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -108,31 +109,30 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
     if not path.exists():
         return []
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        read = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
         claims = TypeAdapter(list[Claim]).validate_python(read)
     except yaml.YAMLError as error:
         raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise EvaluationError(explain(error, str(path))) from error
     ids = [claim.id for claim in claims]
+    tested = grouped(printed[(printed["split"] == "test") & (printed["table"] != "text")].to_dict("records"), "corpus")
     for claim in claims:
         where = f"{path}, {claim.id}"
         if ids.count(claim.id) > 1:
             raise EvaluationError(f"{where}: stands {ids.count(claim.id)} times; give each claim an id of its own")
         for corpus in claim.corpora:
             _known(where, "corpus", [corpus], dict.fromkeys(printed["corpus"]))
-            _check(where, claim, corpus, paper, printed)
+            _check(where, claim, corpus, paper, [row for row in tested.get((corpus,), []) if row["system"]])
     return claims
 
 
-def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFrame) -> None:
-    rule = claim.decided_by
-    scores = printed[
-        (printed["corpus"] == corpus) & (printed["split"] == "test") & (printed["table"] != "text") & (printed["system"] != "")
-    ]
-    own = dict.fromkeys([*filter(is_key, scores["system"]), *systems_of(paper)])
+def _check(where: str, claim: Claim, corpus: str, paper: str, scores: Sequence[Row]) -> None:
+    """Refuse names that are not those of the paper; `scores`: what its tables print on the test part of the corpus."""
+    rule, systems = claim.decided_by, dict.fromkeys(row["system"] for row in scores)
+    own = dict.fromkeys([*filter(is_key, systems), *systems_of(paper)])
     if isinstance(rule, Order):
-        _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *scores["system"]]))
+        _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *systems]))
         if rule.in_turn and len(rule.better) != len(rule.than):
             raise EvaluationError(f"{where}: {len(rule.better)} systems cannot be set against {len(rule.than)} in turn")
     else:
@@ -146,12 +146,12 @@ def _check(where: str, claim: Claim, corpus: str, paper: str, printed: pd.DataFr
     if isinstance(rule, Order):
         if LOSS in rule.metrics and (rule.by or not {*rule.better, *rule.than} <= set(own)):
             raise EvaluationError(f"{where}: losses are compared between systems of the paper, and have no points; take by and others out")
+        about = {(row["system"], row["metric"], row["class"]) for row in scores}
         for (higher, lower), metric, name in product(versus(rule), rule.metrics, classes_of(rule.classes, corpus)):
             if higher == lower:
                 raise EvaluationError(f"{where}: {higher} is meant to be better than itself")
             for system in (higher, lower):
-                about = (scores["system"] == system) & (scores["metric"] == metric) & (scores["class"] == name)
-                if system not in own and not about.any():
+                if system not in own and (system, metric, name) not in about:
                     what = f"{metric} of {system}{f' ({name})' if name else ''}"
                     raise EvaluationError(f"{where}: the paper prints no {what} on the test part of {corpus}; take it out")
     elif isinstance(rule, Spread):

@@ -3,7 +3,7 @@
 Scores are shares: shown in percent, their differences in points. Losses, counts of utterances and settings are none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isnan
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import pandas as pd
 from merflow.evaluation.metrics import LOSS, SETTINGS, SIZES
 from merflow.tables.comparison import NAN, Comparison
 from merflow.tables.render import NOTHING, Column, decimal, interval, number, percent, points, setting, signed, spread, words
-from merflow.tables.reported import MISSING, remarks_of
+from merflow.tables.reported import MISSING, Row, remarks_of
 
 
 class Unit(NamedTuple):
@@ -64,7 +64,7 @@ def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column
     a loss.
     """
 
-    def cell(row: pd.Series) -> str:
+    def cell(row: Row) -> str:
         if pd.isna(row[key]):
             scored = unit is not SHARE and row.get("n", "")
             return NOTHING if row["kind"] == "cited" or scored or not row.get(f"{key}_metric", True) else "not run"
@@ -81,7 +81,7 @@ def limits_column(view: Comparison, key: str, group: str, show: Callable[[float]
 def printed_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
     """The printed figure of `key`, a share in percent, or that it is not in our source."""
 
-    def cell(row: pd.Series) -> str:
+    def cell(row: Row) -> str:
         text = row[f"printed_{key}_as"]
         if text == MISSING or unit is not SHARE:
             return text or NOTHING
@@ -101,14 +101,14 @@ def note_column(frame: pd.DataFrame) -> tuple[Column, list[str]]:
     return words("notes", "note", cell), listed
 
 
-def remarks(lines: pd.DataFrame) -> list[str]:
+def remarks(lines: Sequence[Row]) -> list[str]:
     """Each remark of printed rows once; where it is not of all, it names their systems, or columns."""
     notes = []
-    if (lines["value"] == MISSING).any():
+    if any(row["value"] == MISSING for row in lines):
         notes.append(f"{MISSING.capitalize()}: the paper prints this cell, but the text of it that we have does not hold its value.")
-    for remark in dict.fromkeys(remark for note in lines["note"] for remark in remarks_of(note) if remark != MISSING):
-        told = lines[[remark in remarks_of(note) for note in lines["note"]]]
-        names = dict.fromkeys(told["system"].where(told["system"] != "", told["metric_as_printed"]))
+    for remark in dict.fromkeys(remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING):
+        told = [row for row in lines if remark in remarks_of(row["note"])]
+        names = dict.fromkeys(row["system"] or row["metric_as_printed"] for row in told)
         notes.append(f"{remark}." if len(told) == len(lines) else f"{', '.join(names)}: {remark}.")
     return notes
 

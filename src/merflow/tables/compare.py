@@ -9,10 +9,13 @@ demo corpus are named so in title, source column and notes, and are never subtra
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+import pyarrow as pa
 
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
@@ -23,10 +26,14 @@ from merflow.tables.comparison import views
 from merflow.tables.render import Table, page, plain, render
 from merflow.tables.reported import load
 
+TEXTS = {
+    field.name: object for field in artifacts.SCORES if pa.types.is_string(field.type)
+}  # Python's strings: they are looked at one by one
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
-def build(scores: Path, reported: Path, out: Path) -> None:
+@pd.option_context("mode.string_storage", "python")  # frames of a few rows: Arrow's strings would take longer
+def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None = None, corpora: Sequence[str] | None = None) -> None:
     """Write results/tables.
 
     Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
@@ -35,6 +42,8 @@ def build(scores: Path, reported: Path, out: Path) -> None:
         scores: results/scores.parquet.
         reported: folder of printed numbers and claims, one file of each per paper.
         out: folder to write.
+        papers: that have tables; None: all that print numbers.
+        corpora: that have tables; None: all that are printed or measured.
 
     Raises:
         EvaluationError: a file of printed numbers or of claims is malformed.
@@ -45,12 +54,15 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     confidence, missing = about["evaluation"]["confidence"], about.get("missing", {})
     files: dict[str, str] = {}
     sections, studied, audited = [], [], {}
-    for path in sorted(reported.glob("*.csv")):
-        paper, printed = path.stem, load(reported, path.stem)
+    papers = [path.stem for path in sorted(reported.glob("*.csv")) if papers is None or path.stem in papers]
+    for paper in papers:
+        printed = load(reported, paper)
         claimed = load_claims(reported, paper, printed)
         ours = measured[measured["paper"] == paper]
-        for corpus in dict.fromkeys([*printed["corpus"], *ours["corpus"]]):
-            here = ours[ours["corpus"] == corpus]
+        for corpus in dict.fromkeys([*printed["corpus"].unique(), *ours["corpus"].unique()]):
+            if corpora is not None and corpus not in corpora:
+                continue
+            here = ours[ours["corpus"] == corpus].astype(TEXTS)
             gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
             found = views(paper, corpus, printed, here, confidence, _by_system(gone))
             about_it = [claim for claim in claimed if corpus in claim.corpora]
@@ -70,7 +82,7 @@ def build(scores: Path, reported: Path, out: Path) -> None:
     everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied), *audit.overall(audited)]
     files |= dvc_files.files([view for one in studied for view in one.views])
     index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
-    for folder in (OVERALL, *dict.fromkeys(section["paper"] for section in sections)):
+    for folder in (OVERALL, *papers):
         files[f"{folder}/{PAGE}"] = page(plain(folder), [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)])
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)

@@ -1,5 +1,6 @@
 """A paper's printed numbers and ours on one corpus: what the tables ask."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -11,7 +12,7 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import ALONE, BINARY_METRICS, CLIPS, CORPUS, LOSS, METRICS, VERSUS
 from merflow.tables.render import Column, Table, plain
-from merflow.tables.reported import MISSING, PER_CLASS, SCORES, is_key, remarks_of
+from merflow.tables.reported import MISSING, PER_CLASS, SCORES, Row, grouped, is_key, remarks_of
 
 PROTOCOLS = ("as_published", "clean")
 HEADERS = {
@@ -52,6 +53,9 @@ NEGATIVE = (
 #: Columns of scores.parquet that a figure consists of, by the ending that they get in the CSV of a table.
 FIGURE = {"": "value", "_std": "std", "_low": "low", "_high": "high"}
 NAN = float("nan")
+#: Columns of scores.parquet that say what a mean is of, and those that name a run.
+ABOUT = ["system", "split", "protocol", "n", "source", "inputs"]
+RUN = ["system", "protocol", "split", "seed"]
 
 
 def part_of(metric: str) -> str:
@@ -118,43 +122,47 @@ class Comparison:
     ) -> None:
         self.confidence, self.interval = confidence, f"{100 * confidence:g} % interval"
         self.paper, self.corpus, self.missing = paper, corpus, missing
-        self.lines = printed[(printed["table"] != "text") & (printed["corpus"] == corpus)]
-        scores = printed[(printed["table"] != "text") & printed["metric"].isin({*SCORES, *PER_CLASS})]
-        self.printed = self.lines[self.lines["metric"].isin({*SCORES, *PER_CLASS})]
-        systems = self.printed.groupby(["table", "row"])["system"].nunique()
-        self.across = {table for (table, _), count in systems.items() if count > 1}
+        every: list[Row] = [row for row in printed.to_dict("records") if row["table"] != "text"]
+        scores = [row for row in every if row["metric"] in SCORES or row["metric"] in PER_CLASS]
+        self.lines, self.printed = ([row for row in rows if row["corpus"] == corpus] for rows in (every, scores))
+        rows_of = grouped(self.printed, "table", "row")
+        self.across = {table for (table, _), rows in rows_of.items() if len({row["system"] for row in rows}) > 1}
         self.extra = corpus not in set(printed["corpus"])
         pair = ours["system"].str.contains(VERSUS, regex=False)
         self.runs = ours[ours["seed"].notna() & ~pair].astype({"seed": "int64"})
         self.parts, self.differences = ours[ours["system"] == CORPUS], ours[pair & ours["seed"].isna()]
         self.means = ours[ours["seed"].isna() & ~pair & (ours["system"] != CORPUS)]
+        self._scored = grouped(self.means[ABOUT].drop_duplicates().to_dict("records"), "system", "split")
+        self._seeds = Counter(self.runs[RUN].drop_duplicates()[RUN[:3]].itertuples(index=False, name=None))
         self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
         found = set(ours["protocol"])
         self.protocols = [*(name for name in PROTOCOLS if name in found), *sorted(found - set(PROTOCOLS))]
         self.multi_label = _several(ours) if len(ours) else corpus in MULTI_LABEL
-        usual = _usual(scores[(scores["split"] == "test") & scores["metric"].isin(SCORES)])
+        usual = _usual([row for row in scores if row["split"] == "test" and row["metric"] in SCORES])
         self.metrics = list(BINARY_METRICS) if self.multi_label else usual
         self.main = "uar" if self.multi_label else "weighted_f1"
         self.source = "/".join(sorted(set(ours["source"]))) or "not run"
         self.demo = "demo" in set(ours["source"])
         self.suffix = suffix
         told = printed.loc[(printed["corpus"] == corpus) & (printed["metric"] == "classes"), "number"]
-        every = len(CLASSES[corpus]) if corpus in CLASSES else ours["classes"].iloc[0]  # of one's own: those of its annotations
-        self.told = int(told.iloc[0] if len(told) else every)
+        known = len(CLASSES[corpus]) if corpus in CLASSES else ours["classes"].iloc[0]  # of one's own: those of its annotations
+        self.told = int(told.iloc[0] if len(told) else known)
         self.unlike = ""
-        if others := [int(count) for count in ours["classes"] if count != self.told]:
+        if others := [count for count in ours["classes"].tolist() if count != self.told]:
             self.unlike = f"{others[0]} classes instead of {self.told}"
         elif another:
             self.unlike = "any number of classes at once instead of one" if self.multi_label else "one class instead of any number at once"
-        score, figures = ["system", "metric", "class"], [*FIGURE.values(), "p"]
-        decisive = self.lines[self.lines["split"] == self.lines["metric"].map(part_of)]
-        self._cells = decisive.drop_duplicates(score).set_index(score).to_dict("index")
-        named = ours[ours["seed"].isna()].fillna({"class": ""}).set_index(["system", "split", "protocol", "metric", "class"])
-        self._figures = named[figures].to_dict("index")
-        seeds = ours[pair & ours["seed"].notna()].pivot(index=["system", "protocol", "seed"], columns="metric", values=["value", "p"])
+        decisive = grouped((row for row in self.lines if row["split"] == part_of(row["metric"])), "system", "metric", "class")
+        self._cells = {key: rows[0] for key, rows in decisive.items()}
+        figures = [*FIGURE.values(), "p"]
+        means = ours[ours["seed"].isna()].fillna({"class": ""})
+        keys = zip(*(means[name].tolist() for name in ("system", "split", "protocol", "metric", "class")), strict=True)
+        self._figures = dict(zip(keys, means[figures].to_dict("records"), strict=True))
+        seeds = ours.loc[pair & ours["seed"].notna(), ["system", "protocol", "seed", "metric", "value", "p"]]
         self._tests: dict[tuple[str, str], list[Tested]] = {}
-        for (system, protocol, _), row in seeds.iterrows():
-            tested = Tested(row["p", "accuracy"], *(int(row["value", name]) for name in ALONE))
+        for (system, protocol, _), rows in grouped(seeds.to_dict("records"), "system", "protocol", "seed").items():
+            of = {row["metric"]: row for row in rows}
+            tested = Tested(of["accuracy"]["p"], *(int(of[name]["value"]) for name in ALONE))
             self._tests.setdefault((system, protocol), []).append(tested)
 
     def of_all(self) -> "Comparison":
@@ -216,40 +224,56 @@ class Comparison:
 
     def variant_of(self, system: str) -> str | None:
         """The printed system whose name a name of ours begins with: ``video_clip`` of ``video_clip_max``."""
-        return max((name for name in set(self.printed["system"]) if system.startswith(f"{name}_")), key=len, default=None)
+        return max((name for name in self.names if system.startswith(f"{name}_")), key=len, default=None)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Systems of the paper's scores, cited ones too, in its order."""
+        return list(dict.fromkeys(row["system"] for row in self.printed))
 
     @cached_property
     def _order(self) -> list[str]:
         """Systems of the paper in its order, each followed by its variants, then other ones of ours, then the baselines."""
-        printed = list(dict.fromkeys(self.printed["system"]))
-        ours = [name for name in dict.fromkeys(one.removesuffix(UNWEIGHTED) for one in self.systems) if name not in printed]
+        ours = [name for name in dict.fromkeys(one.removesuffix(UNWEIGHTED) for one in self.systems) if name not in self.names]
         variants = {name: self.variant_of(name) for name in ours}
-        with_variants = [one for name in printed for one in (name, *(own for own in ours if variants[own] == name))]
+        with_variants = [one for name in self.names for one in (name, *(own for own in ours if variants[own] == name))]
         return [*with_variants, *(name for name in ours if variants[name] is None), *BASELINES]
 
     def rank(self, system: str) -> list[int]:
         """Place of a system, or of the two of a difference; each one without class weights comes before that with them."""
-        places = {name: 2 * place + k for place, one in enumerate(self._order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
-        return [places[name] for name in system.split(VERSUS)]
+        return [self._places[name] for name in system.split(VERSUS)]
 
-    def unprinted(self, split: str, printed: pd.DataFrame) -> list[str]:
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: 2 * place + k for place, one in enumerate(self._order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
+
+    def unprinted(self, split: str, printed: Iterable[Row]) -> list[str]:
         """Ours with scores that are not in the rows `printed`, then the trivial baselines."""
-        here = set(self.means.loc[self.means["split"] == split, "system"])
-        return [name for name in [*(name for name in self.systems if name not in set(printed["system"])), *BASELINES] if name in here]
+        names = {row["system"] for row in printed}
+        candidates = [*(name for name in self.systems if name not in names), *BASELINES]
+        return [name for name in candidates if (name, split) in self._scored]
 
-    def about(self, system: str, lines: pd.DataFrame, split: str, protocols: Sequence[str]) -> dict[str, Any]:
+    def ran(self, system: str, protocol: str, split: str) -> bool:
+        """Whether a system has means on a part."""
+        return any(row["protocol"] == protocol for row in self._scored.get((system, split), []))
+
+    def n_seeds(self, system: str, protocol: str, split: str) -> float:
+        """How many seeds of a system were scored on a part; NaN: it was not run."""
+        return self._seeds.get((system, protocol, split), NAN)
+
+    def about(self, system: str, lines: Sequence[Row], split: str, protocols: Sequence[str]) -> dict[str, Any]:
         """What a row says besides figures: label, system, kind, n, source, inputs, note. `lines`: the row in `printed`."""
-        mine = self.means[(self.means["system"] == system) & (self.means["split"] == split) & self.means["protocol"].isin(protocols)]
+        mine = [row for row in self._scored.get((system, split), []) if row["protocol"] in protocols]
         kind = self.kind(system)
-        remarks = [remark for note in lines["note"] for remark in remarks_of(note) if remark != MISSING]  # the cell says that
+        remarks = [remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING]  # the cell says that
         return {
-            "label": _label(system, set(lines.loc[~lines["table"].isin(self.across), "row"])),
+            "label": _label(system, {row["row"] for row in lines if row["table"] not in self.across}),
             "system": system,
             "kind": kind,
             "printed": len(lines) > 0,
-            "n": "/".join(map(str, sorted(set(mine["n"])))),  # one number, unless the protocols score different utterances
-            "source": "/".join(sorted(set(mine["source"]))),
-            "inputs": "/".join(sorted(set(mine["inputs"].dropna()))),
+            "n": "/".join(map(str, sorted({row["n"] for row in mine}))),  # one number, unless the protocols score different utterances
+            "source": "/".join(sorted({row["source"] for row in mine})),
+            "inputs": "/".join(sorted({row["inputs"] for row in mine if isinstance(row["inputs"], str)})),
             "note": "; ".join(dict.fromkeys([*([self.reason(system)] if kind == "absent" else []), *remarks])),
         }
 
@@ -342,9 +366,10 @@ def flipped(difference: Mapping[str, Any]) -> dict[str, Any]:
     return {**difference, "value": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
 
 
-def _usual(scores: pd.DataFrame) -> list[str]:
-    tables = scores.groupby("metric", sort=False)["table"].nunique()
-    return list(dict.fromkeys([*tables.index[2 * tables >= scores["table"].nunique()], "weighted_f1"]))
+def _usual(scores: Sequence[Row]) -> list[str]:
+    tables = {metric: {row["table"] for row in rows} for (metric,), rows in grouped(scores, "metric").items()}
+    every = set().union(*tables.values())
+    return list(dict.fromkeys([*(metric for metric, some in tables.items() if 2 * len(some) >= len(every)), "weighted_f1"]))
 
 
 def _label(system: str, rows: set[str]) -> str:

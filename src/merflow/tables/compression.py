@@ -52,11 +52,10 @@ def tables(view: Comparison) -> Iterator[Table]:
 
 def _own(view: Comparison) -> str:
     """The system that the paper sets beside cited ones; without one the first that it prints."""
-    tables_of = view.printed.groupby("table", sort=False)["system"]
-    cited = {table for table, names in tables_of if any(view.kind(name) == "cited" for name in names)}
-    own = view.printed[view.printed["system"].isin(view.systems)]
-    beside = own[own["table"].isin(cited)]["system"]
-    return str((beside if len(beside) else own["system"]).iloc[0]) if len(own) else view.systems[0]
+    cited = {row["table"] for row in view.printed if view.kind(row["system"]) == "cited"}
+    own = [row for row in view.printed if row["system"] in view.systems]
+    beside = [row for row in own if row["table"] in cited]
+    return (beside or own)[0]["system"] if own else view.systems[0]
 
 
 def _row(view: Comparison, system: str, protocol: str, stages: list[str], most: float, own: str) -> dict[str, Any]:

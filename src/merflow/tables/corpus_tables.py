@@ -1,6 +1,6 @@
 """Tables of the paper about the corpus itself: sizes of its parts, and how the classes are shared among them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,18 +9,19 @@ from merflow.evaluation.metrics import BALANCE, CORPUS, SIZES
 from merflow.tables.columns import figure, printed_cell, printed_column, remarks, unit_of
 from merflow.tables.comparison import NAN, Comparison
 from merflow.tables.render import Table, number, plain, words
+from merflow.tables.reported import Row, grouped
 
 
 def tables(view: Comparison) -> Iterator[Table]:
     """Printed figures beside those of our splits."""
     splits = _splits(view)
-    about_corpus = (view.lines["system"] == "") & view.lines["metric"].isin({*BALANCE, *SIZES})
-    for name, lines in view.lines[about_corpus].groupby("table", sort=False):
-        units = {head: unit_of(metric) for head, metric in zip(lines["metric_as_printed"], lines["metric"], strict=True)}
+    about_corpus = (row for row in view.lines if not row["system"] and row["metric"] in (*BALANCE, *SIZES))
+    for (name,), lines in grouped(about_corpus, "table").items():
+        units = {row["metric_as_printed"]: unit_of(row["metric"]) for row in lines}
         rows = []
-        for label, cells in lines.groupby("row", sort=False):
-            row: dict[str, Any] = {"label": label, "class": cells["class"].iloc[0]}
-            by_head = cells.set_index("metric_as_printed").to_dict("index")
+        for (label,), cells in grouped(lines, "row").items():
+            row: dict[str, Any] = {"label": label, "class": cells[0]["class"]}
+            by_head = {cell["metric_as_printed"]: cell for cell in cells}
             for head in units:
                 row |= printed_cell(head, by_head.get(head))
                 for protocol in splits:
@@ -32,7 +33,7 @@ def tables(view: Comparison) -> Iterator[Table]:
             for protocol, of in splits.items():
                 columns.append(number(f"ours{of}", f"{head}_{protocol}", unit.show, head))
                 columns.append(number(f"difference{of}", f"{head}_{protocol}_difference", unit.difference, head))
-        shares = bool(set(lines["metric"]) & set(BALANCE))
+        shares = any(row["metric"] in BALANCE for row in lines)
         caption = "Share of the utterances of a part, in percent." if shares else "Utterances of a part."
         difference = f"Difference: ours minus printed{', in points' if shares else ''}."
         notes = [*([difference] if splits else []), *(_sizes(view, lines, splits) if shares else []), *remarks(lines)]
@@ -54,9 +55,9 @@ def _ours(view: Comparison, key: str, cell: Mapping[str, Any] | None, protocol: 
     return {key: value, f"{key}_difference": value - figure(cell) if view.comparable else NAN}
 
 
-def _sizes(view: Comparison, lines: pd.DataFrame, splits: Mapping[str, str]) -> Iterator[str]:
+def _sizes(view: Comparison, lines: Sequence[Row], splits: Mapping[str, str]) -> Iterator[str]:
     """Of how many utterances our shares are."""
     for protocol, of in splits.items():
         sizes = view.parts[view.parts["protocol"] == protocol].groupby("split")["n"].first().to_dict()
-        told = [f"{sizes[split]} in {split}" for split in dict.fromkeys(lines["split"]) if split in sizes]
+        told = [f"{sizes[split]} in {split}" for split in dict.fromkeys(row["split"] for row in lines) if split in sizes]
         yield f"Ours{of}: n = {', '.join(told)}; utterances without an emotion count."

@@ -18,7 +18,7 @@ from merflow.evaluation.metrics import BINARY_METRICS
 from merflow.tables.columns import limits_column, ours_column
 from merflow.tables.comparison import FIGURE, HEADERS, NAN, NEGATIVE, Comparison, formulas
 from merflow.tables.render import NOTHING, Column, Table, number, plain, spread, words
-from merflow.tables.reported import is_key, systems_of
+from merflow.tables.reported import Row, is_key, systems_of
 
 PROTOCOL = "clean"
 METRICS = ("weighted_f1", "accuracy", "uar", "macro_f1")
@@ -87,7 +87,7 @@ def tables(views: Sequence[Comparison]) -> Iterator[Table]:
 
 def _systems(views: Sequence[Comparison]) -> list[str]:
     """Systems of a paper that ran, that it prints, or that its parameters know, in its order."""
-    known = [sorted({*filter(is_key, view.printed["system"]), *view.systems} - set(BASELINES), key=view.rank) for view in views]
+    known = [sorted({*filter(is_key, view.names), *view.systems} - set(BASELINES), key=view.rank) for view in views]
     return list(dict.fromkeys([*chain.from_iterable(known), *systems_of(views[0].paper)]))
 
 
@@ -124,7 +124,7 @@ def _matrix(views: Sequence[Comparison], columns: Sequence[Answers]) -> Table:
         majority |= {f"{one.name}{ending}": value for ending, value in found.items()}
 
     def column(one: Answers) -> Column:
-        def cell(row: pd.Series) -> str:
+        def cell(row: Row) -> str:
             if pd.notna(row[one.name]):
                 return spread(row[one.name], row[f"{one.name}_std"])
             why = row[f"{one.name}_why"]
@@ -177,10 +177,9 @@ def _absent(view: Comparison, same: Sequence[Comparison]) -> Iterator[str]:
 
 
 def _row(view: Comparison, system: str, metrics: Sequence[str]) -> dict[str, Any]:
-    rows = view.means[(view.means["system"] == system) & (view.means["protocol"] == PROTOCOL) & (view.means["split"] == "test")]
-    runs = view.runs[(view.runs["system"] == system) & (view.runs["protocol"] == PROTOCOL) & (view.runs["split"] == "test")]
-    about = {"paper": view.paper, "system": system, "kind": view.kind(system), "seeds": runs["seed"].nunique() or NAN}
-    about |= {"n": int(rows["n"].iloc[0]), "source": rows["source"].iloc[0], "inputs": rows["inputs"].iloc[0] or ""}
+    scored = view.about(system, [], "test", [PROTOCOL])
+    about = {"paper": view.paper, "system": system, "kind": scored["kind"], "seeds": view.n_seeds(system, PROTOCOL, "test")}
+    about |= {"n": int(scored["n"]), "source": scored["source"], "inputs": scored["inputs"] or NAN}
     for metric in metrics:
         about |= {f"{metric}{ending}": value for ending, value in view.figures(system, PROTOCOL, metric).items()}
     return about

@@ -14,15 +14,17 @@ from merflow.evaluation.baselines import BASELINES
 from merflow.tables.columns import ours_column, printed_cell, printed_column, remarks
 from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, UNWEIGHTED, Comparison
 from merflow.tables.render import NOTHING, Column, Table, interval, number, p_value, plain, points, words
+from merflow.tables.reported import Row, grouped
 
 PRESENT = "positive_f1"
+HEAD = ("row", "metric", "metric_as_printed", "class")  # of a printed row
 WEIGHTS = (
     "Without: ours, the same system without class weights; the paper prints none. Effect: with minus without, in points,"
     " with its paired interval over dialogues; p: two-sided. Neither is corrected for the number of comparisons."
 )
 
 
-def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[str], protocol: str) -> Table:
+def side_by_side(view: Comparison, name: str, lines: list[Row], more: list[str], protocol: str) -> Table:
     """A printed table in which systems stand side by side.
 
     Args:
@@ -32,9 +34,9 @@ def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[st
         more: systems that the paper does not print, baselines included.
         protocol: of ours.
     """
-    printed = list(dict.fromkeys(lines["system"]))
+    printed = list(dict.fromkeys(row["system"] for row in lines))
     unweighted = {system: f"{system}{UNWEIGHTED}" for system in printed if f"{system}{UNWEIGHTED}" in view.systems}
-    others = [system for system in more if system.removesuffix(UNWEIGHTED) not in view.printed["system"].values]
+    others = [system for system in more if system.removesuffix(UNWEIGHTED) not in view.names]
     rows = [_row(view, head, lines, [*printed, *others], unweighted, protocol) for head in _heads(lines, view.multi_label)]
     columns = [words("row", "label"), words("measure", "measure")]
     for system in printed:
@@ -54,20 +56,22 @@ def side_by_side(view: Comparison, name: str, lines: pd.DataFrame, more: list[st
     return view.table(f"table-{name}-{protocol}", title, caption, pd.DataFrame(rows), columns, notes)
 
 
-def _heads(lines: pd.DataFrame, multi_label: bool) -> list[dict[str, str]]:
+def _heads(lines: list[Row], multi_label: bool) -> list[dict[str, str]]:
     """The printed rows, each with its measure, then the F1 of "present" of each."""
-    heads = lines[["row", "metric", "metric_as_printed", "class"]].drop_duplicates()
-    more = heads.drop_duplicates(["row", "class"]).assign(metric=PRESENT, metric_as_printed="")
-    return [*heads.to_dict("records"), *(more.to_dict("records") if multi_label and PRESENT not in set(lines["metric"]) else [])]
+    heads = [dict(zip(HEAD, key, strict=True)) for key in grouped(lines, *HEAD)]
+    if not multi_label or any(head["metric"] == PRESENT for head in heads):
+        return heads
+    more = [rows[0] for rows in grouped(heads, "row", "class").values()]
+    return [*heads, *({**head, "metric": PRESENT, "metric_as_printed": ""} for head in more)]
 
 
 def _row(
-    view: Comparison, head: dict[str, str], lines: pd.DataFrame, systems: list[str], unweighted: dict[str, str], protocol: str
+    view: Comparison, head: dict[str, str], lines: list[Row], systems: list[str], unweighted: dict[str, str], protocol: str
 ) -> dict[str, Any]:
     metric, emotion, ours = head["metric"], head["class"], HEADERS.get(head["metric"], head["metric"])
     measure = f"{head['metric_as_printed']} ({ours})" if head["metric_as_printed"] else ours
     row: dict[str, Any] = {"label": head["row"], "measure": measure, "metric": metric, "class": emotion, "kind": "system"}
-    here = lines[(lines[list(head)] == pd.Series(head)).all(axis=1)].set_index("system").to_dict("index")
+    here = {line["system"]: line for line in lines if all(line[key] == value for key, value in head.items())}
     for system in systems:
         row |= printed_cell(system, here.get(system))
         row |= {f"{system}{ending}": value for ending, value in view.figures(system, protocol, metric, emotion).items()}
@@ -80,7 +84,7 @@ def _row(
 
 
 def _effect_column(system: str) -> Column:
-    def cell(row: pd.Series) -> str:
+    def cell(row: Row) -> str:
         value, low, high = (row[f"{system}_effect_{key}"] for key in ("value", "low", "high"))
         return NOTHING if pd.isna(value) else f"{points(value)} {interval(low, high, points)}"
 
@@ -91,7 +95,7 @@ def _inputs(view: Comparison, systems: list[str], protocol: str) -> list[str]:
     """One note per system of ours: utterances and inputs, or why it has no scores."""
     notes = []
     for system in systems:
-        about = view.about(system, view.printed.iloc[:0], "test", [protocol])
+        about = view.about(system, [], "test", [protocol])
         if about["kind"] == "absent":
             notes.append(f"{system}: {about['note']}.")
         elif about["n"]:

@@ -24,11 +24,11 @@ from merflow.corpora.labels import counterparts
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, read_result
 from merflow.store import read_features, read_metadata, read_parts, write_folder
+from merflow.tables import SHEET, SHEET_PICTURE
 from merflow.tables.figures import COLOURS, STYLE
 
 SHOWN = 8  # pictures of a clip at most
 PAIRS = 2  # clips told right, and as many told wrong
-DONE, PICTURE = "sheet.json", "sheet.jpg"
 CAPTION = (
     "A row is a test clip: what is said, its label, what {system} tells; every 10th frame (at most {shown} shown, evenly spread) with its "
     "most probable class, in bold where that is the label; and the probabilities summed over all of these frames, the label's bar in blue. "
@@ -123,7 +123,7 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
     about = {key: found.run[key] for key in ("paper", "system", "corpus")}
     about["caption"] = CAPTION.format(shown=SHOWN, system=about["system"])
     about["clips"] = [asdict(clip) | {"words": clip.words()} for clip in clips]
-    write_folder(out, {PICTURE: draw(clips, pictures), DONE: json.dumps(about, indent=1, ensure_ascii=False) + "\n"})
+    write_folder(out, {SHEET_PICTURE: draw(clips, pictures), SHEET: json.dumps(about, indent=1, ensure_ascii=False) + "\n"})
 
 
 def _decode(frames: Path, key: str, data: bytes) -> np.ndarray:

@@ -11,6 +11,7 @@ from merflow.tables.columns import unit_of
 from merflow.tables.comparison import HEADERS, PROTOCOLS, Comparison, name_of, part_of
 from merflow.tables.protocols import LEAKS
 from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, plain, points, prose, words
+from merflow.tables.reported import Row
 from merflow.tables.verdicts import VERDICTS
 
 
@@ -46,7 +47,7 @@ def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
                 about = {"paper": view.paper, "corpus": view.corpus, "kind": "system", "source": view.source}
                 row = rows.setdefault((view.paper, view.corpus, claim["id"]), about)
                 row |= {key: value for key, value in claim.items() if key not in about}
-    frame = pd.DataFrame(rows.values())
+    frame = pd.DataFrame(rows.values(), columns=None if rows else ["source"])  # no claim is about what is selected
     protocols = [name for name in PROTOCOLS if f"{name}_verdict" in frame]
     columns = [words("paper", "paper"), words("corpus", "corpus"), prose("claim", "claim"), prose("its printed numbers", "print")]
     counted = []
@@ -73,7 +74,7 @@ def _verdict(verdict: Any) -> str:
 def _effect(protocol: str) -> Column:
     """The effect with its limits and what it is of; why there is none."""
 
-    def cell(row: pd.Series) -> str:
+    def cell(row: Row) -> str:
         verdict, effect, metric = (row[f"{protocol}_{key}"] for key in ("verdict", "effect", "metric"))
         if pd.isna(verdict):
             return NOTHING
@@ -99,7 +100,7 @@ def _leakage(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
     def share(metric: str) -> Column:
         return Column(LEAKS[metric], lambda row: percent(row[metric] / row["n"], 1), "also in train, %")
 
-    def against(row: pd.Series) -> str:
+    def against(row: Row) -> str:
         return interval(row["gap_lowest"], row["gap_highest"], points)
 
     group = "as published minus clean"

@@ -11,7 +11,7 @@ from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
 from merflow.tables.columns import closing_columns, limits_column, note_column, ours_column, printed_cell, printed_column
 from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, Comparison, Tested, flipped, formulas
 from merflow.tables.render import Column, Table, interval, number, p_value, percent, plain, points, spread, words
-from merflow.tables.reported import MISSING
+from merflow.tables.reported import MISSING, Row, grouped
 
 #: What McNemar's test adds to a row of differences.
 MCNEMAR = ("accuracy", "mcnemar_smallest", "mcnemar_largest", "mcnemar_seeds", "mcnemar", "alone")
@@ -40,7 +40,7 @@ def headlines(view: Comparison) -> Iterator[str]:
     baseline = frame[frame["system"] == "majority"]
     ran = frame[frame["kind"] == "system"]
     chosen = ran[ran["table"].isin(with_cited)]
-    for _, row in (chosen if len(chosen) else ran.drop_duplicates("system")).iterrows():
+    for row in (chosen if len(chosen) else ran.drop_duplicates("system")).to_dict("records"):
         for protocol in view.protocols:
             main = f"{protocol}_{view.main}"
             if pd.isna(row[main]):
@@ -53,7 +53,7 @@ def headlines(view: Comparison) -> Iterator[str]:
             yield text + _beside(view, row, protocol)
 
 
-def _beside(view: Comparison, row: pd.Series, protocol: str) -> str:
+def _beside(view: Comparison, row: Row, protocol: str) -> str:
     if view.extra:
         return f" The paper has no figure on {view.corpus}."
     if row[f"printed_{view.main}_as"] == MISSING:
@@ -71,8 +71,9 @@ def _beside(view: Comparison, row: pd.Series, protocol: str) -> str:
 def test(view: Comparison) -> Table:
     """Test results in the paper's order, cited systems and trivial baselines included."""
     frame = _rows(view, "test", view.metrics)
+    prints = {row["metric"] for row in view.printed}
     columns = [words("row", "label"), *([] if view.extra else [number("table", "table")])]
-    columns += [printed_column(HEADERS[metric], metric, "printed") for metric in view.metrics if metric in set(view.printed["metric"])]
+    columns += [printed_column(HEADERS[metric], metric, "printed") for metric in view.metrics if metric in prints]
     for protocol in view.protocols:
         group = f"{plain(protocol)}{', demo corpus' if view.demo else ''}"
         columns += [ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in view.metrics]
@@ -96,7 +97,7 @@ def _beside_columns(view: Comparison, protocol: str, group: str) -> list[Column]
 
 def dev(view: Comparison) -> Table:
     """Dev results of every setting (a paper's "training and validation results")."""
-    prints = set(view.printed.loc[view.printed["split"] == "dev", "metric"])
+    prints = {row["metric"] for row in view.printed if row["split"] == "dev"}
     metrics = [metric for metric in HEADERS if metric in {*view.metrics, *prints}]
     columns = [words("row", "label"), *([] if view.extra else [number("table", "table")])]
     for metric in metrics:
@@ -147,7 +148,7 @@ def paired(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Table:
     rows = view.differences.loc[shown, ["system", "protocol", "value", "low", "high", "p", "n"]]
     oriented = [_oriented(view, row) for row in rows.to_dict("records")]
     frame = _per_protocol(view, pd.DataFrame([row | _by_mcnemar(view, row) for row in oriented], columns=[*rows.columns, *MCNEMAR]))
-    frame["verdict"] = [_verdict(row) for _, row in frame.iterrows()]
+    frame["verdict"] = [_verdict(row) for row in frame.to_dict("records")]
     meant = [_meant(view, system, claimed) for system in frame["system"]]
     frame["shown"] = pd.Series(meant, dtype=bool) | (not any(meant))
     main = HEADERS[view.main]
@@ -173,7 +174,7 @@ def paired(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Table:
 def _meant(view: Comparison, pair: str, claimed: Collection[frozenset[str]]) -> bool:
     """Whether the paper compares the two, or one is a variant of the other."""
     first, second = pair.split(VERSUS)
-    tables = [set(view.printed.loc[view.printed["system"] == system, "table"]) for system in (first, second)]
+    tables = [{row["table"] for row in view.printed if row["system"] == system} for system in (first, second)]
     variants = view.variant_of(second) == first or view.variant_of(first) == second
     return bool(tables[0] & tables[1]) or variants or frozenset((first, second)) in claimed
 
@@ -195,24 +196,22 @@ def _alone(tested: Tested) -> str:
 
 def _rows(view: Comparison, split: str, metrics: list[str]) -> pd.DataFrame:
     """One row per printed (table, system), then our systems that no table prints, then baselines."""
-    printed = view.printed[(view.printed["split"] == split) & view.printed["metric"].isin(metrics) & (view.printed["class"] == "")]
-    rows = [_row(view, split, metrics, system, lines) for (_, system), lines in printed.groupby(["table", "system"], sort=False)]
-    rows += [_row(view, split, metrics, system, printed.iloc[:0]) for system in view.unprinted(split, printed)]
+    printed = [row for row in view.printed if row["split"] == split and row["metric"] in metrics and not row["class"]]
+    rows = [_row(view, split, metrics, system, lines) for (_, system), lines in grouped(printed, "table", "system").items()]
+    rows += [_row(view, split, metrics, system, []) for system in view.unprinted(split, printed)]
     return pd.DataFrame(rows)
 
 
-def _row(view: Comparison, split: str, metrics: list[str], system: str, lines: pd.DataFrame) -> dict[str, Any]:
+def _row(view: Comparison, split: str, metrics: list[str], system: str, lines: list[Row]) -> dict[str, Any]:
     about = view.about(system, lines, split, view.protocols)
-    row: dict[str, Any] = {"label": about.pop("label"), "table": next(iter(lines["table"]), ""), **about}
+    row: dict[str, Any] = {"label": about.pop("label"), "table": lines[0]["table"] if lines else "", **about}
     note = row.pop("note")
-    printed = lines.drop_duplicates("metric").set_index("metric").to_dict("index")
     for metric in metrics:
-        row |= printed_cell(metric, printed.get(metric))
+        row |= printed_cell(metric, next((line for line in lines if line["metric"] == metric), None))
     for protocol in view.protocols:
         for metric in metrics:
             row |= {f"{protocol}_{metric}{ending}": value for ending, value in view.figures(system, protocol, metric, split=split).items()}
-        runs = view.runs[(view.runs["system"] == system) & (view.runs["protocol"] == protocol) & (view.runs["split"] == split)]
-        row[f"{protocol}_seeds"] = runs["seed"].nunique() if len(runs) else NAN
+        row[f"{protocol}_seeds"] = view.n_seeds(system, protocol, split)
         if view.main in metrics:
             difference = row[f"{protocol}_{view.main}"] - row[f"printed_{view.main}"]
             row[f"{protocol}_difference"] = difference if view.comparable else NAN
@@ -243,7 +242,7 @@ def _names(first: str) -> list[Column]:
     return [words(first, "system"), words("protocol", "protocol", plain)]
 
 
-def _verdict(row: pd.Series) -> str:
+def _verdict(row: Row) -> str:
     first, second = row["system"].split(VERSUS)
     if row["low"] > 0:
         return f"{first} is better"

@@ -50,7 +50,7 @@ def pairs(view: Comparison, claim: Claim, value: Callable[[Score], float]) -> li
         return [Pair(Score(a, one, name), Score(b, one, name), by) for one in rule.metrics for name in names for a, b in versus(rule)]
     if isinstance(rule, Spread):
         return []
-    own = [name for name in dict.fromkeys(view.printed.loc[view.printed["split"] == "test", "system"]) if view.kind(name) != "cited"]
+    own = [name for name in dict.fromkeys(row["system"] for row in view.printed if row["split"] == "test") if view.kind(name) != "cited"]
     found: list[Pair] = []
     for system in own if rule.systems == "all" else rule.systems:
         if isinstance(rule, ClassWeights):

@@ -5,14 +5,17 @@ Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import jinja2
 import pandas as pd
 
 from merflow.evaluation.metrics import VERSUS
+from merflow.tables.reported import Row
 
 NOTHING = "–"
 TEMPLATES = jinja2.Environment(
@@ -25,7 +28,7 @@ class Column:
     """A column as people read it: `cell` turns a row of the frame into its text."""
 
     header: str
-    cell: Callable[[pd.Series], str]
+    cell: Callable[[Row], str]
     group: str = ""  # header above neighbouring columns of one group
     numeric: bool = True
     prose: bool = False  # sentences: the cell breaks its lines
@@ -68,14 +71,15 @@ class Table:
     paper: str = ""
     corpus: str = ""
 
+    @cached_property
     def cells(self) -> list[list[str]]:
         """The texts of all cells, row by row."""
-        return [[column.cell(row) for column in self.columns] for _, row in self.rows.iterrows()]
+        return [[column.cell(row) for column in self.columns] for row in self.rows]
 
-    @property
-    def rows(self) -> pd.DataFrame:
+    @cached_property
+    def rows(self) -> list[Row]:
         """Rows of `frame` that people see; the CSV has them all."""
-        return self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame
+        return (self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame).to_dict("records")
 
 
 def prose(header: str, key: str, group: str = "") -> Column:
@@ -148,22 +152,16 @@ def markdown(table: Table) -> str:
     """A pipe table with its title, caption and notes."""
     headers = [f"{column.group}: {column.header}" if column.group else column.header for column in table.columns]
     rule = ["--:" if column.numeric else "---" for column in table.columns]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [headers, rule, *table.cells()]]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [headers, rule, *table.cells]]
     return "\n\n".join([f"## {table.title}", table.caption, "\n".join(lines), *(f"- {note}" for note in table.notes)]) + "\n"
 
 
 def html(table: Table) -> str:
     """A ``<figure>`` with the table in a region that scrolls sideways by touch and by keyboard."""
-    groups: list[list] = []  # [group, columns in it], neighbours joined
-    for column in table.columns:
-        if groups and groups[-1][0] == column.group:
-            groups[-1][1] += 1
-        else:
-            groups.append([column.group, 1])
-    kinds = table.rows["kind"] if "kind" in table.frame else ["system"] * len(table.rows)
-    links = [_links(table, row) if kind == "system" else [] for kind, (_, row) in zip(kinds, table.rows.iterrows(), strict=True)]
-    rows = list(zip(kinds, table.cells(), links, strict=True))
-    return TEMPLATES.get_template("table.html.j2").render(table=table, groups=groups, rows=rows) + "\n"
+    kinds = [row.get("kind", "system") for row in table.rows]
+    links = [_links(table, row) if kind == "system" else [] for kind, row in zip(kinds, table.rows, strict=True)]
+    rows = list(zip(kinds, table.cells, links, strict=True))
+    return TEMPLATES.get_template("table.html.j2").render(table=table, groups=_groups(table), rows=rows) + "\n"
 
 
 def page(title: str, tables: Sequence[str]) -> str:
@@ -181,7 +179,7 @@ def runs_anchor(system: str, corpus: str = "", protocol: str = "") -> str:
     return "-".join(filter(None, (system, corpus, protocol)))
 
 
-def _links(table: Table, row: pd.Series) -> list[tuple[str, str]]:
+def _links(table: Table, row: Row) -> list[tuple[str, str]]:
     """Systems that a row is about, one or the two of a difference, each with where in the report its runs are told.
 
     There it becomes a link; a fragment that stands elsewhere has none that leads nowhere. None: the row is about something else.
@@ -195,29 +193,49 @@ def _links(table: Table, row: pd.Series) -> list[tuple[str, str]]:
     return [(name, f"{runs_page(paper)}#{runs_anchor(name, corpus, protocol)}") for name in system.split(VERSUS)]
 
 
-#: Signs that LaTeX sets in mathematics, as it writes them; quotation marks, dashes and accents it takes as they are.
-SIGNS = {"\N{MINUS SIGN}": "$-$", "±": "$\\pm$", "×": "$\\times$", "≥": "$\\geq$", "≤": "$\\leq$", "→": "$\\to$", "∞": "$\\infty$"}
+def _groups(table: Table) -> list[tuple[str, int]]:
+    """Headers of groups, each with the number of its columns; neighbours of one group are joined."""
+    return [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda column: column.group)]
+
+
+#: Signs that mean something to LaTeX, and those that it sets in mathematics; it takes quotation marks, dashes and accents as they are.
+ESCAPED = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+ESCAPED |= {"\\": "\\textbackslash ", "~": "\\textasciitilde ", "^": "\\textasciicircum "}
+ESCAPED |= {f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^"}  # a command swallows the space that ends it
+ESCAPED |= {"\N{MINUS SIGN}": "$-$", "±": "$\\pm$", "×": "$\\times$", "≥": "$\\geq$", "≤": "$\\leq$", "→": "$\\to$", "∞": "$\\infty$"}
+SIGNS = re.compile("|".join(map(re.escape, sorted(ESCAPED, key=len, reverse=True))))
 LANDSCAPE = "\\usepackage{pdflscape} \\begin{landscape}\\footnotesize ... \\end{landscape}"
 SHRINK = "\\usepackage{adjustbox} \\begin{adjustbox}{max width=\\linewidth} ... \\end{adjustbox}"
 LONG = 45  # rows; a table with more, or with sentences, may break over pages
 
 
 def latex(table: Table) -> str:
-    """pandas' booktabs table, to be \\input in a paper; its first line says which packages that loads, and what to do where it is too wide.
+    """A booktabs table, to be \\input in a paper; its first line says which packages that loads, and what to do where it is too wide.
 
     A table that may need several pages is a longtable, any other a tabular.
     """
     long = len(table.rows) > LONG or any(column.prose for column in table.columns)
-    headers = [(column.group, column.header) for column in table.columns]
-    grouped = any(group for group, _ in headers)
-    index = pd.MultiIndex.from_tuples(headers) if grouped else pd.Index([header for _, header in headers])
-    style = pd.DataFrame(table.cells(), columns=index).style.hide(axis="index").format(escape="latex").format_index(axis=1, escape="latex")
+    groups, count = _groups(table), len(table.columns)
     width = min(4.0, 12.5 / max(sum(column.prose for column in table.columns), 1))  # cm, so that they fit a landscape page together
     align = "".join(f"p{{{width:g}cm}}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
-    environment = "longtable" if long else None
-    text = style.to_latex(hrules=True, column_format=align, multicol_align="c", environment=environment)
-    for sign, written in SIGNS.items():
-        text = text.replace(sign, written)
-    text = re.sub(r"^\[", "{[}", text, flags=re.MULTILINE)  # a row that begins with a bracket is no argument of what is before it
-    hint = f"% \\usepackage{{booktabs{',longtable' if long else ''}}} \\usepackage[T1]{{fontenc}}; {len(table.columns)} columns, too wide? "
-    return hint + (LANDSCAPE if long else SHRINK) + "\n" + text
+    head = [_line(column.header for column in table.columns)]
+    if any(group for group, _ in groups):
+        spans = (_escaped(group) if span == 1 else f"\\multicolumn{{{span}}}{{c}}{{{_escaped(group)}}}" for group, span in groups)
+        head.insert(0, " & ".join(spans) + " \\\\")
+    head = ["\\toprule", *head, "\\midrule"]
+    if long:
+        more = ["\\midrule", f"\\multicolumn{{{count}}}{{r}}{{Continued on next page}} \\\\", "\\midrule"]
+        head = [*head, "\\endfirsthead", *head, "\\endhead", *more, "\\endfoot", "\\bottomrule", "\\endlastfoot"]
+    environment, packages, fit = ("longtable", "booktabs,longtable", LANDSCAPE) if long else ("tabular", "booktabs", SHRINK)
+    lines = [f"% \\usepackage{{{packages}}} \\usepackage[T1]{{fontenc}}; {count} columns, too wide? {fit}"]
+    lines += [f"\\begin{{{environment}}}{{{align}}}", *head, *map(_line, table.cells), *([] if long else ["\\bottomrule"])]
+    return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = " & ".join(map(_escaped, cells)) + " \\\\"
+    return f"{{[}}{text[1:]}" if text.startswith("[") else text  # what begins with a bracket would be an argument of the row before it
+
+
+def _escaped(text: str) -> str:
+    return SIGNS.sub(lambda sign: ESCAPED[sign[0]], text)

@@ -14,8 +14,10 @@ its tables.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
 from merflow.params import Papers
 
+Row = Mapping[str, Any]  # of a table: by column
 COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
 
@@ -104,6 +107,14 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
     _refuse(path, table, ~table["split"].isin({"", "train", "dev", "test"}), "split", "is none of train, dev, test")
     _refuse(path, table, table.duplicated(KEY), "metric_as_printed", "stands twice for the same table, row, system, class and split")
     return table
+
+
+def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by what stands under `keys`, in the order in which it occurs first."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
 
 
 def remarks_of(note: str) -> list[str]:

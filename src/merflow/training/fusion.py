@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from merflow import artifacts
@@ -124,6 +123,7 @@ def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 def temperature(probabilities: np.ndarray, truth: list[int]) -> float:
     """The one with the lowest cross-entropy of probabilities (N, K); Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+    from scipy.optimize import minimize_scalar  # half a second to import, and few fusions calibrate
 
     def loss(log_temperature: float) -> float:
         right = softened(probabilities, np.exp(log_temperature))[np.arange(len(truth)), truth]

@@ -20,6 +20,7 @@ from merflow.store import read_metadata
 from merflow.training.gather import DONE, present
 
 Model = TypeVar("Model", bound=BaseModel)
+STATE = "state.pt"  # of a run of a network that was killed: the last epoch that it finished
 
 
 @dataclass(frozen=True)

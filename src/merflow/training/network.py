@@ -24,11 +24,9 @@ from merflow.training.batches import Batch, Examples, System
 from merflow.training.fitted import save
 from merflow.training.gather import hidden, present
 from merflow.training.inputs import read, specs, words
-from merflow.training.job import Files, Job, Runs, predictions_of
+from merflow.training.job import STATE, Files, Job, Runs, predictions_of
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
-
-STATE = "state.pt"
 
 
 def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
@@ -39,6 +37,8 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
         CorpusError: a label is no class of the corpus; when made, a part of the fold has no utterance.
         CheckpointError: the checkpoint is not at hand.
     """
+    # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless it is told
+    PartialState(cpu=not torch.cuda.is_available())
     scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
     several = multi_label(job.corpus, scheme)
     if row.bank and not several:

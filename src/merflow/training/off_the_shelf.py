@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import ttest_1samp
 
 from merflow import artifacts
 from merflow.corpora.labels import counterparts
@@ -90,6 +88,9 @@ def doubted(probabilities: np.ndarray, truth: np.ndarray, classes: list[str], co
         classes: K names.
         columns: K names that the head gives them.
     """
+    from scipy.optimize import linear_sum_assignment  # a second to import, these two
+    from scipy.stats import ttest_1samp
+
     spread = probabilities.std(axis=0)
     standard = (probabilities - probabilities.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     half = len(truth) // 2

@@ -8,28 +8,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import PartialState
-
 from merflow import artifacts
 from merflow.corpora.schemes import find
 from merflow.errors import ParamsError
 from merflow.params import Protocol
-from merflow.progress import log
+from merflow.progress import first_process, log
 from merflow.provenance import versions
 from merflow.store import read_metadata, read_table, write_json, write_table
-from merflow.training import fusion, network, off_the_shelf
-from merflow.training.batches import Fusion, OffTheShelf, System
+from merflow.training.batches import Fusion, OffTheShelf
 from merflow.training.gather import DONE
-from merflow.training.job import Files, Job, Runs
-from merflow.training.network import STATE
+from merflow.training.job import STATE, Files, Job, Runs
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
-KINDS: dict[type, Callable[[Job, Any, Files, Protocol], Runs]] = {
-    System: network.runs,
-    Fusion: fusion.runs,
-    OffTheShelf: off_the_shelf.runs,
-}
 
 
 def train(job: Job, part: int, parts: int, out: Path) -> None:
@@ -44,8 +34,7 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         CheckpointError: the checkpoint is not at hand.
         StoreError: an input cannot be read, or `out` not be written.
     """
-    # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless it is told
-    first = PartialState(cpu=not torch.cuda.is_available()).is_main_process
+    first = first_process()
     row, how, files = job.row, job.parsed(Protocol, job.how), Files.of(job.inputs)
     scheme, folds = _split(job.corpus, how, files)
     how = how.model_copy(update={"scheme": {job.corpus: scheme}})
@@ -57,7 +46,7 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
     folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
     todo = [run for run, folder in folders.items() if not (folder / DONE).exists()]
     if todo:
-        kind = KINDS[type(row)](job, row, files, how)
+        kind = runs_of(row)(job, row, files, how)
         shared: dict[str, Any] = {key: getattr(job, key) for key in ("paper", "system", "corpus", "protocol", "settings", "code")}
         shared |= {"scheme": scheme, "select": how.select, "versions": versions(*LIBRARIES)}
         shared |= {"source": read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES).get("source")}
@@ -75,6 +64,21 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
         scratch.replace(out)
+
+
+def runs_of(row: Any) -> Callable[[Job, Any, Files, Protocol], Runs]:
+    """What makes the runs of a kind of system; seconds of imports that other kinds do not need."""
+    if isinstance(row, Fusion):
+        from merflow.training import fusion
+
+        return fusion.runs
+    if isinstance(row, OffTheShelf):
+        from merflow.training import off_the_shelf
+
+        return off_the_shelf.runs
+    from merflow.training import network
+
+    return network.runs
 
 
 def _split(corpus: str, how: Protocol, files: Files) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from merflow.tables.audit.supports import known
 )
 def test_a_number_stands_for_what_it_may_have_been_before_it_was_rounded_or_cut(make_case, value, unit, low, high):
     metric = "accuracy" if unit in ("percent", "share") else "count"
-    found = cell(make_case(f"1 a s {metric} - test {value} {unit}").of(metric).iloc[0])
+    found = cell(make_case(f"1 a s {metric} - test {value} {unit}").of(metric)[0])
     assert found.range == pytest.approx((low, high))
 
 

@@ -4,10 +4,11 @@ A printed number stands for all that it may have been before it was rounded or c
 above. Two numbers contradict each other only if these ranges do. Three zeros or more at the end of a whole number count as no digits.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from math import isnan
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from merflow.tables.audit.supports import Support
 from merflow.tables.claims import Claim
 from merflow.tables.comparison import HEADERS, Comparison
 from merflow.tables.render import plain
-from merflow.tables.reported import SHARE
+from merflow.tables.reported import SHARE, Row, grouped
 
 Sure = Literal["certain", "likely", "hint"]
 SURE: tuple[Sure, ...] = ("certain", "likely", "hint")
@@ -83,20 +84,19 @@ class Case:
         view, claims: of the same paper and corpus; no claims without a view.
     """
 
-    rows: pd.DataFrame
+    rows: Sequence[Row]
     supports: Sequence[Support]
     told: int
     view: Comparison | None = None
     claims: Sequence[Claim] = ()
 
-    def of(self, *metrics: str) -> pd.DataFrame:
+    def of(self, *metrics: str) -> list[Row]:
         """Rows of these metrics."""
-        return self.rows[self.rows["metric"].isin(metrics)]
+        return [row for row in self.rows if row["metric"] in metrics]
 
-    def tables(self, *metrics: str) -> pd.DataFrame:
+    def tables(self, *metrics: str) -> list[Row]:
         """Rows of these metrics in the paper's tables."""
-        found = self.of(*metrics)
-        return found[found["table"] != "text"]
+        return [row for row in self.of(*metrics) if row["table"] != "text"]
 
     def tested(self, split: str) -> set[str]:
         """Splits of `supports` that scores of a part may be of: for test all of the corpus too, which cross-validation tests."""
@@ -119,32 +119,39 @@ class Rule:
 
 def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison | None = None, claims: Sequence[Claim] = ()) -> Case:
     """The case of rows of merflow.tables.reported.load, all of one corpus."""
-    rows = printed[printed["number"].notna()].copy()
-    scale = rows["unit"].map(SHARE).astype(float).fillna(1.0)
-    unit = rows["value"].map(_unit).astype(float) * scale
-    rows["x"] = rows["number"] * scale
-    rows["low"], rows["high"] = rows["x"] - unit / 2, rows["x"] + unit
-    signs = rows["unit"].map({"percent": " %", "points": " points"}).fillna("")
-    parts = zip(rows["x"], rows["low"], rows["high"], rows["value"] + signs, strict=True)
-    rows["cell"] = pd.Series([Cell(x, Range(low, high), text) for x, low, high, text in parts], rows.index, dtype=object)
-    said = rows.loc[rows["metric"] == "classes", "number"]
-    corpus = rows["corpus"].iloc[0] if len(rows) else ""
-    told = int(said.iloc[0]) if len(said) else len(CLASSES.get(corpus, ()))
+    rows = [_measured(row) for row in printed.to_dict("records") if not isnan(row["number"])]
+    said = next((row["number"] for row in rows if row["metric"] == "classes"), None)
+    corpus = rows[0]["corpus"] if rows else ""
+    told = int(said) if said is not None else len(CLASSES.get(corpus, ()))
     return Case(rows, [*supports, *_printed_supports(rows)], told, view, claims)
 
 
-def cell(row: Mapping[str, Any] | pd.Series) -> Cell:
+def _measured(row: Row) -> Row:
+    """With ``x``, ``low``, ``high`` and ``cell`` (see `Case`)."""
+    scale = SHARE.get(row["unit"], 1.0)
+    x, unit = row["number"] * scale, _unit(row["value"]) * scale
+    text = row["value"] + {"percent": " %", "points": " points"}.get(row["unit"], "")
+    low, high = x - unit / 2, x + unit
+    return {**row, "x": x, "low": low, "high": high, "cell": Cell(x, Range(low, high), text)}
+
+
+def cell(row: Row) -> Cell:
     """The number of a row."""
     found: Cell = row["cell"]
     return found
 
 
-def cells(rows: pd.DataFrame, key: str = "class") -> dict[str, Cell]:
+def cells(rows: Iterable[Row], key: str = "class") -> dict[str, Cell]:
     """The numbers of rows by what stands under `key`."""
-    return dict(zip(rows[key], rows["cell"], strict=True))
+    return {row[key]: row["cell"] for row in rows}
 
 
-def place(row: Mapping[str, Any] | pd.Series) -> str:
+def total(rows: Iterable[Row], key: str = "x") -> float:
+    """The sum of what stands under `key`."""
+    return sum(row[key] for row in rows)
+
+
+def place(row: Row) -> str:
     """Table or section, and row."""
     return f"{row['where'] if row['table'] == 'text' else 'Table ' + row['table']}: {row['row']}"
 
@@ -171,8 +178,8 @@ def _unit(value: str) -> float:
     return 10.0 ** (zeros if zeros >= 3 else int(exponent))
 
 
-def _printed_supports(rows: pd.DataFrame) -> Iterator[Support]:
+def _printed_supports(rows: Iterable[Row]) -> Iterator[Support]:
     """Counts of the classes of a part that the paper itself prints."""
-    counts = rows[(rows["metric"] == "count") & (rows["unit"] == "utterances") & (rows["split"] != "") & (rows["table"] != "text")]
-    for (table, split), found in counts[counts["class"] != ""].groupby(["table", "split"], sort=False):
-        yield Support(f"Table {table}", split, dict(zip(found["class"], found["number"].astype(int), strict=True)))
+    counts = (row for row in rows if (row["metric"], row["unit"]) == ("count", "utterances") and row["split"] and row["class"])
+    for (table, split), found in grouped((row for row in counts if row["table"] != "text"), "table", "split").items():
+        yield Support(f"Table {table}", split, {row["class"]: int(row["number"]) for row in found})

@@ -1,12 +1,10 @@
 """Rules about sizes of parts and shares of classes."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
 
 from merflow.evaluation.metrics import BALANCE
-from merflow.tables.audit.case import Case, Cell, Finding, Looked, Range, Sure, cell, cells, in_points, in_utterances, place
+from merflow.tables.audit.case import Case, Finding, Looked, Range, Sure, cell, cells, in_points, in_utterances, place, total
+from merflow.tables.reported import Row, grouped
 
 SIZES = ("utterances", "instances")  # units of the sizes of parts and classes
 
@@ -19,44 +17,44 @@ def sums(case: Case) -> Looked:
     """
     sizes = _sizes(case)
     numbers, findings = set(), []
-    for whole in sizes.to_dict("records"):
+    for whole in sizes:
         for over, fixed in (("class", "split"), ("split", "class")):
             if whole[over]:
                 continue
-            parts = sizes[(sizes[over] != "") & (sizes[fixed] == whole[fixed]) & (sizes["unit"] == whole["unit"])]
-            for _, group in parts.groupby("table", sort=False):
-                complete = len(group) >= case.told if over == "class" else {"train", "dev", "test"} <= set(group[over])
+            parts = [row for row in sizes if row[over] and row[fixed] == whole[fixed] and row["unit"] == whole["unit"]]
+            for group in grouped(parts, "table").values():
+                names = {row[over] for row in group}
+                complete = len(group) >= case.told if over == "class" else {"train", "dev", "test"} <= names
                 if len(group) < 2 or not (complete or over == "split"):
                     continue
-                numbers |= {_key(whole), *map(_key, group.to_dict("records"))}
-                total, told = group["x"].sum(), cell(whole)
-                if total in told.range or (over == "split" and not complete and total < told.range.low and "dev" in set(group[over])):
+                numbers |= {_key(whole), *map(_key, group)}
+                added_up, told = total(group), cell(whole)
+                if added_up in told.range or (over == "split" and not complete and added_up < told.range.low and "dev" in names):
                     continue
-                sure: Sure = "certain" if complete or total > told.range.high else "hint"
-                added = " + ".join(f"{row['value']} ({row[over]})" for row in group.to_dict("records"))
+                sure: Sure = "certain" if complete or added_up > told.range.high else "hint"
+                added = " + ".join(f"{row['value']} ({row[over]})" for row in group)
                 printed = f"{added}, and {told.text}{f' ({whole[fixed]})' if whole[fixed] else ''} in all"
-                expected = f"a sum of {told.text}, not {total:.0f}" + (
+                expected = f"a sum of {told.text}, not {added_up:.0f}" + (
                     "" if complete else "; unless the rest is in parts that are not named"
                 )
-                findings.append(Finding(place(whole), printed, expected, in_utterances(total - told.value), sure))
+                findings.append(Finding(place(whole), printed, expected, in_utterances(added_up - told.value), sure))
     return Looked(len(numbers), findings)
 
 
 def part_shares(case: Case) -> Looked:
     """The share of a part is its size divided by that of all parts, in each class; one utterance more or less is not counted."""
     sizes, numbers, findings = _sizes(case), 0, []
-    shares = case.of("part_share")
-    for row in shares.to_dict("records"):
-        here = sizes[(sizes["table"] == row["table"]) & (sizes["split"] != "")]
+    for row in case.of("part_share"):
+        here = [size for size in sizes if size["table"] == row["table"] and size["split"]]
         wrong = []
         share = cell(row)
-        for name, group in here.groupby("class", sort=False):
-            mine, total = group.loc[group["split"] == row["split"], "x"].sum(), group["x"].sum()
+        for (name,), group in grouped(here, "class").items():
+            mine, every = total(size for size in group if size["split"] == row["split"]), total(group)
             if not mine or len(group) < 2:
                 continue
             numbers += len(group)
-            if not share.range.meets(Range((mine - 1) / total, (mine + 1) / total)):
-                wrong.append((mine / total - share.value, f"{mine:.0f} of {total:.0f}{f' ({name})' if name else ''}"))
+            if not share.range.meets(Range((mine - 1) / every, (mine + 1) / every)):
+                wrong.append((mine / every - share.value, f"{mine:.0f} of {every:.0f}{f' ({name})' if name else ''}"))
         numbers += bool(len(here))
         if wrong:
             off, _ = max(wrong, key=lambda one: abs(one[0]))
@@ -67,30 +65,32 @@ def part_shares(case: Case) -> Looked:
 
 def hundred(case: Case) -> Looked:
     """Shares of which each utterance or speaker has one add up to 100 %: present and absent, all parts, all sorts of speakers."""
-    groups = [*case.of(*BALANCE).groupby(["table", "class", "split"], sort=False)]
-    groups += [*case.of("part_share").groupby(["table"], sort=False)]
-    counted = case.of("count")
-    groups += [*counted[counted["unit"] == "percent"].groupby(["table", "row"], sort=False)]
+    counted = [row for row in case.of("count") if row["unit"] == "percent"]
+    groups = [
+        *grouped(case.of(*BALANCE), "table", "class", "split").values(),
+        *grouped(case.of("part_share"), "table").values(),
+        *grouped(counted, "table", "row").values(),
+    ]
     numbers, findings = 0, []
-    for _, group in groups:
+    for group in groups:
         if len(group) < 2:
             continue
         numbers += len(group)
-        if 1.0 not in Range(group["low"].sum() - 1e-9, group["high"].sum() + 1e-9):
-            row = group.iloc[0]
+        if 1.0 not in Range(total(group, "low") - 1e-9, total(group, "high") + 1e-9):
+            row = group[0]
             about = " ".join(filter(None, (row["class"], row["split"])))
-            printed = " + ".join(cell(one).text for one in group.to_dict("records")) + (f" ({about})" if about else "")
-            findings.append(Finding(place(row), printed, "a sum of 100 %", in_points(group["x"].sum() - 1), "certain"))
+            printed = " + ".join(cell(one).text for one in group) + (f" ({about})" if about else "")
+            findings.append(Finding(place(row), printed, "a sum of 100 %", in_points(total(group) - 1), "certain"))
     return Looked(numbers, findings)
 
 
 def imbalance(case: Case) -> Looked:
     """A ratio of absent to present that the text gives of a class is the one of the shares that a table prints of it."""
     numbers, findings = 0, []
-    for row in case.of("imbalance").to_dict("records"):
+    for row in case.of("imbalance"):
         told, ratios = cell(row), {}
-        shares = case.of(*BALANCE)
-        for split, group in shares[shares["class"] == row["class"]].groupby("split", sort=False):
+        shares = [share for share in case.of(*BALANCE) if share["class"] == row["class"]]
+        for (split,), group in grouped(shares, "split").items():
             present, absent = (cells(group, "metric").get(name) for name in ("present_share", "absent_share"))
             if present and absent and present.range.low > 0:
                 ratios[f"{absent.text} / {present.text} ({split})"] = (
@@ -109,17 +109,16 @@ def imbalance(case: Case) -> Looked:
 
 def known_sizes(case: Case) -> Looked:
     """A part has the size that it has in a release of the corpus, or all parts together have: papers may split a corpus anew."""
-    sizes = _sizes(case)
-    sizes = sizes[(sizes["unit"] == "utterances") & (sizes["split"] != "")]
+    sizes = [row for row in _sizes(case) if row["unit"] == "utterances" and row["split"]]
     releases = [one for one in case.supports if not one.release.startswith("Table")]
-    classes = set(sizes["class"]) - {""}
+    classes = {row["class"] for row in sizes} - {""}
     numbers, findings = 0, []
-    for (_, name), group in sizes.groupby(["table", "class"], sort=False):
+    for (_, name), group in grouped(sizes, "table", "class").items():
         numbers += len(group) if releases else 0
         whole = [size for one in releases if not one.split and (size := _size(one.counts, name, classes)) is not None]
-        if any(size in Range(group["low"].sum(), group["high"].sum()) for size in whole):
+        if any(size in Range(total(group, "low"), total(group, "high")) for size in whole):
             continue
-        for row in group.to_dict("records"):
+        for row in group:
             parts = [(str(one), _size(one.counts, name, set())) for one in releases if one.split == row["split"]]
             has = {release: size for release, size in parts if size is not None}
             told = cell(row)
@@ -142,32 +141,29 @@ def _size(counts: Mapping[str, int], name: str, classes: set[str]) -> int | None
     return sum(counts.values())
 
 
-def _sizes(case: Case) -> pd.DataFrame:
-    found = case.of("count")
-    return found[found["unit"].isin(SIZES)]
+def _sizes(case: Case) -> list[Row]:
+    return [row for row in case.of("count") if row["unit"] in SIZES]
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _key(row: Row) -> tuple[str, ...]:
     return tuple(row[key] for key in ("table", "row", "metric_as_printed", "class", "split"))
 
 
 def confusions(case: Case) -> Looked:
     """Of a class no more utterances are told wrong than its recall leaves, of any size that it is known to have."""
-    counts = case.of("count")
-    pairs = counts[counts["class"].str.contains(" as ", regex=False)]
-    recalls = case.tables("recall")
+    pairs = [{**row, "true": row["class"].partition(" as ")[0]} for row in case.of("count") if " as " in row["class"]]
+    recalls = grouped(case.tables("recall"), "system", "split", "class")
     numbers, findings = 0, []
-    for (system, split), group in pairs.groupby(["system", "split"], sort=False):
-        for true, wrong in group.groupby(group["class"].str.partition(" as ")[0], sort=False):
-            mine = recalls[(recalls["system"] == system) & (recalls["split"] == split) & (recalls["class"] == true)]
-            sizes = [one.counts[true] for one in case.supports if one.split in (split, "") and true in one.counts]
-            if mine.empty or not sizes:
-                continue
-            numbers += len(wrong) + 1
-            recall: Cell = cell(mine.iloc[0])
-            most = max(size * (1 - recall.range.low) for size in sizes)
-            if wrong["low"].sum() > most:
-                printed = f"{' + '.join(wrong['value'])} {true} told wrong, recall {recall.text}"
-                off = in_utterances(wrong["x"].sum() - most)
-                findings.append(Finding(place(wrong.iloc[0]), printed, f"at most {most:.0f} told wrong", off, "likely"))
+    for (system, split, true), wrong in grouped(pairs, "system", "split", "true").items():
+        mine = recalls.get((system, split, true))
+        sizes = [one.counts[true] for one in case.supports if one.split in (split, "") and true in one.counts]
+        if not mine or not sizes:
+            continue
+        numbers += len(wrong) + 1
+        recall = cell(mine[0])
+        most = max(size * (1 - recall.range.low) for size in sizes)
+        if total(wrong, "low") > most:
+            printed = f"{' + '.join(row['value'] for row in wrong)} {true} told wrong, recall {recall.text}"
+            off = in_utterances(total(wrong) - most)
+            findings.append(Finding(place(wrong[0]), printed, f"at most {most:.0f} told wrong", off, "likely"))
     return Looked(numbers, findings)

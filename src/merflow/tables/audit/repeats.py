@@ -1,17 +1,15 @@
 """Rules about numbers that stand in more than one place, and ought to, or ought not to."""
 
 import re
+from collections.abc import Sequence
 from itertools import combinations, pairwise
-
-import pandas as pd
 
 from merflow.evaluation.metrics import LOSS, SETTINGS
 from merflow.tables.audit.case import Case, Finding, Looked, cell, in_points, place, titled
-from merflow.tables.reported import PER_CLASS, SCORES
+from merflow.tables.reported import PER_CLASS, SCORES, Row, grouped
 
 MEASURED = {*SCORES, *PER_CLASS, LOSS}
 CHOSEN = {*SETTINGS, "epochs", "patience"}  # of a system: numbers that nobody rounds
-QUANTITY = ["system", "metric", "class", "split"]
 #: What a printed name says the metric is: the first that it has.
 FAMILIES = {"f1": r"\bf1\b|\bw?f1\b", "precision": r"\bprecision\b", "recall": r"\brecall\b", "accuracy": r"\baccuracy\b"}
 CHANCE = 0.05  # of so many coincidences in a table, or more, a pair of equal cells is none too surprising
@@ -24,10 +22,12 @@ def printed_twice(case: Case) -> Looked:
     Only what is printed of one system: the text may give several values of a family of them.
     """
     numbers, findings = 0, []
-    single = case.of(*MEASURED, *CHOSEN)
-    single = single[single["system"].isin(set(case.tables(*MEASURED)["system"])) & single.duplicated(QUANTITY, keep=False)]
-    for _, group in single.groupby(QUANTITY, sort=False):
-        places = [(row, cell(row)) for row in group.to_dict("records")]
+    systems = {row["system"] for row in case.tables(*MEASURED)}
+    single = [row for row in case.of(*MEASURED, *CHOSEN) if row["system"] in systems]
+    for group in grouped(single, "system", "metric", "class", "split").values():
+        if len(group) < 2:
+            continue
+        places = [(row, cell(row)) for row in group]
         numbers += len(places)
         measured = places[0][0]["metric"] in MEASURED
         unlike = [
@@ -48,20 +48,19 @@ def under_another_name(case: Case) -> Looked:
     """A score that is called F1 (precision, recall, accuracy) is not another score of the same system, with its own name elsewhere."""
     scores = case.of(*SCORES)
     numbers, findings = 0, []
-    for row in scores.to_dict("records"):
+    for row in scores:
         called, is_ = _family(row["metric_as_printed"]), _family(row["metric"].replace("_", " "))
         if called in (None, is_) or is_ is None or _family(row["row"]) == is_:
             continue
-        mine = scores[(scores["system"] == row["system"]) & (scores["split"] == row["split"]) & (scores["class"] == row["class"])]
-        names = mine["metric"].str.replace("_", " ").map(_family)
-        others = mine[(names == called) & (mine["table"] != row["table"])]
-        own = mine[(names == is_) & ((mine["table"] != row["table"]) & (mine["table"] != "text"))]
-        if others.empty or own.empty:
+        mine = [one for one in scores if all(one[key] == row[key] for key in ("system", "split", "class")) and one["table"] != row["table"]]
+        others = [one for one in mine if _family(one["metric"].replace("_", " ")) == called]
+        own = [one for one in mine if _family(one["metric"].replace("_", " ")) == is_ and one["table"] != "text"]
+        if not others or not own:
             continue
         numbers += 3
         told = cell(row)
-        other = others.loc[(others["x"] - told.value).abs().idxmin()]
-        same = next((one for one in own.to_dict("records") if told.range.meets(cell(one).range)), None)
+        other = min(others, key=lambda one: abs(one["x"] - told.value))
+        same = next((one for one in own if told.range.meets(cell(one).range)), None)
         if same and not told.range.meets(cell(other).range):
             printed = f"{row['metric_as_printed']} of {row['system']} {told.text}; {is_} {cell(same).text} ({place(same)})"
             expected = f"{called} {cell(other).text} ({place(other)}), or the name {is_}"
@@ -71,17 +70,14 @@ def under_another_name(case: Case) -> Looked:
 
 def of_another_row(case: Case) -> Looked:
     """What the text prints of a system stands in a table as that system's, not as another one's."""
-    tables, text = case.tables(*SCORES), case.of(*SCORES)
-    text = text[(text["table"] == "text") & (text["system"] != "")]
+    tables = grouped(case.tables(*SCORES), "metric", "class", "split")
     numbers, findings = 0, []
-    for row in text.to_dict("records"):
-        alike = tables[(tables["metric"] == row["metric"]) & (tables["class"] == row["class"]) & (tables["split"] == row["split"])]
-        if row["system"] in set(alike["system"]) or alike.empty or _digits(row["value"]) < DIGITS:
+    for row in (row for row in case.of(*SCORES) if row["table"] == "text" and row["system"]):
+        alike = tables.get((row["metric"], row["class"], row["split"]), [])
+        if row["system"] in {one["system"] for one in alike} or not alike or _digits(row["value"]) < DIGITS:
             continue
         numbers += 1 + len(alike)
-        same = alike[(alike["value"] == row["value"]) & (alike["unit"] == row["unit"])]
-        if len(same):
-            other = same.iloc[0]
+        if other := next((one for one in alike if (one["value"], one["unit"]) == (row["value"], row["unit"])), None):
             printed = f"{titled(row['metric'])} of {row['system']} {cell(row).text}"
             expected = f"a row of {row['system']}; the number is the one of {other['system']} ({place(other)})"
             findings.append(Finding(place(row), printed, expected, "equal to the last digit", "likely"))
@@ -91,10 +87,10 @@ def of_another_row(case: Case) -> Looked:
 def copied_pair(case: Case) -> Looked:
     """Two classes of a row do not agree in each of two scores or more to the last digit, unless by chance one pair of the table would."""
     numbers, findings = 0, []
-    scores = case.tables(*PER_CLASS)
-    for _, table in scores[~scores["class"].str.contains(" as ", regex=False)].groupby("table", sort=False):
-        chance = {metric: _chance(group) for metric, group in table.groupby("metric", sort=False)}
-        rows = [(group, _by_class(group)) for _, group in table.groupby(["row", "system", "split"], sort=False)]
+    scores = [row for row in case.tables(*PER_CLASS) if " as " not in row["class"]]
+    for table in grouped(scores, "table").values():
+        chance = {metric: _chance(group) for (metric,), group in grouped(table, "metric").items()}
+        rows = [(group, _by_class(group)) for group in grouped(table, "row", "system", "split").values()]
         compared = [(group, a, b, by[a], by[b]) for group, by in rows for a, b in combinations(by, 2) if by[a].keys() == by[b].keys()]
         numbers += len(table)
         for group, a, b, mine, other in compared:
@@ -106,15 +102,15 @@ def copied_pair(case: Case) -> Looked:
                 continue
             told = ", ".join(f"{titled(metric)} {value}" for metric, value in values.items())
             by_chance = f"two different pairs; by chance {expected:.1g} of them agree in a table of {len(compared)} pairs"
-            findings.append(Finding(place(group.iloc[0]), f"{a} and {b}: {told}, both", by_chance, "equal to the last digit", "likely"))
+            findings.append(Finding(place(group[0]), f"{a} and {b}: {told}, both", by_chance, "equal to the last digit", "likely"))
     return Looked(numbers, findings)
 
 
 def copied_cell(case: Case) -> Looked:
     """Neighbours in a row that are two different scores of four digits do not agree to the last one; accuracy and weighted recall must."""
     numbers, findings = 0, []
-    for _, group in case.tables(*SCORES).groupby(["table", "row", "system", "split"], sort=False):
-        for left, right in pairwise(group.to_dict("records")):
+    for group in grouped(case.tables(*SCORES), "table", "row", "system", "split").values():
+        for left, right in pairwise(group):
             if {left["metric"], right["metric"]} == {"accuracy", "weighted_recall"} or left["metric"] == right["metric"]:
                 continue
             if min(_digits(left["value"]), _digits(right["value"])) < DIGITS:
@@ -136,12 +132,12 @@ def _digits(value: str) -> int:
     return len(value.replace(".", "").lstrip("0"))
 
 
-def _chance(group: pd.DataFrame) -> float:
+def _chance(group: Sequence[Row]) -> float:
     """That two cells of these agree: the unit of the last digit over the range of the values."""
-    unit = (group["high"] - group["x"]).max()
-    return min(unit / max(group["x"].max() - group["x"].min(), unit), 1.0)
+    values, unit = [row["x"] for row in group], max(row["high"] - row["x"] for row in group)
+    return min(unit / max(max(values) - min(values), unit), 1.0)
 
 
-def _by_class(group: pd.DataFrame) -> dict[str, dict[str, str]]:
+def _by_class(group: Sequence[Row]) -> dict[str, dict[str, str]]:
     """Values as printed, by class and metric."""
-    return {name: dict(zip(rows["metric"], rows["value"], strict=True)) for name, rows in group.groupby("class", sort=False)}
+    return {name: {row["metric"]: row["value"] for row in rows} for (name,), rows in grouped(group, "class").items()}

@@ -11,8 +11,8 @@ from merflow.tables.verdicts import pairs
 
 def worst_gain(case: Case) -> Looked:
     """Where the best of several systems gains g, and they spread over s, the worst gains g - s: all are said to gain no more."""
-    gains, numbers, findings = case.of("gain").to_dict("records"), 0, []
-    for spread in case.of("spread").to_dict("records"):
+    gains, numbers, findings = case.of("gain"), 0, []
+    for spread in case.of("spread"):
         among = _names(spread["system"])
         best = [row for row in gains if row["system"] in among]
         for of_all in (row for row in gains if _names(row["system"]) == among):
@@ -31,8 +31,8 @@ def worst_gain(case: Case) -> Looked:
 def claims(case: Case) -> Looked:
     """A claim that one score is higher than another holds of the two printed numbers; equal ones decide nothing."""
     scores: dict[tuple[str, ...], Cell] = {}
-    for row in case.rows[case.rows["table"] != "text"].to_dict("records"):
-        if row["split"] == part_of(row["metric"]):
+    for row in case.rows:
+        if row["table"] != "text" and row["split"] == part_of(row["metric"]):
             scores.setdefault((row["system"], row["metric"], row["class"]), cell(row))
     looked = [_claim(case.view, claim, scores) for claim in case.claims if case.view is not None]
     return Looked(sum(one.numbers for one in looked), [finding for one in looked for finding in one.findings])

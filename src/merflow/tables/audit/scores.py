@@ -1,11 +1,10 @@
 """Rules about scores of one system on one part: what they say of each other, and of the predictions behind them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-
-import pandas as pd
+from collections.abc import Iterable, Mapping, Sequence
 
 from merflow.tables.audit.case import Case, Cell, Finding, Looked, Range, Sure, cell, cells, in_points, in_utterances, place, titled
 from merflow.tables.audit.supports import Support
+from merflow.tables.reported import Row, grouped
 
 #: How far a printed F1 may lie below 2r/(1+r) and still be taken for it, as a share. A mean over folds does: by Jensen's inequality the
 #: mean of 2r/(1+r) is below the same of the mean recall, and by more, the fewer utterances of a class a fold has.
@@ -29,7 +28,7 @@ BOUNDS = (
 def recall_is_accuracy(case: Case) -> Looked:
     """Recall weighted by support is the accuracy: sum of P/n x TP/P = sum of TP/n."""
     numbers, findings = 0, []
-    for _, group in case.tables("accuracy", "weighted_recall").groupby(["table", "system", "split"], sort=False):
+    for group in grouped(case.tables("accuracy", "weighted_recall"), "table", "system", "split").values():
         found = cells(group, "metric")
         if len(found) == 2:
             numbers += 2
@@ -37,7 +36,7 @@ def recall_is_accuracy(case: Case) -> Looked:
             if not accuracy.range.meets(recall.range):
                 printed = f"weighted recall {recall.text}, accuracy {accuracy.text}"
                 off = in_points(recall.value - accuracy.value)
-                findings.append(Finding(place(group.iloc[0]), printed, "the same number twice", off, "certain"))
+                findings.append(Finding(place(group[0]), printed, "the same number twice", off, "certain"))
     return Looked(numbers, findings)
 
 
@@ -49,10 +48,10 @@ def means(case: Case) -> Looked:
     numbers, findings = 0, []
     for metric, averages in MEANS.items():
         for group in _rows(case, metric, *(name for name, _ in averages)):
-            classes, found = cells(group[group["metric"] == metric]), cells(group[group["class"] == ""], "metric")
+            classes, found = _of(group, metric), _overall(group)
             if len(classes) < case.told:
                 continue
-            row = group.iloc[0]
+            row = group[0]
             for name, weighted in averages:
                 if name not in found:
                     continue
@@ -86,7 +85,7 @@ def f1_bounds(case: Case) -> Looked:
     numbers, findings = 0, []
     for name, recalls, precision in BOUNDS:
         scores = case.tables(name, precision, *recalls)
-        for _, group in scores.groupby(["table", "system", "split", "class"], sort=False):
+        for group in grouped(scores, "table", "system", "split", "class").values():
             found = cells(group, "metric")
             recall = next((found[one] for one in recalls if one in found), None)
             if name not in found or (recall is None and precision not in found):
@@ -96,7 +95,7 @@ def f1_bounds(case: Case) -> Looked:
             numbers += 1 + (recall is not None) + (precision in found)
             most = _harmonic(r.range.high, p.range.high)
             if f1.range.low > most + 1e-9:
-                row = group[group["metric"] == name].iloc[0]
+                row = next(row for row in group if row["metric"] == name)
                 known = [f"{titled(one)} {found[one].text}" for one in (*recalls, precision) if one in found]
                 about = f" ({row['class']})" if row["class"] else ""
                 printed = f"F1 {f1.text}, {', '.join(known)}{about}"
@@ -114,7 +113,7 @@ def precision_of_one(case: Case) -> Looked:
     """
     numbers, findings = 0, []
     for group in _rows(case, "recall", "f1"):
-        recalls, f1s = (cells(group[group["metric"] == name]) for name in ("recall", "f1"))
+        recalls, f1s = (_of(group, name) for name in ("recall", "f1"))
         both = [name for name in recalls if name in f1s and recalls[name].value > 0]
         numbers += 2 * len(both)
         implied = {name: _harmonic(recalls[name].value, 1.0) for name in both}
@@ -129,7 +128,7 @@ def precision_of_one(case: Case) -> Looked:
             gaps = [f1s[name].value - implied[name] for name in both]
             off = f"{in_points(min(gaps))} to {in_points(max(gaps))} from 2r/(1+r)"
             expected = f"F1 below 2r/(1+r) of recall r, which is {told}: precision counts as 1 here"
-            findings.append(Finding(place(group.iloc[0]), printed, expected, off, "likely"))
+            findings.append(Finding(place(group[0]), printed, expected, off, "likely"))
     return Looked(numbers, findings)
 
 
@@ -137,8 +136,8 @@ def implied_predictions(case: Case) -> Looked:
     """The predictions that recall and F1 imply, s (2r/F1 - 1) of a class with support s and at least its hits, add up to the utterances."""
     numbers, findings = 0, []
     for group in _rows(case, "recall", "f1"):
-        recalls, f1s = (cells(group[group["metric"] == name]) for name in ("recall", "f1"))
-        supports = list(case.supports_of(group["split"].iloc[0], [*recalls])) if set(recalls) == set(f1s) else []
+        recalls, f1s = (_of(group, name) for name in ("recall", "f1"))
+        supports = list(case.supports_of(group[0]["split"], [*recalls])) if set(recalls) == set(f1s) else []
         if not supports or len(recalls) < case.told:
             continue
         numbers += 2 * len(recalls)
@@ -152,7 +151,7 @@ def implied_predictions(case: Case) -> Looked:
         )
         beyond = max(total.range.low - near.size, near.size - total.range.high)
         sure: Sure = "likely" if beyond > SHIFT * near.size else "hint"
-        findings.append(Finding(place(group.iloc[0]), printed, expected, in_utterances(total.value - near.size), sure))
+        findings.append(Finding(place(group[0]), printed, expected, in_utterances(total.value - near.size), sure))
     return Looked(numbers, findings)
 
 
@@ -163,8 +162,8 @@ def whole_utterances(case: Case) -> Looked:
     """
     numbers, findings = 0, []
     for group in _rows(case, *MEANS, *(name for averages in MEANS.values() for name, _ in averages)):
-        recalls, row = cells(group[group["metric"] == "recall"]), group.iloc[0]
-        overall = cells(group[group["metric"] == "accuracy"], "metric")
+        recalls, row = _of(group, "recall"), group[0]
+        overall = {name: told for name, told in _overall(group).items() if name == "accuracy"}
         if recalls:
             supports = list(case.supports_of(row["split"], [*recalls]))
             fitting = [one for one in supports if _fits(one, group)]
@@ -189,7 +188,7 @@ def whole_utterances(case: Case) -> Looked:
 def below_majority(case: Case) -> Looked:
     """Accuracy is at least the share of the largest class, which naming that class always would give."""
     numbers, findings = 0, []
-    for row in case.tables("accuracy").to_dict("records"):
+    for row in case.tables("accuracy"):
         known = [one for one in case.supports if len(one.counts) > 1 and one.split in case.tested(row["split"])]
         largest = {str(one): (max(one.counts, key=one.counts.__getitem__), one.size, max(one.counts.values())) for one in known}
         shares = {key: (name, count / size) for key, (name, size, count) in largest.items()}
@@ -205,10 +204,19 @@ def below_majority(case: Case) -> Looked:
     return Looked(numbers, findings)
 
 
-def _rows(case: Case, *metrics: str) -> Iterator[pd.DataFrame]:
+def _rows(case: Case, *metrics: str) -> Iterable[list[Row]]:
     """Rows of tables with any of these metrics, each with all of its cells of them."""
-    for _, group in case.tables(*metrics).groupby(["table", "row", "system", "split"], sort=False):
-        yield group
+    return grouped(case.tables(*metrics), "table", "row", "system", "split").values()
+
+
+def _of(group: Sequence[Row], metric: str) -> dict[str, Cell]:
+    """A metric of each class."""
+    return cells(row for row in group if row["metric"] == metric)
+
+
+def _overall(group: Sequence[Row]) -> dict[str, Cell]:
+    """Each metric of all classes."""
+    return cells((row for row in group if not row["class"]), "metric")
 
 
 def _harmonic(recall: float, precision: float) -> float:
@@ -237,11 +245,11 @@ def _predictions(recalls: Mapping[str, Cell], f1s: Mapping[str, Cell], support: 
     return Cell(total, Range(low, high), f"{total:.0f}")
 
 
-def _fits(support: Support, group: pd.DataFrame) -> bool:
+def _fits(support: Support, group: Sequence[Row]) -> bool:
     """Whether the averages of a row are the means of its classes by this support."""
-    found = cells(group[group["class"] == ""], "metric")
+    found = _overall(group)
     for metric, averages in MEANS.items():
-        classes = cells(group[group["metric"] == metric])
+        classes = _of(group, metric)
         for name, weighted in averages:
             known = weighted and name in found and set(classes) == set(support.counts)
             if known and not found[name].range.meets(_mean(classes, support.counts).range):
@@ -251,9 +259,8 @@ def _fits(support: Support, group: pd.DataFrame) -> bool:
 
 def _printed_sizes(case: Case, split: str) -> Sequence[int]:
     """Sizes of a part that the paper prints."""
-    counts = case.of("count")
-    found = counts[(counts["unit"] == "utterances") & (counts["class"] == "") & (counts["split"] == split)]
-    return [int(size) for size in found["x"]]
+    sizes = (row for row in case.of("count") if row["unit"] == "utterances" and not row["class"])
+    return [int(row["x"]) for row in sizes if row["split"] == split]
 
 
 def _whole(told: Cell, size: int) -> bool:

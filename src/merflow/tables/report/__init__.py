@@ -7,7 +7,7 @@ pictures lead. Nothing is computed here: tables come from the step ``tables``, p
 import json
 import re
 from collections.abc import Iterable, Sequence
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ from merflow.store import write_folder
 from merflow.tables import OVERALL
 from merflow.tables.render import TEMPLATES, Table, html, runs_page
 from merflow.tables.report import surroundings
-from merflow.tables.report.pictures import Files, pictures, sheet
+from merflow.tables.report.pictures import Files, drawing, pictures, sheet
 from merflow.tables.report.runs import provenance
 
 FORMATS = {"csv": "CSV, full precision", "tex": "LaTeX"}  # Markdown and HTML stand in results/tables
 SUMMARY = "index.html"
+ATTRIBUTE = re.compile(r'\s(id|href|src)="([^"]+)"')  # of a tag, as templates write it; in text they escape quotation marks
 
 
-def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheets: Sequence[Path], out: Path) -> None:
+def write(
+    tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheets: Sequence[Path], out: Path, scratch: Path | None = None
+) -> None:
     """Write the report: pages, figures/ and tables/ for download.
 
     Args:
@@ -33,6 +36,7 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
         prepared: folders data/corpora/<corpus>.
         sheets: folders as written by merflow.tables.frame_sheet.
         out: folder to write.
+        scratch: folder of pictures that were drawn before, and need not be again.
 
     Raises:
         StoreError: tables or a sheet are absent, a row leads to runs that are not among `results`, or `out` cannot be written.
@@ -46,13 +50,14 @@ def write(tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheet
     files: Files = {}
     overall = [_table(tables, OVERALL, table, files) for table in index["overall"]]
     drawn = [sheet(folder, files) for folder in sheets]
-    for section in index["sections"]:
-        section["tables"] = [_table(tables, section["paper"], table, files) for table in section["tables"]]
-        members = _members(found, section["paper"], section["corpus"])
-        section["kinds"] = pictures(members, files)
-        ours = {one.run["system"] for one in members}
-        about = (section["paper"], section["corpus"])
-        section["sheets"] = [one for one in drawn if (one["paper"], one["corpus"]) == about and one["system"] in ours]
+    with drawing(scratch) as draw:
+        for section in index["sections"]:
+            section["tables"] = [_table(tables, section["paper"], table, files) for table in section["tables"]]
+            members = _members(found, section["paper"], section["corpus"])
+            section["kinds"] = pictures(members, draw, files)
+            ours = {one.run["system"] for one in members}
+            about = (section["paper"], section["corpus"])
+            section["sheets"] = [one for one in drawn if (one["paper"], one["corpus"]) == about and one["system"] in ours]
     papers = list(dict.fromkeys(section["paper"] for section in index["sections"]))
     sections = {paper: [one for one in index["sections"] if one["paper"] == paper] for paper in papers}
     demo = {paper: [one["corpus"] for one in sections[paper] if one["demo"]] for paper in papers}
@@ -123,31 +128,15 @@ def _rendered(tables: Iterable[Table]) -> list[dict[str, Any]]:
     return [{"title": one.title, "html": _linked(html(one)), "folded": len(one.frame) > 20} for one in tables if len(one.frame)]
 
 
-class _Page(HTMLParser):
-    """Ids of a page, and where it leads."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.targets: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if name == "id" and value:
-                self.ids.add(value)
-            elif name in ("href", "src") and value and not value.startswith("https:"):
-                self.targets.append(value)
-
-
 def _check_links(files: Files) -> None:
     """Refuse a link or a picture that leads nowhere, as from a row to runs that were not handed in."""
-    pages = {name: _Page(text) for name, text in files.items() if isinstance(text, str) and name.endswith(".html")}
-    for name, page in pages.items():
-        for target in page.targets:
+    pages = {name: ATTRIBUTE.findall(text) for name, text in files.items() if isinstance(text, str) and name.endswith(".html")}
+    ids = {name: {unescape(value) for key, value in found if key == "id"} for name, found in pages.items()}
+    for name, found in pages.items():
+        for target in dict.fromkeys(unescape(value) for key, value in found if key != "id" and not value.startswith("https:")):
             path, _, anchor = target.partition("#")
             path = path or name
-            if path not in files or (anchor and anchor not in pages[path].ids):
+            if path not in files or (anchor and anchor not in ids[path]):
                 raise StoreError(
                     f"report: {name} leads to {target}, which is not there: tables and results are of different runs;"
                     " build both anew with `snakemake --cores 2`"

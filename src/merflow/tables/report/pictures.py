@@ -1,22 +1,32 @@
-"""Pictures of the report: which ones a result has, and under which system and protocol they stand."""
+"""Pictures of the report: which ones a result has, and under which system and protocol they stand.
+
+Drawing is most of the work of a report, and from one report to the next few pictures change: those that were drawn before are taken from
+scratch (joblib.Memory), by what they show and the code that draws them. Matplotlib is loaded only if one is new.
+"""
 
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Memory
 
 from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Result
-from merflow.tables.figures import attention, confusion, fusion_weights, learning_curves, recalls, tokens_against
-from merflow.tables.frame_sheet import DONE, PICTURE
+from merflow.provenance import digest, versions
+from merflow.tables import SHEET, SHEET_PICTURE
 from merflow.tables.render import plain, runs_anchor, runs_page
 
 Drawn = tuple[str, str]  #: SVG, and its content in words
+Draw = Callable[..., Drawn]  #: name of a function of merflow.tables.figures and its arguments -> what it draws
 Files = dict[str, str | bytes]
+
+KEPT = "256M"  # of drawn pictures; the oldest go first
 
 #: Kind -> heading and what all pictures of it show, in the order of a page.
 KINDS = {
@@ -44,7 +54,29 @@ KINDS = {
 }
 
 
-def pictures(results: Sequence[Result], files: Files) -> list[dict[str, Any]]:
+@contextmanager
+def drawing(scratch: Path | None) -> Iterator[Draw]:
+    """What draws pictures; those that it drew before it takes from `scratch` (None: it draws all)."""
+    memory = Memory(scratch, verbose=0)
+    known, code = memory.cache(_draw, ignore=["picture", "content"]), [digest("merflow.tables.figures"), versions("matplotlib")]
+
+    def draw(picture: str, *content: Any) -> Drawn:
+        asked = json.dumps([code, picture, content], default=np.ndarray.tolist)
+        return known(sha256(asked.encode()).hexdigest(), picture, content)
+
+    yield draw
+    memory.reduce_size(KEPT)
+
+
+def _draw(key: str, picture: str, content: tuple[Any, ...]) -> Drawn:
+    """A picture, known by `key`: a digest of all that it is made of."""
+    from merflow.tables import figures
+
+    drawn: Drawn = getattr(figures, picture)(*content)
+    return drawn
+
+
+def pictures(results: Sequence[Result], draw: Draw, files: Files) -> list[dict[str, Any]]:
     """Draw the pictures of a paper's results on one corpus into `files`.
 
     Returns:
@@ -54,7 +86,7 @@ def pictures(results: Sequence[Result], files: Files) -> list[dict[str, Any]]:
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for result in results:
         run = result.run
-        for kind, drawn in _of(result):
+        for kind, drawn in _of(result, draw):
             name = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}-{kind}.svg"
             found.setdefault(kind, {}).setdefault(run["system"], []).append(
                 _panel(name, drawn, files) | {"protocol": plain(run["protocol"])}
@@ -62,7 +94,7 @@ def pictures(results: Sequence[Result], files: Files) -> list[dict[str, Any]]:
     told = []
     for kind, (title, caption) in KINDS.items():
         if kind == "tokens":
-            figures = list(_compression(results, files))
+            figures = list(_compression(results, draw, files))
         else:
             figures = [{"system": system, "panels": panels} for system, panels in found.get(kind, {}).items()]
         for figure in figures:
@@ -84,25 +116,24 @@ def _panel(name: str, drawn: Drawn, files: Files) -> dict[str, Any]:
     return {"src": name, "alt": words, "width": width, "height": height}
 
 
-def _of(result: Result) -> Iterator[tuple[str, Drawn]]:
+def _of(result: Result, draw: Draw) -> Iterator[tuple[str, Drawn]]:
     """Kinds and pictures of a result."""
     run = result.run
     counts = result.counts("test").sum(axis=(0, 1))
-    several: tuple[str, Callable[..., Drawn]] = ("recalls", recalls)
-    kind, draw = several if counts.ndim == 3 else ("confusion", confusion)  # several classes at once, or one
-    yield kind, draw(counts, result.classes)
+    kind = "recalls" if counts.ndim == 3 else "confusion"  # several classes at once, or one
+    yield kind, draw(kind, counts, result.classes)
     if run.get("attention"):
         test = result.predictions[result.predictions["split"] == "test"]
         of_class = result.task.one_hot[test["true"]]
         present = of_class if of_class.ndim == 2 else of_class[..., 1]
-        yield "attention", attention(np.stack(test["attention"]), present, result.classes, tuple(run["attention"]))
+        yield "attention", draw("attention", np.stack(test["attention"]), present, result.classes, tuple(run["attention"]))
     if weighted := [one for one in run["runs"] if one.get("weights")]:
-        yield "weights", fusion_weights(weighted)
+        yield "weights", draw("fusion_weights", [{key: one.get(key) for key in ("weights", "temperatures")} for one in weighted])
     if histories := [one["history"] for one in run["runs"] if one["history"]]:
-        yield "curves", learning_curves(histories)
+        yield "curves", draw("learning_curves", histories)
 
 
-def _compression(results: Sequence[Result], files: Files) -> Iterator[dict[str, Any]]:
+def _compression(results: Sequence[Result], draw: Draw, files: Files) -> Iterator[dict[str, Any]]:
     """Tokens against accuracy, of systems that leave tokens of a picture out: one picture for all of them."""
     systems = []
     for result in results:
@@ -113,7 +144,7 @@ def _compression(results: Sequence[Result], files: Files) -> Iterator[dict[str, 
             systems.append(about | {"tokens": sum(counted) / len(counted), "score": right})
     if systems:
         run = results[0].run
-        panel = _panel(f"figures/{run['paper']}/{run['corpus']}-tokens.svg", tokens_against(systems, "accuracy"), files)
+        panel = _panel(f"figures/{run['paper']}/{run['corpus']}-tokens.svg", draw("tokens_against", systems, "accuracy"), files)
         yield {"system": "", "panels": [panel | {"protocol": "all systems and protocols"}]}
 
 
@@ -124,9 +155,9 @@ def sheet(folder: Path, files: Files) -> dict[str, Any]:
         StoreError: it cannot be read.
     """
     try:
-        told: dict[str, Any] = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        told: dict[str, Any] = json.loads((folder / SHEET).read_text(encoding="utf-8"))
         told["src"] = f"figures/{told['paper']}/{told['system']}-{told['corpus']}-frames.jpg"
-        files[told["src"]] = (folder / PICTURE).read_bytes()
+        files[told["src"]] = (folder / SHEET_PICTURE).read_bytes()
     except OSError as error:
         raise StoreError(f"{error.filename}: cannot be read ({error.strerror}); build it with `snakemake --cores 2`") from error
     return told
