@@ -34,7 +34,7 @@ test: env lint  ## lint and tests
 	pytest -n $(CORES) --dist worksteal
 
 test-nightly: env  ## what tests leave out because it takes long (docs/testing.md)
-	pytest -n $(CORES) --dist worksteal -m nightly
+	pytest -n $(CORES) --dist worksteal -m nightly tests/workflow
 
 lint: env  ## ruff, snakefmt, mypy
 	ruff check .
