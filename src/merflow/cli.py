@@ -69,10 +69,11 @@ def params_(
         if there not in known:
             raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
     name = f"the {preset} preset" + (f" with {patch}" if patch else "")
-    selected = axes(parameters.check(text, name).model_dump(), stages)
+    checked = parameters.check(text, name)
+    selected = axes(checked.model_dump(), stages)
     write_text(path, text)
     write_matrix(Path(), selected)
-    print(f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(parameters.check(text, name).run.papers)}")
+    print(f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(checked.run.papers)}")
 
 
 @app.command()

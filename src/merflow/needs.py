@@ -1,4 +1,4 @@
-"""What of an utterance each stage of dvc.yaml takes in the end: text, audio, video, or words with times; and by way of which files."""
+"""Modalities and files that each stage of dvc.yaml needs, directly or through other stages."""
 
 import re
 from collections.abc import Mapping

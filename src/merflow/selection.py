@@ -1,4 +1,4 @@
-"""Selection of stages: the axes of the matrices in dvc.yaml, from the lists and filters of params.yaml.
+"""Axes of the matrices in dvc.yaml, from the lists and filters of params.yaml.
 
 DVC's templates cannot intersect lists, so the axes are computed here and kept in workflow/matrix.json, where dvc.yaml reads them.
 """
@@ -88,6 +88,7 @@ def _systems(run: Mapping[str, Any], corpora: list[str]) -> dict[str, dict[str, 
 
 
 def _checkpoints(known: Mapping[str, Any], paths: set[str]) -> list[str]:
+    """Names among `paths`, in the order of `known`."""
     names = {path.removeprefix("data/checkpoints/") for path in paths if path.startswith("data/checkpoints/")}
     for name in sorted(names - set(known)):
         raise ParamsError(f"params.yaml: checkpoints.{name}: missing, and a selected feature or system takes it")
@@ -95,9 +96,9 @@ def _checkpoints(known: Mapping[str, Any], paths: set[str]) -> list[str]:
 
 
 def write_matrix(root: Path, selected: Mapping[str, Any]) -> bool:
-    """Bring workflow/matrix.json of the checkout at `root` up to date; whether it had to change."""
-    lines = json.dumps({"axes": selected}, indent=1)
-    text, path = re.sub(r"\[[^]]+\]", lambda found: re.sub(r"\s+", " ", found[0]), lines) + "\n", root / MATRIX  # a list is a line
+    """Bring workflow/matrix.json of the checkout at `root` up to date; return whether it had to change."""
+    path, indented = root / MATRIX, json.dumps({"axes": selected}, indent=1)
+    text = re.sub(r"\[[^]]+\]", lambda values: json.dumps(json.loads(values[0])), indented) + "\n"  # a list is a line
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,17 @@ def test_dvc_that_has_read_other_axes_stops_with_one_line_and_goes_on_when_start
     assert checkout.steps() == BELOW_SCORE
 
 
+def test_dvc_notices_axes_of_parameters_that_were_put_back(checkout):
+    params = checkout.path / "params.yaml"
+    before = params.read_text()
+    checkout.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"])
+    checkout.snakemake("-n")  # writes the axes
+    params.write_text(before)
+    assert OTHER_STAGES in checkout.dvc("repro", check=False).stderr.splitlines()
+    checkout.dvc("repro")
+    assert checkout.steps() == {}
+
+
 def test_what_was_filtered_out_and_comes_back_is_not_made_again(checkout):
     before = checkout.artifacts()
     choose(checkout, ["meld"], ["joint_cnn"])

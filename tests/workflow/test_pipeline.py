@@ -267,7 +267,7 @@ def test_both_tools_see_the_same_graph(checkout):
     rows = checkout.snakemake("--summary", "--quiet", "all").stdout.splitlines()[1:]
     by_snakemake = {row.split("\t")[0] for row in rows if not row.startswith(("build/", "-\t"))}
     lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())["stages"]
-    by_dvc = {out["path"] for stage in lock.values() for out in stage["outs"]} - {"workflow/params.json"}
+    by_dvc = {out["path"] for stage in lock.values() for out in stage["outs"]} - {"workflow/params"}
     for path in by_snakemake:
         assert by_dvc & {path, *map(str, Path(path).parents)}, path
     for path in by_dvc:

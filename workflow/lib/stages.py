@@ -24,7 +24,7 @@ from merflow.provenance import digest
 from merflow.selection import MATRIX
 
 PARAMS = Path("params.yaml")
-JSON = Path("workflow/params.json")  # the same, with the digests of code: what DVC compares, since it reads YAML slowly, for each stage
+TAKEN = Path("workflow/params")  # what stages take of it, and digests of code: JSON that DVC compares; it reads YAML slowly, for each stage
 CODE = "code."  # of a digest's key there
 REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.corpora": corpora.module_of,
@@ -54,9 +54,10 @@ class Stage:
         for entry in self.spec.get(section, []):
             yield self._pattern(entry if isinstance(entry, str) else next(iter(entry)))  # {path: {cache: false}}
 
-    def _keys(self, file: Path) -> list[str]:
-        """Patterns of the keys that the stage takes from a file of parameters."""
-        return [self._pattern(key) for entry in self.spec["params"] for key in entry.get(str(file), [])]
+    @cached_property
+    def keys(self) -> list[tuple[Path, str]]:
+        """Patterns of the keys that the stage takes, each with the file of parameters that DVC finds it in."""
+        return [(Path(file), self._pattern(key)) for entry in self.spec["params"] for file, keys in entry.items() for key in keys]
 
     def _pattern(self, entry: str) -> str:
         """``${item.x}`` as the wildcard ``{x}``, another ``${key}`` as its value in params.yaml."""
@@ -90,7 +91,7 @@ class Stage:
 
     def code_key(self, point: Point) -> str:
         """Key of the digest of the stage's code; stages that reach the same code share one."""
-        (key,) = [key for key in self._keys(JSON) if key.startswith(CODE)]
+        (key,) = [key for _, key in self.keys if key.startswith(CODE)]
         return key.removeprefix(CODE).format_map(point)
 
     def roots(self, point: Point) -> list[str]:
@@ -122,12 +123,32 @@ class Stage:
     def cfg(self, wildcards: Any) -> str:
         """The stage's slice of params.yaml and its code digest, as canonical JSON: a rule's one trigger besides its inputs."""
         point = _values(wildcards)
-        keys = [key.format_map(point) for key in (*self._keys(JSON), *self._keys(MATRIX))]
-        values = {key: lookup(self.plan.values, key) for key in keys if not key.startswith(CODE)}
+        keys = [key.format_map(point) for _, key in self.keys if not key.startswith(CODE)]
+        values = {key: lookup(self.plan.values, key) for key in keys}
         return json.dumps(values | {"code": self.plan.code[self.code_key(point)]}, sort_keys=True)
 
 
-def _flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def inside_a_run() -> bool:
+    """Whether `dvc repro` or a run of Snakemake started this process, after the parameters were checked and the digests taken."""
+    return os.environ.get("DVC_STAGE", "code") != "code" or "MERFLOW_RUN" in os.environ
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Values at dotted keys as DVC looks them up.
+
+    Raises:
+        ParamsError: a key lies below another one, whose value is one line here.
+    """
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        *above, last = key.split(".")
+        if any(".".join(above[:depth]) in flat for depth in range(1, len(above) + 1)):
+            raise ParamsError(f"dvc.yaml: {key}: a stage takes a block above it from the same file; take it from another file")
+        reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
+    return nested
+
+
+def _flat(nested: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys with their values."""
     for key, value in nested.items():
         if isinstance(value, dict):
@@ -224,8 +245,9 @@ class Plan:
     @cached_property
     def code(self) -> dict[str, str]:
         """Key of a digest -> digest of the code that a stage with this key reaches."""
-        if os.environ.get("DVC_STAGE", "code") != "code":  # `dvc repro` has just had them taken, by the stage code
-            return dict(_flat(json.loads((self.root / JSON).read_text(encoding="utf-8"))[CODE.rstrip(".")]))
+        if inside_a_run():
+            files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.root / TAKEN).glob("*.json"))]
+            return {key.removeprefix(CODE): value for file in files for key, value in _flat(file) if key.startswith(CODE)}
         found: dict[str, str] = {}
         for stage in self.stages.values():
             for point in stage.points:
@@ -274,7 +296,7 @@ class Plan:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
     def write(self) -> bool:
-        """Bring workflow/params.json, which DVC compares, and workflow/matrix.json up to date; whether the latter had to change.
+        """Bring workflow/params, which DVC compares, and workflow/matrix.json up to date; return whether the latter changed.
 
         Each paper, and the frame sheets, get a folder, though it be empty: DVC refuses an absent dependency.
 
@@ -284,15 +306,23 @@ class Plan:
         _ = self.graph
         for folder in COLLECTED:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        nested: dict[str, Any] = {}
-        for key, value in self.code.items():
-            *above, last = key.split(".")
-            reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
-        text = json.dumps(self.params | {CODE.rstrip("."): nested}, indent=1, sort_keys=True) + "\n"
-        path = self.root / JSON
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
-            path.write_text(text, encoding="utf-8")
+        files: dict[Path, dict[str, Any]] = {}
+        for stage in self.stages.values():
+            for point, (file, pattern) in itertools.product(stage.points, stage.keys):
+                if file.parent == TAKEN:
+                    key = pattern.format_map(point)
+                    found = self.code[key.removeprefix(CODE)] if key.startswith(CODE) else lookup(self.values, key)
+                    # a block as one line: dvc.lock holds it for each stage, and is written anew after each stage of `dvc repro`
+                    one_line = json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
+                    files.setdefault(self.root / file, {})[key] = one_line
+        for path, taken in files.items():
+            text = json.dumps(_nested(taken), indent=1, sort_keys=True) + "\n"
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.parent.mkdir(exist_ok=True)
+                path.unlink(missing_ok=True)  # it may be a read-only link into DVC's cache
+                path.write_text(text, encoding="utf-8")
+        for path in set((self.root / TAKEN).glob("*")) - set(files):
+            path.unlink()
         return selection.write_matrix(self.root, self.axes)
 
 

@@ -30,10 +30,11 @@ WHOLE = ""  # as a label: of a prediction that is about an utterance with all th
 
 
 class Expected(NamedTuple):
-    """Predictions that there must be, without the predicted: rows sorted by KEY, and at which place each of them stands."""
+    """Predictions that there must be, sorted by KEY: at which place each stands, the dialogue of each, and its true code."""
 
-    rows: pd.DataFrame
     places: dict[tuple[Any, ...], int]
+    dialogue_ids: list[str]
+    true: list[int]
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,15 @@ class Prepared:
         runs, lacking = ({(one["fold"], one["seed"]) for one in run["runs"]}, set().union(*run["left_out"].values()))
         key = (run["scheme"], tuple(run["classes"].items()), task, frozenset(runs), frozenset(lacking))
         if key not in self._kept:
-            rows = self.scope(run["scheme"], run["classes"], task)
-            rows = rows[(rows["split"] != "train") & ~rows["utterance_id"].isin(lacking)]
-            rows = rows.merge(pd.DataFrame(sorted(runs), columns=["fold", "seed"]), on="fold").sort_values(KEY, ignore_index=True)
-            self._kept[key] = Expected(rows, {key: place for place, key in enumerate(_tuples(rows, KEY))})
+            scope = _tuples(self.scope(run["scheme"], run["classes"], task), [*KEY[:1], *KEY[2:], "dialogue_id", "true"])
+            rows = sorted(
+                (fold, seed, split, utterance_id, *rest)
+                for fold, split, utterance_id, *rest in scope
+                if split != "train" and utterance_id not in lacking
+                for seed in (seed for run_fold, seed in runs if run_fold == fold)
+            )
+            places = {tuple(row[: len(KEY)]): place for place, row in enumerate(rows)}
+            self._kept[key] = Expected(places, [row[-2] for row in rows], [row[-1] for row in rows])
         return self._kept[key]
 
 
@@ -300,21 +306,19 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     if gone := parts - {(fold, split) for fold, _, split, *_ in expected.places}:
         fold, split = min(gone)
         raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
-    places = np.array([expected.places.get(key, -1) for key in _tuples(rows, KEY)])
+    keys = list(_tuples(rows, KEY))
+    places = np.array([expected.places.get(key, -1) for key in keys])
     if (extra := places < 0).any():
         first = rows[extra].sort_values(KEY).iloc[0]
         reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")
-    if len(rows) < len(expected.rows):  # none is there twice
-        missing = expected.rows[np.bincount(places, minlength=len(expected.rows)) == 0]
-        (fold, seed, split), part = next(iter(missing.groupby(KEY[:3])))
-        raise EvaluationError(
-            f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {part['utterance_id'].min()}"
-        )
-    rows = rows.iloc[np.argsort(places)].reset_index(drop=True)
-    return rows.assign(dialogue_id=expected.rows["dialogue_id"], true=expected.rows["true"])
+    if missing := sorted(expected.places.keys() - keys):
+        fold, seed, split, first, _ = missing[0]
+        part = [key for key in missing if key[:3] == (fold, seed, split)]
+        raise EvaluationError(f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {first}")
+    return rows.iloc[np.argsort(places)].reset_index(drop=True).assign(dialogue_id=expected.dialogue_ids, true=expected.true)
 
 
 def _tuples(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:

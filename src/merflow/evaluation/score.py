@@ -238,13 +238,13 @@ def _mean_rows(about: Row, task: Task, sample: Sample) -> Iterable[Row]:
 
 def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) -> Iterator[Row]:
     """Sizes of parts and classes, and what test shares with train, of what is in scope of `result`, from the corpus and its split alone."""
-    with_clip = utterances["clip"].dropna().index
+    scope = scope.assign(clip=scope["utterance_id"].isin(utterances["clip"].dropna().index))
     about = _about(result, system=CORPUS, inputs=None, split="test", n=int((scope["split"] == "test").sum()))
     for metric, count in shared(scope.join(utterances[["origin", "text", "speaker"]], on="utterance_id")).items():
         yield {**about, "metric": metric, "value": count}
     for split, rows in scope.groupby("split"):
         about = _about(result, system=CORPUS, inputs=None, split=split, n=len(rows))
-        sizes = (len(rows), rows["utterance_id"].isin(with_clip).sum())
+        sizes = (len(rows), rows["clip"].sum())
         for metric, size in zip(SIZES, sizes, strict=True):
             yield {**about, "metric": metric, "value": size / rows["fold"].nunique()}
         for name, size in result.task.sizes(rows["true"].to_numpy()).items():

@@ -175,7 +175,7 @@ class Params(Strict):
         return self
 
     def _asks(self, paper: str) -> bool:
-        """Whether a system of `paper` is asked for on a selected corpus."""
+        """Tell whether a system of `paper` is asked for on a selected corpus."""
         stages = (rows for _, rows in getattr(self.run, paper) if isinstance(rows, Rows))
         return any(rows.systems and set(rows.corpora) & set(self.run.corpora) for rows in stages)
 
