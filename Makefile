@@ -5,7 +5,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
 
-.PHONY: help env reproduce test test-slow lint format lock status clean
+.PHONY: help env reproduce test test-nightly lint format lock status clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -31,10 +31,10 @@ reproduce: env  ## rebuild everything that params.yaml asks for, from archives t
 	@echo "report: $(CURDIR)/results/report/index.html"
 
 test: env lint  ## lint and tests
-	pytest -n $(CORES)
+	pytest -n $(CORES) --dist worksteal
 
-test-slow: env  ## what tests leave out because it takes long: kills, full disks, two runs at once
-	MERFLOW_SLOW=1 pytest -n $(CORES) tests/workflow/test_crash.py
+test-nightly: env  ## what tests leave out because it takes long (docs/testing.md)
+	pytest -n $(CORES) --dist worksteal -m nightly tests/workflow
 
 lint: env  ## ruff, snakefmt, mypy
 	ruff check .

@@ -1,8 +1,12 @@
 """What several tests share: a small prepared corpus and predictions of known quality, made from a seed."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# before libraries are loaded, for what tests start as well: pytest's workers share the cores, and threads that wait for one spin
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import numpy as np
 import pandas as pd

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from merflow import presets
+from merflow.cli import main
 from merflow.params import Papers
 from merflow.selection import MATRIX
 
@@ -16,9 +19,12 @@ GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
 
 
 def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("merflow")), *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    """The command line in this process, which has imported what it takes."""
+    out, err = StringIO(), StringIO()
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr(sys, "argv", ["merflow", *arguments])
+        main()
+    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
 
 
 def annotations(folder: Path, **changed: str | bytes | None) -> None:
@@ -127,7 +133,8 @@ def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, cho
 
 
 def test_status_without_params_says_what_to_do(tmp_path):
-    done = merflow("status", cwd=tmp_path)
+    command = [Path(sys.executable).with_name("merflow"), "status"]  # a process of its own, as users start it
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "error: params.yaml: no such file; make it with `merflow params demo`\n")
 
 

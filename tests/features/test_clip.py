@@ -23,18 +23,22 @@ def tiny(tmp_path_factory):
     return save_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
-def plain(folder, picture, prompts):
+@pytest.fixture(scope="module")
+def transformers_clip(tiny):
+    processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
+    return processor, CLIPModel.from_pretrained(tiny).eval()
+
+
+def plain(processor, model, picture, prompts):
     """One picture through transformers, with all prompts in one padded batch."""
-    processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
     with torch.no_grad():
         inputs = processor(text=prompts, images=picture, padding=True, return_tensors="pt")
-        model = CLIPModel.from_pretrained(folder).eval()
         embedding = model.get_image_features(inputs["pixel_values"]).pooler_output
         return embedding[0].numpy(), model(**inputs).logits_per_image.softmax(dim=1)[0].numpy()
 
 
 @pytest.mark.parametrize("batch", [2, 16])
-def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, batch, monkeypatch):
+def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, transformers_clip, batch, monkeypatch):
     monkeypatch.setattr(clip, "BATCH", batch)
     embeddings = list(clip.extract([UTTERANCES[:2], UTTERANCES[2:]], EMBEDDINGS, tiny))
     probabilities = list(clip.extract([UTTERANCES], PROBABILITIES, tiny))
@@ -43,7 +47,7 @@ def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, bat
     for pictures, embedded, probable in zip(UTTERANCES, embeddings, probabilities, strict=True):
         assert embedded.dtype == probable.dtype == np.float32
         for picture, row, shares in zip(pictures, embedded, probable, strict=True):
-            expected, expected_shares = plain(tiny, picture, list(PROMPTS.values()))
+            expected, expected_shares = plain(*transformers_clip, picture, list(PROMPTS.values()))
             np.testing.assert_allclose(row, expected, atol=1e-4)
             np.testing.assert_allclose(shares, expected_shares, atol=1e-4)
     assert np.concatenate(embeddings).std(axis=0).min() > 1e-3  # pictures differ

@@ -1,19 +1,23 @@
 """A checkout of this project in a temporary folder, with a stand-in for the steps' work, to test orchestration in seconds."""
 
+import compileall
 import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import forks
 import psutil
 import pytest
 import yaml
+from filelock import FileLock
 from tiny_checkpoint import save_tiny_bert
 
 from merflow import selection
@@ -47,10 +51,13 @@ def kill_tree(pid: int) -> None:
 
 
 class Checkout:
-    """A checkout at `path`; `snakemake()`, `dvc()` and `git()` run in it, `steps()` says which steps that took."""
+    """A checkout at `path`; `snakemake()` and `dvc()` run in it, `steps()` says which steps that took.
 
-    def __init__(self, path: Path, fake: bool = True):
-        self.path, self.fake = path, fake
+    `tools`: a folder of executables that `run` takes before those of the environment.
+    """
+
+    def __init__(self, path: Path, fake: bool = True, tools: Path | None = None):
+        self.path, self.fake, self.tools = path, fake, tools
         self.log = path.with_name(f"{path.name}.log")
         bin_ = path.with_name("bin")
         bin_.mkdir(exist_ok=True)
@@ -64,7 +71,9 @@ class Checkout:
         }
 
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(command, cwd=self.path, env=self.env | env, capture_output=True, text=True, check=False)
+        path = self.env["PATH"] if self.tools is None else f"{self.tools}:{self.env['PATH']}"
+        env = self.env | {"PATH": path} | env
+        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -116,12 +125,12 @@ class Checkout:
 
     def at(self, path: Path) -> "Checkout":
         """The checkout that lies at `path`."""
-        return Checkout(path, self.fake)
+        return Checkout(path, self.fake, self.tools)
 
     def copy(self, path: Path) -> "Checkout":
-        """A second checkout in the same state, times of files included."""
-        shutil.copytree(self.path, path, copy_function=shutil.copy2, symlinks=True)
-        return Checkout(path, self.fake)
+        """A second checkout in the same state, times of files and links into DVC's cache included."""
+        subprocess.run(["cp", "--archive", "--reflink=auto", self.path, path], check=True)
+        return self.at(path)
 
     def steps(self) -> Counter[str]:
         """Steps run since the last call, counted; reading forgets them."""
@@ -186,7 +195,7 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     selection.write_matrix(path.parent, selection.axes(params, selection.stages_at(path.parent)))
 
 
-def fresh(path: Path, fake: bool = True) -> Checkout:
+def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
     """A checkout of the project as it stands, in which nothing was run; a fake one asks for fewer features."""
     for part in PARTS:
         source, target = ROOT / part, path / part
@@ -197,7 +206,10 @@ def fresh(path: Path, fake: bool = True) -> Checkout:
             shutil.copy(source, target)
     if fake:
         ask_for(path / "params.yaml", CORPORA, **FEATURES)
-    checkout = Checkout(path, fake)
+        (path / "src/merflow/warm.py").write_text("")  # jobs are stand-ins: nothing to import for them
+    for folder in ("src", "workflow/lib"):  # once, not at each start: what runs in a checkout writes no byte code
+        compileall.compile_dir(path / folder, quiet=1)
+    checkout = Checkout(path, fake, tools)
     checkout.run("git", "init", "--quiet")
     (path / ".dvc/tmp").mkdir()
     checkout.commit()
@@ -205,25 +217,50 @@ def fresh(path: Path, fake: bool = True) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """A checkout after one whole `snakemake` run; copy it with the fixture `checkout`."""
-    checkout = fresh(tmp_path_factory.mktemp("built") / "checkout")
-    checkout.snakemake()
-    checkout.commit("built")
-    checkout.steps()
-    return checkout.path
+def tools() -> Iterator[Path]:
+    """Snakemake and DVC in forks of a process that has imported them."""
+    with tempfile.TemporaryDirectory() as folder:  # short: the path of a socket has at most 107 bytes
+        forks.clients(Path(folder))
+        server = subprocess.Popen([sys.executable, forks.__file__, folder], env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
+        while not (Path(folder) / "socket").exists():
+            assert server.poll() is None
+            time.sleep(0.02)
+        yield Path(folder)
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def fresh_fake(tmp_path_factory, tools) -> Checkout:
+    """A checkout in which nothing was run; copy it with the fixture `clean`."""
+    return fresh(tmp_path_factory.mktemp("fresh") / "checkout", tools=tools)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, tools) -> Path:
+    """A checkout after one whole `snakemake` run, of all workers; copy it with the fixture `checkout`."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "built"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "checkout").exists():
+            checkout = fresh(folder / "part", tools=tools)
+            checkout.snakemake()
+            checkout.commit("built")
+            checkout.steps()
+            checkout.path.rename(folder / "checkout")
+    return folder / "checkout"
 
 
 @pytest.fixture
-def checkout(built, tmp_path) -> Checkout:
+def checkout(built, tools, tmp_path) -> Checkout:
     """A checkout of one's own in which everything is up to date for both tools."""
-    return Checkout(built).copy(tmp_path / "checkout")
+    return Checkout(built, tools=tools).copy(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def real_checkout():
     """Makes checkouts with the real steps."""
-    return lambda path: fresh(path, fake=False)
+    return lambda path, tools=None: fresh(path, fake=False, tools=tools)
 
 
 @pytest.fixture(scope="session")
@@ -239,6 +276,6 @@ def tiny_bert(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def clean(tmp_path) -> Checkout:
+def clean(fresh_fake, tmp_path) -> Checkout:
     """A checkout in which nothing was run."""
-    return fresh(tmp_path / "checkout")
+    return fresh_fake.copy(tmp_path / "checkout")

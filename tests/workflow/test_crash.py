@@ -1,6 +1,7 @@
 """A run that is killed is taken up where it stood: what was finished stays, nothing waits for a hand, both tools agree at the end.
 
-The steps' work is a stand-in; benchmarks/crash.py does the same with real steps, at random moments and a hundred times.
+The steps' work is a stand-in; benchmarks/crash.py does the same with real steps, at random moments and a hundred times. What is marked
+nightly runs with `make test-nightly` (docs/testing.md).
 """
 
 import json
@@ -15,13 +16,12 @@ import psutil
 import pytest
 from test_pipeline import ALL, BELOW_SCORE, LEARNING_RATE
 
-pytestmark = pytest.mark.skipif("MERFLOW_SLOW" not in os.environ, reason="runs the workflow dozens of times: `make test-slow`")
-
 
 def settled(checkout) -> bool:
     return checkout.nothing_to_do() and checkout.clean_for_dvc() and not list(checkout.path.glob(".snakemake/locks/*"))
 
 
+@pytest.mark.nightly
 def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_it_had_finished(checkout, tmp_path):
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.set("corpora.meld.source", str(tmp_path))  # what dvc.lock says of the corpus and all that follows is of other parameters
@@ -59,6 +59,7 @@ def test_what_a_killed_run_had_finished_is_committed_by_the_next_start(checkout)
     assert stale == {"score", "tables", "report"}
 
 
+@pytest.mark.nightly
 def test_dvc_checkout_after_a_kill_brings_back_a_state_with_nothing_to_do(checkout):
     before = checkout.artifacts()
     rate = checkout.path / "params.yaml"
@@ -78,7 +79,8 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
     checkout.set(LEARNING_RATE, 3e-4)
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="train")
     checkout.wait_for("train")
-    jobs = [process for process in psutil.Process(run.pid).children(recursive=True) if "train" in process.cmdline()]
+    children = psutil.Process(run.pid).children(recursive=True)
+    jobs = [process for process in children if "train" in process.as_dict(["cmdline"], ad_value=[])["cmdline"]]  # some have ended
     run.kill()
     run.wait()
     assert jobs and all(job.is_running() for job in jobs)
@@ -88,8 +90,7 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk")
-@pytest.mark.parametrize("room", [0, 2**21])
-def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_path, room):
+def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
@@ -98,13 +99,15 @@ def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_
         small = checkout.copy(disk / "checkout")
         before, ballast = small.artifacts(), disk / "ballast"
         small.set("evaluation.resamples", 900)
-        ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - room))
-        full = small.snakemake(check=False, FAKE_MEGABYTES="4")
-        assert full.returncode != 0
-        assert "no space left on the disk; free some and" in full.stderr
-        assert {
-            path: text for path, text in small.artifacts().items() if path in before and path != "results/scores.parquet"
-        }.items() <= before.items()
+        for room in (0, 2**21):  # bytes: nothing begins; a job begins and finds no room
+            ballast.write_bytes(b"")
+            ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - room))
+            full = small.snakemake(check=False, FAKE_MEGABYTES="4")
+            assert full.returncode != 0
+            assert "no space left on the disk; free some and" in full.stderr
+            assert {
+                path: text for path, text in small.artifacts().items() if path in before and path != "results/scores.parquet"
+            }.items() <= before.items()
         ballast.unlink()
         small.snakemake()
         assert settled(small)
@@ -112,15 +115,15 @@ def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("tool", [("snakemake", "--cores", "1"), ("dvc", "repro")])
-def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout, tool):
+def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="score")
     checkout.wait_for("score")
     before = checkout.artifacts()
-    second = checkout.run(*tool, check=False)
-    assert second.returncode != 0
-    assert any(f"rocess {run.pid}" in line or f"PID {run.pid}" in line for line in (second.stdout + second.stderr).splitlines())
+    for tool in (("snakemake", "--cores", "1"), ("dvc", "repro")):
+        second = checkout.run(*tool, check=False)
+        assert second.returncode != 0
+        assert any(f"rocess {run.pid}" in line or f"PID {run.pid}" in line for line in (second.stdout + second.stderr).splitlines())
     assert "score" in checkout.snakemake("-n").stdout
     checkout.dvc("status")
     assert checkout.artifacts() == before
@@ -130,6 +133,7 @@ def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout, 
     assert settled(checkout)
 
 
+@pytest.mark.nightly
 def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
     checkout.set("evaluation.resamples", 900)
     repro = checkout.start("dvc", "repro", FAKE_HANG="score")
@@ -143,6 +147,7 @@ def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
     assert settled(checkout)
 
 
+@pytest.mark.nightly
 def test_kills_at_random_moments_change_no_byte(checkout, tmp_path):
     chance, kills = random.Random(1), Counter()
     whole = checkout.copy(tmp_path / "whole")

@@ -29,8 +29,8 @@ def test_what_is_run_elsewhere_is():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_commands_of_a_page_run(page, real_checkout, tmp_path):
-    checkout = real_checkout(tmp_path / "checkout")
+def test_commands_of_a_page_run(page, real_checkout, tools, tmp_path):
+    checkout = real_checkout(tmp_path / "checkout", tools)
     asked = [command for command in commands(page) if command not in ELSEWHERE]
     assert asked
     for command in asked:

@@ -55,6 +55,7 @@ def slurm() -> bool:
     return shutil.which("sinfo") is not None and subprocess.run(["sinfo"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not slurm(), reason="no Slurm answers here (sinfo)")
 def test_a_job_that_slurm_kills_is_started_again_with_more(clean):
     """Step prepare cancels its own job the first time, as the scheduler ends one that takes too long."""
