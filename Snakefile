@@ -17,7 +17,7 @@ import warm_process
 from stages import Plan
 from turn import Turn
 
-from merflow import errors
+from merflow.errors import MerflowError
 
 
 configfile: "params.yaml"
@@ -35,8 +35,8 @@ try:
             sync.reconcile(plan)
         if turn.killed:
             sync.catch_up(plan)
-except errors.MerflowError as error:
-    raise WorkflowError(str(error)) from None
+except MerflowError as error:
+    raise failures.refusal(error) from None
 if config != plan.params:
     raise WorkflowError(
         "--config would make results that params.yaml does not describe: set parameters there"
@@ -77,8 +77,8 @@ onstart:
         failures.begin()
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
-    except errors.MerflowError as error:
-        raise WorkflowError(str(error)) from None
+    except MerflowError as error:
+        raise failures.refusal(error) from None
 
 
 onsuccess:
@@ -88,11 +88,11 @@ onsuccess:
             plan, [path for job in workflow.dag.jobs for path in job.output]
         )
         turn.end()
-    except errors.MerflowError as error:
-        raise WorkflowError(str(error)) from None
+    except MerflowError as error:
+        raise failures.refusal(error) from None
 
 
 onerror:
     sync.remember(plan)
     turn.end()
-    failures.repeat()
+    failures.end()
