@@ -40,6 +40,20 @@ def address(tmp_path_factory):
     assert not Path(address).parent.exists()
 
 
+def test_the_stages_of_dvc_share_one_that_ends_with_dvc(tmp_path):
+    stage = [sys.executable, "-c", START, str(ROOT / "workflow/lib")]
+    dvc = f"""if True:
+        import os, subprocess
+        addresses = [subprocess.check_output({stage}, env=os.environ | {{"DVC_STAGE": name}}, text=True) for name in ("one", "two")]
+        print(*addresses, os.getpid(), subprocess.check_output(["pgrep", "-f", f"merflow.warm [0-9]+ {{os.getpid()}}$"], text=True))"""
+    done = subprocess.run([sys.executable, "-c", dvc], cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, second, owner, *processes = done.stdout.split()
+    assert first == second and f"-{owner}-" in first
+    (process,) = map(int, processes)
+    psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=10)
+    assert not psutil.pid_exists(process) and not Path(first).parent.exists()
+
+
 def merflow(*arguments: str, cwd: Path, address: str = "") -> subprocess.CompletedProcess:
     return subprocess.run([MERFLOW, *arguments], cwd=cwd, env=os.environ | {ADDRESS: address}, capture_output=True, text=True, check=False)
 
