@@ -134,11 +134,12 @@ def serve(listening: socket.socket, owner: int) -> None:
     server = Server("", Job, bind_and_activate=False)
     server.socket.close()
     server.socket = listening
-    life = os.pidfd_open(owner)  # readable once it has ended
-    while life not in (ready := select.select([server.fileno(), life], [], [], 1.0)[0]):
-        if ready:
-            server.handle_request()
-        server.service_actions()  # forget forks that have ended
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        life = os.pidfd_open(owner)  # readable once it has ended
+        while life not in (ready := select.select([server.fileno(), life], [], [], 1.0)[0]):
+            if ready:
+                server.handle_request()
+            server.service_actions()  # forget forks that have ended
     shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
 
 

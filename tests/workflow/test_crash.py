@@ -43,7 +43,10 @@ def test_a_kill_in_the_middle_costs_the_jobs_at_work_and_no_other(checkout):
     done = checkout.steps()
     assert (done["extract"], done["merge"]) == (2, 2)
     ended = checkout.snakemake()
-    assert set(checkout.steps()) == {"train", "gather", *BELOW_SCORE}
+    again = checkout.steps()
+    assert {"train", "gather", *BELOW_SCORE} <= set(again)
+    whole = Counter({"extract": 2, "merge": 2, "train": 2, "gather": 2} | BELOW_SCORE)
+    assert (done + again - whole).total() <= 2  # a merge may have been at work beside the training
     assert "artifacts were moved" not in ended.stderr
     assert settled(checkout)
 

@@ -16,6 +16,7 @@ import psutil
 from merflow.start import ADDRESS
 
 NVIDIA = Path("/dev/nvidiactl")  # CUDA does not survive a fork; its jobs are long, and their imports nothing beside them
+LOG = Path(".snakemake/warm.log")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -31,8 +32,13 @@ def start() -> None:
             listening.bind(str(folder / "warm"))
             listening.listen(1024)
             command = [sys.executable, "-m", "merflow.warm", str(listening.fileno()), str(owner.pid)]
-            environment = os.environ | dict.fromkeys(THREADS, "1")
-            subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment, stdin=subprocess.DEVNULL)
+            environment, null = (
+                os.environ | dict.fromkeys(THREADS, "1"),
+                subprocess.DEVNULL,
+            )  # whoever reads a stage's output waits for its end
+            LOG.parent.mkdir(exist_ok=True)
+            with LOG.open("w") as log:
+                subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment, stdin=null, stdout=null, stderr=log)
     if folder.stat().st_uid == os.getuid():
         os.environ[ADDRESS] = str(folder / "warm")
 
