@@ -148,3 +148,4 @@ def test_the_matrix_that_dvc_reads_is_what_params_yaml_asks_for():
     asked = axes(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")), STAGES)
     committed = json.loads((ROOT / MATRIX).read_text(encoding="utf-8"))
     assert committed == {"axes": asked}, "python workflow/lib/stages.py writes it"
+    assert list(committed["axes"]["papers"]) == sorted(asked["papers"])  # whoever writes it, in whatever order params.yaml came

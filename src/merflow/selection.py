@@ -97,7 +97,7 @@ def _checkpoints(known: Mapping[str, Any], paths: set[str]) -> list[str]:
 
 def write_matrix(root: Path, selected: Mapping[str, Any]) -> bool:
     """Bring workflow/matrix.json of the checkout at `root` up to date; return whether it had to change."""
-    path, indented = root / MATRIX, json.dumps({"axes": selected}, indent=1)
+    path, indented = root / MATRIX, json.dumps({"axes": selected}, indent=1, sort_keys=True)
     text = re.sub(r"\[[^]]+\]", lambda values: json.dumps(json.loads(values[0])), indented) + "\n"  # a list is a line
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
