@@ -90,17 +90,20 @@ def test_threads_and_gpus_are_settled_before_libraries_are_loaded(arguments, fit
 def job(address, tmp_path):
     """A job that waits for somebody to read its log, and its fork: they live until they are killed."""
     os.mkfifo(tmp_path / "log")
+    earlier = address[1].children()
     process = subprocess.Popen([MERFLOW, "--log", "log", "stores"], cwd=tmp_path, env=os.environ | {ADDRESS: address[0]})
     end = time.monotonic() + 30
-    while not (forks := [one for one in address[1].children() if one.status() != psutil.STATUS_ZOMBIE]):
+    while not (forks := [one for one in address[1].children() if one not in earlier]):
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.02)
     yield process, forks[0]
     process.kill()
 
 
-def test_the_fork_dies_with_the_job_that_asked_for_it(job):
+@pytest.mark.parametrize("delay", [0.0, 0.3], ids=["at once", "at work"])
+def test_the_fork_dies_with_the_job_that_asked_for_it(job, delay):
     client, fork = job
+    time.sleep(delay)
     client.send_signal(signal.SIGTERM)  # as Snakemake ends the jobs of a run that is interrupted
     client.wait(timeout=10)
     fork.wait(timeout=10)

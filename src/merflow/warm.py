@@ -59,6 +59,8 @@ class Job(socketserver.StreamRequestHandler):
         # the kernel ends this process (SIGIO) once the connection has something to read: its end, the client sends no more
         fcntl.fcntl(request, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(request, fcntl.F_SETFL, fcntl.fcntl(request, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([request], [], [], 0)[0]:  # it had ended before
+            return
         status = _run(self.server.line)  # type: ignore[attr-defined]
         signal.signal(signal.SIGIO, signal.SIG_IGN)
         self.wfile.write(b"%d\n" % status)
