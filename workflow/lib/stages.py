@@ -15,6 +15,8 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
+from turn import IN_STAGE, inside_a_run
+
 from merflow import corpora, features, papers, params, selection
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import annotations, schemes
@@ -126,11 +128,6 @@ class Stage:
         keys = [key.format_map(point) for _, key in self.keys if not key.startswith(CODE)]
         values = {key: lookup(self.plan.values, key) for key in keys}
         return json.dumps(values | {"code": self.plan.code[self.code_key(point)]}, sort_keys=True)
-
-
-def inside_a_run() -> bool:
-    """Whether `dvc repro` or a run of Snakemake started this process, after the parameters were checked and the digests taken."""
-    return os.environ.get("DVC_STAGE", "code") != "code" or "MERFLOW_RUN" in os.environ
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,7 +242,7 @@ class Plan:
     @cached_property
     def code(self) -> dict[str, str]:
         """Key of a digest -> digest of the code that a stage with this key reaches."""
-        if inside_a_run():
+        if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():  # digests were taken before: by the stage code, or at the start
             files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.root / TAKEN).glob("*.json"))]
             return {key.removeprefix(CODE): value for file in files for key, value in _flat(file) if key.startswith(CODE)}
         found: dict[str, str] = {}

@@ -28,6 +28,11 @@ ROOM = 2**20  # bytes; with less, Snakemake cannot write its own records
 NAME = "snakemake"  # as whom a run stands in DVC's lock
 
 
+def inside_a_run() -> bool:
+    """Tell whether a run of Snakemake in this checkout started this process."""
+    return os.environ.get(IN_RUN) == str(Path.cwd())
+
+
 class Turn:
     """The turn of this process in the checkout that is the working directory.
 
@@ -38,7 +43,7 @@ class Turn:
     def __init__(self, job: bool = False) -> None:
         """`job`: this process of Snakemake is a job of a run, maybe on another machine."""
         self.killed = False
-        self._job = job or os.environ.get(IN_RUN) == str(Path.cwd())
+        self._job = job or inside_a_run()
         self._file: int | None = None
         self._other: str | None = None
         self._dvc = ExitStack()

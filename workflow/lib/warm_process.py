@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
+from turn import IN_STAGE
 
 from merflow.start import ADDRESS
 
@@ -45,10 +46,10 @@ def start() -> None:
 
 def _owner() -> psutil.Process:
     """The process that the warm one ends with: this one, or the `dvc repro` that started it for a stage."""
-    here = psutil.Process()
-    if "DVC_STAGE" in os.environ:
-        for above in here.parents():
+    process = psutil.Process()
+    if IN_STAGE in os.environ:
+        for above in process.parents():
             with contextlib.suppress(psutil.AccessDenied):
-                if "DVC_STAGE" not in above.environ():
+                if IN_STAGE not in above.environ():
                     return above
-    return here
+    return process
