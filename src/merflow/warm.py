@@ -95,11 +95,11 @@ def _import_for(arguments: list[str]) -> None:
     with contextlib.suppress(ImportError, MerflowError):
         for name in MODULES[step]:
             import_module(name)
-        names, registry = arguments[arguments.index(step) + 1 :], REGISTRIES.get(step, {})
-        if not names or names[0] not in registry:
+        name, system_name = [*arguments[arguments.index(step) + 1 :], "", ""][:2]
+        if name not in REGISTRIES.get(step, {}):
             return
-        module = import_module(registry[names[0]])
-        if step == "train" and (system := module.SYSTEMS.get(names[1])):
+        module = import_module(REGISTRIES[step][name])
+        if step == "train" and (system := module.SYSTEMS.get(system_name)):
             from merflow.training.run import runs_of
 
             runs_of(system)
