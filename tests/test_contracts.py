@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from merflow import params
+from merflow import params, warm
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import CORPORA, labels, load, schemes
 from merflow.features import EXTRACTORS
@@ -131,7 +131,7 @@ def test_rules_subcommands_and_stages_have_the_same_names():
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.startswith("rule ")
     }
-    assert commands == rules
+    assert commands == rules == set(warm.MODULES)
     used = {word for stage in STAGES.values() for word in stage["cmd"].partition("--")[0].split()[1:]}
     assert used - {"workflow/lib/stages.py"} == rules
 

@@ -134,13 +134,3 @@ def test_modules_of_each_step_can_be_imported_and_start_no_thread_but_the_alloca
         check=True,
     )
     assert set(done.stdout.split()) - {"python", "python3", "python3.11"} <= {"jemalloc_bg_thd"}  # which looks after itself in forks
-
-
-def test_every_step_of_the_workflow_is_known_to_the_warm_process():
-    rules = {
-        line.split()[1].rstrip(":")
-        for path in (ROOT / "workflow/rules").glob("*.smk")
-        for line in path.read_text().splitlines()
-        if line.startswith("rule ")
-    }
-    assert set(warm.MODULES) == rules
