@@ -271,9 +271,7 @@ def sheet(corpus: str, inputs: Paths, out: Out) -> None:
 
 
 @app.command()
-def report(
-    inputs: Paths, out: Out, scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")] = Path("build/pictures")
-) -> None:
+def report(inputs: Paths, scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")], out: Out) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 

@@ -67,4 +67,4 @@ rule report:
     message:
         "report"
     shell:
-        "merflow --log {log} report {input} --out {output}"
+        "merflow --log {log} report {input} --scratch build/pictures --out {output}"
