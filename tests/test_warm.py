@@ -22,7 +22,7 @@ START = (
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Where a warm process listens; it ends with the process that started it."""
+    """Address of a warm process, and the process; it ends with the one that started it."""
     code = f"{START}; sys.stdout.flush(); input()"
     run = subprocess.Popen(
         [sys.executable, "-c", code, str(ROOT / "workflow/lib")],

@@ -44,7 +44,7 @@ def inputs(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> 
 
 
 def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> Taken:
-    """What `stage` takes, through features and through other systems; arguments as of `inputs`."""
+    """Collect what `stage` takes, through features and other systems; arguments as of `inputs`."""
     found = Taken()
     for path in inputs(stage, stages, params):
         folder, *rest = path.removeprefix("data/").split("/")

@@ -16,7 +16,7 @@ WIDTH = 160  # of tables that go into a file or a pipe
 
 
 def first_process() -> bool:
-    """Whether this is the first of the processes that PyTorch's launcher started, or the only one: it speaks and writes."""
+    """Tell whether this is the only, or the launcher's first, process: it logs and writes."""
     return os.environ.get("RANK", "0") == "0"
 
 

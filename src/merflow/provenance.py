@@ -56,7 +56,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def _parsed(module: str) -> tuple[list[str], str]:
-    """What the import statements of a module name, and the module without docstrings, comments and layout."""
+    """Parse a module: the names in its import statements, and its syntax tree without docstrings."""
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")

@@ -78,13 +78,13 @@ def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
 
 def _systems(run: Mapping[str, Any], corpora: list[str]) -> dict[str, dict[str, list[str]]]:
     """Axes of the stages of a paper on selected corpora: ``run.<paper>`` without what is switched off."""
-    found = {}
+    axes_of_groups = {}
     for group, rows in run.items():
         if isinstance(rows, dict):
             axis = {"corpora": [corpus for corpus in rows["corpora"] if corpus in corpora], "protocols": run["protocols"]}
             axis["systems"] = rows["systems"]
-            found[group] = axis if all(axis.values()) else {name: [] for name in axis}
-    return found
+            axes_of_groups[group] = axis if all(axis.values()) else {name: [] for name in axis}
+    return axes_of_groups
 
 
 def _checkpoints(known: Mapping[str, Any], paths: set[str]) -> list[str]:

@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _fits(arguments: list[str]) -> bool:
-    """Whether a fork can do it: libraries read their number of threads, and the GPUs there are, when they are loaded."""
+    """Tell whether a fork can run it: threads and GPUs are settled when libraries are loaded."""
     plain = {"--threads": "1", "--gpus": "0"}
     return all(arguments[arguments.index(name) + 1 :][:1] == [value] for name, value in plain.items() if name in arguments)
 

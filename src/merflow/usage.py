@@ -1,4 +1,4 @@
-"""What a job took, by its own account: a fork of merflow.warm is no child of the job's shell, where Snakemake would measure it."""
+"""Time and memory of a job, measured by itself: Snakemake would measure its shell, and a fork of merflow.warm is not below it."""
 
 import resource
 import time

@@ -54,7 +54,7 @@ def serve(listening: socket.socket) -> socket.socket:
 
 
 def asked(connection: socket.socket) -> Callable[[], int | None]:
-    """What the client asks for, in a fork that has become its process; this one waits and tells it the exit status."""
+    """Fork into the client's process and return what it asks for; the parent waits and answers the exit status."""
     _, files, *_ = socket.recv_fds(connection, 1, 3)
     arguments, folder, environment = json.loads(connection.makefile().readline())
     if worker := os.fork():

@@ -245,13 +245,13 @@ class Plan:
         if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():  # digests were taken before: by the stage code, or at the start
             files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.root / TAKEN).glob("*.json"))]
             return {key.removeprefix(CODE): value for file in files for key, value in _flat(file) if key.startswith(CODE)}
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         for stage in self.stages.values():
             for point in stage.points:
                 key = stage.code_key(point)
-                if key not in found:
-                    found[key] = self._digest(stage, point)
-        return found
+                if key not in digests:
+                    digests[key] = self._digest(stage, point)
+        return digests
 
     def _digest(self, stage: Stage, point: Point) -> str:
         roots = stage.roots(point)
@@ -308,9 +308,9 @@ class Plan:
             for point, (file, pattern) in itertools.product(stage.points, stage.keys):
                 if file.parent == TAKEN:
                     key = pattern.format_map(point)
-                    found = self.code[key.removeprefix(CODE)] if key.startswith(CODE) else lookup(self.values, key)
+                    value = self.code[key.removeprefix(CODE)] if key.startswith(CODE) else lookup(self.values, key)
                     # a block as one line: dvc.lock holds it for each stage, and is written anew after each stage of `dvc repro`
-                    one_line = json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
+                    one_line = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
                     files.setdefault(self.root / file, {})[key] = one_line
         for path, taken in files.items():
             text = json.dumps(_nested(taken), indent=1, sort_keys=True) + "\n"

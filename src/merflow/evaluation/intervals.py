@@ -45,7 +45,7 @@ class Sample:
 
     @cached_property
     def resampled(self) -> np.ndarray:
-        """The same of each resample: (R, M); one row of NaN for one dialogue, which cannot be resampled."""
+        """Metrics of each resample, mean over seeds: (R, M); one row of NaN for one dialogue, which cannot be resampled."""
         if len(self.clusters) < 2:
             return np.full((1, len(self.mean)), np.nan)
         drawn = _multiplicities(len(self.clusters), self.evaluation.resamples, self.evaluation.seed)
@@ -59,7 +59,7 @@ class Sample:
 
 @lru_cache(maxsize=4)  # systems of a group have the same dialogues
 def _multiplicities(n: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each of n dialogues is drawn in each resample: (R, n)."""
+    """Count the draws of each of n dialogues in each resample: (R, n)."""
     drawn = np.random.default_rng(seed).integers(0, n, (resamples, n)) + np.arange(resamples)[:, None] * n
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
 

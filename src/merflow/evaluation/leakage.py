@@ -15,15 +15,15 @@ SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 
 def shared(rows: pd.DataFrame) -> dict[str, int]:
-    """How many rows of the test parts, of all folds together, have a counterpart in the train part of their fold, by metric.
+    """Count test rows that have a counterpart in the train part of their fold, by metric; all folds together.
 
     Args:
         rows: of a split scheme in scope: utterance_id, fold, split, and origin, text, dialogue_id, speaker of artifacts.UTTERANCES.
     """
     folds, splits = rows["fold"].tolist(), rows["split"].tolist()
-    found = {}
+    counts = {}
     for metric, of in SHARED.items():
         marks = [(fold, mark, split) for fold, mark, split in zip(folds, of(rows).tolist(), splits, strict=True) if isinstance(mark, str)]
         train = {(fold, mark) for fold, mark, split in marks if split == "train"}
-        found[metric] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
-    return found
+        counts[metric] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
+    return counts

@@ -83,7 +83,7 @@ class Prepared:
         return members[members["true"] != NO_ANSWER]
 
     def expected(self, run: Mapping[str, Any], task: Task) -> Expected:
-        """What a system has to predict: all in scope but the train part and what it lacks, in each run.
+        """Predictions that a system must make: all in scope but the train part and what it lacks, in each run.
 
         Args:
             run: its run.json.
@@ -166,10 +166,10 @@ class Result:
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
         """Columns of `predictions` as arrays: of dialogues and seeds the numbers, in their order."""
-        found = {name: self.predictions[name].to_numpy() for name in ("fold", "true", "predicted")}
-        found["split"] = self.predictions["split"].to_numpy(dtype=object)
-        found["seed"] = np.searchsorted(self.seeds, self.predictions["seed"])
-        return found | {"dialogue_id": pd.factorize(self.predictions["dialogue_id"], sort=True)[0]}
+        arrays = {name: self.predictions[name].to_numpy() for name in ("fold", "true", "predicted")}
+        arrays["split"] = self.predictions["split"].to_numpy(dtype=object)
+        arrays["seed"] = np.searchsorted(self.seeds, self.predictions["seed"])
+        return arrays | {"dialogue_id": pd.factorize(self.predictions["dialogue_id"], sort=True)[0]}
 
 
 def tally(dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -253,8 +253,8 @@ def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
         wrong = ~((weights.min(axis=1) >= 0) & (np.abs(weights.sum(axis=1) - 1) <= SUM))
     if wrong.any():
         first = rows[wrong].iloc[0]
-        found = np.array([] if first["attention"] is None else first["attention"], dtype=float).round(4).tolist()
-        raise EvaluationError(f"{path}: {_say(first)} has attention {found}, expected {weighed} weights with sum 1")
+        weights = np.array([] if first["attention"] is None else first["attention"], dtype=float).round(4).tolist()
+        raise EvaluationError(f"{path}: {_say(first)} has attention {weights}, expected {weighed} weights with sum 1")
 
 
 def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
@@ -295,10 +295,10 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     scope = corpus.scope(run["scheme"], run["classes"], task)
     parts = {(fold, split) for fold, split in _tuples(scope, ["fold", "split"]) if split != "train"}
     runs = {(one["fold"], one["seed"]) for one in run["runs"]}
-    found = set(_tuples(rows, ["fold", "seed"]))
+    predicted_runs = set(_tuples(rows, ["fold", "seed"]))
     wanted = set(product({fold for fold, _ in parts}, {seed for _, seed in runs}))
-    if not found == runs == wanted:
-        fold, seed = min((found | runs | wanted) - (found & runs & wanted))
+    if not predicted_runs == runs == wanted:
+        fold, seed = min((predicted_runs | runs | wanted) - (predicted_runs & runs & wanted))
         raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
 
     lacking = {key: name for name, ids in run["left_out"].items() for key in ids}

@@ -160,7 +160,7 @@ class Tested:
         self._kept: dict[frozenset[str], tuple[Sample, Right | None]] = {}  # few inputs are ever lacking
 
     def without(self, left_out: Collection[str] = ()) -> tuple[Sample, Right | None]:
-        """Its counts, and what it got right (see `Result.right`; None where several classes may be present at once).
+        """Counts of the system, and what it got right (see `Result.right`; None for multi-label systems).
 
         Args:
             left_out: utterances that do not count.

@@ -102,7 +102,7 @@ class CorpusParams(Strict):
 
 
 class Run(Strict):
-    """What is rebuilt: the lists say what there is, and the filters `corpora` and `papers` what of it runs."""
+    """Lists of what there is, and the filters `corpora` and `papers` that select from them."""
 
     corpora: Annotated[list[str], Field(min_length=1)]
     papers: Annotated[list[str], Field(min_length=1)]

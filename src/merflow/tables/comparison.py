@@ -254,11 +254,11 @@ class Comparison:
         return [name for name in candidates if (name, split) in self._scored]
 
     def ran(self, system: str, protocol: str, split: str) -> bool:
-        """Whether a system has means on a part."""
+        """Tell whether a system has means on a part."""
         return any(row["protocol"] == protocol for row in self._scored.get((system, split), []))
 
     def n_seeds(self, system: str, protocol: str, split: str) -> float:
-        """How many seeds of a system were scored on a part; NaN: it was not run."""
+        """Number of seeds of a system that were scored on a part; NaN: it was not run."""
         return self._seeds.get((system, protocol, split), NAN)
 
     def about(self, system: str, lines: Sequence[Row], split: str, protocols: Sequence[str]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
 
 
 def runs_of(row: Any) -> Callable[[Job, Any, Files, Protocol], Runs]:
-    """What makes the runs of a kind of system; seconds of imports that other kinds do not need."""
+    """Find the function that makes the runs of a system, and import what its kind needs."""
     if isinstance(row, Fusion):
         from merflow.training import fusion
 

@@ -127,7 +127,7 @@ def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison
 
 
 def _measured(row: Row) -> Row:
-    """With ``x``, ``low``, ``high`` and ``cell`` (see `Case`)."""
+    """Add ``x``, ``low``, ``high`` and ``cell`` to a row (see `Case`)."""
     scale = SHARE.get(row["unit"], 1.0)
     x, unit = row["number"] * scale, _unit(row["value"]) * scale
     text = row["value"] + {"percent": " %", "points": " points"}.get(row["unit"], "")

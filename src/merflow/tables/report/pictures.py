@@ -56,13 +56,13 @@ KINDS = {
 
 @contextmanager
 def drawing(scratch: Path | None) -> Iterator[Draw]:
-    """What draws pictures; those that it drew before it takes from `scratch` (None: it draws all)."""
+    """Function that draws pictures; those drawn before come from `scratch` (None: all are drawn)."""
     memory = Memory(scratch, verbose=0)
-    known, code = memory.cache(_draw, ignore=["picture", "content"]), [digest("merflow.tables.figures"), versions("matplotlib")]
+    kept, code = memory.cache(_draw, ignore=["picture", "content"]), [digest("merflow.tables.figures"), versions("matplotlib")]
 
     def draw(picture: str, *content: Any) -> Drawn:
-        asked = json.dumps([code, picture, content], default=np.ndarray.tolist)
-        return known(sha256(asked.encode()).hexdigest(), picture, content)
+        key = json.dumps([code, picture, content], default=np.ndarray.tolist)
+        return kept(sha256(key.encode()).hexdigest(), picture, content)
 
     yield draw
     memory.reduce_size(KEPT)
