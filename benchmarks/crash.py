@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[1]
 SECONDS = {
     ".json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),  # run.json
     ".html": re.compile(  # the report's tables of them
-        r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>|<dd>[\d.]+ s, all runs together</dd>', re.DOTALL
+        r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>|<dd>[\d.]+ s, all runs together</dd>',
+        re.DOTALL,
     ),
 }
 STEPS = (
@@ -49,7 +50,12 @@ STEPS = (
     "sheet",
     "report",
 )
-HAND_OVER = {"commit": "dvc commit", "status": "dvc status", "--touch": "snakemake --touch", "--summary": "snakemake --summary"}
+HAND_OVER = {
+    "commit": "dvc commit",
+    "status": "dvc status",
+    "--touch": "snakemake --touch",
+    "--summary": "snakemake --summary",
+}
 PLANNING = "planning"
 
 
@@ -59,16 +65,22 @@ def ask_for_little(path: Path) -> None:
     run, features = params["run"], {"bert": ["bert"], "audio": ["is13"], "clip": ["clip_emotion"]}
     run["corpora"] = ["meld"]
     run["features"] = {
-        name: {"corpora": ["meld"] if name in features else [], "features": features.get(name, [])} for name in run["features"]
+        name: {"corpora": ["meld"] if name in features else [], "features": features.get(name, [])}
+        for name in run["features"]
     }
-    asked = {"joint_cnn": {"text": "text_lstm", "speech": "speech_cnn", "unimodal": "unimodal_weighted"}}
+    asked = {
+        "joint_cnn": {"text": "text_lstm", "speech": "speech_cnn", "unimodal": "unimodal_weighted"}
+    }
     asked |= {"weighted_late_fusion": {"video": "video_clip"}}
     for paper in params["papers"]:
         run[paper]["protocols"] = ["clean"]
         for group, rows in run[paper].items():
             if isinstance(rows, dict):
                 system = asked.get(paper, {}).get(group)
-                rows |= {"corpora": ["meld"] if system else [], "systems": [system] if system else []}
+                rows |= {
+                    "corpora": ["meld"] if system else [],
+                    "systems": [system] if system else [],
+                }
     paper = params["papers"]["joint_cnn"]
     paper["features"] = {"text": "bert", "speech": "is13"}
     for system in ("text_lstm", "speech_cnn"):
@@ -84,7 +96,11 @@ def clone(path: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(path)], check=True)
     ask_for_little(path / "params.yaml")
     lock = yaml.safe_load((path / "dvc.lock").read_text(encoding="utf-8"))
-    lock["stages"] = {name: stage for name, stage in lock["stages"].items() if "@" not in name or re.search("@(meld|bert|clip)", name)}
+    lock["stages"] = {
+        name: stage
+        for name, stage in lock["stages"].items()
+        if "@" not in name or re.search("@(meld|bert|clip)", name)
+    }
     (path / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False), encoding="utf-8")
 
 
@@ -135,7 +151,11 @@ def break_off(run: subprocess.Popen, chance: random.Random, kills: Counter) -> l
 
     One time in four the moment is when the step that was hit least so far is at work, so that each step has its share.
     """
-    rarest = min((*STEPS, *HAND_OVER.values()), key=lambda step: (kills[step], chance.random())) if chance.random() < 0.25 else None
+    rarest = (
+        min((*STEPS, *HAND_OVER.values()), key=lambda step: (kills[step], chance.random()))
+        if chance.random() < 0.25
+        else None
+    )
     after, pause = chance.choice([0, 1, 1, 2, 3, 4]), chance.uniform(0, 3)
     if after == 0:
         pause *= 3  # planning takes longer than most jobs
@@ -178,21 +198,36 @@ def unsettled(path: Path) -> list[str]:
     """What a finished run left to do, for a tool or for hands."""
     found = []
     dry = subprocess.run(
-        ["snakemake", "-n"], cwd=path, env=os.environ | {"PYTHONPATH": str(path / "src")}, capture_output=True, text=True, check=False
+        ["snakemake", "-n"],
+        cwd=path,
+        env=os.environ | {"PYTHONPATH": str(path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if "Nothing to be done" not in dry.stdout:
         found.append("snakemake has something to do")
-    status = subprocess.run(["dvc", "status", "--json"], cwd=path, capture_output=True, text=True, check=False)
+    status = subprocess.run(
+        ["dvc", "status", "--json"], cwd=path, capture_output=True, text=True, check=False
+    )
     if status.returncode or not set(json.loads(status.stdout)) <= {"code"}:
         found.append(f"dvc status: {status.stdout.strip()[:200]}{status.stderr.strip()[-200:]}")
     found += [f"lock {lock.relative_to(path)}" for lock in (path / ".snakemake/locks").glob("*")]
-    found += [f"mark {mark.name}" for mark in (path / ".snakemake/incomplete").rglob("*") if mark.is_file()]
+    found += [
+        f"mark {mark.name}"
+        for mark in (path / ".snakemake/incomplete").rglob("*")
+        if mark.is_file()
+    ]
     return found
 
 
 def finished(log: Path) -> Counter[str]:
     """Jobs that Snakemake said were finished, by rule."""
-    return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", log.read_text(encoding="utf-8"), re.MULTILINE))
+    return Counter(
+        re.findall(
+            r"^Finished jobid: \d+ \(Rule: (\w+)\)", log.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
 
 
 def unbroken(path: Path, cores: int) -> float:
@@ -208,12 +243,21 @@ def unbroken(path: Path, cores: int) -> float:
     return float(note.read_text(encoding="utf-8"))
 
 
-def report(kills: Counter, total: int, rounds: list[dict], seconds: float, twice: list[str] | None, seed: int) -> str:
+def report(
+    kills: Counter,
+    total: int,
+    rounds: list[dict],
+    seconds: float,
+    twice: list[str] | None,
+    seed: int,
+) -> str:
     """The table, as Markdown."""
     lines = ["| at work when killed | kills |", "|---|---|"]
     lines += [f"| {step} | {kills[step]} |" for step in (PLANNING, *STEPS, *HAND_OVER.values())]
     again = sum((Counter(one["again"]) for one in rounds), Counter())
-    wrong = [f"round {number}: {text}" for number, one in enumerate(rounds, 1) for text in one["wrong"]]
+    wrong = [
+        f"round {number}: {text}" for number, one in enumerate(rounds, 1) for text in one["wrong"]
+    ]
     lines += [
         "",
         f"{total} kills in {len(rounds)} rounds (seed {seed}; two jobs at once count for both).",
@@ -230,8 +274,18 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="at least so many")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/merflow-crash"), help="where to work; unbroken runs in it are used again")
-    parser.add_argument("--out", type=Path, default=Path("crash.md"), help="where the table goes; written anew after each round")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("/tmp/merflow-crash"),
+        help="where to work; unbroken runs in it are used again",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("crash.md"),
+        help="where the table goes; written anew after each round",
+    )
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     chance, kills, rounds, total = random.Random(asked.seed), Counter(), [], 0
@@ -251,10 +305,17 @@ def main() -> None:
             total += 1
             print(f"kill {total}: {', '.join(doing)}", flush=True)
         wrong = [f"snakemake ended with {run.returncode}"] if run.returncode else []
-        wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(broken)
+        wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(
+            broken
+        )
         rounds.append({"wrong": wrong, "again": finished(log) - jobs})
-        asked.out.write_text(report(kills, total, rounds, seconds, None, asked.seed), encoding="utf-8")
-        print(f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}", flush=True)
+        asked.out.write_text(
+            report(kills, total, rounds, seconds, None, asked.seed), encoding="utf-8"
+        )
+        print(
+            f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}",
+            flush=True,
+        )
         if wrong:
             shutil.copy(log, asked.out.with_suffix(f".{len(rounds)}.log"))
     unbroken(asked.folder / "again", asked.cores)

@@ -44,15 +44,28 @@ def made(path: Path, n_frames: int = 72, fps: int = 24) -> Path:
     still = cv2.GaussianBlur(rng.integers(0, 256, (900, 1500, 3), np.uint8), (0, 0), 6)
     still = cv2.normalize(still, None, 0, 255, cv2.NORM_MINMAX)
     with av.open(str(path), "w") as file:
-        video = file.add_stream("libx264", rate=fps, options={"crf": "23", "preset": "veryfast", "bf": "3"})
+        video = file.add_stream(
+            "libx264", rate=fps, options={"crf": "23", "preset": "veryfast", "bf": "3"}
+        )
         video.width, video.height, video.pix_fmt = 1280, 720, "yuv420p"
         audio = file.add_stream("aac", rate=48000, layout="stereo")
         for number in range(n_frames):
             grain = rng.integers(0, 12, (720, 1280, 1), np.uint8)
-            picture = cv2.add(still[number : number + 720, 2 * number : 2 * number + 1280], np.repeat(grain, 3, axis=2))
+            picture = cv2.add(
+                still[number : number + 720, 2 * number : 2 * number + 1280],
+                np.repeat(grain, 3, axis=2),
+            )
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            sound = av.AudioFrame.from_ndarray(rng.normal(0, 0.1, (2, 48000 // fps)).astype(np.float32), format="fltp", layout="stereo")
-            sound.sample_rate, sound.pts, sound.time_base = 48000, number * (48000 // fps), Fraction(1, 48000)
+            sound = av.AudioFrame.from_ndarray(
+                rng.normal(0, 0.1, (2, 48000 // fps)).astype(np.float32),
+                format="fltp",
+                layout="stereo",
+            )
+            sound.sample_rate, sound.pts, sound.time_base = (
+                48000,
+                number * (48000 // fps),
+                Fraction(1, 48000),
+            )
             file.mux(audio.encode(sound))
         file.mux(video.encode(None))
         file.mux(audio.encode(None))
@@ -62,14 +75,28 @@ def made(path: Path, n_frames: int = 72, fps: int = 24) -> Path:
 def repeated(path: Path, seconds: float, to: Path) -> Path:
     """The packets of `path` over and over, up to `seconds`."""
     with av.open(str(path)) as old, av.open(str(to), "w") as new:
-        copies = {stream.index: new.add_stream_from_template(stream) for stream in old.streams if stream.type in ("video", "audio")}
+        copies = {
+            stream.index: new.add_stream_from_template(stream)
+            for stream in old.streams
+            if stream.type in ("video", "audio")
+        }
         packets = [p for p in old.demux([old.streams[index] for index in copies]) if p.size]
-        length = {index: sum(p.duration for p in packets if p.stream_index == index) for index in copies}
+        length = {
+            index: sum(p.duration for p in packets if p.stream_index == index) for index in copies
+        }
         for turn in range(int(seconds / (old.duration / av.time_base)) + 1):
             for packet in packets:
                 again, index = av.Packet(bytes(packet)), packet.stream_index
-                again.pts, again.dts, again.duration = packet.pts + turn * length[index], packet.dts + turn * length[index], packet.duration
-                again.time_base, again.is_keyframe, again.stream = packet.time_base, packet.is_keyframe, copies[index]
+                again.pts, again.dts, again.duration = (
+                    packet.pts + turn * length[index],
+                    packet.dts + turn * length[index],
+                    packet.duration,
+                )
+                again.time_base, again.is_keyframe, again.stream = (
+                    packet.time_base,
+                    packet.is_keyframe,
+                    copies[index],
+                )
                 new.mux(again)
     return to
 
@@ -95,7 +122,9 @@ def ours(path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=6, help="decoded by each way, in turns")
     parser.add_argument("--no-memory", action="store_true")
     arguments = parser.parse_args()
@@ -108,7 +137,10 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         real = Path(os.environ.get("MERFLOW_REAL_DATA", "")) / "ravdess/01-01-01-01-01-01-01.mp4"
-        for title, path in (("made clip", made(Path(folder) / "made.mp4")), *([("real clip", real)] if real.is_file() else [])):
+        for title, path in (
+            ("made clip", made(Path(folder) / "made.mp4")),
+            *([("real clip", real)] if real.is_file() else []),
+        ):
             seconds: dict[str, list[float]] = {name: [] for name in ways}
             for _ in range(arguments.clips):
                 for name, way in ways.items():
@@ -116,15 +148,30 @@ def main() -> None:
                     way(path)
                     seconds[name].append(time.process_time() - start)
             for name, times in seconds.items():
-                print(f"{title}: {name:25} {1000 * np.median(times):6.0f} ms a clip, fastest {1000 * min(times):6.0f}")
-            ratios = [np.divide(seconds["merflow"], seconds[name]) for name in ways if name != "merflow" and name.endswith("pictures")]
-            print(f"{title}: ratio to the faster bare decode of pictures {max(map(np.median, ratios)):.2f}, median over {arguments.clips}")
+                print(
+                    f"{title}: {name:25} {1000 * np.median(times):6.0f} ms a clip, fastest {1000 * min(times):6.0f}"
+                )
+            ratios = [
+                np.divide(seconds["merflow"], seconds[name])
+                for name in ways
+                if name != "merflow" and name.endswith("pictures")
+            ]
+            print(
+                f"{title}: ratio to the faster bare decode of pictures {max(map(np.median, ratios)):.2f}, median over {arguments.clips}"
+            )
         if not arguments.no_memory:
             for length_s in (0, LONG_S):
                 clip = repeated(path, length_s, Path(folder) / f"{length_s}.mp4")
-                run = subprocess.run([sys.executable, "-c", PEAK, str(clip)], capture_output=True, text=True, check=True)
+                run = subprocess.run(
+                    [sys.executable, "-c", PEAK, str(clip)],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
                 peak, kept = map(int, run.stdout.split())
-                print(f"peak of memory, {length_s or 3} s: {peak / 1024:.0f} MiB, {kept / 2**20:.0f} MiB of it sound and pictures")
+                print(
+                    f"peak of memory, {length_s or 3} s: {peak / 1024:.0f} MiB, {kept / 2**20:.0f} MiB of it sound and pictures"
+                )
 
 
 if __name__ == "__main__":

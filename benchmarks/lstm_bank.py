@@ -54,7 +54,9 @@ def plain(networks: list[Plain], train: Examples) -> None:
 def bank(network: Lstm, train: Examples, batch_size: int) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
     for batch in batches(train, shuffled(train, batch_size, (1, 1))):
-        losses = binary_cross_entropy_with_logits(network(batch), batch.labels, reduction="none").mean(dim=0)
+        losses = binary_cross_entropy_with_logits(
+            network(batch), batch.labels, reduction="none"
+        ).mean(dim=0)
         losses.sum().backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -67,7 +69,9 @@ def timed(act: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=768)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--layers", type=int, default=3)
@@ -79,18 +83,30 @@ def main() -> None:
     n, layers, units = arguments.utterances, arguments.layers, arguments.units
     lengths = np.maximum(2.5 * rng.lognormal(np.log(6.5), 0.57, n), 1).astype(int)
     labels = rng.integers(0, 2, (n, EMOTIONS)).astype(np.float32)
-    words = {name: [rng.normal(size=(length, dim)).astype(np.float32) for length in lengths] for name, dim in DIMS.items()}
-    print(f"{n} utterances of {lengths.min()} to {lengths.max()} words, mean {lengths.mean():.1f}; {torch.get_num_threads()} threads")
+    words = {
+        name: [rng.normal(size=(length, dim)).astype(np.float32) for length in lengths]
+        for name, dim in DIMS.items()
+    }
+    print(
+        f"{n} utterances of {lengths.min()} to {lengths.max()} words, mean {lengths.mean():.1f}; {torch.get_num_threads()} threads"
+    )
     for system in ("acoustic", "early_fusion"):
         names = SYSTEMS[system].inputs
         dims = {name: DIMS[name] for name in names}
         train = Examples([str(i) for i in range(n)], {name: words[name] for name in names}, labels)
         together = Lstm(dims, EMOTIONS, layers, units, DENSE, dropout=0.0)
         networks = [Plain(sum(dims.values()), layers, units) for _ in range(EMOTIONS)]
-        for emotion, network in enumerate(networks):  # the same networks: their state is a slice of the bank's
-            network.load_state_dict({name: value[emotion] for name, value in together.state_dict().items()})
+        for emotion, network in enumerate(
+            networks
+        ):  # the same networks: their state is a slice of the bank's
+            network.load_state_dict(
+                {name: value[emotion] for name, value in together.state_dict().items()}
+            )
         seconds = [
-            (timed(lambda: plain(networks, train)), timed(lambda: bank(together, train, arguments.batch_size)))  # noqa: B023
+            (
+                timed(lambda: plain(networks, train)),
+                timed(lambda: bank(together, train, arguments.batch_size)),
+            )
             for _ in range(arguments.rounds)
         ]
         theirs, ours = map(min, zip(*seconds, strict=True))

@@ -57,15 +57,25 @@ class Cost(NamedTuple):
 
 
 def run(folder: Path, *command: str) -> Cost:
-    env = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env = os.environ | {
+        "PYTHONPATH": str(folder / "src"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     output = folder.with_suffix(".out")
     start = time.monotonic()
     with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT
+        )
         _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"error: {' '.join(command)} failed\n{output.read_text()[-2000:]}")
-    return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output.read_text())
+    return Cost(
+        time.monotonic() - start,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+        output.read_text(),
+    )
 
 
 def annotations(folder: Path, n: int) -> None:
@@ -80,7 +90,9 @@ def annotations(folder: Path, n: int) -> None:
                 text = " ".join(rng.choice(WORDS, rng.integers(1, 16)))
                 times = [f"00:00:{second:02},000" for second in (i % 10, i % 10 + 3)]
                 label = CLASSES["meld"][i % len(CLASSES["meld"])]
-                writer.writerow([i + 1, text, "Joey", label, "neutral", i // 10, i % 10, 1, 1, *times])
+                writer.writerow(
+                    [i + 1, text, "Joey", label, "neutral", i // 10, i % 10, 1, 1, *times]
+                )
 
 
 def checkout(folder: Path, scale: int, source: Path | None, shards: int | None = None) -> None:
@@ -89,7 +101,9 @@ def checkout(folder: Path, scale: int, source: Path | None, shards: int | None =
     (folder / "dvc.lock").unlink()
     run(folder, "merflow", "params", "paper", "--force")
     params: dict[str, Any] = yaml.safe_load((folder / "params.yaml").read_text())
-    params["run"]["shards"] = {corpus: scale * count for corpus, count in params["run"]["shards"].items()}
+    params["run"]["shards"] = {
+        corpus: scale * count for corpus, count in params["run"]["shards"].items()
+    }
     if source:
         params["corpora"]["meld"]["source"] = str(source)
         params["run"]["shards"]["meld"] = shards or params["run"]["shards"]["meld"]
@@ -106,10 +120,14 @@ def checkout(folder: Path, scale: int, source: Path | None, shards: int | None =
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, nargs="*", default=[MELD, 10 * MELD])
     parser.add_argument("--cores", default="2")
-    parser.add_argument("--shards", type=int, help="that the words are looked up in; default: as planned")
+    parser.add_argument(
+        "--shards", type=int, help="that the words are looked up in; default: as planned"
+    )
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start")
     for n in arguments.utterances:
@@ -118,11 +136,22 @@ def main() -> None:
             source, everything = Path(scratch) / "source", Path(scratch) / "everything"
             annotations(source, n)
             checkout(everything, scale, None)
-            first, plan = (run(everything, "snakemake", "-n") for _ in range(2))  # the first reads all modules from a cold disk
+            first, plan = (
+                run(everything, "snakemake", "-n") for _ in range(2)
+            )  # the first reads all modules from a cold disk
             jobs = re.search(r"^total\s+(\d+)", plan.printed, re.MULTILINE)
-            lines = [("planning", f"{plan}, the first time {first}, peak {plan.peak:.0f} MiB, {jobs[1] if jobs else '?'} jobs")]
+            lines = [
+                (
+                    "planning",
+                    f"{plan}, the first time {first}, peak {plan.peak:.0f} MiB, {jobs[1] if jobs else '?'} jobs",
+                )
+            ]
             for tool, act, idle in (
-                ("Snakemake", ["snakemake", "--cores", arguments.cores, "--", STORE], ["snakemake", "-n", "--", STORE]),
+                (
+                    "Snakemake",
+                    ["snakemake", "--cores", arguments.cores, "--", STORE],
+                    ["snakemake", "-n", "--", STORE],
+                ),
                 ("DVC", ["dvc", "repro", STAGE], ["dvc", "status", STAGE]),
             ):
                 folder = Path(scratch) / tool
@@ -130,7 +159,10 @@ def main() -> None:
                 made = run(folder, *act)
                 size = (folder / STORE).stat().st_size / 1e6
                 lines.append(
-                    (tool, f"{made}, {1000 * made.cpu / n:.2f} CPU ms an utterance, peak {made.peak:.0f} MiB, store {size:.0f} MB")
+                    (
+                        tool,
+                        f"{made}, {1000 * made.cpu / n:.2f} CPU ms an utterance, peak {made.peak:.0f} MiB, store {size:.0f} MB",
+                    )
                 )
                 nothing = run(folder, *idle)
                 assert re.search("Nothing to be done|up to date", nothing.printed), nothing.printed

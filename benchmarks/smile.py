@@ -31,7 +31,9 @@ WORKERS = 2
 def noise(folder: Path, n: int) -> list[str]:
     rng = np.random.default_rng(0)
     for i in range(n):
-        soundfile.write(folder / f"{i:03}.flac", rng.normal(0, 0.1, rng.integers(48_000, 80_000)), 16_000)
+        soundfile.write(
+            folder / f"{i:03}.flac", rng.normal(0, 0.1, rng.integers(48_000, 80_000)), 16_000
+        )
     return sorted(str(path) for path in folder.glob("*.flac"))
 
 
@@ -54,11 +56,17 @@ def ours(files: list[str], params: SmileFeatures, folder: Path) -> None:
 
 def package(files: list[str], params: SmileFeatures, processes: bool) -> np.ndarray:
     levels = smile.SETS[params.feature_set], smile.LEVELS[params.level]
-    return opensmile.Smile(*levels, num_workers=WORKERS, multiprocessing=processes).process_files(files).to_numpy()
+    return (
+        opensmile.Smile(*levels, num_workers=WORKERS, multiprocessing=processes)
+        .process_files(files)
+        .to_numpy()
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--feature-set", choices=smile.SETS, default="IS13_ComParE")
@@ -66,7 +74,9 @@ def main() -> None:
     params = SmileFeatures(feature_set=arguments.feature_set, level="functionals")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        real = sorted(Path(os.environ.get("MERFLOW_REAL_DATA", "absent"), "ravdess").glob("*.flac"))[: arguments.clips]
+        real = sorted(
+            Path(os.environ.get("MERFLOW_REAL_DATA", "absent"), "ravdess").glob("*.flac")
+        )[: arguments.clips]
         files = [str(path) for path in real] or noise(folder, arguments.clips)
         ways = {
             "merflow": lambda: ours(files, params, folder),
@@ -79,13 +89,21 @@ def main() -> None:
                 start = time.perf_counter()
                 found = way()
                 seconds[name].append(time.perf_counter() - start)
-        stored = [values for k in range(WORKERS) for values in read_features(folder / f"{k}.parquet").values()]
+        stored = [
+            values
+            for k in range(WORKERS)
+            for values in read_features(folder / f"{k}.parquet").values()
+        ]
         assert np.array_equal(np.concatenate(stored), found), "not the package's values"
     for name, times in seconds.items():
-        print(f"{name:22} {statistics.median(times):6.2f} s, median of {', '.join(f'{t:.2f}' for t in times)}")
+        print(
+            f"{name:22} {statistics.median(times):6.2f} s, median of {', '.join(f'{t:.2f}' for t in times)}"
+        )
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     ratio = medians.pop("merflow") / min(medians.values())
-    print(f"ratio                  {ratio:6.2f} of the package's faster way; {len(files)} {'RAVDESS clips' if real else 'noises'}")
+    print(
+        f"ratio                  {ratio:6.2f} of the package's faster way; {len(files)} {'RAVDESS clips' if real else 'noises'}"
+    )
 
 
 if __name__ == "__main__":

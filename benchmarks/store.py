@@ -26,18 +26,26 @@ def timed(act: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=5000)
     parser.add_argument("--dim", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
 
     rng = np.random.default_rng(1)
-    arrays = {f"u{i:06}": rng.normal(size=(rng.integers(2, 20), arguments.dim)).astype(np.float32) for i in range(arguments.utterances)}
+    arrays = {
+        f"u{i:06}": rng.normal(size=(rng.integers(2, 20), arguments.dim)).astype(np.float32)
+        for i in range(arguments.utterances)
+    }
     megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
     some = [str(name) for name in rng.choice(list(arrays), 32, replace=False)]
     with TemporaryDirectory() as folder:
-        store, pickles = Path(folder) / "store.parquet", {name: Path(folder) / f"{name}.pkl" for name in arrays}
+        store, pickles = (
+            Path(folder) / "store.parquet",
+            {name: Path(folder) / f"{name}.pkl" for name in arrays},
+        )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         write = timed(lambda: write_features(store, arrays.items(), {}))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -52,7 +60,9 @@ def main() -> None:
         for _ in range(arguments.rounds):
             for name, (ours, theirs) in acts.items():
                 seconds[name].append((timed(ours), timed(theirs)))
-    print(f"{arguments.utterances} utterances, {megabytes:.0f} MB; written in {write:.2f} s, peak memory grew by {grown:.0f} MiB meanwhile")
+    print(
+        f"{arguments.utterances} utterances, {megabytes:.0f} MB; written in {write:.2f} s, peak memory grew by {grown:.0f} MiB meanwhile"
+    )
     for name, pairs in seconds.items():
         mine, plain = (statistics.median(times) for times in zip(*pairs, strict=True))
         print(

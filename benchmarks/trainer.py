@@ -21,7 +21,14 @@ from sentences import sentences
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoTokenizer, DataCollatorWithPadding, EvalPrediction, PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
 
 from merflow.corpora.labels import CLASSES
 from merflow.features.text.tokens import Tokenizer
@@ -55,22 +62,45 @@ class ForTrainer(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        tokens = torch.stack([input_ids, torch.zeros_like(input_ids)], dim=-1)  # all of them the utterance's own
-        logits = self.network(Batch({"tokens": tokens}, {"tokens": attention_mask.bool()}, labels, torch.arange(len(labels))))
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        tokens = torch.stack(
+            [input_ids, torch.zeros_like(input_ids)], dim=-1
+        )  # all of them the utterance's own
+        logits = self.network(
+            Batch(
+                {"tokens": tokens},
+                {"tokens": attention_mask.bool()},
+                labels,
+                torch.arange(len(labels)),
+            )
+        )
         return {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
 def weighted_f1(prediction: EvalPrediction) -> dict[str, float]:
     predicted = prediction.predictions.argmax(axis=1)
-    return {"weighted_f1": f1_score(prediction.label_ids, predicted, average="weighted", zero_division=0)}
+    return {
+        "weighted_f1": f1_score(
+            prediction.label_ids, predicted, average="weighted", zero_division=0
+        )
+    }
 
 
 def trainer(
-    build: Callable[[], nn.Module], train: Examples, dev: Examples, settings: Training, seed: int, checkpoint: Path, scratch: Path
+    build: Callable[[], nn.Module],
+    train: Examples,
+    dev: Examples,
+    settings: Training,
+    seed: int,
+    checkpoint: Path,
+    scratch: Path,
 ) -> float:
     """Weighted F1 on dev."""
-    torch.use_deterministic_algorithms(False)  # the loop asks for them, which the Trainer does not have to pay for
+    torch.use_deterministic_algorithms(
+        False
+    )  # the loop asks for them, which the Trainer does not have to pay for
     torch.manual_seed(seed)
     arguments = TrainingArguments(
         output_dir=str(scratch),
@@ -89,20 +119,34 @@ def trainer(
         ]
         for part in (train, dev)
     ]
-    collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(checkpoint, local_files_only=True))
+    collator = DataCollatorWithPadding(
+        AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+    )
     run = Trainer(ForTrainer(build()), arguments, collator, *parts, compute_metrics=weighted_f1)
     run.remove_callback(PrinterCallback)
     run.train()
-    return next(entry["eval_weighted_f1"] for entry in run.state.log_history if "eval_weighted_f1" in entry)
+    return next(
+        entry["eval_weighted_f1"] for entry in run.state.log_history if "eval_weighted_f1" in entry
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=960, help="to train on")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-4, help="the paper's for BERT in batches of 16 by default")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("data/checkpoints/bert"), help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`"
+        "--learning-rate",
+        type=float,
+        default=1e-4,
+        help="the paper's for BERT in batches of 16 by default",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("data/checkpoints/bert"),
+        help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`",
     )
     parser.add_argument("--rounds", type=int, default=3, help="each with a seed of its own")
     arguments = parser.parse_args()
@@ -121,24 +165,47 @@ def main() -> None:
     texts, labels = learnable(sentences(n + n // 10))
     tokens = Tokenizer(folder).with_context(texts, [[]] * len(texts), 512)[0]
     ids = [str(i) for i in range(len(texts))]
-    train, dev = (Examples(ids[part], {"tokens": tokens[part]}, labels[part]) for part in (slice(n), slice(n, None)))
+    train, dev = (
+        Examples(ids[part], {"tokens": tokens[part]}, labels[part])
+        for part in (slice(n), slice(n, None))
+    )
 
     seconds: dict[str, list[float]] = {"Trainer": [], "merflow": []}
     scores: dict[str, list[float]] = {name: [] for name in seconds}
-    build()(train.batch(np.arange(2)))  # so that what the first step of a process costs falls to neither
+    build()(
+        train.batch(np.arange(2))
+    )  # so that what the first step of a process costs falls to neither
     with TemporaryDirectory() as scratch:
         for seed in range(arguments.rounds):
             start = time.perf_counter()
-            scores["Trainer"].append(trainer(build, train, dev, settings, seed, folder, Path(scratch)))
+            scores["Trainer"].append(
+                trainer(build, train, dev, settings, seed, folder, Path(scratch))
+            )
             seconds["Trainer"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            fitted = fit(build, train, dev, settings, SingleLabel(), "dev", seed, "fp32", Path(scratch) / f"{seed}.pt")
+            fitted = fit(
+                build,
+                train,
+                dev,
+                settings,
+                SingleLabel(),
+                "dev",
+                seed,
+                "fp32",
+                Path(scratch) / f"{seed}.pt",
+            )
             seconds["merflow"].append(time.perf_counter() - start)
             scores["merflow"].append(fitted.history[-1]["dev_weighted_f1"])
     for name, times in seconds.items():
-        print(f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})")
-        print(f"{'':8} {100 * np.mean(scores[name]):6.1f} weighted F1 on dev (all: {', '.join(f'{100 * f1:.1f}' for f1 in scores[name])})")
-    print(f"ratio    {min(seconds['Trainer']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads")
+        print(
+            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
+        )
+        print(
+            f"{'':8} {100 * np.mean(scores[name]):6.1f} weighted F1 on dev (all: {', '.join(f'{100 * f1:.1f}' for f1 in scores[name])})"
+        )
+    print(
+        f"ratio    {min(seconds['Trainer']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads"
+    )
 
 
 if __name__ == "__main__":

@@ -34,15 +34,30 @@ VARIANTS: dict[str, tuple[list[int], dict]] = {
 
 def swin(checkpoint: Path | None) -> SwinModel:
     torch.manual_seed(0)
-    return SwinModel(SwinConfig(drop_path_rate=0.0)) if checkpoint is None else load_swin(checkpoint, pretrained=True)
+    return (
+        SwinModel(SwinConfig(drop_path_rate=0.0))
+        if checkpoint is None
+        else load_swin(checkpoint, pretrained=True)
+    )
 
 
 def network(name: str, checkpoint: Path | None, device: torch.device) -> CompressedSwin:
     stages, changes = VARIANTS[name]
-    settings = {"selection": "threshold", "gamma": 0.5, "keep": 0.75, "merge": True, "alpha": 0.9, "tau": 1.0} | changes
+    settings = {
+        "selection": "threshold",
+        "gamma": 0.5,
+        "keep": 0.75,
+        "merge": True,
+        "alpha": 0.9,
+        "tau": 1.0,
+    } | changes
     model = swin(checkpoint)
     width = model.config.embed_dim
-    return CompressedSwin(model, {k: Compression(width * 2**k, MEANING, **settings) for k in stages}).train().to(device)
+    return (
+        CompressedSwin(model, {k: Compression(width * 2**k, MEANING, **settings) for k in stages})
+        .train()
+        .to(device)
+    )
 
 
 def step(model: CompressedSwin, pixels: Tensor, meaning: Tensor) -> Tensor:
@@ -73,7 +88,9 @@ def kept(act: Callable[[], object], device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=1)
     parser.add_argument("--frames", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
@@ -84,11 +101,19 @@ def main() -> None:
     n = arguments.clips * arguments.frames
     torch.manual_seed(1)
     size = swin(arguments.checkpoint).config.image_size
-    coarse = torch.nn.functional.interpolate(torch.randn(n, 3, 14, 14), size=size, mode="bilinear")  # neighbours are alike, as in pictures
+    coarse = torch.nn.functional.interpolate(
+        torch.randn(n, 3, 14, 14), size=size, mode="bilinear"
+    )  # neighbours are alike, as in pictures
     pixels, meaning = coarse.to(device), torch.randn(n, MEANING, device=device)
     models = {name: network(name, arguments.checkpoint, device) for name in VARIANTS}
-    counts = {name: step(model, pixels, meaning).float().mean(dim=0).tolist() for name, model in models.items()}  # and warm up
-    memory = {name: kept(lambda model=model: step(model, pixels, meaning), device) for name, model in models.items()}  # type: ignore[misc]
+    counts = {
+        name: step(model, pixels, meaning).float().mean(dim=0).tolist()
+        for name, model in models.items()
+    }  # and warm up
+    memory = {
+        name: kept(lambda model=model: step(model, pixels, meaning), device)
+        for name, model in models.items()
+    }  # type: ignore[misc]
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(arguments.rounds):
         for name, model in models.items():
@@ -99,8 +124,14 @@ def main() -> None:
                     torch.cuda.synchronize()
                 seconds[name].append(time.perf_counter() - start)
 
-    where = f"{torch.cuda.get_device_name()}, bf16" if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads, fp32"
-    print(f"{arguments.clips} clips of {arguments.frames} frames, {size} x {size}; {where}; best of {arguments.rounds}")
+    where = (
+        f"{torch.cuda.get_device_name()}, bf16"
+        if device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads, fp32"
+    )
+    print(
+        f"{arguments.clips} clips of {arguments.frames} frames, {size} x {size}; {where}; best of {arguments.rounds}"
+    )
     base, most = min(seconds["without"]), memory["without"]
     for name in models:
         tokens = " / ".join(f"{count:.0f}" for count in counts[name])

@@ -20,21 +20,40 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoFeatureExtractor, AutoModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from merflow.features.audio import wav2vec2
 from merflow.params import Wav2vec2Features
 
 BATCH = 8
-LARGE = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096, "do_stable_layer_norm": True, "conv_bias": True}
+LARGE = {
+    "hidden_size": 1024,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "do_stable_layer_norm": True,
+    "conv_bias": True,
+}
 
 
-def batches(sounds: list[np.ndarray], order: list[int], size: int, folder: Path) -> Iterator[tuple[int, np.ndarray]]:
-    preprocess, model = AutoFeatureExtractor.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+def batches(
+    sounds: list[np.ndarray], order: list[int], size: int, folder: Path
+) -> Iterator[tuple[int, np.ndarray]]:
+    preprocess, model = (
+        AutoFeatureExtractor.from_pretrained(folder),
+        AutoModel.from_pretrained(folder).eval(),
+    )
     for start in range(0, len(order), size):
         members = order[start : start + size]
-        inputs = preprocess([sounds[i] for i in members], sampling_rate=16_000, padding=True, return_tensors="pt")
+        inputs = preprocess(
+            [sounds[i] for i in members], sampling_rate=16_000, padding=True, return_tensors="pt"
+        )
         with torch.no_grad():
             states = model(**inputs).last_hidden_state
         for i, rows in zip(members, states, strict=True):
@@ -42,7 +61,9 @@ def batches(sounds: list[np.ndarray], order: list[int], size: int, folder: Path)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--layers", type=int, default=6)
@@ -51,7 +72,9 @@ def main() -> None:
     disable_progress_bar()
     rng = np.random.default_rng(0)
     seconds_of = np.clip(rng.lognormal(np.log(2.4), 0.7, arguments.clips), 0.1, 20)
-    sounds = [rng.normal(0, 0.1, int(16_000 * seconds)).astype(np.float32) for seconds in seconds_of]
+    sounds = [
+        rng.normal(0, 0.1, int(16_000 * seconds)).astype(np.float32) for seconds in seconds_of
+    ]
     natural = list(range(len(sounds)))
     like = sorted(natural, key=lambda i: len(sounds[i]))
     seconds: dict[str, list[float]] = {}
@@ -60,13 +83,21 @@ def main() -> None:
         folder = Path(temporary)
         torch.manual_seed(0)
         large = LARGE if arguments.norm == "layer" else {}
-        Wav2Vec2Model(Wav2Vec2Config(num_hidden_layers=arguments.layers, feat_extract_norm=arguments.norm, **large)).save_pretrained(folder)
-        Wav2Vec2FeatureExtractor(return_attention_mask=arguments.norm == "layer").save_pretrained(folder)
+        Wav2Vec2Model(
+            Wav2Vec2Config(
+                num_hidden_layers=arguments.layers, feat_extract_norm=arguments.norm, **large
+            )
+        ).save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(return_attention_mask=arguments.norm == "layer").save_pretrained(
+            folder
+        )
         ways: dict[str, Callable[[], Iterator[tuple[int, np.ndarray]]]] = {
             "padded": lambda: batches(sounds, natural, BATCH, folder),
             "one by one": lambda: batches(sounds, natural, 1, folder),
             "like length": lambda: batches(sounds, like, BATCH, folder),
-            "merflow": lambda: enumerate(wav2vec2.extract([sounds], Wav2vec2Features(output="frames"), folder)),
+            "merflow": lambda: enumerate(
+                wav2vec2.extract([sounds], Wav2vec2Features(output="frames"), folder)
+            ),
         }
         for _ in range(arguments.rounds):
             for name, way in ways.items():
@@ -80,7 +111,9 @@ def main() -> None:
         print(
             f"{name:12} {speed:5.2f} sounds/s, merflow is {statistics.median(times) / ours:.2f} times as fast, values differ by {off:.0e}"
         )
-    print(f"{len(sounds)} sounds, {seconds_of.mean():.1f} s on average, {torch.get_num_threads()} threads, {arguments.rounds} rounds")
+    print(
+        f"{len(sounds)} sounds, {seconds_of.mean():.1f} s on average, {torch.get_num_threads()} threads, {arguments.rounds} rounds"
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ DIM = 300
 
 def made(path: Path, words: int) -> None:
     """Numbers as GloVe prints them; rows repeat after 1000 words."""
-    rows = [" ".join(f"{value:.5g}" for value in row) for row in np.random.default_rng(0).normal(0, 0.4, (1000, DIM))]
+    rows = [
+        " ".join(f"{value:.5g}" for value in row)
+        for row in np.random.default_rng(0).normal(0, 0.4, (1000, DIM))
+    ]
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"word{number} {rows[number % 1000]}\n" for number in range(words))
 
@@ -65,7 +68,9 @@ def measure(way: str, path: Path, words: list[str]) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--words", type=int, default=40_000)
     parser.add_argument("--kept", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
@@ -74,18 +79,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.txt"
         made(path, arguments.words)
-        kept = [f"word{number}" for number in np.linspace(0, arguments.words - 1, arguments.kept, dtype=int)]
+        kept = [
+            f"word{number}"
+            for number in np.linspace(0, arguments.words - 1, arguments.kept, dtype=int)
+        ]
         size = path.stat().st_size / 1e6
         for _ in range(arguments.rounds):
             for way in WAYS:
                 with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                     results[way].append(pool.submit(measure, way, path, kept).result())
     print(f"{arguments.words} words of {DIM} numbers, {size:.0f} MB, {arguments.kept} of them kept")
-    seconds = {way: statistics.median(result[0] for result in found) for way, found in results.items()}
+    seconds = {
+        way: statistics.median(result[0] for result in found) for way, found in results.items()
+    }
     for way, found in results.items():
         each = ", ".join(f"{result[0]:.2f}" for result in found)
         peak = max(result[1] for result in found)
-        print(f"{way:8} {seconds[way]:6.2f} s, {size / seconds[way]:5.0f} MB/s, {peak:5.0f} MiB more at the peak (all: {each} s)")
+        print(
+            f"{way:8} {seconds[way]:6.2f} s, {size / seconds[way]:5.0f} MB/s, {peak:5.0f} MiB more at the peak (all: {each} s)"
+        )
     faster, longer = seconds["gensim"] / seconds["merflow"], seconds["merflow"] / seconds["floor"]
     print(f"ratio    {faster:.1f} times gensim's speed, {longer:.1f} times the floor's time")
 

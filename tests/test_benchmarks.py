@@ -27,7 +27,12 @@ def table(tmp_path_factory) -> list[dict]:
 
 
 def test_paper_scale_trains_every_system_that_is_trained(table):
-    expected = {(paper, name) for paper in PAPERS for name, row in import_module(PAPERS[paper]).SYSTEMS.items() if isinstance(row, System)}
+    expected = {
+        (paper, name)
+        for paper in PAPERS
+        for name, row in import_module(PAPERS[paper]).SYSTEMS.items()
+        if isinstance(row, System)
+    }
     assert {(row["paper"], row["system"]) for row in table} == expected
     assert all(row["epoch_s"] > 0 and row["memory_gb"] > 0 for row in table)
 
@@ -37,7 +42,14 @@ def test_paper_scale_counts_runs_of_all_protocols(table):
     runs = {(row["paper"], row["system"], row["corpus"]): row["runs"] for row in table}
     assert runs["deepmsi_mer", "audio", "iemocap"] == 10 + 5
     assert runs["weighted_late_fusion", "text_bert_16", "meld"] == 1 + 2
-    (row,) = [row for row in table if (row["paper"], row["system"], row["corpus"]) == ("weighted_late_fusion", "text_bert_16", "meld")]
+    (row,) = [
+        row
+        for row in table
+        if (row["paper"], row["system"], row["corpus"])
+        == ("weighted_late_fusion", "text_bert_16", "meld")
+    ]
     assert row["train"] == 9989
     expected = 3 * row["epochs"] * row["epoch_s"] / 3600
-    assert row["hours"] == pytest.approx(expected, rel=1e-3)  # nothing is fitted to its input, which takes next to no time
+    assert row["hours"] == pytest.approx(
+        expected, rel=1e-3
+    )  # nothing is fitted to its input, which takes next to no time

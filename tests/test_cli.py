@@ -21,25 +21,47 @@ GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
 def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     """The command line in this process, which has imported what it takes."""
     out, err = StringIO(), StringIO()
-    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+    with (
+        chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as end,
+    ):
         patch.setattr(sys, "argv", ["merflow", *arguments])
         main()
-    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(
+        arguments, end.value.code or 0, out.getvalue(), err.getvalue()
+    )
 
 
 def annotations(folder: Path, **changed: str | bytes | None) -> None:
     """MELD's three annotation files of four utterances each, enough for ten folds; `changed` replaces (None: leaves out) some."""
     folder.mkdir(exist_ok=True)
     for split in ("train", "dev", "test"):
-        text = changed.get(split, HEADER + "".join(GOOD.replace(",0,0,", f",0,{turn},") for turn in range(4)))
+        text = changed.get(
+            split, HEADER + "".join(GOOD.replace(",0,0,", f",0,{turn},") for turn in range(4))
+        )
         (folder / f"{split}_sent_emo.csv").unlink(missing_ok=True)
         if text is not None:
-            (folder / f"{split}_sent_emo.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+            (folder / f"{split}_sent_emo.csv").write_bytes(
+                text if isinstance(text, bytes) else text.encode()
+            )
 
 
 def prepare(root: Path) -> subprocess.CompletedProcess:
     params = json.dumps({"corpora.meld": {"source": "folder"}, "code": "x"})
-    return merflow("prepare", "meld", "--params", params, "--raw", "raw/SOURCE.json", "--out", "corpora/meld/utterances.parquet", cwd=root)
+    return merflow(
+        "prepare",
+        "meld",
+        "--params",
+        params,
+        "--raw",
+        "raw/SOURCE.json",
+        "--out",
+        "corpora/meld/utterances.parquet",
+        cwd=root,
+    )
 
 
 @pytest.fixture
@@ -50,7 +72,10 @@ def prepared(tmp_path):
 
 
 BAD = {
-    "a missing column": ({"dev": (HEADER + GOOD).replace("Emotion", "Emotions")}, "dev_sent_emo.csv: no column Emotion"),
+    "a missing column": (
+        {"dev": (HEADER + GOOD).replace("Emotion", "Emotions")},
+        "dev_sent_emo.csv: no column Emotion",
+    ),
     "an unknown emotion": (
         {"test": HEADER + GOOD.replace("joy", "glee")},
         "test_sent_emo.csv: line 2: unknown emotion 'glee'; known: neutral",
@@ -63,7 +88,10 @@ BAD = {
         {"train": HEADER + GOOD.replace("00:00:01,000", "00:61")},
         "train_sent_emo.csv: line 2: time '00:61' is not HH:MM:SS,mmm",
     ),
-    "a wrong encoding": ({"train": (HEADER + GOOD.replace("hi", "h\u00ef")).encode("latin-1")}, "train_sent_emo.csv: not UTF-8"),
+    "a wrong encoding": (
+        {"train": (HEADER + GOOD.replace("hi", "h\u00ef")).encode("latin-1")},
+        "train_sent_emo.csv: not UTF-8",
+    ),
     "an empty split": ({"dev": HEADER}, "dev_sent_emo.csv: no utterances in it"),
     "a corpus that lacks half": ({"test": None, "dev": None}, "dev_sent_emo.csv is missing"),
 }
@@ -91,9 +119,21 @@ def test_bad_corpus_is_one_line_and_earlier_artifacts_stay_whole(prepared, case)
 )
 def test_a_corpus_that_cannot_be_had_says_what_to_do(tmp_path, corpus, source, message):
     values = json.dumps({f"corpora.{corpus}.source": source, "code": "x"})
-    done = merflow("fetch", corpus, "--params", values, "--scratch", "scratch", "--out", f"raw/{corpus}/SOURCE.json", cwd=tmp_path)
+    done = merflow(
+        "fetch",
+        corpus,
+        "--params",
+        values,
+        "--scratch",
+        "scratch",
+        "--out",
+        f"raw/{corpus}/SOURCE.json",
+        cwd=tmp_path,
+    )
     assert done.returncode == 1
-    assert message in done.stderr.splitlines()[-1] and done.stderr.splitlines()[-1].startswith("error: ")
+    assert message in done.stderr.splitlines()[-1] and done.stderr.splitlines()[-1].startswith(
+        "error: "
+    )
     assert not (tmp_path / "raw" / corpus).exists()
 
 
@@ -104,24 +144,48 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     assert merflow("params", "demo", cwd=tmp_path).returncode == 0
     path = tmp_path / "params.yaml"
     assert path.read_text() == presets.compose("demo", root / "params")
-    assert merflow("params", "paper", cwd=tmp_path).returncode == 0  # from one preset to the other: nothing is lost
-    chosen = merflow("params", "paper", "--corpora", "ravdess", "--corpora", "iemocap", "--papers", "joint_cnn", cwd=tmp_path)
+    assert (
+        merflow("params", "paper", cwd=tmp_path).returncode == 0
+    )  # from one preset to the other: nothing is lost
+    chosen = merflow(
+        "params",
+        "paper",
+        "--corpora",
+        "ravdess",
+        "--corpora",
+        "iemocap",
+        "--papers",
+        "joint_cnn",
+        cwd=tmp_path,
+    )
     assert chosen.stdout == "params.yaml is now the paper preset: ravdess, iemocap; joint_cnn\n"
     assert json.loads((tmp_path / MATRIX).read_text())["axes"]["corpora"] == ["ravdess", "iemocap"]
     assert merflow("params", "paper", cwd=tmp_path).returncode == 0
     path.write_text(path.read_text() + "# mine\n")
     done = merflow("params", "demo", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "error: params.yaml was edited; keep your copy, or add --force to overwrite it\n"
+    assert (
+        done.stderr
+        == "error: params.yaml was edited; keep your copy, or add --force to overwrite it\n"
+    )
     assert path.read_text().endswith("# mine\n")
 
 
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (["--corpora", "mled"], "run.corpora: mled has no block under corpora; known: meld, iemocap, mosei, ravdess"),
-        (["--papers", "joint_cn"], f"run.papers: joint_cn is none of {', '.join(Papers.model_fields)}"),
-        (["--corpora", "mosei", "--papers", "joint_cnn"], "run: no system of joint_cnn is asked for on mosei: nothing is left"),
+        (
+            ["--corpora", "mled"],
+            "run.corpora: mled has no block under corpora; known: meld, iemocap, mosei, ravdess",
+        ),
+        (
+            ["--papers", "joint_cn"],
+            f"run.papers: joint_cn is none of {', '.join(Papers.model_fields)}",
+        ),
+        (
+            ["--corpora", "mosei", "--papers", "joint_cnn"],
+            "run: no system of joint_cnn is asked for on mosei: nothing is left",
+        ),
     ],
 )
 def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, chosen, message):
@@ -133,11 +197,22 @@ def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, cho
 
 
 def test_status_without_params_says_what_to_do(tmp_path):
-    command = [Path(sys.executable).with_name("merflow"), "status"]  # a process of its own, as users start it
+    command = [
+        Path(sys.executable).with_name("merflow"),
+        "status",
+    ]  # a process of its own, as users start it
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "error: params.yaml: no such file; make it with `merflow params demo`\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: params.yaml: no such file; make it with `merflow params demo`\n",
+    )
 
 
 def test_tables_start_without_torch():
     code = "import sys; from merflow import cli; from merflow.tables import compare, report; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )

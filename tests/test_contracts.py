@@ -46,7 +46,11 @@ def test_corpus_says_what_it_is_and_how_to_get_it(name):
 def test_extractor_has_a_modality_and_a_params_block(name):
     extractor = import_module(EXTRACTORS[name])
     assert extractor.__doc__ and extractor.extract.__doc__
-    assert list(inspect.signature(extractor.extract).parameters) == ["blocks", "params", "checkpoint"]
+    assert list(inspect.signature(extractor.extract).parameters) == [
+        "blocks",
+        "params",
+        "checkpoint",
+    ]
     assert list(inspect.signature(extractor.columns).parameters) == ["params", "checkpoint"]
     assert params.Features.model_fields[name].annotation is extractor.PARAMS
     assert versions(*extractor.LIBRARIES)
@@ -63,44 +67,77 @@ def test_papers_params_reported_numbers_and_stages_are_the_same_set():
     assert set(PAPERS) == set(params.Papers.model_fields) == set(PAPER_PRESET["papers"])
     assert set(PAPERS) == {path.stem for path in (ROOT / "reported").glob("*.csv")}
     assert set(PAPERS) == {path.stem for path in (ROOT / "src/merflow/papers").glob("[!_]*.py")}
-    assert set(PAPERS) == {stage.removesuffix(f"_{name}") for stage in STAGES for name in stages_of(stage)}
+    assert set(PAPERS) == {
+        stage.removesuffix(f"_{name}") for stage in STAGES for name in stages_of(stage)
+    }
 
 
 def stages_of(stage: str) -> list[str]:
     """The name under run.<paper> that a stage of a paper has."""
-    return [stage.removeprefix(f"{paper}_") for paper in params.Papers.model_fields if stage.startswith(f"{paper}_")]
+    return [
+        stage.removeprefix(f"{paper}_")
+        for paper in params.Papers.model_fields
+        if stage.startswith(f"{paper}_")
+    ]
 
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_systems(paper):
-    asked = {name: rows for name, rows in PAPER_PRESET["run"][paper].items() if isinstance(rows, dict)}
-    assert set(asked) == {name for stage in STAGES for name in stages_of(stage) if stage.startswith(f"{paper}_")}
+    asked = {
+        name: rows for name, rows in PAPER_PRESET["run"][paper].items() if isinstance(rows, dict)
+    }
+    assert set(asked) == {
+        name for stage in STAGES for name in stages_of(stage) if stage.startswith(f"{paper}_")
+    }
     systems = import_module(PAPERS[paper]).SYSTEMS
     assert sorted(name for rows in asked.values() for name in rows["systems"]) == sorted(systems)
     for name, rows in asked.items():
         stage = STAGES[f"{paper}_{name}"]
         matrix = {"corpus": "corpora", "protocol": "protocols", "system": "systems"}
-        assert stage["matrix"] == {axis: f"${{axes.papers.{paper}.{name}.{values}}}" for axis, values in matrix.items()}
+        assert stage["matrix"] == {
+            axis: f"${{axes.papers.{paper}.{name}.{values}}}" for axis, values in matrix.items()
+        }
         for row in map(systems.get, rows["systems"]):
-            wanted = {"data/corpora/${item.corpus}/utterances.parquet", "data/corpora/${item.corpus}/splits.parquet"}
-            wanted |= {f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}" for member in row.members}
+            wanted = {
+                "data/corpora/${item.corpus}/utterances.parquet",
+                "data/corpora/${item.corpus}/splits.parquet",
+            }
+            wanted |= {
+                f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}"
+                for member in row.members
+            }
             if not isinstance(row, Fusion):
                 features = PAPER_PRESET["papers"][paper].get("features", {})
                 pictures = [one for one in row.inputs if one in SAMPLINGS]
                 wanted |= {f"data/media/${{item.corpus}}/{one}" for one in pictures}
                 held = [one for one in row.inputs if one != "tokens" and one not in pictures]
-                named = {one: f"${{papers.{paper}.features.{one}}}" if one in features else one for one in held}
-                wanted |= {f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()}
-                wanted |= {path for path in stage["deps"] if path.startswith("data/checkpoints/")} if row.pretrained else set()
-                assert row.pretrained == any(path.startswith("data/checkpoints/") for path in stage["deps"])
+                named = {
+                    one: f"${{papers.{paper}.features.{one}}}" if one in features else one
+                    for one in held
+                }
+                wanted |= {
+                    f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()
+                }
+                wanted |= (
+                    {path for path in stage["deps"] if path.startswith("data/checkpoints/")}
+                    if row.pretrained
+                    else set()
+                )
+                assert row.pretrained == any(
+                    path.startswith("data/checkpoints/") for path in stage["deps"]
+                )
             assert set(stage["deps"]) == wanted
-    assert f"papers.{paper}.protocols" in STAGES["score"]["params"][0]["workflow/params/tables.json"]
+    assert (
+        f"papers.{paper}.protocols" in STAGES["score"]["params"][0]["workflow/params/tables.json"]
+    )
     assert f"results/{paper}" in set(STAGES["score"]["deps"]) & set(STAGES["report"]["deps"])
 
 
 def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
     assert set(CORPORA) == set(get_args(KnownCorpus)) == set(labels.CLASSES)
-    assert set(MAKERS) == set(get_args(get_args(params.Checkpoint.model_fields["demo"].annotation)[0]))
+    assert set(MAKERS) == set(
+        get_args(get_args(params.Checkpoint.model_fields["demo"].annotation)[0])
+    )
 
 
 def test_every_feature_is_made_by_one_stage_of_its_group():
@@ -109,16 +146,23 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
     assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.Features.model_fields)
     for group in run["features"]:
         stage = STAGES[f"extract_{group}"]
-        assert stage["matrix"] == {"corpus": f"${{axes.features.{group}.corpora}}", "feature": f"${{axes.features.{group}.features}}"}
+        assert stage["matrix"] == {
+            "corpus": f"${{axes.features.{group}.corpora}}",
+            "feature": f"${{axes.features.{group}.features}}",
+        }
         checkpoints = [path for path in stage["deps"] if path.startswith("data/checkpoints/")]
-        assert checkpoints == ([f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else [])
+        assert checkpoints == (
+            [f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else []
+        )
     assert axes(PAPER_PRESET, STAGES)["checkpoints"] == list(PAPER_PRESET["checkpoints"])
 
 
 def test_rules_subcommands_and_stages_have_the_same_names():
     from merflow.cli import app
 
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands} - {
+    commands = {
+        command.name or command.callback.__name__ for command in app.registered_commands
+    } - {
         "params",
         "status",
         "stores",
@@ -132,20 +176,30 @@ def test_rules_subcommands_and_stages_have_the_same_names():
         if line.startswith("rule ")
     }
     assert commands == rules == set(warm.MODULES)
-    used = {word for stage in STAGES.values() for word in stage["cmd"].partition("--")[0].split()[1:]}
+    used = {
+        word for stage in STAGES.values() for word in stage["cmd"].partition("--")[0].split()[1:]
+    }
     assert used - {"workflow/lib/stages.py"} == rules
 
 
 def test_every_stage_depends_on_one_digest_of_code_and_stages_that_share_it_begin_in_the_same_modules():
     roots: dict[str, list[str]] = {}
     for stage in (stage for name, stage in STAGES.items() if name != "code"):
-        (key,) = [key.removeprefix("code.") for key in next(iter(stage["params"][0].values())) if key.startswith("code.")]
+        (key,) = [
+            key.removeprefix("code.")
+            for key in next(iter(stage["params"][0].values()))
+            if key.startswith("code.")
+        ]
         assert stage["meta"].get("code", []) == roots.setdefault(key, stage["meta"].get("code", []))
-    assert sorted(key for key in roots if key.startswith("papers.")) == sorted(f"papers.{paper}" for paper in PAPERS)
+    assert sorted(key for key in roots if key.startswith("papers.")) == sorted(
+        f"papers.{paper}" for paper in PAPERS
+    )
 
 
 def test_the_matrix_that_dvc_reads_is_what_params_yaml_asks_for():
     asked = axes(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")), STAGES)
     committed = json.loads((ROOT / MATRIX).read_text(encoding="utf-8"))
     assert committed == {"axes": asked}, "python workflow/lib/stages.py writes it"
-    assert list(committed["axes"]["papers"]) == sorted(asked["papers"])  # whoever writes it, in whatever order params.yaml came
+    assert list(committed["axes"]["papers"]) == sorted(
+        asked["papers"]
+    )  # whoever writes it, in whatever order params.yaml came

@@ -11,7 +11,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines())
+LOCK = dict(
+    line.split("==")
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+)
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 
@@ -36,4 +39,6 @@ def test_conda_takes_the_lock_and_the_same_python():
     (pip,) = [entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict)]
     assert pip == ["-r requirements.lock", "-e ."]
     (python,) = [entry for entry in CONDA["dependencies"] if str(entry).startswith("python=")]
-    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python=") + ".0")
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(
+        python.removeprefix("python=") + ".0"
+    )

@@ -23,12 +23,18 @@ input()
 def job(tmp_path):
     """Starts a job that takes so many of two GPUs and keeps them; ``line()`` of it waits for what it took."""
     started = []
-    env = {key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")}
+    env = {
+        key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")
+    }
     env |= {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b", "TMPDIR": str(tmp_path)}
 
     def start(count: int) -> subprocess.Popen:
         command = [sys.executable, "-c", JOB, str(count)]
-        started.append(subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        started.append(
+            subprocess.Popen(
+                command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        )
         return started[-1]
 
     yield start
@@ -58,7 +64,9 @@ def test_one_job_takes_several(job):
 def test_more_than_there_are_is_one_line(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with pytest.raises(ParamsError, match="the job asks for 3 GPUs and sees 2; lower its resource gpu"):
+    with pytest.raises(
+        ParamsError, match="the job asks for 3 GPUs and sees 2; lower its resource gpu"
+    ):
         gpus.take(3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ParamsError, match="sees 0"):

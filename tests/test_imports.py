@@ -13,7 +13,10 @@ HEAVY = (
 #: Step -> its module, and what of HEAVY it may load. `report` loads matplotlib once a picture is new.
 STEPS = {
     "score": ("merflow.evaluation.score", {"pandas"}),
-    "tables": ("merflow.tables.compare", {"pandas", "av"}),  # av: counts of the corpora stand beside their readers
+    "tables": (
+        "merflow.tables.compare",
+        {"pandas", "av"},
+    ),  # av: counts of the corpora stand beside their readers
     "sheet": ("merflow.tables.frame_sheet", {"pandas", "matplotlib"}),
     "report": ("merflow.tables.report", {"pandas"}),
     "gather": ("merflow.training.gather", {"pandas"}),
@@ -27,5 +30,7 @@ STEPS = {
 def test_a_step_loads_no_library_that_it_does_not_use(step):
     module, allowed = STEPS[step]
     program = f"import json, sys, merflow.cli, {module}; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert set(json.loads(done.stdout)) <= allowed

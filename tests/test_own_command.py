@@ -16,7 +16,11 @@ LABELS = ["anger", "joy"]
 
 
 def asked(run, paper):
-    return {stage for stage, block in run.get(paper, {}).items() if isinstance(block, dict) and block["corpora"] == ["mine"]}
+    return {
+        stage
+        for stage, block in run.get(paper, {}).items()
+        if isinstance(block, dict) and block["corpora"] == ["mine"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,12 @@ def asked(run, paper):
     [
         (["audio"], {"speech"}, {"audio"}, {"audio"}),
         (["text"], {"text"}, {"text"}, {"bert", "roberta"}),
-        (["text", "audio"], {"text", "speech", "early", "late", "unimodal"}, {"text", "audio"}, {"bert", "roberta", "audio"}),
+        (
+            ["text", "audio"],
+            {"text", "speech", "early", "late", "unimodal"},
+            {"text", "audio"},
+            {"bert", "roberta", "audio"},
+        ),
         (["audio", "video"], {"speech"}, {"audio", "video", "audio_video"}, {"audio", "video"}),
     ],
 )
@@ -33,7 +42,9 @@ def test_every_system_runs_that_the_modalities_allow(at_hand, joint_cnn, deepmsi
     assert asked(run, "joint_cnn") == joint_cnn
     assert asked(run, "deepmsi_mer") == deepmsi_mer
     assert asked(run, "weighted_late_fusion") == late_fusion
-    assert asked(run, "class_weight_lstm") == set()  # it takes words with times, and several emotions at once
+    assert (
+        asked(run, "class_weight_lstm") == set()
+    )  # it takes words with times, and several emotions at once
 
 
 def test_models_as_they_are_need_classes_that_they_know():
@@ -47,7 +58,9 @@ def test_models_as_they_are_need_classes_that_they_know():
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 @pytest.mark.parametrize("at_hand", [["audio"], ["text"], ["text", "audio", "video"]])
 def test_the_patch_makes_a_valid_params_file_of_either_preset(tmp_path, preset, at_hand):
-    patch = own.patch_of("mine", at_hand, True, ROOT) | {"corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}}
+    patch = own.patch_of("mine", at_hand, True, ROOT) | {
+        "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
     found = params.check(presets.compose(preset, ROOT / "params", tmp_path / "mine.yaml"), preset)
     assert found.run.corpora == ["mine"]
@@ -63,7 +76,10 @@ def test_a_skeleton_has_a_row_per_clip_and_the_text_beside_it(tmp_path):
     for name in ("a/2.WAV", "1.mp4", "readme.md"):
         (tmp_path / name).touch()
     (tmp_path / "1.txt").write_text("we are,\nlate")
-    assert own.skeleton(tmp_path) == 'clip,text,label,speaker,dialogue,split\n1.mp4,"we are, late",,,,\na/2.WAV,,,,,\n'
+    assert (
+        own.skeleton(tmp_path)
+        == 'clip,text,label,speaker,dialogue,split\n1.mp4,"we are, late",,,,\na/2.WAV,,,,,\n'
+    )
     with pytest.raises(CorpusError, match="no clips in it or below"):
         own.skeleton(tmp_path / "gone")
 
@@ -110,7 +126,10 @@ def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, mo
     own.prepare("mine", Path("clips"), False)
     skeleton = Path("mine.csv").read_text().splitlines()
     assert not Path("mine.yaml").exists()
-    filled = [row.replace(",,,,,", f",,{'joy' if k % 2 else 'anger'},{'abc'[k // 2]},,") for k, row in enumerate(skeleton[1:])]
+    filled = [
+        row.replace(",,,,,", f",,{'joy' if k % 2 else 'anger'},{'abc'[k // 2]},,")
+        for k, row in enumerate(skeleton[1:])
+    ]
     Path("mine.csv").write_text("\n".join([skeleton[0], *filled]) + "\n")
     own.prepare("mine", Path("clips"), False)
     patch = yaml.safe_load(Path("mine.yaml").read_text())

@@ -19,9 +19,16 @@ ALL = {"corpora": ["meld", "iemocap", "mosei", "ravdess"], "papers": list(PAPER[
 def selected(**filters):
     """The axes of the paper preset with `filters`, without what is empty; groups of systems as <paper>.<group>."""
     axes = selection.axes(PAPER | {"run": PAPER["run"] | filters}, STAGES)
-    groups = {f"{paper}.{group}": axis for paper, block in axes.pop("papers").items() for group, axis in block.items()}
+    groups = {
+        f"{paper}.{group}": axis
+        for paper, block in axes.pop("papers").items()
+        for group, axis in block.items()
+    }
     features = {name: axis for name, axis in axes.pop("features").items() if axis["corpora"]}
-    return axes | {"features": features, "systems": {name: axis["corpora"] for name, axis in groups.items() if axis["corpora"]}}
+    return axes | {
+        "features": features,
+        "systems": {name: axis["corpora"] for name, axis in groups.items() if axis["corpora"]},
+    }
 
 
 def test_without_filters_everything_is_selected_that_the_lists_name():
@@ -37,14 +44,29 @@ def test_without_filters_everything_is_selected_that_the_lists_name():
 CASES = [
     pytest.param(
         {"corpora": ["ravdess"], "papers": ["joint_cnn"]},
-        {"corpora": ["ravdess"], "media": ["ravdess"], "checkpoints": [], "systems": {"joint_cnn.speech": ["ravdess"]}},
+        {
+            "corpora": ["ravdess"],
+            "media": ["ravdess"],
+            "checkpoints": [],
+            "systems": {"joint_cnn.speech": ["ravdess"]},
+        },
         {"audio": {"corpora": ["ravdess"], "features": ["is13"]}},
         id="a corpus and a paper",
     ),
     pytest.param(
         {"corpora": ["ravdess"], "papers": ALL["papers"]},
-        {"corpora": ["ravdess"], "media": ["ravdess"], "checkpoints": [], "systems": {"joint_cnn.speech": ["ravdess"]}},
-        {"audio": {"corpora": ["ravdess"], "features": PAPER["run"]["features"]["audio"]["features"]}},
+        {
+            "corpora": ["ravdess"],
+            "media": ["ravdess"],
+            "checkpoints": [],
+            "systems": {"joint_cnn.speech": ["ravdess"]},
+        },
+        {
+            "audio": {
+                "corpora": ["ravdess"],
+                "features": PAPER["run"]["features"]["audio"]["features"],
+            }
+        },
         id="a corpus with all papers has all of its features",
     ),
     pytest.param(
@@ -55,7 +77,11 @@ CASES = [
     ),
     pytest.param(
         {"corpora": ["meld", "ravdess"], "papers": ["joint_cnn", "mel_cnn_bert"]},
-        {"corpora": ["meld", "ravdess"], "media": ["meld", "ravdess"], "checkpoints": ["bert", "fasttext"]},
+        {
+            "corpora": ["meld", "ravdess"],
+            "media": ["meld", "ravdess"],
+            "checkpoints": ["bert", "fasttext"],
+        },
         {
             "bert": {"corpora": ["meld"], "features": ["bert_mean"]},
             "fasttext": {"corpora": ["meld"], "features": ["fasttext"]},
@@ -65,7 +91,11 @@ CASES = [
     ),
     pytest.param(
         {"corpora": ["meld"], "papers": ["weighted_late_fusion"]},
-        {"corpora": ["meld"], "media": ["meld"], "checkpoints": ["bert", "roberta", "wav2vec2_emotion", "clip"]},
+        {
+            "corpora": ["meld"],
+            "media": ["meld"],
+            "checkpoints": ["bert", "roberta", "wav2vec2_emotion", "clip"],
+        },
         {
             "wav2vec2_emotion": {"corpora": ["meld"], "features": ["wav2vec2_emotion"]},
             "clip": {"corpora": ["meld"], "features": ["clip_emotion"]},
@@ -93,7 +123,10 @@ def test_what_is_switched_off_has_empty_axes_whatever_else_its_lists_say():
 
 def test_a_checkpoint_without_a_block_is_one_line():
     checkpoints = {name: block for name, block in PAPER["checkpoints"].items() if name != "clip"}
-    with pytest.raises(ParamsError, match=r"^params\.yaml: checkpoints\.clip: missing, and a selected feature or system takes it$"):
+    with pytest.raises(
+        ParamsError,
+        match=r"^params\.yaml: checkpoints\.clip: missing, and a selected feature or system takes it$",
+    ):
         selection.axes(PAPER | {"checkpoints": checkpoints}, STAGES)
 
 
@@ -106,5 +139,7 @@ def test_the_matrix_is_written_only_when_it_changes(tmp_path):
 
 
 def test_outside_of_the_project_is_one_line(tmp_path):
-    with pytest.raises(ParamsError, match=r"dvc\.yaml: no such file; run this in the project's folder$"):
+    with pytest.raises(
+        ParamsError, match=r"dvc\.yaml: no such file; run this in the project's folder$"
+    ):
         selection.stages_at(tmp_path)

@@ -22,14 +22,19 @@ def test_features_come_back_as_they_went_in(tmp_path):
     np.testing.assert_array_equal(found["b"], [[0, 1], [2, 3], [4, 5]])
     assert found["b"].dtype == np.float32
     assert list(store.read_features(path, ["b"])) == ["b"]
-    assert [(name, array.shape) for name, array in store.iterate_features(path)] == [("a", (1, 2)), ("b", (3, 2))]
+    assert [(name, array.shape) for name, array in store.iterate_features(path)] == [
+        ("a", (1, 2)),
+        ("b", (3, 2)),
+    ]
     spec = {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}, "defects": ["found late"]}
     assert store.read_metadata(path, artifacts.FEATURES) == spec
 
 
 def test_many_features_scan_into_one_array(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
-    arrays = {f"u{i:04}": rng.normal(size=(rng.integers(1, 9), 3)).astype(np.float32) for i in range(300)}
+    arrays = {
+        f"u{i:04}": rng.normal(size=(rng.integers(1, 9), 3)).astype(np.float32) for i in range(300)
+    }
     for group in (10_000, store.ROW_GROUP):  # one row group, three
         monkeypatch.setattr(store, "ROW_GROUP", group)
         store.write_features(tmp_path / "s", arrays.items(), {})
@@ -38,7 +43,9 @@ def test_many_features_scan_into_one_array(tmp_path, monkeypatch):
         for i, array in enumerate(arrays.values()):
             np.testing.assert_array_equal(values[starts[i] : starts[i + 1]], array)
     assert not values.flags.owndata  # a view of Arrow's buffer
-    assert {name: array.shape for name, array in store.iterate_features(tmp_path / "s")} == {k: v.shape for k, v in arrays.items()}
+    assert {name: array.shape for name, array in store.iterate_features(tmp_path / "s")} == {
+        k: v.shape for k, v in arrays.items()
+    }
 
 
 def test_no_features_are_a_store_too(tmp_path):
@@ -63,8 +70,14 @@ def test_a_missing_utterance_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([("a", np.ones((1, 2))), ("b", np.ones((1, 3)))], r"b: an array \(1, 3\) of <f8; expected \(n_frames, 2\) of <f8"),
-        ([("a", np.ones((1, 2))), ("b", np.ones((1, 2), np.float32))], "b: an array .* of <f4; expected"),
+        (
+            [("a", np.ones((1, 2))), ("b", np.ones((1, 3)))],
+            r"b: an array \(1, 3\) of <f8; expected \(n_frames, 2\) of <f8",
+        ),
+        (
+            [("a", np.ones((1, 2))), ("b", np.ones((1, 2), np.float32))],
+            "b: an array .* of <f4; expected",
+        ),
         ([("a", np.ones(2))], "a: an array"),
         ([("b", np.ones((1, 2))), ("a", np.ones((1, 2)))], "a after b: ids must ascend"),
         ([("a", np.ones((1, 2))), ("a", np.ones((1, 2)))], "a after a: ids must ascend"),
@@ -79,22 +92,38 @@ def test_features_that_do_not_belong_together_are_refused_and_leave_nothing(tmp_
 
 def test_a_folder_of_parts_is_read_by_id(tmp_path):
     for part, ids in (("00000", "aab"), ("00001", "cdd")):
-        rows = {"utterance_id": list(ids), "frame": range(3), "time_s": [0.0, 0.5, 1.0], "values": [name.encode() for name in ids]}
+        rows = {
+            "utterance_id": list(ids),
+            "frame": range(3),
+            "time_s": [0.0, 0.5, 1.0],
+            "values": [name.encode() for name in ids],
+        }
         store.write_table(tmp_path / f"{part}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
     with pytest.raises(StoreError, match=r"no INDEX\.json in it"):
         store.read_parts(tmp_path, artifacts.FRAMES)
     store.write_index(tmp_path, artifacts.FRAMES, {"code": "c0"})
-    assert store.read_index(tmp_path)["parts"][1] == {"name": "00001.parquet", "rows": 3, "utterances": 2, "first": "c", "last": "d"}
+    assert store.read_index(tmp_path)["parts"][1] == {
+        "name": "00001.parquet",
+        "rows": 3,
+        "utterances": 2,
+        "first": "c",
+        "last": "d",
+    }
     assert store.read_parts(tmp_path, artifacts.FRAMES)["utterance_id"].tolist() == list("aabcdd")
     (tmp_path / "00001.parquet").write_bytes(b"broken")  # not opened for what it does not hold
-    assert store.read_parts(tmp_path, artifacts.FRAMES, ["a"], ["values"])["values"].tolist() == [b"a", b"a"]
+    assert store.read_parts(tmp_path, artifacts.FRAMES, ["a"], ["values"])["values"].tolist() == [
+        b"a",
+        b"a",
+    ]
     with pytest.raises(StoreError, match="not a readable Parquet file"):
         store.read_parts(tmp_path, artifacts.FRAMES, ["d"])
     assert store.read_parts(tmp_path, artifacts.FRAMES, []).empty
 
 
 def split_table(**columns):
-    return pd.DataFrame({"utterance_id": ["u"], "scheme": ["official"], "fold": [0], "split": ["train"]} | columns)
+    return pd.DataFrame(
+        {"utterance_id": ["u"], "scheme": ["official"], "fold": [0], "split": ["train"]} | columns
+    )
 
 
 def test_a_table_must_fit_its_columns(tmp_path):
@@ -103,7 +132,9 @@ def test_a_table_must_fit_its_columns(tmp_path):
     with pytest.raises(StoreError, match="split: string not null"):
         store.write_table(tmp_path / "t", split_table(split=[None]), artifacts.SPLITS)
     store.write_table(tmp_path / "t", split_table(), artifacts.SPLITS, {"source": "demo"})
-    assert store.read_table(tmp_path / "t", artifacts.SPLITS, ["split"])["split"].tolist() == ["train"]
+    assert store.read_table(tmp_path / "t", artifacts.SPLITS, ["split"])["split"].tolist() == [
+        "train"
+    ]
     assert store.read_metadata(tmp_path / "t", artifacts.SPLITS) == {"source": "demo"}
 
 
@@ -128,7 +159,9 @@ def test_no_space_leaves_the_earlier_artifact_whole(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store.pq, "write_table", full)
-    with pytest.raises(StoreError, match=r"splits\.parquet: no space left on the disk; free some and run again"):
+    with pytest.raises(
+        StoreError, match=r"splits\.parquet: no space left on the disk; free some and run again"
+    ):
         store.write_table(path, split_table(split=["test"]), artifacts.SPLITS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -153,7 +186,9 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
 
 
 def test_rows_of_an_utterance_are_read_when_asked_for(tmp_path):
-    ids = [name for name in "abcdefgh" for _ in range(50)]  # row groups of 128: c and f lie in two of them
+    ids = [
+        name for name in "abcdefgh" for _ in range(50)
+    ]  # row groups of 128: c and f lie in two of them
     for part, names in (("0", ids[:250]), ("1", ids[250:])):
         rows = {
             "utterance_id": names,

@@ -8,23 +8,48 @@ from merflow import artifacts, store, stores
 
 
 def test_stores_show_size_cost_and_defects(tmp_path):
-    rows = pd.DataFrame({"utterance_id": ["a", "a", "b"], "frame": [0, 10, 0], "time_s": [0.0, 0.4, 0.0], "values": [b"x", b"y", b"z"]})
+    rows = pd.DataFrame(
+        {
+            "utterance_id": ["a", "a", "b"],
+            "frame": [0, 10, 0],
+            "time_s": [0.0, 0.4, 0.0],
+            "values": [b"x", b"y", b"z"],
+        }
+    )
     media = tmp_path / "data/media/meld"
     store.write_table(media / "frames_every10" / "00000.parquet", rows, artifacts.FRAMES)
     store.write_index(media / "frames_every10", artifacts.FRAMES, {})
-    (media / "defects.csv").write_text("utterance_id,kind,detail,action\nc,no pictures,the clip has no video stream,left out of frames\n")
+    (media / "defects.csv").write_text(
+        "utterance_id,kind,detail,action\nc,no pictures,the clip has no video stream,left out of frames\n"
+    )
     found = [{"utterance_id": "a", "kind": "short sound", "detail": "", "action": ""}]
     arrays = {"a": np.ones((3, 8), np.float32), "b": np.ones((2, 8), np.float32)}
     path = tmp_path / "data/features/meld/wav2vec2.parquet"
     store.write_features(path, arrays.items(), {"checkpoint": {"name": "tiny"}}, lambda: found)
     (tmp_path / "build/logs/extract").mkdir(parents=True)
     for shard in range(2):
-        (tmp_path / f"build/logs/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text("s\tmax_rss\tcpu_time\n1.5\t20.0\t1.25\n")
+        (tmp_path / f"build/logs/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text(
+            "s\tmax_rss\tcpu_time\n1.5\t20.0\t1.25\n"
+        )
 
     frames, wav2vec2 = stores.overview(tmp_path)
-    assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == ("frames_every10", 2, 3, "no pictures 1")
-    assert (wav2vec2["utterances"], wav2vec2["frames"], wav2vec2["dim"], wav2vec2["bytes"]) == (2, 5, 8, path.stat().st_size)
-    assert (wav2vec2["seconds"], wav2vec2["with"], wav2vec2["defects"]) == (3.0, "tiny", "short sound 1")
+    assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == (
+        "frames_every10",
+        2,
+        3,
+        "no pictures 1",
+    )
+    assert (wav2vec2["utterances"], wav2vec2["frames"], wav2vec2["dim"], wav2vec2["bytes"]) == (
+        2,
+        5,
+        8,
+        path.stat().st_size,
+    )
+    assert (wav2vec2["seconds"], wav2vec2["with"], wav2vec2["defects"]) == (
+        3.0,
+        "tiny",
+        "short sound 1",
+    )
 
     console = Console(width=160, record=True)
     stores.show(tmp_path, console)

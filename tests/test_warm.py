@@ -15,9 +15,7 @@ from merflow.start import ADDRESS, KILLED, _fits
 
 ROOT = Path(__file__).parents[1]
 MERFLOW = str(Path(sys.executable).with_name("merflow"))
-START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import warm_process; warm_process.start(); import os; print(os.environ['MERFLOW_WARM'])"
-)
+START = "import sys; sys.path.insert(0, sys.argv[1]); import warm_process; warm_process.start(); import os; print(os.environ['MERFLOW_WARM'])"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +44,9 @@ def test_the_stages_of_dvc_share_one_that_ends_with_dvc(tmp_path):
         import os, subprocess
         addresses = [subprocess.check_output({stage}, env=os.environ | {{"DVC_STAGE": name}}, text=True) for name in ("one", "two")]
         print(*addresses, os.getpid(), subprocess.check_output(["pgrep", "-f", f"merflow.warm [0-9]+ {{os.getpid()}}$"], text=True))"""
-    done = subprocess.run([sys.executable, "-c", dvc], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", dvc], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     first, second, owner, *processes = done.stdout.split()
     assert first == second and f"-{owner}-" in first
     (process,) = map(int, processes)
@@ -55,18 +55,38 @@ def test_the_stages_of_dvc_share_one_that_ends_with_dvc(tmp_path):
 
 
 def merflow(*arguments: str, cwd: Path, address: str = "") -> subprocess.CompletedProcess:
-    return subprocess.run([MERFLOW, *arguments], cwd=cwd, env=os.environ | {ADDRESS: address}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [MERFLOW, *arguments],
+        cwd=cwd,
+        env=os.environ | {ADDRESS: address},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-@pytest.mark.parametrize("arguments", [["stores"], ["--unknown"], ["gather", "absent", "--out", "x/predictions.parquet"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [["stores"], ["--unknown"], ["gather", "absent", "--out", "x/predictions.parquet"]],
+    ids=str,
+)
 def test_a_fork_answers_as_a_process_of_its_own(address, tmp_path, arguments):
     alone, fork = (merflow(*arguments, cwd=tmp_path, address=where) for where in ("", address[0]))
-    assert (fork.returncode, fork.stdout, fork.stderr) == (alone.returncode, alone.stdout, alone.stderr)
+    assert (fork.returncode, fork.stdout, fork.stderr) == (
+        alone.returncode,
+        alone.stdout,
+        alone.stderr,
+    )
 
 
 def test_a_job_says_what_it_took_and_a_failed_one_does_not(address, tmp_path):
     assert merflow("--log", "good.log", "stores", cwd=tmp_path, address=address[0]).returncode == 0
-    assert merflow("--log", "bad.log", "gather", "absent", "--out", "x", cwd=tmp_path, address=address[0]).returncode == 1
+    assert (
+        merflow(
+            "--log", "bad.log", "gather", "absent", "--out", "x", cwd=tmp_path, address=address[0]
+        ).returncode
+        == 1
+    )
     heads, values = (line.split("\t") for line in (tmp_path / "good.tsv").read_text().splitlines())
     took = dict(zip(heads, map(float, values), strict=True))
     assert heads == ["s", "max_rss", "cpu_time"]
@@ -80,7 +100,13 @@ def test_without_a_warm_process_at_the_address_the_job_runs_by_itself(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "fits"),
-    [("train x", True), ("--threads 1 train", True), ("--threads 4 train", False), ("train --gpus 0", True), ("train --gpus 2", False)],
+    [
+        ("train x", True),
+        ("--threads 1 train", True),
+        ("--threads 4 train", False),
+        ("train --gpus 0", True),
+        ("train --gpus 2", False),
+    ],
 )
 def test_threads_and_gpus_are_settled_before_libraries_are_loaded(arguments, fits):
     assert _fits(["merflow", *arguments.split()]) == fits
@@ -91,7 +117,9 @@ def job(address, tmp_path):
     """A job that waits for somebody to read its log, and its fork: they live until they are killed."""
     os.mkfifo(tmp_path / "log")
     earlier = address[1].children()
-    process = subprocess.Popen([MERFLOW, "--log", "log", "stores"], cwd=tmp_path, env=os.environ | {ADDRESS: address[0]})
+    process = subprocess.Popen(
+        [MERFLOW, "--log", "log", "stores"], cwd=tmp_path, env=os.environ | {ADDRESS: address[0]}
+    )
     end = time.monotonic() + 30
     while not (forks := [one for one in address[1].children() if one not in earlier]):
         assert time.monotonic() < end and process.poll() is None
@@ -133,4 +161,6 @@ def test_modules_of_each_step_can_be_imported_and_start_no_thread_but_the_alloca
         text=True,
         check=True,
     )
-    assert set(done.stdout.split()) - {"python", "python3", "python3.11"} <= {"jemalloc_bg_thd"}  # which looks after itself in forks
+    assert set(done.stdout.split()) - {"python", "python3", "python3.11"} <= {
+        "jemalloc_bg_thd"
+    }  # which looks after itself in forks

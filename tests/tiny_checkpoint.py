@@ -7,12 +7,33 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-WORDS = ("oh", "no", "yes", "what", "great", "so", "sad", "angry", "hi", "you", "are", "we", "!", "?", ".")
+WORDS = (
+    "oh",
+    "no",
+    "yes",
+    "what",
+    "great",
+    "so",
+    "sad",
+    "angry",
+    "hi",
+    "you",
+    "are",
+    "we",
+    "!",
+    "?",
+    ".",
+)
 
 
 def save_tiny_bert(folder: Path, dim: int = 16) -> Path:
     """[CLS] is 2, [SEP] is 3, WORDS follow from 4."""
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    special = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+    }
     _save_tokenizer(folder, special, {})
     torch.manual_seed(0)
     BertModel(BertConfig(**_sizes(dim))).save_pretrained(folder)
@@ -24,7 +45,9 @@ def save_tiny_roberta(folder: Path, dim: int = 16) -> Path:
     special = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
     _save_tokenizer(folder, special, {"bos_token": "<s>", "eos_token": "</s>"})
     torch.manual_seed(0)
-    RobertaModel(RobertaConfig(max_position_embeddings=514, type_vocab_size=1, **_sizes(dim))).save_pretrained(folder)
+    RobertaModel(
+        RobertaConfig(max_position_embeddings=514, type_vocab_size=1, **_sizes(dim))
+    ).save_pretrained(folder)
     return folder
 
 
@@ -45,11 +68,15 @@ def _save_tokenizer(folder: Path, special: dict[str, str], more: dict[str, str])
         f"{first} $A {last}{f' {last}' if first == '<s>' else ''} $B {last}",  # RoBERTa separates by two
         special_tokens=[(first, vocab[first]), (last, vocab[last])],
     )
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **special, **more).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=512, **special, **more
+    ).save_pretrained(folder)
 
 
 def save_tiny_checkpoint(folder: Path) -> Path:
     """The same as a folder of data/checkpoints/."""
     save_tiny_bert(folder)
-    (folder / "SOURCE.json").write_text(json.dumps({"name": "tiny", "place": "folder", "sha256": "0" * 64, "files": {}}))
+    (folder / "SOURCE.json").write_text(
+        json.dumps({"name": "tiny", "place": "folder", "sha256": "0" * 64, "files": {}})
+    )
     return folder

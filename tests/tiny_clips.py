@@ -19,14 +19,18 @@ def numbered(number: int) -> np.ndarray:
 def number_of(picture: np.ndarray) -> int:
     """The number that a picture of any size says."""
     stripes = picture.mean(axis=(0, 2)).reshape(BITS, -1)
-    middle = stripes[:, stripes.shape[1] // 4 : max(stripes.shape[1] // 4 + 1, 3 * stripes.shape[1] // 4)].mean(axis=1)
+    middle = stripes[
+        :, stripes.shape[1] // 4 : max(stripes.shape[1] // 4 + 1, 3 * stripes.shape[1] // 4)
+    ].mean(axis=1)
     return sum(1 << bit for bit in range(BITS) if middle[bit] > 128)
 
 
 def tone(n_samples: int, rate: int, channels: int, hz: float = 440.0) -> np.ndarray:
     """(channels, n_samples) float32; each channel an octave above the one before."""
     time_s = np.arange(n_samples) / rate
-    return np.stack([0.3 * np.sin(2 * np.pi * hz * 2**channel * time_s) for channel in range(channels)]).astype(np.float32)
+    return np.stack(
+        [0.3 * np.sin(2 * np.pi * hz * 2**channel * time_s) for channel in range(channels)]
+    ).astype(np.float32)
 
 
 def write(
@@ -49,7 +53,12 @@ def write(
         streams: list[tuple[Any, list[Any]]] = []
         if codec:
             video = file.add_stream(codec, rate=fps, options={"threads": "1", **(options or {})})
-            video.width, video.height, video.pix_fmt, video.codec_context.time_base = WIDTH, HEIGHT, "yuv420p", unit
+            video.width, video.height, video.pix_fmt, video.codec_context.time_base = (
+                WIDTH,
+                HEIGHT,
+                "yuv420p",
+                unit,
+            )
             pictures = []
             for number in range(n_frames):
                 picture = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
@@ -58,7 +67,11 @@ def write(
             streams.append((video, pictures))
         if audio:
             stream = file.add_stream(audio, rate=rate, layout=layout, options=audio_options or {})
-            values = tone(round(n_frames * rate / fps), rate, stream.layout.nb_channels) if sound is None else sound
+            values = (
+                tone(round(n_frames * rate / fps), rate, stream.layout.nb_channels)
+                if sound is None
+                else sound
+            )
             pieces = []
             for start in range(0, values.shape[1], rate // 10):
                 piece = np.ascontiguousarray(values[:, start : start + rate // 10])
@@ -67,7 +80,12 @@ def write(
                 pieces.append(frame)
             streams.append((stream, pieces))
         both = sorted(
-            ((float(f.pts * f.time_base), n, f) for n, (_, frames) in enumerate(streams) for f in frames), key=lambda row: row[:2]
+            (
+                (float(f.pts * f.time_base), n, f)
+                for n, (_, frames) in enumerate(streams)
+                for f in frames
+            ),
+            key=lambda row: row[:2],
         )
         for _, number, frame in both:
             file.mux(streams[number][0].encode(frame))

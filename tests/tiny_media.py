@@ -13,12 +13,24 @@ def write_video(path: Path, seconds: float = 0.5, sound: bool = True) -> Path:
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=10)
         video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        audio = container.add_stream("pcm_s16le" if path.suffix == ".avi" else "aac", rate=16000, layout="mono") if sound else None
+        audio = (
+            container.add_stream(
+                "pcm_s16le" if path.suffix == ".avi" else "aac", rate=16000, layout="mono"
+            )
+            if sound
+            else None
+        )
         for _ in range(round(seconds * 10)):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 99, np.uint8), format="rgb24")))
+            container.mux(
+                video.encode(
+                    av.VideoFrame.from_ndarray(np.full((32, 32, 3), 99, np.uint8), format="rgb24")
+                )
+            )
         container.mux(video.encode())
         if audio:
-            samples = av.AudioFrame.from_ndarray(np.zeros((1, round(seconds * 16000)), np.int16), format="s16", layout="mono")
+            samples = av.AudioFrame.from_ndarray(
+                np.zeros((1, round(seconds * 16000)), np.int16), format="s16", layout="mono"
+            )
             samples.sample_rate = 16000
             container.mux(audio.encode(samples))
             container.mux(audio.encode())

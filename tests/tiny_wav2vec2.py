@@ -5,10 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForSequenceClassification,
+    Wav2Vec2Model,
+)
 
 
-def save_tiny_wav2vec2(folder: Path, labels: Sequence[str] | None = None, norm: Literal["group", "layer"] = "group") -> Path:
+def save_tiny_wav2vec2(
+    folder: Path, labels: Sequence[str] | None = None, norm: Literal["group", "layer"] = "group"
+) -> Path:
     """With a classifier if there are labels; `norm` group is the kind of wav2vec2-base, layer that of the large models."""
     torch.manual_seed(0)
     config = Wav2Vec2Config(
@@ -27,7 +34,9 @@ def save_tiny_wav2vec2(folder: Path, labels: Sequence[str] | None = None, norm: 
     model = Wav2Vec2ForSequenceClassification(config) if labels else Wav2Vec2Model(config)
     with torch.no_grad():
         for weights in model.parameters():
-            weights.add_(0.1 * torch.randn_like(weights))  # as made, states hardly depend on the sound
+            weights.add_(
+                0.1 * torch.randn_like(weights)
+            )  # as made, states hardly depend on the sound
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer").save_pretrained(folder)
     return folder

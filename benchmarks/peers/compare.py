@@ -29,7 +29,9 @@ WORDS, DIMS = 20, {"language": 300, "acoustic": 74, "visual": 35}
 
 def clips(path: Path) -> int:
     """Write utterance_id, split, text, path (also of clips that cannot be read; empty: absent) of the demo's MELD; how many."""
-    found = pd.read_parquet("data/corpora/meld/utterances.parquet")[["utterance_id", "official_split", "text"]]
+    found = pd.read_parquet("data/corpora/meld/utterances.parquet")[
+        ["utterance_id", "official_split", "text"]
+    ]
     found = found.rename(columns={"official_split": "split"})
     names = [
         Path("data/raw/meld/MELD.Raw").resolve() / LAYOUT[split][1] / f"{key.partition('_')[2]}.mp4"
@@ -55,10 +57,17 @@ def sequences(path: Path) -> None:
 
 def measured(command: list[str | Path], scratch: Path) -> dict[str, Any]:
     """Run a job; its last line of output, with seconds and MiB, or the last line of what it complained of."""
-    with (scratch / "out.txt").open("w+", encoding="utf-8") as out, (scratch / "err.txt").open("w+", encoding="utf-8") as err:
+    with (
+        (scratch / "out.txt").open("w+", encoding="utf-8") as out,
+        (scratch / "err.txt").open("w+", encoding="utf-8") as err,
+    ):
         start = time.perf_counter()
-        job = subprocess.Popen([*map(str, command)], stdout=out, stderr=err, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        _, status, usage = os.wait4(job.pid, 0)  # of the largest of the job and what it started and waited for
+        job = subprocess.Popen(
+            [*map(str, command)], stdout=out, stderr=err, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+        _, status, usage = os.wait4(
+            job.pid, 0
+        )  # of the largest of the job and what it started and waited for
         spent = {"s": time.perf_counter() - start, "mib": usage.ru_maxrss / 1024}
         out.seek(0), err.seek(0)
         if status:
@@ -67,34 +76,90 @@ def measured(command: list[str | Path], scratch: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path, required=True, help="python of the environment with the peers")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--peers", type=Path, required=True, help="python of the environment with the peers"
+    )
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--only", help="name of the work, as in the table")
     arguments = parser.parse_args()
-    scratch, peers, me = arguments.scratch.resolve(), arguments.peers.absolute(), Path(sys.executable)
+    scratch, peers, me = (
+        arguments.scratch.resolve(),
+        arguments.peers.absolute(),
+        Path(sys.executable),
+    )
     scratch.mkdir(parents=True, exist_ok=True)
     count = clips(scratch / "clips.csv")
     sequences(scratch / "sequences.npz")
     bert = Path("data/checkpoints/bert").resolve()
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     sizes = [
-        str(size) for size in (params["features"]["mel"]["hop_length"], params["features"]["mel"]["n_mels"], params["media"]["short_side"])
+        str(size)
+        for size in (
+            params["features"]["mel"]["hop_length"],
+            params["features"]["mel"]["n_mels"],
+            params["media"]["short_side"],
+        )
     ]
     jobs = {
-        ("sound and text", "MMSA-FET"): [peers, HERE / "fet.py", scratch / "clips.csv", bert, scratch / "fet"],
-        ("sound and text", "merflow"): [me, HERE / "ours.py", scratch / "ours", "compare_2016", "bert"],
-        ("sound only", "MMSA-FET"): [peers, HERE / "fet.py", scratch / "clips.csv", bert, scratch / "fet", "--sound-only"],
-        ("Mel and pictures", "librosa + cv2"): [peers, HERE / "plain.py", scratch / "clips.csv", scratch / "plain", *sizes],
+        ("sound and text", "MMSA-FET"): [
+            peers,
+            HERE / "fet.py",
+            scratch / "clips.csv",
+            bert,
+            scratch / "fet",
+        ],
+        ("sound and text", "merflow"): [
+            me,
+            HERE / "ours.py",
+            scratch / "ours",
+            "compare_2016",
+            "bert",
+        ],
+        ("sound only", "MMSA-FET"): [
+            peers,
+            HERE / "fet.py",
+            scratch / "clips.csv",
+            bert,
+            scratch / "fet",
+            "--sound-only",
+        ],
+        ("Mel and pictures", "librosa + cv2"): [
+            peers,
+            HERE / "plain.py",
+            scratch / "clips.csv",
+            scratch / "plain",
+            *sizes,
+        ],
         ("Mel and pictures", "merflow"): [me, HERE / "ours.py", scratch / "ours", "mel"],
     }
     for theirs, ours in (("ef_lstm", "early_fusion"), ("tfn", "tensor_fusion")):
         epochs = str(arguments.epochs)
-        jobs[ours, "MMSA"] = [peers, HERE / "train_theirs.py", theirs, scratch / "sequences.npz", epochs, scratch / "mmsa"]
-        jobs[ours, "merflow"] = [me, HERE / "train_ours.py", ours, scratch / "sequences.npz", epochs, scratch / "loop"]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {count} utterances of the demo's MELD")
-    print("| work | who | seconds | MiB | done | not done | same twice | accuracy |\n|---|---|---|---|---|---|---|---|")
+        jobs[ours, "MMSA"] = [
+            peers,
+            HERE / "train_theirs.py",
+            theirs,
+            scratch / "sequences.npz",
+            epochs,
+            scratch / "mmsa",
+        ]
+        jobs[ours, "merflow"] = [
+            me,
+            HERE / "train_ours.py",
+            ours,
+            scratch / "sequences.npz",
+            epochs,
+            scratch / "loop",
+        ]
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {count} utterances of the demo's MELD"
+    )
+    print(
+        "| work | who | seconds | MiB | done | not done | same twice | accuracy |\n|---|---|---|---|---|---|---|---|"
+    )
     for (work, who), command in jobs.items():
         if arguments.only not in (None, work):
             continue
@@ -103,9 +168,17 @@ def main() -> None:
             print(f"| {work} | {who} | fails: {error} |||||||", flush=True)
             continue
         seconds = min(one.get("epoch_s", one["s"]) for one in found)
-        row = [work, who, f"{seconds:.2f}{' an epoch' if 'epoch_s' in found[0] else ''}", f"{max(one['mib'] for one in found):.0f}"]
+        row = [
+            work,
+            who,
+            f"{seconds:.2f}{' an epoch' if 'epoch_s' in found[0] else ''}",
+            f"{max(one['mib'] for one in found):.0f}",
+        ]
         failed = found[0].get("failed", [])
-        row += [str(found[0].get("done", "")), ": ".join([str(len(failed)), *([", ".join(failed)] if 0 < len(failed) < 5 else [])])]
+        row += [
+            str(found[0].get("done", "")),
+            ": ".join([str(len(failed)), *([", ".join(failed)] if 0 < len(failed) < 5 else [])]),
+        ]
         row += [
             "yes" if found[0]["digest"] == found[1]["digest"] else "no",
             f"{100 * found[0]['accuracy']:.1f} %" if "accuracy" in found[0] else "",

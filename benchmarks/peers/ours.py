@@ -27,13 +27,29 @@ def main() -> None:
     utterances, shard = Path("data/corpora/meld/utterances.parquet"), ("--shard", 0, "--shards", 1)
     media = scratch / "shard" / "DONE.json"
     own = json.dumps({"code": "benchmark", "media": params["media"]})
-    merflow("decode", "data/raw/meld/SOURCE.json", utterances, "--params", own, *shard, "--out", media)
+    merflow(
+        "decode", "data/raw/meld/SOURCE.json", utterances, "--params", own, *shard, "--out", media
+    )
     merflow("assemble", media, "--out", scratch / "media" / "audio" / "INDEX.json")
     digest, done = hashlib.sha256(), set()
     for feature in features:
         own = json.dumps({"code": "benchmark", f"features.{feature}": params["features"][feature]})
-        source = "data/checkpoints/bert/SOURCE.json" if feature.startswith("bert") else scratch / "media" / "audio" / "INDEX.json"
-        merflow("extract", feature, utterances, source, "--params", own, *shard, "--out", scratch / f"{feature}-0.parquet")
+        source = (
+            "data/checkpoints/bert/SOURCE.json"
+            if feature.startswith("bert")
+            else scratch / "media" / "audio" / "INDEX.json"
+        )
+        merflow(
+            "extract",
+            feature,
+            utterances,
+            source,
+            "--params",
+            own,
+            *shard,
+            "--out",
+            scratch / f"{feature}-0.parquet",
+        )
         store = scratch / f"{feature}.parquet"
         merflow("merge", scratch / f"{feature}-0.parquet", "--out", store)
         found = read_features(store)
@@ -41,7 +57,11 @@ def main() -> None:
             digest.update(values.tobytes())
         done = done & set(found) if done else set(found)
     everyone = set(pd.read_parquet(utterances, columns=["utterance_id"])["utterance_id"])
-    print(json.dumps({"done": len(done), "failed": sorted(everyone - done), "digest": digest.hexdigest()}))
+    print(
+        json.dumps(
+            {"done": len(done), "failed": sorted(everyone - done), "digest": digest.hexdigest()}
+        )
+    )
 
 
 if __name__ == "__main__":

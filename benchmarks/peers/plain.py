@@ -29,7 +29,9 @@ def main() -> None:
         try:
             wave, rate = librosa.load(row.path, sr=16000)
             mel = librosa.power_to_db(
-                librosa.feature.melspectrogram(y=wave, sr=rate, n_fft=512, win_length=400, hop_length=hop, n_mels=bands)
+                librosa.feature.melspectrogram(
+                    y=wave, sr=rate, n_fft=512, win_length=400, hop_length=hop, n_mels=bands
+                )
             )
         except Exception as error:  # what a library raises on a bad clip is what is measured here
             failed[row.utterance_id] = type(error).__name__
@@ -40,11 +42,21 @@ def main() -> None:
             if not there:
                 break
             if number % EVERY == 0:
-                frames.append(cv2.resize(frame, (side, side)) if min(frame.shape[:2]) > side else frame)
+                frames.append(
+                    cv2.resize(frame, (side, side)) if min(frame.shape[:2]) > side else frame
+                )
             number += 1
         np.savez(scratch / f"{row.utterance_id}.npz", mel=mel, frames=np.array(frames))
         digest.update(mel.tobytes() + np.array(frames).tobytes())
-    print(json.dumps({"done": len(clips) - len(failed), "failed": sorted(failed), "digest": digest.hexdigest()}))
+    print(
+        json.dumps(
+            {
+                "done": len(clips) - len(failed),
+                "failed": sorted(failed),
+                "digest": digest.hexdigest(),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -25,11 +25,22 @@ MODALITIES = ("visual", "acoustic", "language")
 
 
 def main() -> None:
-    name, sequences, epochs, scratch = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    name, sequences, epochs, scratch = (
+        sys.argv[1],
+        np.load(sys.argv[2]),
+        int(sys.argv[3]),
+        Path(sys.argv[4]),
+    )
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     settings = Training(
-        batch_size=128, learning_rate=0.005, weight_decay=1e-4, epochs=epochs, schedule="constant", warmup=0.0, patience=None
+        batch_size=128,
+        learning_rate=0.005,
+        weight_decay=1e-4,
+        epochs=epochs,
+        schedule="constant",
+        warmup=0.0,
+        patience=None,
     )
     wide = {"layers": 2, "units": 256, "dense": 256, "dropout": 0.4}
     narrow = {"layers": 1, "units": 128, "dense": 32, "dropout": 0.4}
@@ -41,13 +52,27 @@ def main() -> None:
 
     def trained(build, names, members=None):
         mine = {
-            part: Examples(all_.ids, {one: (members or {}).get((part, one)) or all_.inputs[one] for one in names}, all_.labels)
+            part: Examples(
+                all_.ids,
+                {one: (members or {}).get((part, one)) or all_.inputs[one] for one in names},
+                all_.labels,
+            )
             for part, all_ in parts.items()
         }
         dims = {one: mine["train"].inputs[one][0].shape[-1] for one in names}
         objective = MultiLabel.of(mine["train"].labels, class_weights=False)
         state = scratch / "state.pt"
-        fitted = fit(partial(build, dims, 1), mine["train"], mine["valid"], settings, objective, "dev", 1, "fp32", state)
+        fitted = fit(
+            partial(build, dims, 1),
+            mine["train"],
+            mine["valid"],
+            settings,
+            objective,
+            "dev",
+            1,
+            "fp32",
+            state,
+        )
         state.unlink()
         return fitted, mine
 
@@ -60,11 +85,16 @@ def main() -> None:
             one, mine = trained(partial(Lstm, **narrow), (modality,))
             seconds += one.wall_s
             model = one.model.eval()
-            members |= {(part, modality): list(predict(model.hidden, examples, one.device).numpy()) for part, examples in mine.items()}
+            members |= {
+                (part, modality): list(predict(model.hidden, examples, one.device).numpy())
+                for part, examples in mine.items()
+            }
         fitted, mine = trained(TensorFusion, MODALITIES, members)
         seconds += fitted.wall_s
     logits = predict(fitted.model.eval(), mine["test"], fitted.device).numpy()
-    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in fitted.model.state_dict().values())).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(value.numpy().tobytes() for value in fitted.model.state_dict().values())
+    ).hexdigest()
     accuracy = float(((logits > 0) == (mine["test"].labels > 0)).mean())
     print(json.dumps({"epoch_s": seconds / epochs, "accuracy": accuracy, "digest": digest}))
 

@@ -22,7 +22,12 @@ NAMES = {"language": "text", "acoustic": "audio", "visual": "vision"}
 
 
 def main() -> None:
-    name, sequences, epochs, scratch = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    name, sequences, epochs, scratch = (
+        sys.argv[1],
+        np.load(sys.argv[2]),
+        int(sys.argv[3]),
+        Path(sys.argv[4]),
+    )
     scratch.mkdir(parents=True, exist_ok=True)
     data = {}
     for part in ("train", "valid", "test"):
@@ -30,24 +35,53 @@ def main() -> None:
         labels = sequences[f"{part}_labels"]
         data[part] |= {"regression_labels": np.where(labels > 0, 2.0, -2.0).astype(np.float32)}
         data[part] |= {"raw_text": [""] * len(labels), "id": [str(k) for k in range(len(labels))]}
-        data[part] |= {f"{name}_lengths": [data[part][name].shape[1]] * len(labels) for name in ("audio", "vision")}
+        data[part] |= {
+            f"{name}_lengths": [data[part][name].shape[1]] * len(labels)
+            for name in ("audio", "vision")
+        }
     (scratch / "features.pkl").write_bytes(pickle.dumps(data))
 
     try:
-        run.MMSA_run(name, "mosei", seeds=[1], gpu_ids=[-1], verbose_level=0, res_save_dir=scratch, model_save_dir=scratch, log_dir=scratch)
+        run.MMSA_run(
+            name,
+            "mosei",
+            seeds=[1],
+            gpu_ids=[-1],
+            verbose_level=0,
+            res_save_dir=scratch,
+            model_save_dir=scratch,
+            log_dir=scratch,
+        )
     except Exception as error:  # what it says is part of the result
         entry = f"{type(error).__name__}: {error}".splitlines()[0]
     else:
         entry = "works"
     settings = config.get_config_regression(name, "mosei")
-    settings.update({"device": torch.device("cpu"), "train_mode": "regression", "custom_feature": scratch / "features.pkl"})
-    settings.update({"feature_T": "", "feature_A": "", "feature_V": "", "use_bert": False, "early_stop": epochs, "cur_seed": 1})
+    settings.update(
+        {
+            "device": torch.device("cpu"),
+            "train_mode": "regression",
+            "custom_feature": scratch / "features.pkl",
+        }
+    )
+    settings.update(
+        {
+            "feature_T": "",
+            "feature_A": "",
+            "feature_V": "",
+            "use_bert": False,
+            "early_stop": epochs,
+            "cur_seed": 1,
+        }
+    )
     settings.update({"model_save_path": scratch / "model.pth", "batch_size": 128})
     seen: list[float] = []  # when dev was measured, that is, an epoch was over
     trainer = type(ATIO().getTrain(settings))
     measure = trainer.do_test
 
-    def watched(self: object, model: object, data: object, mode: str = "VAL", **others: object) -> object:
+    def watched(
+        self: object, model: object, data: object, mode: str = "VAL", **others: object
+    ) -> object:
         found = measure(self, model, data, mode, **others)
         if mode == "VAL":
             seen.append(time.perf_counter())
@@ -59,7 +93,9 @@ def main() -> None:
     setup_seed(1)
     result = run._run(settings, num_workers=0)
     weights = torch.load(scratch / "model.pth")
-    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(value.numpy().tobytes() for value in weights.values())
+    ).hexdigest()
     print(
         json.dumps(
             {

@@ -12,16 +12,22 @@ UTTERANCES = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
         pa.field("dialogue_id", pa.string(), nullable=False),
-        pa.field("turn", pa.int32(), nullable=False),  # order inside the dialogue; gaps are possible (MELD)
+        pa.field(
+            "turn", pa.int32(), nullable=False
+        ),  # order inside the dialogue; gaps are possible (MELD)
         pa.field("speaker", pa.string(), nullable=False),
         pa.field("session", pa.string()),
         pa.field("text", pa.string()),
         pa.field("clip", pa.string()),  # relative to data/raw/<corpus>; null: no usable clip
         pa.field("start_s", pa.float64()),  # span inside the clip; null: the clip is the utterance
         pa.field("end_s", pa.float64()),
-        pa.field("labels", pa.list_(pa.string()), nullable=False),  # names; several for MOSEI, none: out of scope
+        pa.field(
+            "labels", pa.list_(pa.string()), nullable=False
+        ),  # names; several for MOSEI, none: out of scope
         pa.field("official_split", pa.string()),
-        pa.field("origin", pa.string()),  # place in the original recording (episode and times), for the leakage audit
+        pa.field(
+            "origin", pa.string()
+        ),  # place in the original recording (episode and times), for the leakage audit
     ]
 )
 
@@ -33,7 +39,9 @@ SPLITS = pa.schema(
         pa.field("scheme", pa.string(), nullable=False),
         pa.field("fold", pa.int32(), nullable=False),
         pa.field("split", pa.string(), nullable=False),  # train, dev or test
-        pa.field("label", pa.string()),  # the one that counts in this row; null: all that the utterance has
+        pa.field(
+            "label", pa.string()
+        ),  # the one that counts in this row; null: all that the utterance has
     ]
 )
 
@@ -99,7 +107,9 @@ PREDICTIONS = pa.schema(
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("predicted", pa.list_(pa.string()), nullable=False),
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
-        pa.field("attention", pa.list_(pa.float32())),  # weight of each of run.json's ``attention``, sum 1; null: it weighs nothing
+        pa.field(
+            "attention", pa.list_(pa.float32())
+        ),  # weight of each of run.json's ``attention``, sum 1; null: it weighs nothing
     ]
 )
 
@@ -110,9 +120,13 @@ SCORES = pa.schema(
         pa.field("paper", pa.string(), nullable=False),
         pa.field("system", pa.string(), nullable=False),
         pa.field("corpus", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),  # demo, official or folder: where the corpus came from
+        pa.field(
+            "source", pa.string(), nullable=False
+        ),  # demo, official or folder: where the corpus came from
         pa.field("protocol", pa.string(), nullable=False),
-        pa.field("inputs", pa.string()),  # features and pre-trained models of a system; null: baselines, differences, corpus
+        pa.field(
+            "inputs", pa.string()
+        ),  # features and pre-trained models of a system; null: baselines, differences, corpus
         pa.field("classes", pa.int32(), nullable=False),  # how many are told apart
         pa.field("split", pa.string(), nullable=False),
         pa.field("fold", pa.int32()),
@@ -123,7 +137,11 @@ SCORES = pa.schema(
         pa.field("std", pa.float64()),  # standard deviation over seeds
         pa.field("low", pa.float64()),  # bootstrap interval over dialogues
         pa.field("high", pa.float64()),
-        pa.field("p", pa.float64()),  # of differences between two systems, two-sided: paired bootstrap over dialogues; of a seed McNemar's
-        pa.field("n", pa.int64(), nullable=False),  # utterances scored; 1 for what is none of utterances (epoch, settings)
+        pa.field(
+            "p", pa.float64()
+        ),  # of differences between two systems, two-sided: paired bootstrap over dialogues; of a seed McNemar's
+        pa.field(
+            "n", pa.int64(), nullable=False
+        ),  # utterances scored; 1 for what is none of utterances (epoch, settings)
     ]
 )

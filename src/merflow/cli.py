@@ -19,7 +19,10 @@ from merflow.gpus import relaunch, take
 from merflow.progress import configure, first_process
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.splitlines()[0] if __doc__ else None
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__.splitlines()[0] if __doc__ else None,
 )
 
 Slice = Annotated[str, typer.Option("--params", help="the stage's slice of params.yaml, as JSON")]
@@ -27,7 +30,9 @@ Out = Annotated[Path, typer.Option(help="file to make")]
 Paths = Annotated[list[Path], typer.Argument(help="files to read")]
 Shard = Annotated[int, typer.Option(min=0, help="number of the shard")]
 Shards = Annotated[int, typer.Option(min=1, help="of so many")]
-Gpus = Annotated[int, typer.Option(min=0, help="take so many GPUs that no other job has; 0: whichever there is")]
+Gpus = Annotated[
+    int, typer.Option(min=0, help="take so many GPUs that no other job has; 0: whichever there is")
+]
 
 
 def account(_: object, log: Path | None, **__: object) -> None:
@@ -38,7 +43,12 @@ def account(_: object, log: Path | None, **__: object) -> None:
 
 @app.callback(result_callback=account)
 def common(
-    log: Annotated[Path | None, typer.Option(help="also write messages to this file, and beside it, as .tsv, what the job took")] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="also write messages to this file, and beside it, as .tsv, what the job took"
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
     """Five multimodal-emotion-recognition papers, rebuilt from raw video to result tables."""
@@ -52,28 +62,46 @@ def common(
 @app.command("params")
 def params_(
     preset: Annotated[str, typer.Argument(help="demo or paper")],
-    patch: Annotated[Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")] = None,
-    corpora: Annotated[list[str] | None, typer.Option(help="run this corpus only; give it once for each")] = None,
-    papers: Annotated[list[str] | None, typer.Option(help="run this paper only; give it once for each")] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite a params.yaml that was edited")] = False,
+    patch: Annotated[
+        Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")
+    ] = None,
+    corpora: Annotated[
+        list[str] | None, typer.Option(help="run this corpus only; give it once for each")
+    ] = None,
+    papers: Annotated[
+        list[str] | None, typer.Option(help="run this paper only; give it once for each")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="overwrite a params.yaml that was edited")
+    ] = False,
 ) -> None:
     """Compose params.yaml from params/paper.yaml (and params/demo.yaml, a patch of your own, and what of it is to run)."""
     from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
     path, stages = Path("params.yaml"), stages_at(Path())
-    text = presets.compose(preset, patch=patch, filters={"corpora": corpora or [], "papers": papers or []})
+    text = presets.compose(
+        preset, patch=patch, filters={"corpora": corpora or [], "papers": papers or []}
+    )
     if path.exists() and not force:
         there = path.read_text(encoding="utf-8")
-        known = [presets.compose(one, patch=over, filters=presets.filters(there)) for one in ("demo", "paper") for over in {None, patch}]
+        known = [
+            presets.compose(one, patch=over, filters=presets.filters(there))
+            for one in ("demo", "paper")
+            for over in {None, patch}
+        ]
         if there not in known:
-            raise parameters.ParamsError(f"{path} was edited; keep your copy, or add --force to overwrite it")
+            raise parameters.ParamsError(
+                f"{path} was edited; keep your copy, or add --force to overwrite it"
+            )
     name = f"the {preset} preset" + (f" with {patch}" if patch else "")
     checked = parameters.check(text, name)
     selected = axes(checked.model_dump(), stages)
     write_text(path, text)
     write_matrix(Path(), selected)
-    print(f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(checked.run.papers)}")
+    print(
+        f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(checked.run.papers)}"
+    )
 
 
 @app.command()
@@ -96,7 +124,12 @@ def stores() -> None:
 def own(
     name: Annotated[str, typer.Argument(help="of the corpus: small letters, digits and _")],
     folder: Annotated[Path, typer.Argument(help="your clips")],
-    example: Annotated[bool, typer.Option("--example", help="make an example: clips in the folder, annotations filled in")] = False,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example", help="make an example: clips in the folder, annotations filled in"
+        ),
+    ] = False,
 ) -> None:
     """Clips of your own: NAME.csv to fill in, and, when it is, NAME.yaml: what params.yaml must say of them."""
     from merflow.own import prepare as step
@@ -107,16 +140,31 @@ def own(
 @app.command()
 def predict(
     target: Annotated[Path, typer.Argument(help="a clip, or a folder of clips")],
-    model: Annotated[Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")],
-    text: Annotated[str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")] = None,
-    annotations: Annotated[
-        Path | None, typer.Option(help="CSV with columns clip and text, and dialogue where turns belong together")
+    model: Annotated[
+        Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")
+    ],
+    text: Annotated[
+        str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")
     ] = None,
-    fold: Annotated[int | None, typer.Option(help="runs of this fold only; else the mean of all whose weights were kept")] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with columns clip and text, and dialogue where turns belong together"
+        ),
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(help="runs of this fold only; else the mean of all whose weights were kept"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="runs of this seed only")] = None,
-    checkpoints: Annotated[Path, typer.Option(help="folder of pre-trained models")] = Path("data/checkpoints"),
+    checkpoints: Annotated[Path, typer.Option(help="folder of pre-trained models")] = Path(
+        "data/checkpoints"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    despite_changes: Annotated[bool, typer.Option("--despite-changes", help="code or libraries may be others than at training")] = False,
+    despite_changes: Annotated[
+        bool,
+        typer.Option("--despite-changes", help="code or libraries may be others than at training"),
+    ] = False,
 ) -> None:
     """Class probabilities of new clips by a trained model."""
     from merflow.predict.show import predict as step
@@ -129,7 +177,12 @@ def predict(
 
 
 @app.command()
-def fetch(corpus: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
+def fetch(
+    corpus: str,
+    params: Slice,
+    scratch: Annotated[Path, typer.Option(help="folder for partial downloads")],
+    out: Out,
+) -> None:
     """Download and unpack a corpus, make its demo, or copy it from a folder."""
     from merflow.corpora.fetch import fetch as step
 
@@ -138,7 +191,12 @@ def fetch(corpus: str, params: Slice, scratch: Annotated[Path, typer.Option(help
 
 
 @app.command()
-def prepare(corpus: str, params: Slice, raw: Annotated[Path, typer.Option(help="SOURCE.json of the corpus")], out: Out) -> None:
+def prepare(
+    corpus: str,
+    params: Slice,
+    raw: Annotated[Path, typer.Option(help="SOURCE.json of the corpus")],
+    out: Out,
+) -> None:
     """Read a corpus: utterances, splits, defects."""
     from merflow.corpora.prepare import prepare as step
 
@@ -149,7 +207,12 @@ def prepare(corpus: str, params: Slice, raw: Annotated[Path, typer.Option(help="
 
 
 @app.command()
-def checkpoint(name: str, params: Slice, scratch: Annotated[Path, typer.Option(help="folder for partial downloads")], out: Out) -> None:
+def checkpoint(
+    name: str,
+    params: Slice,
+    scratch: Annotated[Path, typer.Option(help="folder for partial downloads")],
+    out: Out,
+) -> None:
     """Download, link or make a pre-trained model or word vectors."""
     from merflow.checkpoints.fetch import fetch as step
 
@@ -176,13 +239,23 @@ def assemble(shards: Paths, out: Out) -> None:
 
 
 @app.command()
-def extract(feature: str, inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out, gpus: Gpus = 0) -> None:
+def extract(
+    feature: str,
+    inputs: Paths,
+    params: Slice,
+    shard: Shard,
+    shards: Shards,
+    out: Out,
+    gpus: Gpus = 0,
+) -> None:
     """Extract a feature of one shard of a corpus' utterances."""
     take(gpus)
     from merflow.features.extract import extract_shard
 
     values = parameters.slice_of(params)
-    extract_shard(feature, values[f"features.{feature}"], values["code"], inputs, shard, shards, out)
+    extract_shard(
+        feature, values[f"features.{feature}"], values["code"], inputs, shard, shards, out
+    )
 
 
 @app.command()
@@ -202,7 +275,12 @@ def train(
     params: Slice,
     part: Annotated[int, typer.Option(min=0, help="number of the job")],
     parts: Annotated[int, typer.Option(min=1, help="of so many that the runs are shared among")],
-    inputs: Annotated[list[Path], typer.Option(help="prepared corpus, features, checkpoint, other systems; give it once for each file")],
+    inputs: Annotated[
+        list[Path],
+        typer.Option(
+            help="prepared corpus, features, checkpoint, other systems; give it once for each file"
+        ),
+    ],
     out: Out,
     gpus: Gpus = 0,
 ) -> None:
@@ -245,8 +323,16 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
     from merflow.evaluation.score import score as step
 
     values = parameters.slice_of(params)
-    results, prepared = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet"))
-    step(results, prepared, parameters.Evaluation(**values["evaluation"]), out, parameters.asked(values))
+    results, prepared = (
+        _folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet")
+    )
+    step(
+        results,
+        prepared,
+        parameters.Evaluation(**values["evaluation"]),
+        out,
+        parameters.asked(values),
+    )
 
 
 @app.command()
@@ -256,7 +342,13 @@ def tables(inputs: Paths, params: Slice, out: Out) -> None:
 
     values = parameters.slice_of(params)
     reported = next(path.parent for path in inputs if path.parent.name == "reported")
-    build(_named(inputs, "scores.parquet"), reported, out.parent, values["run.papers"], values["run.corpora"])
+    build(
+        _named(inputs, "scores.parquet"),
+        reported,
+        out.parent,
+        values["run.papers"],
+        values["run.corpora"],
+    )
 
 
 @app.command()
@@ -264,18 +356,34 @@ def sheet(corpus: str, inputs: Paths, out: Out) -> None:
     """Draw the frames of a few test clips with what a zero-shot system sees in them."""
     from merflow.tables.frame_sheet import write
 
-    results = [folder for folder in _folders(inputs, "predictions.parquet") if folder.name.startswith(f"{corpus}-")]
+    results = [
+        folder
+        for folder in _folders(inputs, "predictions.parquet")
+        if folder.name.startswith(f"{corpus}-")
+    ]
     store = next(path for path in inputs if path.parent.parent.name == "features")
-    prepared, frames = _named(inputs, "utterances.parquet").parent, _named(inputs, "INDEX.json").parent
-    write(results[0], prepared, frames, store, out.parent)  # nothing is trained: under any protocol the same
+    prepared, frames = (
+        _named(inputs, "utterances.parquet").parent,
+        _named(inputs, "INDEX.json").parent,
+    )
+    write(
+        results[0], prepared, frames, store, out.parent
+    )  # nothing is trained: under any protocol the same
 
 
 @app.command()
-def report(inputs: Paths, scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")], out: Out) -> None:
+def report(
+    inputs: Paths,
+    scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")],
+    out: Out,
+) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 
-    results, prepared, sheets = (_folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet", "sheet.json"))
+    results, prepared, sheets = (
+        _folders(inputs, name)
+        for name in ("predictions.parquet", "utterances.parquet", "sheet.json")
+    )
     write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent, scratch)
 
 

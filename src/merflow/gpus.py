@@ -31,7 +31,9 @@ def take(count: int) -> None:
         return
     there = visible()
     if len(there) < count:
-        raise ParamsError(f"the job asks for {count} GPUs and sees {len(there)}; lower its resource gpu in the profile")
+        raise ParamsError(
+            f"the job asks for {count} GPUs and sees {len(there)}; lower its resource gpu in the profile"
+        )
     folder = Path(tempfile.gettempdir()) / f"merflow-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     told = False
@@ -61,7 +63,16 @@ def relaunch(count: int) -> None:
     One process is not replaced.
     """
     if count > 1 and "LOCAL_RANK" not in os.environ:
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count), "--no-python", "--"]
+        launcher = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            str(count),
+            "--no-python",
+            "--",
+        ]
         for file in _held:
             os.set_inheritable(file.fileno(), True)
         os.execv(launcher[0], [*launcher, *sys.argv])
@@ -72,7 +83,9 @@ def _lock(folder: Path, names: list[str], count: int) -> dict[str, IO[str]]:
     found: dict[str, IO[str]] = {}
     file: IO[str]
     for name in names:
-        file = (folder / name.replace("/", "-")).open("w")  # the part of a GPU may have a path for a name
+        file = (folder / name.replace("/", "-")).open(
+            "w"
+        )  # the part of a GPU may have a path for a name
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -54,13 +54,27 @@ def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> T
         elif folder == "media":
             found.modalities.add("audio" if name == "audio" else "video")
         elif folder == "features":
-            group = next(group for group, block in params["run"]["features"].items() if name in block["features"])
+            group = next(
+                group
+                for group, block in params["run"]["features"].items()
+                if name in block["features"]
+            )
             found.add(taken(f"extract_{group}", stages, params))
             found.features.add(name)
         elif folder == "results":
             paper, system = rest[:2]
-            rows = ((key, block) for key, block in params["run"][paper].items() if isinstance(block, dict))
-            found.add(taken(f"{paper}_{next(key for key, block in rows if system in block['systems'])}", stages, params))
+            rows = (
+                (key, block)
+                for key, block in params["run"][paper].items()
+                if isinstance(block, dict)
+            )
+            found.add(
+                taken(
+                    f"{paper}_{next(key for key, block in rows if system in block['systems'])}",
+                    stages,
+                    params,
+                )
+            )
     if not found.modalities:  # what it takes of utterances.parquet is their text
         found.modalities.add("text")
     return found

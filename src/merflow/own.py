@@ -44,25 +44,37 @@ def prepare(name: str, folder: Path, example: bool) -> None:
     """
     table, patch = Path(f"{name}.csv"), Path(f"{name}.yaml")
     if not re.match(NAME, name) or name in CLASSES:
-        raise ParamsError(f"{name}: choose a name of small letters, digits and _ that is none of {', '.join(CLASSES)}")
+        raise ParamsError(
+            f"{name}: choose a name of small letters, digits and _ that is none of {', '.join(CLASSES)}"
+        )
     if example:
         make_example(folder, table)
     if not table.exists():
         write_text(table, skeleton(folder))
         log.info(
-            "%s: fill in label, and what you know of text, speaker, dialogue and split; then `merflow own %s %s` again", table, name, folder
+            "%s: fill in label, and what you know of text, speaker, dialogue and split; then `merflow own %s %s` again",
+            table,
+            name,
+            folder,
         )
         return
     found = annotations.read(table)
     at_hand = modalities(folder, found)
     text = written(name, folder, table, found, at_hand)
-    log.info("%s: %d utterances, %s; %s", table, len(found.rows), ", ".join(found.classes), _split(found))
+    log.info(
+        "%s: %d utterances, %s; %s", table, len(found.rows), ", ".join(found.classes), _split(found)
+    )
     if patch.exists() and patch.read_text(encoding="utf-8") != text:
-        log.warning("%s: is not what would be written now: kept; remove it to have it written again", patch)
+        log.warning(
+            "%s: is not what would be written now: kept; remove it to have it written again", patch
+        )
         return
     write_text(patch, text)
     log.info(
-        "%s: what runs on %s; now `merflow params paper --with %s` (or demo), and `snakemake --cores 2`", patch, ", ".join(at_hand), patch
+        "%s: what runs on %s; now `merflow params paper --with %s` (or demo), and `snakemake --cores 2`",
+        patch,
+        ", ".join(at_hand),
+        patch,
     )
 
 
@@ -78,12 +90,23 @@ def skeleton(folder: Path) -> str:
     Raises:
         CorpusError: no clip is there.
     """
-    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    clips = (
+        sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if folder.is_dir()
+        else []
+    )
     if not clips:
-        raise CorpusError(f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}")
+        raise CorpusError(
+            f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}"
+        )
     beside = {path: path.with_suffix(".txt") for path in clips}
-    texts = {path: " ".join(text.read_text(encoding="utf-8").split()) if text.exists() else "" for path, text in beside.items()}
-    return _csv({"clip": path.relative_to(folder).as_posix(), "text": texts[path]} for path in clips)
+    texts = {
+        path: " ".join(text.read_text(encoding="utf-8").split()) if text.exists() else ""
+        for path, text in beside.items()
+    }
+    return _csv(
+        {"clip": path.relative_to(folder).as_posix(), "text": texts[path]} for path in clips
+    )
 
 
 def _csv(rows: Iterable[dict[str, str]]) -> str:
@@ -103,7 +126,9 @@ def make_example(folder: Path, table: Path) -> None:
     from merflow.corpora import fetch, load  # draws and speaks: heavy
 
     if there := next((path for path in (folder, table) if path.exists()), None):
-        raise CorpusError(f"{there}: is there already; an example wants a new folder and a new name")
+        raise CorpusError(
+            f"{there}: is there already; an example wants a new folder and a new name"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw"
         fetch.fetch(DEMO, "demo", raw, Path(scratch) / "scratch", Path(scratch) / "digests")
@@ -113,13 +138,22 @@ def make_example(folder: Path, table: Path) -> None:
             folder.mkdir(parents=True)
             for row in rows.itertuples():
                 shutil.copy(raw / row.clip, folder / Path(row.clip).name)
-    described = ({"clip": Path(r.clip).name, "text": r.text, "label": r.labels[0], "speaker": r.speaker} for r in rows.itertuples())
+    described = (
+        {"clip": Path(r.clip).name, "text": r.text, "label": r.labels[0], "speaker": r.speaker}
+        for r in rows.itertuples()
+    )
     write_text(table, _csv(described))
 
 
 def modalities(folder: Path, found: Annotations) -> list[str]:
     """Which of text, audio and video some utterance has."""
-    probes = [one for one in probe_all([folder / row.clip for row in found.rows if row.clip], "clips").values() if isinstance(one, Probe)]
+    probes = [
+        one
+        for one in probe_all(
+            [folder / row.clip for row in found.rows if row.clip], "clips"
+        ).values()
+        if isinstance(one, Probe)
+    ]
     there = {
         "text": any(row.text for row in found.rows),
         "audio": any(p.has_audio for p in probes),
@@ -156,15 +190,28 @@ def patch_of(name: str, at_hand: list[str], zero_shot: bool, root: Path) -> dict
     """
     preset = yaml.safe_load(presets.compose("paper", root / "params"))
     stages = stages_at(root)
-    as_they_are = {feature for feature, block in preset["features"].items() if block.get("output") == "probabilities"}
+    as_they_are = {
+        feature
+        for feature, block in preset["features"].items()
+        if block.get("output") == "probabilities"
+    }
     features: set[str] = set()
     systems: dict[str, Any] = {}
     for paper in preset["papers"]:
-        for stage in (key for key, block in preset["run"][paper].items() if isinstance(block, dict)):
+        for stage in (
+            key for key, block in preset["run"][paper].items() if isinstance(block, dict)
+        ):
             takes = taken(f"{paper}_{stage}", stages, preset)
             if takes.modalities <= set(at_hand) and (zero_shot or not takes.features & as_they_are):
                 systems.setdefault(paper, {"protocols": ["clean"]})[stage] = {"corpora": [name]}
                 features |= takes.features
-    groups = {group: [name for name in block["features"] if name in features] for group, block in preset["run"]["features"].items()}
-    made = {group: {"corpora": [name], "features": features} for group, features in groups.items() if features}
+    groups = {
+        group: [name for name in block["features"] if name in features]
+        for group, block in preset["run"]["features"].items()
+    }
+    made = {
+        group: {"corpora": [name], "features": features}
+        for group, features in groups.items()
+        if features
+    }
     return {"run": {"corpora": [name], "papers": list(systems), "features": made, **systems}}

@@ -14,7 +14,10 @@ FILTERS = ("corpora", "papers")  # under run: what of the lists there is run
 
 
 def compose(
-    preset: str, folder: Path = Path("params"), patch: Path | None = None, filters: Mapping[str, Sequence[str]] | None = None
+    preset: str,
+    folder: Path = Path("params"),
+    patch: Path | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The text of params.yaml for `preset`.
 
@@ -42,10 +45,16 @@ def compose(
         if patch:
             _patch(tree, yaml_files.load(patch.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise ParamsError(f"{error.filename}: no such file; run this in the project's folder") from error
+        raise ParamsError(
+            f"{error.filename}: no such file; run this in the project's folder"
+        ) from error
     except (YAMLError, AttributeError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{patch}: no patch of params.yaml ({' '.join(str(error).split())})") from error
-    _patch(tree, {"run": {name: list(values) for name, values in (filters or {}).items() if values}})
+        raise ParamsError(
+            f"{patch}: no patch of params.yaml ({' '.join(str(error).split())})"
+        ) from error
+    _patch(
+        tree, {"run": {name: list(values) for name, values in (filters or {}).items() if values}}
+    )
     text = io.StringIO()
     yaml_files.dump(tree, text)
     return text.getvalue()

@@ -26,7 +26,11 @@ def main() -> None:
 def _fits(arguments: list[str]) -> bool:
     """Tell whether a fork can run it: threads and GPUs are settled when libraries are loaded."""
     plain = {"--threads": "1", "--gpus": "0"}
-    return all(arguments[arguments.index(name) + 1 :][:1] == [value] for name, value in plain.items() if name in arguments)
+    return all(
+        arguments[arguments.index(name) + 1 :][:1] == [value]
+        for name, value in plain.items()
+        if name in arguments
+    )
 
 
 def _hand_over(address: str) -> int | None:

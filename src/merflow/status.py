@@ -28,14 +28,28 @@ def show(root: Path, console: Console | None = None) -> None:
     console.print(_corpora(root, settings, selected["corpora"]))
     console.print(_checkpoints(root, settings, selected["checkpoints"]))
     disk = shutil.disk_usage(root)
-    console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB")
+    console.print(
+        f"[bold]device[/] {_device()}   [bold]room on disk[/] {disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
+    )
     console.print(f"[bold]next run[/] {_next_run(root)}")
     report = root / "results/report/index.html"
-    console.print(f"[bold]report[/] {report if report.exists() else 'not built yet: snakemake --cores 2'}")
+    console.print(
+        f"[bold]report[/] {report if report.exists() else 'not built yet: snakemake --cores 2'}"
+    )
 
 
 def _corpora(root: Path, settings: params.Params, names: list[str]) -> Table:
-    table = Table("corpus", "source", "utterances", "by split", "modalities", "defects", "to do", title="corpora", title_justify="left")
+    table = Table(
+        "corpus",
+        "source",
+        "utterances",
+        "by split",
+        "modalities",
+        "defects",
+        "to do",
+        title="corpora",
+        title_justify="left",
+    )
     for name in names:
         source = settings.corpora[name].source
         folder = root / "data/corpora" / name
@@ -44,7 +58,9 @@ def _corpora(root: Path, settings: params.Params, names: list[str]) -> Table:
             continue
         meta = store.read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
         utterances = store.read_table(
-            folder / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "official_split", "clip", "text"]
+            folder / "utterances.parquet",
+            artifacts.UTTERANCES,
+            ["utterance_id", "official_split", "clip", "text"],
         )
         splits = utterances["official_split"].value_counts(dropna=True)
         defects = pd.read_csv(folder / "defects.csv")
@@ -54,10 +70,17 @@ def _corpora(root: Path, settings: params.Params, names: list[str]) -> Table:
             name,
             meta["source"],
             f"{len(utterances):,}",
-            " ".join(f"{split} {splits[split]:,}" for split in ("train", "dev", "test") if split in splits) or "by speaker",
+            " ".join(
+                f"{split} {splits[split]:,}"
+                for split in ("train", "dev", "test")
+                if split in splits
+            )
+            or "by speaker",
             f"text {utterances['text'].notna().sum():,}, clips {utterances['clip'].notna().sum():,}",
             f"{len(defects)}" + (f": {worst}" if worst else ""),
-            "" if utterances["clip"].notna().any() else "no clips: audio and video systems cannot run",
+            ""
+            if utterances["clip"].notna().any()
+            else "no clips: audio and video systems cannot run",
         )
     return table
 
@@ -74,7 +97,10 @@ def _how(name: str, source: str) -> str:
 def _checkpoints(root: Path, settings: params.Params, names: list[str]) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
     for name in names:
-        asked, card = settings.checkpoints[name].name, root / "data/checkpoints" / name / "SOURCE.json"
+        asked, card = (
+            settings.checkpoints[name].name,
+            root / "data/checkpoints" / name / "SOURCE.json",
+        )
         held = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
         table.add_row(name, asked, "yes" if held == asked else f"no, {held}" if held else "no")
     return table
@@ -85,14 +111,23 @@ def _device() -> str:
     cpu = f"{len(os.sched_getaffinity(0))} CPU cores"
     if shutil.which("nvidia-smi") is None:
         return f"{cpu}, no GPU"
-    names = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    names = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return f"{cpu}, {', '.join(names.stdout.split(chr(10))[:-1]) or 'no GPU'}"
 
 
 def _next_run(root: Path) -> str:
     """Jobs by rule as a dry run counts them."""
     dry = subprocess.run(
-        ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"], cwd=root, capture_output=True, text=True, check=False
+        ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     text = dry.stdout + dry.stderr
     if dry.returncode:
@@ -100,4 +135,7 @@ def _next_run(root: Path) -> str:
     jobs = re.findall(r"^(\w+) +(\d+)$", text.rpartition("Job stats:")[2], re.MULTILINE)
     if not jobs:
         return "nothing to do"
-    return ", ".join(f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total")) + "   (snakemake --cores 2)"
+    return (
+        ", ".join(f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total"))
+        + "   (snakemake --cores 2)"
+    )

@@ -52,11 +52,18 @@ def whole(path: Path) -> Iterator[Path]:
 
 def _unwritten(path: Path, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"{path}: no space left on the disk; free some and run again (nothing was changed)")
+        return StoreError(
+            f"{path}: no space left on the disk; free some and run again (nothing was changed)"
+        )
     return StoreError(f"{path}: cannot be written ({error.strerror or error})")
 
 
-def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, metadata: Mapping[str, Any] | None = None) -> None:
+def write_table(
+    path: Path,
+    table: pd.DataFrame | pa.Table,
+    schema: pa.Schema,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
     """Write `table` with exactly the columns of `schema`; `metadata` values are stored as JSON. An absent column that may be null is.
 
     Raises:
@@ -64,7 +71,13 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, m
     """
     try:
         if not isinstance(table, pa.Table):
-            table = table.assign(**{field.name: None for field in schema if field.nullable and field.name not in table})
+            table = table.assign(
+                **{
+                    field.name: None
+                    for field in schema
+                    if field.nullable and field.name not in table
+                }
+            )
             table = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
         else:
             table = table.select(schema.names).cast(schema)
@@ -72,7 +85,9 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, m
         raise StoreError(f"{path}: the table does not fit its columns: {error}") from error
     for field in schema:
         if not field.nullable and table[field.name].null_count:
-            raise StoreError(f"{path}: column {field.name} holds {table[field.name].null_count} empty values, none may be")
+            raise StoreError(
+                f"{path}: column {field.name} holds {table[field.name].null_count} empty values, none may be"
+            )
     packed = {key: json.dumps(value, sort_keys=True) for key, value in (metadata or {}).items()}
     with whole(path) as part:
         pq.write_table(
@@ -80,7 +95,11 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table, schema: pa.Schema, m
             part,
             compression="none",
             row_group_size=ROW_GROUP if "values" in schema.names else None,
-            use_dictionary=[field.name for field in schema if field.name != "values" and pa.types.is_string(field.type)],
+            use_dictionary=[
+                field.name
+                for field in schema
+                if field.name != "values" and pa.types.is_string(field.type)
+            ],
             write_statistics=["utterance_id"] if "utterance_id" in schema.names else True,
         )
 
@@ -91,7 +110,9 @@ def _open(path: Path, schema: pa.Schema) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowException as error:
-        raise StoreError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from error
+        raise StoreError(
+            f"{path}: not a readable Parquet file ({error}); delete it and run again"
+        ) from error
     if missing := set(schema.names) - set(file.schema_arrow.names):
         raise StoreError(f"{path}: columns {sorted(missing)} are missing; delete it and run again")
     return file
@@ -111,11 +132,18 @@ def read_metadata(path: Path, schema: pa.Schema) -> dict[str, Any]:
     """What was stored beside the rows (JSON values), without reading the rows."""
     with _open(path, schema) as file:
         packed = file.metadata.metadata or {}
-    return {key.decode(): json.loads(value) for key, value in packed.items() if not key.startswith((b"ARROW", b"pandas"))}
+    return {
+        key.decode(): json.loads(value)
+        for key, value in packed.items()
+        if not key.startswith((b"ARROW", b"pandas"))
+    }
 
 
 def write_features(
-    path: Path, features: Iterable[tuple[str, np.ndarray]], spec: Mapping[str, Any], defects: Callable[[], list] = list
+    path: Path,
+    features: Iterable[tuple[str, np.ndarray]],
+    spec: Mapping[str, Any],
+    defects: Callable[[], list] = list,
 ) -> None:
     """Write a feature store row group by row group: memory does not grow with the corpus.
 
@@ -132,21 +160,33 @@ def write_features(
     first = next(rows, None)
     dim, dtype = (0, "<f4") if first is None else (first[1].shape[-1], first[1].dtype.str)
     fixed = {"dim": dim, "dtype": dtype, "spec": dict(spec)}
-    schema = artifacts.FEATURES.with_metadata({key: json.dumps(value, sort_keys=True) for key, value in fixed.items()})
+    schema = artifacts.FEATURES.with_metadata(
+        {key: json.dumps(value, sort_keys=True) for key, value in fixed.items()}
+    )
     with (
         whole(path) as part,
-        pq.ParquetWriter(part, schema, compression="none", use_dictionary=False, write_statistics=["utterance_id"]) as file,
+        pq.ParquetWriter(
+            part,
+            schema,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=["utterance_id"],
+        ) as file,
     ):
         group: list[tuple[str, np.ndarray]] = []
         size, last = 0, ""
         for utterance_id, array in itertools.chain([] if first is None else [first], rows):
             if array.ndim != 2 or (array.shape[1], array.dtype.str) != (dim, dtype):
                 found = f"{array.shape} of {array.dtype.str}"
-                raise StoreError(f"{path}: {utterance_id}: an array {found}; expected (n_frames, {dim}) of {dtype}")
+                raise StoreError(
+                    f"{path}: {utterance_id}: an array {found}; expected (n_frames, {dim}) of {dtype}"
+                )
             if utterance_id <= last:
                 raise StoreError(f"{path}: {utterance_id} after {last}: ids must ascend")
             if not np.isfinite(array).all():
-                raise StoreError(f"{path}: {utterance_id}: a value is not finite; the extractor must not let it through")
+                raise StoreError(
+                    f"{path}: {utterance_id}: a value is not finite; the extractor must not let it through"
+                )
             last, size = utterance_id, size + array.nbytes
             group.append((utterance_id, array))
             if len(group) == ROW_GROUP or size >= GROUP_BYTES:
@@ -160,7 +200,9 @@ def write_features(
 def _rows(group: list[tuple[str, np.ndarray]], schema: pa.Schema) -> pa.Table:
     ids, arrays = zip(*group, strict=True)
     lengths = pa.array([len(array) for array in arrays], pa.int32())
-    values = pa.array([np.ascontiguousarray(array).tobytes() for array in arrays], pa.large_binary())
+    values = pa.array(
+        [np.ascontiguousarray(array).tobytes() for array in arrays], pa.large_binary()
+    )
     return pa.table([pa.array(ids), lengths, values], schema=schema)
 
 
@@ -174,7 +216,9 @@ def read_features(path: Path, ids: Sequence[str] | None = None) -> dict[str, np.
     filters = None if ids is None else [("utterance_id", "in", list(ids))]
     arrays = dict(_arrays(pq.read_table(path, filters=filters), meta))
     if ids is not None and (missing := set(ids) - set(arrays)):
-        raise StoreError(f"{path}: {len(missing)} utterances are not in the store, the first is {min(missing)}")
+        raise StoreError(
+            f"{path}: {len(missing)} utterances are not in the store, the first is {min(missing)}"
+        )
     return arrays
 
 
@@ -201,20 +245,31 @@ def scan_features(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """
     meta = read_metadata(path, artifacts.FEATURES)
     table = pq.read_table(path, memory_map=True).combine_chunks()
-    values = _flat(table["values"].chunk(0), meta) if len(table) else np.empty((0, meta["dim"]), meta["dtype"])
+    values = (
+        _flat(table["values"].chunk(0), meta)
+        if len(table)
+        else np.empty((0, meta["dim"]), meta["dtype"])
+    )
     starts = np.concatenate([[0], np.cumsum(table["n_frames"].to_numpy(), dtype=np.int64)])
     return table["utterance_id"].to_pylist(), values, starts
 
 
 def _flat(chunk: pa.LargeBinaryArray, meta: Mapping[str, Any]) -> np.ndarray:
-    offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    offsets = np.frombuffer(chunk.buffers()[1], dtype=np.int64)[
+        chunk.offset : chunk.offset + len(chunk) + 1
+    ]
     held = np.frombuffer(chunk.buffers()[2] or b"", dtype=np.uint8)[offsets[0] : offsets[-1]]
     return held.view(meta["dtype"]).reshape(-1, meta["dim"])
 
 
 def _arrays(table: pa.Table, meta: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-    for utterance_id, values in zip(table["utterance_id"].to_pylist(), table["values"], strict=True):
-        yield utterance_id, np.frombuffer(values.as_buffer(), dtype=meta["dtype"]).reshape(-1, meta["dim"])
+    for utterance_id, values in zip(
+        table["utterance_id"].to_pylist(), table["values"], strict=True
+    ):
+        yield (
+            utterance_id,
+            np.frombuffer(values.as_buffer(), dtype=meta["dtype"]).reshape(-1, meta["dim"]),
+        )
 
 
 def write_index(folder: Path, schema: pa.Schema, spec: Mapping[str, Any]) -> None:
@@ -223,7 +278,15 @@ def write_index(folder: Path, schema: pa.Schema, spec: Mapping[str, Any]) -> Non
     for part in sorted(folder.glob("*.parquet")):
         ids = read_table(part, schema, ["utterance_id"])["utterance_id"]
         if len(ids):
-            parts.append({"name": part.name, "rows": len(ids), "utterances": ids.nunique(), "first": ids.iloc[0], "last": ids.iloc[-1]})
+            parts.append(
+                {
+                    "name": part.name,
+                    "rows": len(ids),
+                    "utterances": ids.nunique(),
+                    "first": ids.iloc[0],
+                    "last": ids.iloc[-1],
+                }
+            )
     write_json(folder / "INDEX.json", {"parts": parts, "spec": dict(spec)})
 
 
@@ -236,10 +299,17 @@ def read_index(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "INDEX.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise StoreError(f"{folder}: no INDEX.json in it; build it with `snakemake --cores 2 -- {folder}/INDEX.json`") from error
+        raise StoreError(
+            f"{folder}: no INDEX.json in it; build it with `snakemake --cores 2 -- {folder}/INDEX.json`"
+        ) from error
 
 
-def read_parts(folder: Path, schema: pa.Schema, ids: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_parts(
+    folder: Path,
+    schema: pa.Schema,
+    ids: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Rows of a folder of parts, all or those of `ids`; only parts that may hold them are opened.
 
     Raises:
@@ -271,10 +341,14 @@ class Parts:
             StoreError: the folder is not whole, or a part is unreadable.
         """
         self._files = [_open(folder / part["name"], schema) for part in read_index(folder)["parts"]]
-        self._lie: dict[str, list[tuple[int, int, int, int]]] = {}  # file, row group, first row in it and the one after the last
+        self._lie: dict[
+            str, list[tuple[int, int, int, int]]
+        ] = {}  # file, row group, first row in it and the one after the last
         for number, file in enumerate(self._files):
             for group in range(file.num_row_groups):
-                names = np.array(file.read_row_group(group, columns=["utterance_id"])["utterance_id"].to_pylist())
+                names = np.array(
+                    file.read_row_group(group, columns=["utterance_id"])["utterance_id"].to_pylist()
+                )
                 edges = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), len(names)]
                 for start, stop in itertools.pairwise(edges):
                     self._lie.setdefault(str(names[start]), []).append((number, group, start, stop))
@@ -308,7 +382,9 @@ def write_folder(path: Path, files: Mapping[str, str | bytes]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent, ignore_cleanup_errors=True) as part:
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", suffix=".part", dir=path.parent, ignore_cleanup_errors=True
+        ) as part:
             new = Path(part) / path.name
             for name, content in files.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)

@@ -17,11 +17,27 @@ def show(root: Path, console: Console | None = None) -> None:
     """Print the stores of the checkout at `root`; seconds are of the jobs that made them here, if they did."""
     console = console or progress.console()
     table = Table(
-        "corpus", "store", "utterances", "frames", "dim", "MB", "seconds", "made with", "defects", title="stores", title_justify="left"
+        "corpus",
+        "store",
+        "utterances",
+        "frames",
+        "dim",
+        "MB",
+        "seconds",
+        "made with",
+        "defects",
+        title="stores",
+        title_justify="left",
     )
     for row in overview(root):
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
-        numbers = (f"{row['utterances']:,}", f"{row['frames']:,}", str(row["dim"] or ""), f"{row['bytes'] / MB:.1f}", seconds)
+        numbers = (
+            f"{row['utterances']:,}",
+            f"{row['frames']:,}",
+            str(row["dim"] or ""),
+            f"{row['bytes'] / MB:.1f}",
+            seconds,
+        )
         table.add_row(row["corpus"], row["store"], *numbers, row["with"], row["defects"])
     console.print(table if table.row_count else "no stores yet: snakemake --cores 2")
 

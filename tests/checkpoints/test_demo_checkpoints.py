@@ -18,7 +18,14 @@ from merflow.corpora.labels import emotion
 from merflow.features.audio import wav2vec2
 from merflow.features.text import encoder, word_vectors
 from merflow.features.vision import clip, swin
-from merflow.params import ClipFeatures, EncoderFeatures, SwinFeatures, Wav2vec2Features, WordVectorFeatures, load
+from merflow.params import (
+    ClipFeatures,
+    EncoderFeatures,
+    SwinFeatures,
+    Wav2vec2Features,
+    WordVectorFeatures,
+    load,
+)
 
 #: Fewer examples and steps than the demo's own: enough to be clearly better than chance.
 SMALLER = {
@@ -48,7 +55,10 @@ def made(tmp_path_factory):
             folder, lines = tmp_path_factory.mktemp(name), []
             with pytest.MonkeyPatch.context() as patch:
                 shrink(patch, name, SMALLER[demo.MAKERS[name].rpartition(".")[2]])
-                patch.setattr(f"{demo.MAKERS[name]}.log.info", lambda line, *values: lines.append(line % values))
+                patch.setattr(
+                    f"{demo.MAKERS[name]}.log.info",
+                    lambda line, *values: lines.append(line % values),
+                )
                 demo.make(name, folder)
             done[name] = folder, lines[0]
         return done[name]
@@ -56,7 +66,9 @@ def made(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", ["roberta", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"])
+@pytest.mark.parametrize(
+    "name", ["roberta", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"]
+)
 def test_a_demo_checkpoint_is_better_than_twice_chance_and_not_perfect(made, name):
     found, by_chance = map(float, re.findall(r"\d\.\d\d", made(name)[1]))
     assert 2 * by_chance < found < 0.9
@@ -80,7 +92,11 @@ def test_a_demo_checkpoint_is_the_same_every_time(name, tmp_path, monkeypatch):
 def test_roberta_gives_states_of_the_tokens(made):
     folder, _ = made("roberta")
     params = EncoderFeatures(max_tokens=512, output="tokens")
-    texts = ["I’m so happy, we need the boat!", "", "Ein Wort, das sie nie sah: Überraschung \U0001f600"]
+    texts = [
+        "I’m so happy, we need the boat!",
+        "",
+        "Ein Wort, das sie nie sah: Überraschung \U0001f600",
+    ]
     states = list(encoder.extract([texts], params, folder))
     assert states[1].shape == (2, 64) and all(len(rows) > 2 for rows in (states[0], states[2]))
 
@@ -94,16 +110,24 @@ def test_wav2vec2_gives_a_frame_every_20_ms(made):
     names = wav2vec2.columns(params, folder)
     rows = np.concatenate(list(wav2vec2.extract([sounds], params, folder)))
     assert rows.shape == (28, 7) and names == list(EMOTIONS)
-    spoken = np.mean([names[row.argmax()] == EMOTIONS[label] for row, label in zip(rows, labels, strict=True)])
+    spoken = np.mean(
+        [names[row.argmax()] == EMOTIONS[label] for row, label in zip(rows, labels, strict=True)]
+    )
     assert spoken > 1 / 7
 
 
 def test_wav2vec2_without_its_classifier_is_no_classifier(made, tmp_path, monkeypatch):
     shrink(monkeypatch, "wav2vec2", TINY)
     demo.make("wav2vec2", tmp_path)
-    assert next(wav2vec2.extract([[np.zeros(1600, np.float32)]], Wav2vec2Features(output="mean"), tmp_path)).shape == (1, 48)
+    assert next(
+        wav2vec2.extract([[np.zeros(1600, np.float32)]], Wav2vec2Features(output="mean"), tmp_path)
+    ).shape == (1, 48)
     with pytest.raises(Exception, match=r"LABEL_0|weights of|is no known name"):
-        next(wav2vec2.extract([[np.zeros(1600, np.float32)]], Wav2vec2Features(output="probabilities"), tmp_path))
+        next(
+            wav2vec2.extract(
+                [[np.zeros(1600, np.float32)]], Wav2vec2Features(output="probabilities"), tmp_path
+            )
+        )
 
 
 def test_clip_takes_the_prompts_of_params(made):
@@ -111,15 +135,22 @@ def test_clip_takes_the_prompts_of_params(made):
     prompts = load(Path("params.yaml")).features.clip_emotion.prompts
     pictures, labels = material.faces(70, "others")
     params = ClipFeatures(output="probabilities", prompts=prompts)
-    rows = np.concatenate(list(clip.extract([[picture[None] for picture in pictures]], params, folder)))
+    rows = np.concatenate(
+        list(clip.extract([[picture[None] for picture in pictures]], params, folder))
+    )
     found = [list(prompts)[row.argmax()] for row in rows]
-    assert np.mean([name == EMOTIONS[label] for name, label in zip(found, labels, strict=True)]) > 2 / 7
+    assert (
+        np.mean([name == EMOTIONS[label] for name, label in zip(found, labels, strict=True)])
+        > 2 / 7
+    )
 
 
 def test_swin_gives_one_vector_a_picture(made):
     folder, _ = made("swin")
     pictures, _ = material.faces(3, "others")
-    assert next(swin.extract([[np.stack(pictures)]], SwinFeatures(batch_size=15), folder)).shape == (3, 96)
+    assert next(
+        swin.extract([[np.stack(pictures)]], SwinFeatures(batch_size=15), folder)
+    ).shape == (3, 96)
 
 
 @pytest.mark.parametrize("name", ["glove", "fasttext"])
@@ -128,7 +159,9 @@ def test_word_vectors_know_most_words_of_the_demo_and_not_all(made, name):
     params = WordVectorFeatures(dim=50, lowercase=False)
     texts = [row.take.text for row in meld.write_script()]
     rows = list(word_vectors.extract([texts], params, folder))
-    unknown = sum(int(found.detail.split()[0]) for found in rows if not isinstance(found, np.ndarray))
+    unknown = sum(
+        int(found.detail.split()[0]) for found in rows if not isinstance(found, np.ndarray)
+    )
     words = sum(len(word_vectors.split(text)) for text in texts)
     assert 0 < unknown < 0.1 * words
 

@@ -62,7 +62,15 @@ def span(handler: Handler, body: bytes) -> tuple[int, int, dict[str, object]]:
     start = int(wanted[1])
     if start >= len(body):
         return 416, len(body), {"Content_Range": f"bytes */{len(body)}", "Content_Length": 0}
-    return 206, start, {"ETag": etag, "Content_Length": len(body) - start, "Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+    return (
+        206,
+        start,
+        {
+            "ETag": etag,
+            "Content_Length": len(body) - start,
+            "Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}",
+        },
+    )
 
 
 def well(handler: Handler, body: bytes) -> None:
@@ -125,7 +133,10 @@ def killing(children: list[subprocess.Popen], scratch: Path) -> Callable[[Handle
         handler.head(code, **headers)
         handler.body(body[:600_000])
         deadline = time.monotonic() + 30
-        while not any(path.stat().st_size == 2 * CHUNK for path in scratch.rglob("*.part")) and time.monotonic() < deadline:
+        while (
+            not any(path.stat().st_size == 2 * CHUNK for path in scratch.rglob("*.part"))
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         children[0].kill()
 

@@ -24,8 +24,17 @@ from merflow.corpora.fetch import fetch
 from merflow.errors import DownloadError
 
 CSV = b"Sr No.,Utterance\n1,Hi.\n"
-CLIPS = tar([("MELD.Raw/dev.tar.gz", tar([("dev_splits_complete/dia0_utt0.mp4", NOISE)])), ("MELD.Raw/README.txt", b"read me")])
-FILES = {"MELD.Raw/dev_splits_complete/dia0_utt0.mp4": NOISE, "MELD.Raw/README.txt": b"read me", "dev_sent_emo.csv": CSV}
+CLIPS = tar(
+    [
+        ("MELD.Raw/dev.tar.gz", tar([("dev_splits_complete/dia0_utt0.mp4", NOISE)])),
+        ("MELD.Raw/README.txt", b"read me"),
+    ]
+)
+FILES = {
+    "MELD.Raw/dev_splits_complete/dia0_utt0.mp4": NOISE,
+    "MELD.Raw/README.txt": b"read me",
+    "dev_sent_emo.csv": CSV,
+}
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -39,7 +48,12 @@ class Place:
     """A checkout's folders and the step with them."""
 
     def __init__(self, root: Path):
-        self.root, self.out, self.scratch, self.digests = root, root / "data/raw/meld", root / "build/fetch/meld", root / "data/digests"
+        self.root, self.out, self.scratch, self.digests = (
+            root,
+            root / "data/raw/meld",
+            root / "build/fetch/meld",
+            root / "data/digests",
+        )
 
     def fetch(self, source: str) -> dict:
         fetch("meld", source, self.out, self.scratch, self.digests)
@@ -63,7 +77,9 @@ def place(tmp_path):
     made = Place(tmp_path / "checkout")
     made.out.parent.mkdir(parents=True)
     yield made
-    assert sorted(path.name for path in made.out.parent.iterdir()) == [name for name in ["meld"] if made.out.exists()]
+    assert sorted(path.name for path in made.out.parent.iterdir()) == [
+        name for name in ["meld"] if made.out.exists()
+    ]
 
 
 @pytest.fixture
@@ -76,7 +92,11 @@ def site():
 def official(monkeypatch, site):
     """merflow.corpora.load("meld") offers what the server holds."""
     module = SimpleNamespace(
-        SOURCES=(Source(f"{site.url}/dev_sent_emo.csv"), Source(f"{site.url}/MELD.Raw.tar.gz", unpack=True)), HOW_TO_GET=""
+        SOURCES=(
+            Source(f"{site.url}/dev_sent_emo.csv"),
+            Source(f"{site.url}/MELD.Raw.tar.gz", unpack=True),
+        ),
+        HOW_TO_GET="",
     )
     monkeypatch.setattr(corpora, "load", {"meld": module}.__getitem__)
     return module
@@ -91,7 +111,10 @@ def demo(monkeypatch):
         (scratch / "MELD.Raw.tar.gz").write_bytes(CLIPS)
         (scratch / "dev_sent_emo.csv").write_bytes(CSV)
         names = ("dev_sent_emo.csv", "MELD.Raw.tar.gz")
-        return tuple(Source((scratch / name).absolute().as_uri(), unpack=name.endswith("gz")) for name in names)
+        return tuple(
+            Source((scratch / name).absolute().as_uri(), unpack=name.endswith("gz"))
+            for name in names
+        )
 
     monkeypatch.setitem(sys.modules, "merflow.corpora.demo", SimpleNamespace(make=make))
     monkeypatch.setattr(corpora, "demo", SimpleNamespace(make=make), raising=False)
@@ -138,7 +161,10 @@ def test_a_changed_download_is_refused_later(place, site, official):
     place.fetch("official")
     recorded = (place.digests / "meld.csv").read_bytes()
     site.files["dev_sent_emo.csv"] = CSV.replace(b"Hi", b"Ha")
-    assert "dev_sent_emo.csv from 127.0.0.1 is not the file that data/digests records" in place.refused("official")
+    assert (
+        "dev_sent_emo.csv from 127.0.0.1 is not the file that data/digests records"
+        in place.refused("official")
+    )
     assert (place.digests / "meld.csv").read_bytes() == recorded and place.files == FILES
 
 
@@ -169,7 +195,10 @@ def test_a_killed_fetch_goes_on_where_it_stopped(place, site, official):
     child = []
     site.script = [killing(child, place.scratch)]
     child.append(
-        subprocess.Popen([sys.executable, "-c", KILLED, f"{site.url}/MELD.Raw.tar.gz", str(place.root)], stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, f"{site.url}/MELD.Raw.tar.gz", str(place.root)],
+            stderr=subprocess.DEVNULL,
+        )
     )
     assert child[0].wait(timeout=60) == -9
     assert not place.out.exists()
@@ -196,17 +225,29 @@ def test_an_archive_that_leads_out_leaves_out_untouched(place, site, official):
 
 
 def test_two_archives_share_folders_but_no_file(place, site, official):
-    site.files |= {"one.zip": zipped([("Actor_01/03.wav", b"3")]), "two.zip": zipped([("Actor_01/01.mp4", b"1")])}
-    official.SOURCES = (Source(f"{site.url}/one.zip", unpack=True), Source(f"{site.url}/two.zip?download=1", unpack=True))
+    site.files |= {
+        "one.zip": zipped([("Actor_01/03.wav", b"3")]),
+        "two.zip": zipped([("Actor_01/01.mp4", b"1")]),
+    }
+    official.SOURCES = (
+        Source(f"{site.url}/one.zip", unpack=True),
+        Source(f"{site.url}/two.zip?download=1", unpack=True),
+    )
     place.fetch("official")
     assert place.files == {"Actor_01/03.wav": b"3", "Actor_01/01.mp4": b"1"}
     site.files["two.zip"] = zipped([("Actor_01/03.wav", b"other")])
     (place.digests / "meld.csv").unlink()
-    assert place.refused("official") == "two.zip: Actor_01/03.wav is there already, from another file of the corpus"
+    assert (
+        place.refused("official")
+        == "two.zip: Actor_01/03.wav is there already, from another file of the corpus"
+    )
 
 
 def test_a_file_that_not_all_systems_need_may_be_absent(place, site, official, caplog):
-    official.SOURCES = (official.SOURCES[0], Source(f"http://127.0.0.1:{closed_port()}/MELD.Raw.tar.gz", unpack=True, needed=False))
+    official.SOURCES = (
+        official.SOURCES[0],
+        Source(f"http://127.0.0.1:{closed_port()}/MELD.Raw.tar.gz", unpack=True, needed=False),
+    )
     with caplog.at_level("WARNING", logger="merflow"):
         assert place.fetch("official")["absent"] == ["MELD.Raw.tar.gz"]
     assert place.files == {"dev_sent_emo.csv": CSV}
@@ -214,7 +255,10 @@ def test_a_file_that_not_all_systems_need_may_be_absent(place, site, official, c
 
 
 def test_a_file_that_breaks_off_is_not_absent(place, site, official):
-    official.SOURCES = (official.SOURCES[0], Source(f"{site.url}/MELD.Raw.tar.gz", unpack=True, needed=False))
+    official.SOURCES = (
+        official.SOURCES[0],
+        Source(f"{site.url}/MELD.Raw.tar.gz", unpack=True, needed=False),
+    )
     site.script = [breaking_after(100)] * 20
     assert "MB are kept" in place.refused("official")
 
@@ -229,8 +273,12 @@ def test_offline_is_one_line(place, official):
 
 def test_the_hub_offline_is_one_line(place, official, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    official.SOURCES = (Source(f"hf://datasets/declare-lab/MELD@{'9abc51e0' * 5}/MELD.Raw.tar.gz", unpack=True),)
-    assert "data set declare-lab/MELD of the Hugging Face Hub cannot be had" in place.refused("official")
+    official.SOURCES = (
+        Source(f"hf://datasets/declare-lab/MELD@{'9abc51e0' * 5}/MELD.Raw.tar.gz", unpack=True),
+    )
+    assert "data set declare-lab/MELD of the Hugging Face Hub cannot be had" in place.refused(
+        "official"
+    )
     assert not place.out.exists()
 
 
@@ -251,10 +299,15 @@ def test_demo_names_no_place_and_is_the_same_twice(place, tmp_path, demo):
     assert tree(other.out) == tree(place.out)
 
 
-def test_a_download_of_one_source_never_stands_for_another(place, site, official, demo, monkeypatch):
+def test_a_download_of_one_source_never_stands_for_another(
+    place, site, official, demo, monkeypatch
+):
     site.files["MELD.Raw.tar.gz"] = tar([("MELD.Raw/README.txt", b"the real one")])
     with monkeypatch.context() as patch:
-        patch.setattr("merflow.corpora.fetch.unpack", lambda *_: (_ for _ in ()).throw(DownloadError("stopped")))
+        patch.setattr(
+            "merflow.corpora.fetch.unpack",
+            lambda *_: (_ for _ in ()).throw(DownloadError("stopped")),
+        )
         assert place.refused("demo") == "stopped"
     assert len(list((place.scratch / "downloads").rglob("MELD.Raw.tar.gz"))) == 1
     place.fetch("official")
@@ -276,7 +329,11 @@ def test_a_folder_is_copied_and_left_alone(place, folder):
     record = place.fetch(str(folder))
     assert place.files == {"dev_sent_emo.csv": CSV, "link.csv": CSV, "clips/dia0_utt0.mp4": NOISE}
     assert record["kind"] == "folder" and str(folder) not in json.dumps(record)
-    assert record["files"][0] == {"url": "clips/dia0_utt0.mp4", "size": 50_000, "sha256": sha256(NOISE)}
+    assert record["files"][0] == {
+        "url": "clips/dia0_utt0.mp4",
+        "size": 50_000,
+        "sha256": sha256(NOISE),
+    }
     assert {path: path.stat().st_mode for path in folder.rglob("*")} == before
     inodes = {path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
     assert not inodes & {path.stat().st_ino for path in place.out.rglob("*")}
@@ -287,7 +344,9 @@ def test_a_copy_shares_blocks_where_the_file_system_can(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(NOISE)
     monkeypatch.setattr(fcntl, "ioctl", lambda target, request, source: asked.append(request))
     disk.copy(tmp_path / "a", tmp_path / "b")
-    assert asked == [0x40049409] and (tmp_path / "b").read_bytes() == b""  # the file system alone would have filled it
+    assert (
+        asked == [0x40049409] and (tmp_path / "b").read_bytes() == b""
+    )  # the file system alone would have filled it
     monkeypatch.undo()
     disk.copy(tmp_path / "a", tmp_path / "c")
     assert (tmp_path / "c").read_bytes() == NOISE
@@ -317,7 +376,10 @@ def test_a_demo_is_not_taken_for_a_folder_of_the_corpus(place, demo, tmp_path):
 
 def test_no_room_is_said_before_a_folder_is_copied(place, folder, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1000))
-    assert place.refused(str(folder)) == f"{folder}: the copy needs 0.05 MB on the disk and 0.001 MB are free; free some and run again"
+    assert (
+        place.refused(str(folder))
+        == f"{folder}: the copy needs 0.05 MB on the disk and 0.001 MB are free; free some and run again"
+    )
 
 
 def test_a_disk_that_fills_up_leaves_out_untouched(place, folder, official, monkeypatch):
@@ -327,7 +389,10 @@ def test_a_disk_that_fills_up_leaves_out_untouched(place, folder, official, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(disk, "copy", full)
-    assert place.refused(str(folder)) == f"{folder}/clips/dia0_utt0.mp4: no space left on the disk; free some and run again"
+    assert (
+        place.refused(str(folder))
+        == f"{folder}/clips/dia0_utt0.mp4: no space left on the disk; free some and run again"
+    )
     assert place.files == FILES
 
 
@@ -343,5 +408,9 @@ def test_paths_may_be_relative_as_the_workflow_gives_them(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     for source in ("official", "demo"):
         fetch("meld", source, Path("data/raw/meld"), Path("build/fetch/meld"), Path("data/digests"))
-        assert {name: content for name, content in tree(Path("data/raw/meld")).items() if name != "SOURCE.json"} == FILES
+        assert {
+            name: content
+            for name, content in tree(Path("data/raw/meld")).items()
+            if name != "SOURCE.json"
+        } == FILES
     assert sorted(path.name for path in Path().iterdir()) == ["build", "data"]

@@ -25,19 +25,32 @@ def test_no_name_means_two_emotions():
 
 @pytest.mark.parametrize("name", ["LABEL_0", "0", "", "other"])
 def test_what_is_no_emotion_is_refused_by_name(name):
-    with pytest.raises(CheckpointError, match=f"'{name}' is no known name of an emotion; known: neutral, joy"):
+    with pytest.raises(
+        CheckpointError, match=f"'{name}' is no known name of an emotion; known: neutral, joy"
+    ):
         emotion(name)
 
 
 def test_probabilities_find_their_class_by_name_in_any_order():
     columns = ["angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
     chosen = counterparts(columns, CLASSES["meld"])
-    assert [columns[place] for place in chosen] == ["neutral", "happy", "surprise", "angry", "sad", "disgust", "fear"]
+    assert [columns[place] for place in chosen] == [
+        "neutral",
+        "happy",
+        "surprise",
+        "angry",
+        "sad",
+        "disgust",
+        "fear",
+    ]
     assert counterparts(CLASSES["ravdess"], ("fear", "calm")) == [5, 1]
     row = np.arange(8.0)
     assert row[chosen].tolist() == [5, 4, 7, 0, 6, 2, 3]
 
 
 def test_a_class_without_counterpart_is_named():
-    with pytest.raises(CheckpointError, match="no column means 'surprise': the columns are angry, happy, neutral, sad"):
+    with pytest.raises(
+        CheckpointError,
+        match="no column means 'surprise': the columns are angry, happy, neutral, sad",
+    ):
         counterparts(["angry", "happy", "neutral", "sad"], ("neutral", "surprise"))

@@ -12,16 +12,29 @@ REAL = os.environ.get("MERFLOW_REAL_DATA")
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
 
 
-def line(dialogue: int, turn: int, start: str, end: str, emotion: str = "joy", text: str = "Hi!", episode: int = 19) -> str:
+def line(
+    dialogue: int,
+    turn: int,
+    start: str,
+    end: str,
+    emotion: str = "joy",
+    text: str = "Hi!",
+    episode: int = 19,
+) -> str:
     return f'1,"{text}",Ross,{emotion},positive,{dialogue},{turn},3,{episode},"{start}","{end}"'
 
 
-TRAIN = [line(0, 3, "00:14:38,127", "00:14:38,627", text="It’s me"), line(0, 5, "0:14:40,000", "0:14:40,500", "anger")]
+TRAIN = [
+    line(0, 3, "00:14:38,127", "00:14:38,627", text="It’s me"),
+    line(0, 5, "0:14:40,000", "0:14:40,500", "anger"),
+]
 DEV = [line(0, 0, "00:01:00,000", "00:01:00,500")]
 TEST = [line(0, 0, "00:02:00,000", "00:02:00,500")]
 
 
-def write(root: Path, train: list[str] = TRAIN, dev: list[str] = DEV, test: list[str] = TEST) -> Path:
+def write(
+    root: Path, train: list[str] = TRAIN, dev: list[str] = DEV, test: list[str] = TEST
+) -> Path:
     for name, lines in {"train": train, "dev": dev, "test": test}.items():
         path = root / "MELD.Raw" / name / f"{name}_sent_emo.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,12 +52,25 @@ def kinds(corpus) -> dict[str | None, list[str]]:
 def test_annotations_without_clips_are_a_corpus_of_text(tmp_path: Path) -> None:
     corpus = meld.read_utterances(write(tmp_path))
     rows = corpus.utterances.set_index("utterance_id")
-    assert list(rows.index) == ["train_dia0_utt3", "train_dia0_utt5", "dev_dia0_utt0", "test_dia0_utt0"]
+    assert list(rows.index) == [
+        "train_dia0_utt3",
+        "train_dia0_utt5",
+        "dev_dia0_utt0",
+        "test_dia0_utt0",
+    ]
     first = rows.loc["train_dia0_utt3"]
-    assert (first.dialogue_id, first.turn, first.speaker, first.labels, first.official_split) == ("train_dia0", 3, "Ross", ["joy"], "train")
+    assert (first.dialogue_id, first.turn, first.speaker, first.labels, first.official_split) == (
+        "train_dia0",
+        3,
+        "Ross",
+        ["joy"],
+        "train",
+    )
     assert first.text == "It’s me"
     assert first.origin == "s03e19 00:14:38,127-00:14:38,627"
-    assert rows.loc["train_dia0_utt5"].origin == "s03e19 00:14:40,000-00:14:40,500"  # one-digit hours in the file
+    assert (
+        rows.loc["train_dia0_utt5"].origin == "s03e19 00:14:40,000-00:14:40,500"
+    )  # one-digit hours in the file
     assert rows["clip"].isna().all()
     assert [(d.utterance_id, d.kind) for d in corpus.defects] == [(None, "no clips")]
     assert corpus.defects[0].detail.endswith(": 4 utterances")
@@ -52,7 +78,10 @@ def test_annotations_without_clips_are_a_corpus_of_text(tmp_path: Path) -> None:
 
 def test_clips_are_joined_by_annotation(tmp_path: Path) -> None:
     write(tmp_path)
-    train, test = tmp_path / "x" / "train_splits", tmp_path / "y" / "z" / "output_repeated_splits_test"
+    train, test = (
+        tmp_path / "x" / "train_splits",
+        tmp_path / "y" / "z" / "output_repeated_splits_test",
+    )
     write_video(train / "dia0_utt3.mp4")
     (train / "dia0_utt5.mp4").write_bytes(b"broken")
     for extra in ("dia110_utt7.mp4", "._dia0_utt3.mp4", "final_videos_testdia0_utt0.mp4"):
@@ -68,7 +97,9 @@ def test_clips_are_joined_by_annotation(tmp_path: Path) -> None:
         "train_dia0_utt5": ["clip unreadable"],
         "test_dia0_utt0": ["clip length"],
     }
-    assert "clip 2.000 s, span 0.500 s" in next(d.detail for d in corpus.defects if d.kind == "clip length")
+    assert "clip 2.000 s, span 0.500 s" in next(
+        d.detail for d in corpus.defects if d.kind == "clip length"
+    )
 
 
 def test_a_clip_that_the_folder_lacks_is_named(tmp_path: Path) -> None:
@@ -87,7 +118,9 @@ def test_odd_spans_are_kept_and_named(tmp_path: Path) -> None:
         line(1, 0, "00:20:00,000", "00:20:01,000", "joy"),
         line(1, 1, "0:20:00,000", "0:20:01,000", "anger"),
     ]
-    corpus = meld.read_utterances(write(tmp_path, train, test=[line(7, 0, "00:20:00,000", "00:20:01,000")]))
+    corpus = meld.read_utterances(
+        write(tmp_path, train, test=[line(7, 0, "00:20:00,000", "00:20:01,000")])
+    )
     assert len(corpus.utterances) == 9
     found = kinds(corpus)
     assert found == {
@@ -101,7 +134,9 @@ def test_odd_spans_are_kept_and_named(tmp_path: Path) -> None:
         None: ["no clips"],
     }
     assert corpus.utterances["origin"][4].endswith("-00:05:11,082")
-    assert "joy there, anger here" in next(d.detail for d in corpus.defects if d.kind == "repeated span")
+    assert "joy there, anger here" in next(
+        d.detail for d in corpus.defects if d.kind == "repeated span"
+    )
 
 
 def test_a_known_mis_cut_clip_is_not_used(tmp_path: Path) -> None:
@@ -117,10 +152,16 @@ def test_a_known_mis_cut_clip_is_not_used(tmp_path: Path) -> None:
     [
         ([line(0, 0, "00:00:01,000", "00:00:02,000", "happy")], "line 2: unknown emotion 'happy'"),
         ([TRAIN[0], TRAIN[0]], "line 3: Dialogue_ID 0, Utterance_ID 3 stands in an earlier line"),
-        ([line(0, 0, "00:00:01.000", "00:00:02,000")], "line 2: time '00:00:01.000' is not HH:MM:SS,mmm"),
+        (
+            [line(0, 0, "00:00:01.000", "00:00:02,000")],
+            "line 2: time '00:00:01.000' is not HH:MM:SS,mmm",
+        ),
         ([line(0, 0, "00:61:01,000", "00:00:02,000")], "line 2: time '00:61:01,000'"),
         ([TRAIN[0], TRAIN[1].rsplit(",", 2)[0]], "line 3: another number of fields"),
-        ([line(0, 0, "00:00:01,000", "00:00:02,000").replace(",0,0,3,", ",0,zero,3,")], "line 2: Utterance_ID is 'zero'"),
+        (
+            [line(0, 0, "00:00:01,000", "00:00:02,000").replace(",0,0,3,", ",0,zero,3,")],
+            "line 2: Utterance_ID is 'zero'",
+        ),
         ([], "no utterances"),
     ],
 )
@@ -163,24 +204,62 @@ def test_the_official_annotations() -> None:
     corpus = meld.read_utterances(Path(str(REAL)) / "meld")
     utterances = corpus.utterances
     assert len(utterances) == 13708 and utterances["utterance_id"].is_unique
-    found = {split: Counter(labels[0] for labels in part["labels"]) for split, part in utterances.groupby("official_split")}
+    found = {
+        split: Counter(labels[0] for labels in part["labels"])
+        for split, part in utterances.groupby("official_split")
+    }
     assert found == {
-        "train": {"neutral": 4710, "joy": 1743, "surprise": 1205, "anger": 1109, "sadness": 683, "disgust": 271, "fear": 268},
-        "dev": {"neutral": 470, "joy": 163, "surprise": 150, "anger": 153, "sadness": 111, "disgust": 22, "fear": 40},
-        "test": {"neutral": 1256, "joy": 402, "surprise": 281, "anger": 345, "sadness": 208, "disgust": 68, "fear": 50},
+        "train": {
+            "neutral": 4710,
+            "joy": 1743,
+            "surprise": 1205,
+            "anger": 1109,
+            "sadness": 683,
+            "disgust": 271,
+            "fear": 268,
+        },
+        "dev": {
+            "neutral": 470,
+            "joy": 163,
+            "surprise": 150,
+            "anger": 153,
+            "sadness": 111,
+            "disgust": 22,
+            "fear": 40,
+        },
+        "test": {
+            "neutral": 1256,
+            "joy": 402,
+            "surprise": 281,
+            "anger": 345,
+            "sadness": 208,
+            "disgust": 68,
+            "fear": 50,
+        },
     }
     assert found == meld.EXPECTED
-    assert utterances.groupby("official_split")["dialogue_id"].nunique().to_dict() == {"train": 1038, "dev": 114, "test": 280}
+    assert utterances.groupby("official_split")["dialogue_id"].nunique().to_dict() == {
+        "train": 1038,
+        "dev": 114,
+        "test": 280,
+    }
     by_kind = Counter(defect.kind for defect in corpus.defects)
     assert by_kind["no clips"] == 1
     assert by_kind["odd time"] == 3
     assert by_kind["span in two splits"] == 5
     assert by_kind["span in two splits"] + by_kind["repeated span"] == 30
-    assert sum("there," in d.detail for d in corpus.defects if "span" in d.kind) == 16  # with another label
+    assert (
+        sum("there," in d.detail for d in corpus.defects if "span" in d.kind) == 16
+    )  # with another label
     named = kinds(corpus)
     assert "known" in named["train_dia125_utt3"] and "known" in named["dev_dia110_utt7"]
     assert named["test_dia38_utt4"] == named["test_dia220_utt0"] == ["long span", "known"]
     assert named["train_dia309_utt0"] == ["long span"]
     assert named["test_dia155_utt3"] == ["zero or negative span"]
     assert named["test_dia85_utt0"] == ["span in two splits"]
-    assert {"train_dia179_utt8", "train_dia523_utt10", "dev_dia108_utt5", "dev_dia99_utt3"} <= named.keys()
+    assert {
+        "train_dia179_utt8",
+        "train_dia523_utt10",
+        "dev_dia108_utt5",
+        "dev_dia99_utt3",
+    } <= named.keys()

@@ -27,7 +27,10 @@ def write_csd(path: Path, name: str, videos: dict[str, tuple]) -> None:
 
 
 def label(**intensities: float) -> list[float]:
-    return [0.0] + [intensities.get(name, 0.0) for name in ("happy", "sad", "anger", "surprise", "disgust", "fear")]
+    return [0.0] + [
+        intensities.get(name, 0.0)
+        for name in ("happy", "sad", "anger", "surprise", "disgust", "fear")
+    ]
 
 
 @pytest.fixture
@@ -37,9 +40,16 @@ def root(tmp_path: Path) -> Path:
         "-b_B": ([label(sad=1.0)], [[0.0, 1.0]]),
         "111": ([label(anger=3.0)], [[0.0, 1.0]]),
     }
-    write_csd(tmp_path / "CMU_MOSEI_Labels.csd", "All Labels", {k: (np.float32(f), i) for k, (f, i) in labels.items()})
+    write_csd(
+        tmp_path / "CMU_MOSEI_Labels.csd",
+        "All Labels",
+        {k: (np.float32(f), i) for k, (f, i) in labels.items()},
+    )
     words = {
-        "aaa": ([[b"sp"], [b"hello"], [b"there"], [b"late"]], [[0.0, 1.0], [1.0, 2.0], [3.0, 4.5], [4.5, 5.0]]),
+        "aaa": (
+            [[b"sp"], [b"hello"], [b"there"], [b"late"]],
+            [[0.0, 1.0], [1.0, 2.0], [3.0, 4.5], [4.5, 5.0]],
+        ),
         "-b_B": ([[b"fine"]], [[0.0, 1.0]]),
         "111": ([[b"no"]], [[0.0, 1.0]]),
     }
@@ -51,7 +61,10 @@ def root(tmp_path: Path) -> Path:
 def relabel(root: Path, video: str, features: list, intervals: list) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
         group = file["All Labels/data"].require_group(video)
-        for name, values in {"features": np.float32(features), "intervals": np.float64(intervals)}.items():
+        for name, values in {
+            "features": np.float32(features),
+            "intervals": np.float64(intervals),
+        }.items():
             if name in group:
                 del group[name]
             group[name] = values
@@ -67,17 +80,34 @@ def defects(corpus) -> dict[str | None, list[str]]:
 def test_an_emotion_is_present_if_above_zero(root: Path) -> None:
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")
-    assert rows["labels"].to_dict() == {"-b_B[0]": ["sad"], "111[0]": ["anger"], "aaa[0]": ["happy", "fear"], "aaa[1]": []}
-    assert rows["official_split"].to_dict() == {"-b_B[0]": "dev", "111[0]": "test", "aaa[0]": "train", "aaa[1]": "train"}
-    assert (rows.loc["aaa[0]", "turn"], rows.loc["aaa[1]", "turn"]) == (1, 0)  # rows are not in time order
+    assert rows["labels"].to_dict() == {
+        "-b_B[0]": ["sad"],
+        "111[0]": ["anger"],
+        "aaa[0]": ["happy", "fear"],
+        "aaa[1]": [],
+    }
+    assert rows["official_split"].to_dict() == {
+        "-b_B[0]": "dev",
+        "111[0]": "test",
+        "aaa[0]": "train",
+        "aaa[1]": "train",
+    }
+    assert (rows.loc["aaa[0]", "turn"], rows.loc["aaa[1]", "turn"]) == (
+        1,
+        0,
+    )  # rows are not in time order
     assert (rows.loc["aaa[0]", "dialogue_id"], rows.loc["aaa[0]", "speaker"]) == ("aaa", "aaa")
     assert defects(corpus) == {None: ["no clips"]}
 
 
-def test_text_comes_from_the_transcript_line_of_the_same_times_or_else_from_the_words(root: Path) -> None:
+def test_text_comes_from_the_transcript_line_of_the_same_times_or_else_from_the_words(
+    root: Path,
+) -> None:
     folder = root / "Raw/Transcript/Segmented/Combined"
     folder.mkdir(parents=True)
-    (folder / "aaa.txt").write_text("aaa___0___0.0___4.0___Hello there, you.\naaa___1___20.0___21.0___Other.\nbroken line\n")
+    (folder / "aaa.txt").write_text(
+        "aaa___0___0.0___4.0___Hello there, you.\naaa___1___20.0___21.0___Other.\nbroken line\n"
+    )
     corpus = mosei.read_utterances(root)
     text = corpus.utterances.set_index("utterance_id")["text"]
     assert text["aaa[1]"] == "Hello there, you."  # by time: the line's number is another
@@ -93,7 +123,12 @@ def test_words_inside_the_segment_without_pauses(root: Path) -> None:
 
 
 def test_defects_of_labels_times_and_folds(root: Path) -> None:
-    relabel(root, "aaa", [label(happy=4.0), label(sad=np.nan), label(fear=1.0)], [[-0.4, 1.0], [1.0, 2.0], [5.0, 5.0]])
+    relabel(
+        root,
+        "aaa",
+        [label(happy=4.0), label(sad=np.nan), label(fear=1.0)],
+        [[-0.4, 1.0], [1.0, 2.0], [5.0, 5.0]],
+    )
     relabel(root, "zzz", [label(happy=1.0)], [[0.0, 1.0]])
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")
@@ -101,9 +136,18 @@ def test_defects_of_labels_times_and_folds(root: Path) -> None:
     assert rows.loc["aaa[1]", "labels"] == [] and rows["official_split"].isna()["aaa[1]"]
     assert rows["official_split"].isna()["zzz[0]"]
     found = defects(corpus)
-    details = {(defect.utterance_id, defect.kind): (defect.detail, defect.action) for defect in corpus.defects}
-    assert details["aaa[0]", "label out of range"] == ("intensities from 0.00 to 4.00, not 0 to 3", "set to 0 or 3")
-    assert details["aaa[1]", "no label"] == ("an emotion is not a number", "not labelled, in no split")
+    details = {
+        (defect.utterance_id, defect.kind): (defect.detail, defect.action)
+        for defect in corpus.defects
+    }
+    assert details["aaa[0]", "label out of range"] == (
+        "intensities from 0.00 to 4.00, not 0 to 3",
+        "set to 0 or 3",
+    )
+    assert details["aaa[1]", "no label"] == (
+        "an emotion is not a number",
+        "not labelled, in no split",
+    )
     assert details["zzz[0]", "no fold"] == ("video zzz is in no official fold", "in no split")
     assert found["aaa[0]"] == ["label out of range", "negative start", "no text"]
     assert found["aaa[1]"] == ["no label"]
@@ -121,12 +165,16 @@ def test_defects_of_labels_times_and_folds(root: Path) -> None:
         (-np.inf, [], ["no label"]),
     ],
 )
-def test_an_emotion_is_present_from_above_0_to_3(root: Path, intensity: float, labels: list[str], kinds: list[str]) -> None:
+def test_an_emotion_is_present_from_above_0_to_3(
+    root: Path, intensity: float, labels: list[str], kinds: list[str]
+) -> None:
     relabel(root, "-b_B", [label(sad=intensity)], [[0.0, 1.0]])
     corpus = mosei.read_utterances(root)
     row = corpus.utterances.set_index("utterance_id").loc["-b_B[0]"]
     assert row["labels"] == labels
-    assert pd.isna(row["official_split"]) if kinds == ["no label"] else row["official_split"] == "dev"
+    assert (
+        pd.isna(row["official_split"]) if kinds == ["no label"] else row["official_split"] == "dev"
+    )
     assert defects(corpus).get("-b_B[0]", []) == kinds
 
 
@@ -139,7 +187,13 @@ def test_clips_and_spans_beyond_them(root: Path) -> None:
     rows = corpus.utterances.set_index("utterance_id")
     assert rows.loc["aaa[0]", "clip"] == "Raw/Videos/Full/Combined/aaa.mp4"
     assert rows.loc["aaa[1]", ["start_s", "end_s"]].tolist() == [0.5, 1.0]
-    assert rows["clip"].isna().to_dict() == {"-b_B[0]": True, "111[0]": True, "aaa[0]": False, "aaa[1]": False, "aaa[2]": True}
+    assert rows["clip"].isna().to_dict() == {
+        "-b_B[0]": True,
+        "111[0]": True,
+        "aaa[0]": False,
+        "aaa[1]": False,
+        "aaa[2]": True,
+    }
     found = defects(corpus)
     assert found["aaa[1]"] == ["span beyond clip"]
     assert found["aaa[2]"] == ["no text", "span beyond clip"]
@@ -156,7 +210,10 @@ def test_labels_and_folds_alone_have_neither_text_nor_clips(root: Path) -> None:
 
 def test_the_sdk_fold_file_is_parsed_and_never_run(tmp_path: Path) -> None:
     path = tmp_path / "cmu_mosei_std_folds.py"
-    lists = "\n".join(f"standard_{name}_fold={videos!r}" for name, videos in {"train": ["a"], "valid": ["b"], "test": ["c"]}.items())
+    lists = "\n".join(
+        f"standard_{name}_fold={videos!r}"
+        for name, videos in {"train": ["a"], "valid": ["b"], "test": ["c"]}.items()
+    )
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{lists}\n")
     assert mosei.read_folds(path) == {"a": "train", "b": "dev", "c": "test"}
     assert not (tmp_path / "ran").exists()
@@ -200,17 +257,35 @@ def _array(value):
         (_array(np.zeros((3, 7), np.float32)), "3 features for 2 intervals"),
         (_array(np.full((2, 7), b"x")), "features holds .*, expected number"),
         (lambda group: None, "no array features"),
-        (lambda group: group.create_dataset("features", (10**12, 7), "f4", chunks=(1, 7)), "more than .* refused"),
-        (lambda group: group.__setitem__("features", h5py.ExternalLink("other.csd", "/x")), "no array features"),
-        (lambda group: group.create_dataset("features", (2, 7), "f4", external=[("/etc/hostname", 0, 56)]), "lies in another file"),
-        (lambda group: group.create_virtual_dataset("features", h5py.VirtualLayout((2, 7), "f4")), "lies in another file"),
+        (
+            lambda group: group.create_dataset("features", (10**12, 7), "f4", chunks=(1, 7)),
+            "more than .* refused",
+        ),
+        (
+            lambda group: group.__setitem__("features", h5py.ExternalLink("other.csd", "/x")),
+            "no array features",
+        ),
+        (
+            lambda group: group.create_dataset(
+                "features", (2, 7), "f4", external=[("/etc/hostname", 0, 56)]
+            ),
+            "lies in another file",
+        ),
+        (
+            lambda group: group.create_virtual_dataset(
+                "features", h5py.VirtualLayout((2, 7), "f4")
+            ),
+            "lies in another file",
+        ),
     ],
 )
 def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
         del file["All Labels/data/aaa/features"]
         change(file["All Labels/data/aaa"])
-    with pytest.raises(CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: .*{message}|{message}") as error:
+    with pytest.raises(
+        CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: .*{message}|{message}"
+    ) as error:
         mosei.read_utterances(root)
     assert "video aaa" in str(error.value) and "\n" not in str(error.value)
 
@@ -227,7 +302,9 @@ def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None
         (None, "no array intervals"),
     ],
 )
-def test_intervals_that_do_not_say_when_are_refused(root: Path, intervals: np.ndarray | None, message: str) -> None:
+def test_intervals_that_do_not_say_when_are_refused(
+    root: Path, intervals: np.ndarray | None, message: str
+) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
         del file["All Labels/data/aaa/intervals"]
         if intervals is not None:
@@ -254,7 +331,9 @@ def test_a_file_that_is_no_sequence_is_refused(tmp_path: Path) -> None:
         (["All Labels/data/aaa"], "video aaa: no array features"),
     ],
 )
-def test_a_file_without_its_one_root_is_refused(root: Path, groups: list[str], message: str) -> None:
+def test_a_file_without_its_one_root_is_refused(
+    root: Path, groups: list[str], message: str
+) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "w") as file:
         file["x"] = 1
         for name in groups:
@@ -266,7 +345,11 @@ def test_a_file_without_its_one_root_is_refused(root: Path, groups: list[str], m
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_the_official_folds() -> None:
     folds = mosei.read_folds(Path(str(REAL)) / "mosei" / "standard_folds.json")
-    assert [list(folds.values()).count(split) for split in ("train", "dev", "test")] == [2249, 300, 678]
+    assert [list(folds.values()).count(split) for split in ("train", "dev", "test")] == [
+        2249,
+        300,
+        678,
+    ]
 
 
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
@@ -274,7 +357,10 @@ def test_the_official_segments(tmp_path: Path) -> None:
     """Real videos, times and folds; the emotions are not public here and are all absent."""
     data = Path(str(REAL)) / "mosei"
     segments = pd.read_csv(data / "segments.csv", dtype={"file": str})
-    videos = {video: (np.zeros((len(rows), 7), "f4"), rows[["start", "end"]]) for video, rows in segments.groupby("file")}
+    videos = {
+        video: (np.zeros((len(rows), 7), "f4"), rows[["start", "end"]])
+        for video, rows in segments.groupby("file")
+    }
     write_csd(tmp_path / "CMU_MOSEI_Labels.csd", "All Labels", videos)
     (tmp_path / "standard_folds.json").write_bytes((data / "standard_folds.json").read_bytes())
     corpus = mosei.read_utterances(tmp_path)
@@ -285,5 +371,9 @@ def test_the_official_segments(tmp_path: Path) -> None:
     } == mosei.EXPECTED
     assert len(splits) == 23259
     found = Counter(defect.kind for defect in corpus.defects)
-    assert (found["no fold"], found["negative start"], found["zero or negative span"]) == (399, 239, 0)
+    assert (found["no fold"], found["negative start"], found["zero or negative span"]) == (
+        399,
+        239,
+        0,
+    )
     assert (corpus.utterances["start_s"] >= 0).all()

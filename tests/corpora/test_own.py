@@ -19,7 +19,9 @@ def clips(tmp_path):
     rows = []
     for number in range(12):
         write_sound(tmp_path / "clips" / "abcd"[number // 3] / f"{number}.wav")
-        rows.append(f"{'abcd'[number // 3]}/{number}.wav,,{('joy', 'rage')[number % 2]},{'abcd'[number // 3]},,")
+        rows.append(
+            f"{'abcd'[number // 3]}/{number}.wav,,{('joy', 'rage')[number % 2]},{'abcd'[number // 3]},,"
+        )
     return rows
 
 
@@ -32,8 +34,14 @@ def write(tmp_path, rows, head=HEAD):
 def prepared(tmp_path, rows):
     folder = tmp_path / "data"
     prepare("mine", "clips", tmp_path / "clips", folder, write(tmp_path, rows))
-    utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")
-    return utterances, read_table(folder / "splits.parquet", artifacts.SPLITS), pd.read_csv(folder / "defects.csv")
+    utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES).set_index(
+        "utterance_id"
+    )
+    return (
+        utterances,
+        read_table(folder / "splits.parquet", artifacts.SPLITS),
+        pd.read_csv(folder / "defects.csv"),
+    )
 
 
 def test_speakers_are_on_one_side_of_every_fold_and_in_test_once(tmp_path, clips):
@@ -47,7 +55,11 @@ def test_speakers_are_on_one_side_of_every_fold_and_in_test_once(tmp_path, clips
         assert (fold.groupby("speaker")["split"].nunique() == 1).all()
     assert (splits[splits["split"] == "test"].groupby("utterance_id").size() == 1).all()
     about = read_metadata(tmp_path / "data/utterances.parquet", artifacts.UTTERANCES)
-    assert (about["classes"], about["source"], about["modalities"]["audio"]) == (["joy", "rage"], "folder", 12)
+    assert (about["classes"], about["source"], about["modalities"]["audio"]) == (
+        ["joy", "rage"],
+        "folder",
+        12,
+    )
 
 
 def test_five_folds_at_most_and_of_dialogues_where_no_speaker_is_named(tmp_path, clips):
@@ -65,18 +77,32 @@ def test_a_given_split_is_kept_and_a_speaker_on_both_sides_is_told(tmp_path, cli
     parts = ["train"] * 5 + ["test"] * 4 + ["dev"] * 2 + [""]
     rows = [row + part for row, part in zip(clips, parts, strict=True)]
     _, splits, defects = prepared(tmp_path, rows)
-    assert splits.groupby("split").size().to_dict() == {"dev": 2, "test": 4, "train": 5}  # one row is in no part
+    assert splits.groupby("split").size().to_dict() == {
+        "dev": 2,
+        "test": 4,
+        "train": 5,
+    }  # one row is in no part
     assert set(splits["scheme"]) == {"given"}
     assert defects[["kind", "detail"]].values.tolist() == [["speaker in train and test", "b"]]
 
 
 def test_what_is_wrong_with_a_row_is_counted_and_the_rest_goes_on(tmp_path, clips):
     (tmp_path / "clips/b/4.wav").write_bytes(b"RIFF no sound")
-    rows = [*clips, "d/gone.wav,,joy,d,,", "d/gone too.wav,we are late,joy,d,,", "a/unlabelled.wav,,,a,,", ",only words,rage,d,,"]
+    rows = [
+        *clips,
+        "d/gone.wav,,joy,d,,",
+        "d/gone too.wav,we are late,joy,d,,",
+        "a/unlabelled.wav,,,a,,",
+        ",only words,rage,d,,",
+    ]
     utterances, _, defects = prepared(tmp_path, rows)
     assert len(utterances) == 15
     assert utterances.loc["line 00017", "text"] == "only words"
-    assert utterances.loc[["d/gone.wav", "d/gone too.wav", "b/4.wav", "line 00017"], "clip"].isna().all()
+    assert (
+        utterances.loc[["d/gone.wav", "d/gone too.wav", "b/4.wav", "line 00017"], "clip"]
+        .isna()
+        .all()
+    )
     found = defects.fillna("").set_index("kind")
     assert found.loc["label empty", "detail"] == "line 16: a/unlabelled.wav"
     assert found.loc["clip unreadable", "utterance_id"] == "b/4.wav"
@@ -89,12 +115,27 @@ def test_what_is_wrong_with_a_row_is_counted_and_the_rest_goes_on(tmp_path, clip
         (lambda rows: [], "no row in it"),
         (lambda rows: [*rows, rows[0]], r"line 14: clip a/0.wav is in line 2 already"),
         (lambda rows: [*rows, ",,joy,a,,"], "line 14: neither clip nor text"),
-        (lambda rows: [*rows, "../x.wav,,joy,a,,"], r"line 14: clip \.\./x.wav is no path below the folder"),
-        (lambda rows: [*rows, "/x.wav,,joy,a,,"], "line 14: clip /x.wav is no path below the folder"),
-        (lambda rows: [rows[0] + "valid", *rows[1:]], "line 2: split 'valid' is none of train, dev, test"),
+        (
+            lambda rows: [*rows, "../x.wav,,joy,a,,"],
+            r"line 14: clip \.\./x.wav is no path below the folder",
+        ),
+        (
+            lambda rows: [*rows, "/x.wav,,joy,a,,"],
+            "line 14: clip /x.wav is no path below the folder",
+        ),
+        (
+            lambda rows: [rows[0] + "valid", *rows[1:]],
+            "line 2: split 'valid' is none of train, dev, test",
+        ),
         (lambda rows: [row + "train" for row in rows], "no row of split dev, test"),
-        (lambda rows: [row.replace("rage", "joy") for row in rows], r"1 labels \(joy\); two or more are needed"),
-        (lambda rows: [rows[0].replace(",a,", ",,"), *rows[1:]], "line 2: no speaker, and other rows have one"),
+        (
+            lambda rows: [row.replace("rage", "joy") for row in rows],
+            r"1 labels \(joy\); two or more are needed",
+        ),
+        (
+            lambda rows: [rows[0].replace(",a,", ",,"), *rows[1:]],
+            "line 2: no speaker, and other rows have one",
+        ),
         (lambda rows: rows[:6], "2 speakers, and train, dev and test need one each"),
     ],
 )
@@ -105,7 +146,10 @@ def test_what_no_system_could_use_is_refused_in_one_line(tmp_path, clips, change
 
 
 def test_columns_and_file_are_needed(tmp_path, clips):
-    with pytest.raises(CorpusError, match="no column label, split in its first line, which names clip, text, emotion, speaker, dialogue;"):
+    with pytest.raises(
+        CorpusError,
+        match="no column label, split in its first line, which names clip, text, emotion, speaker, dialogue;",
+    ):
         annotations.read(write(tmp_path, clips, "clip,text,emotion,speaker,dialogue"))
     with pytest.raises(CorpusError, match="no column clip, text, label"):
         annotations.read(write(tmp_path, clips, HEAD.replace(",", ";")))

@@ -56,13 +56,23 @@ def test_counts_of_a_folder_are_held_to_the_published_ones(tmp_path: Path) -> No
 
 
 def test_expected_counts_may_join_labels_and_count_all() -> None:
-    utterances = pd.DataFrame({"official_split": ["train", "train", None], "session": None, "labels": [["a"], ["b", "c"], ["a"]]})
-    assert check_counts(utterances, {"train": {"a+b": 2, "all": 2}, "all": {"a": 2, "all": 3}}) == []
+    utterances = pd.DataFrame(
+        {
+            "official_split": ["train", "train", None],
+            "session": None,
+            "labels": [["a"], ["b", "c"], ["a"]],
+        }
+    )
+    assert (
+        check_counts(utterances, {"train": {"a+b": 2, "all": 2}, "all": {"a": 2, "all": 3}}) == []
+    )
     (defect,) = check_counts(utterances, {"train": {"b+c": 2}})
     assert (defect.kind, defect.detail) == ("count", "train, b+c: 2 expected, 1 found")
 
 
-def test_a_doubled_utterance_is_refused_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_doubled_utterance_is_refused_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = pd.DataFrame([{"utterance_id": "x"}] * 2, columns=artifacts.UTTERANCES.names)
     monkeypatch.setattr(meld, "read_utterances", lambda root: Corpus(rows))
     with pytest.raises(CorpusError, match="meld: utterance x occurs twice"):
@@ -75,7 +85,12 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for out in (tmp_path / "a", tmp_path / "b"):
         prepare("ravdess", "official", raw, out)
-        digests.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())})
+        digests.append(
+            {
+                path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in sorted(out.iterdir())
+            }
+        )
     assert digests[0] == digests[1]
     assert set(digests[0]) == {"utterances.parquet", "splits.parquet", "defects.csv"}
 

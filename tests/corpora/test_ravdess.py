@@ -15,7 +15,11 @@ def test_a_name_is_the_annotation(tmp_path: Path) -> None:
     write_sound(tmp_path / "Actor_16" / "03-01-06-02-02-01-16.wav")
     corpus = ravdess.read_utterances(tmp_path)
     (row,) = corpus.utterances.to_dict("records")
-    assert (row["utterance_id"], row["dialogue_id"], row["speaker"]) == ("01-06-02-02-01-16", "01-06-02-02-01-16", "16")
+    assert (row["utterance_id"], row["dialogue_id"], row["speaker"]) == (
+        "01-06-02-02-01-16",
+        "01-06-02-02-01-16",
+        "16",
+    )
     assert (row["text"], row["labels"]) == ("Dogs are sitting by the door", ["fearful"])
     assert row["clip"] == "Actor_16/03-01-06-02-02-01-16.wav"
     assert corpus.defects == []
@@ -48,7 +52,11 @@ def test_a_broken_clip_gives_way_to_the_sound(tmp_path: Path) -> None:
     corpus = ravdess.read_utterances(tmp_path)
     assert corpus.utterances["clip"].tolist()[0] == "03-01-01-01-01-01-01.wav"
     assert corpus.utterances["clip"].isna().tolist() == [False, True, True]
-    assert Counter(d.kind for d in corpus.defects) == {"clip unreadable": 2, "clip absent": 1, "pictures only file": 1}
+    assert Counter(d.kind for d in corpus.defects) == {
+        "clip unreadable": 2,
+        "clip absent": 1,
+        "pictures only file": 1,
+    }
 
 
 def test_a_folder_without_speech_is_refused(tmp_path: Path) -> None:
@@ -60,7 +68,10 @@ def test_a_folder_without_speech_is_refused(tmp_path: Path) -> None:
 def test_expected_counts_are_1440() -> None:
     assert sum(ravdess.EXPECTED["all"].values()) == 1440
     assert len(ravdess.SOURCES) == 25
-    assert ravdess.SOURCES[-1].url == "https://zenodo.org/records/1188976/files/Video_Speech_Actor_24.zip?download=1"
+    assert (
+        ravdess.SOURCES[-1].url
+        == "https://zenodo.org/records/1188976/files/Video_Speech_Actor_24.zip?download=1"
+    )
     assert ravdess.SOURCES[-1].name == "Video_Speech_Actor_24.zip"
 
 
@@ -70,7 +81,10 @@ def test_twelve_real_actors() -> None:
     rows = corpus.utterances.set_index("utterance_id")
     assert len(rows) == 720 and rows["speaker"].nunique() == 12
     found = Counter(labels[0] for labels in rows["labels"])
-    assert found == {"neutral": 48, **dict.fromkeys(("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"), 96)}
+    assert found == {
+        "neutral": 48,
+        **dict.fromkeys(("calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"), 96),
+    }
     assert rows.loc["01-01-01-01-01-01", "clip"] == "01-01-01-01-01-01-01.mp4"
     assert Counter(clip.rsplit(".")[-1] for clip in rows["clip"]) == {"flac": 719, "mp4": 1}
     assert corpus.defects == []

@@ -38,7 +38,9 @@ def regroup(folder, class_of):
         return rows.assign(
             labels=[[class_of[labels[0]]] for labels in rows["labels"]],
             predicted=[[name] for name in predicted],
-            probabilities=list(np.eye(len(classes), dtype="float32")[[classes.index(name) for name in predicted]]),
+            probabilities=list(
+                np.eye(len(classes), dtype="float32")[[classes.index(name) for name in predicted]]
+            ),
         )
 
     predictions(folder, change, classes=classes)
@@ -50,4 +52,8 @@ def reorder(folder, classes):
     path = folder / "predictions.parquet"
     old = read_metadata(path, artifacts.PREDICTIONS)["classes"]
     order = [old.index(name) for name in classes]
-    predictions(folder, lambda rows: rows.assign(probabilities=[values[order] for values in rows["probabilities"]]), classes=classes)
+    predictions(
+        folder,
+        lambda rows: rows.assign(probabilities=[values[order] for values in rows["probabilities"]]),
+        classes=classes,
+    )

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binomtest, bootstrap
 
 from merflow.errors import EvaluationError
-from merflow.evaluation.intervals import Sample, mcnemar, paired_difference, pool, seed_mean, unpaired_difference
+from merflow.evaluation.intervals import (
+    Sample,
+    mcnemar,
+    paired_difference,
+    pool,
+    seed_mean,
+    unpaired_difference,
+)
 from merflow.evaluation.metrics import Metric, measure, measure_binary, names, names_binary
 from merflow.params import Evaluation
 
@@ -13,7 +20,9 @@ EVALUATION = Evaluation(resamples=1000, confidence=0.95, seed=1)
 ACCURACY = 0  # column of `measure`
 
 
-def samples(*counts: np.ndarray, evaluation: Evaluation = EVALUATION, of: Metric = measure) -> list[Sample]:
+def samples(
+    *counts: np.ndarray, evaluation: Evaluation = EVALUATION, of: Metric = measure
+) -> list[Sample]:
     return [Sample(one, evaluation, of) for one in counts]
 
 
@@ -43,7 +52,13 @@ def test_interval_and_resamples_are_those_of_scipy_to_the_last_bit(n, resamples)
 
     def of_indices(drawn, axis):
         multiplicities = np.stack([np.bincount(row, minlength=n) for row in drawn.reshape(-1, n)])
-        return measure((multiplicities @ sample.clusters.reshape(n, -1).astype(float)).reshape(-1, 3, 2, 2)).mean(axis=1).T
+        return (
+            measure(
+                (multiplicities @ sample.clusters.reshape(n, -1).astype(float)).reshape(-1, 3, 2, 2)
+            )
+            .mean(axis=1)
+            .T
+        )
 
     found = bootstrap(
         (np.arange(n),),
@@ -64,7 +79,9 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     few = Evaluation(resamples=400, confidence=0.9, seed=1)
     inside = 0
     for _ in range(300):
-        per_dialogue = rng.beta(3, 2, (50, 1))  # dialogues differ: utterances of one are alike; mean 0.6
+        per_dialogue = rng.beta(
+            3, 2, (50, 1)
+        )  # dialogues differ: utterances of one are alike; mean 0.6
         _, _, (low, high) = seed_mean(Sample(clusters(rng.binomial(8, per_dialogue), 8), few))
         inside += bool(low[ACCURACY] <= 0.6 <= high[ACCURACY])
     assert 0.84 <= inside / 300 <= 0.95
@@ -87,7 +104,9 @@ def test_same_seed_same_numbers():
 
 def test_standard_deviation_is_over_seeds_and_unknown_for_one():
     counts = clusters(np.array([[4, 6], [4, 6]]), 10)
-    assert seed_mean(Sample(counts, EVALUATION))[1][ACCURACY] == pytest.approx(np.std([0.4, 0.6], ddof=1))
+    assert seed_mean(Sample(counts, EVALUATION))[1][ACCURACY] == pytest.approx(
+        np.std([0.4, 0.6], ddof=1)
+    )
     assert np.isnan(seed_mean(Sample(counts[:, :1], EVALUATION))[1]).all()
 
 
@@ -99,7 +118,10 @@ def test_one_dialogue_has_no_interval():
 
 def test_paired_difference_uses_the_same_dialogues():
     right = np.random.default_rng(3).binomial(9, 0.5, (30, 1))
-    worse, better = clusters(right, 10), clusters(right + 1, 10)  # always one more right: no doubt about the difference
+    worse, better = (
+        clusters(right, 10),
+        clusters(right + 1, 10),
+    )  # always one more right: no doubt about the difference
     difference, (low, high), p = paired_difference(*samples(better, worse))
     assert difference[ACCURACY] == pytest.approx(0.1)
     assert low[ACCURACY] == pytest.approx(0.1) and high[ACCURACY] == pytest.approx(0.1)
@@ -109,19 +131,28 @@ def test_paired_difference_uses_the_same_dialogues():
 def test_paired_difference_of_systems_with_different_numbers_of_seeds():
     right = np.random.default_rng(4).binomial(10, 0.5, (20, 5))
     five, one = clusters(right, 10), clusters(right[:, :1], 10)
-    assert paired_difference(*samples(five, one))[0] == pytest.approx(pool(five).mean(axis=0) - pool(one).mean(axis=0))
+    assert paired_difference(*samples(five, one))[0] == pytest.approx(
+        pool(five).mean(axis=0) - pool(one).mean(axis=0)
+    )
 
 
 def test_paired_difference_refuses_other_utterances():
     with pytest.raises(EvaluationError, match="same utterances"):
-        paired_difference(*samples(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4)))
+        paired_difference(
+            *samples(clusters(np.array([[1], [2]]), 3), clusters(np.array([[1], [2]]), 4))
+        )
 
 
 def test_p_equals_a_plain_loop_over_resampled_dialogues_on_both_sides():
     rng = np.random.default_rng(5)
     first, second = rng.binomial(10, 0.56, (30, 3)), rng.binomial(10, 0.5, (30, 2))
-    found = [paired_difference(*samples(clusters(a, 10), clusters(b, 10)))[2][ACCURACY] for a, b in ((first, second), (second, first))]
-    loop = [first[drawn].mean() - second[drawn].mean() for drawn in rng.integers(0, 30, (20_000, 30))]
+    found = [
+        paired_difference(*samples(clusters(a, 10), clusters(b, 10)))[2][ACCURACY]
+        for a, b in ((first, second), (second, first))
+    ]
+    loop = [
+        first[drawn].mean() - second[drawn].mean() for drawn in rng.integers(0, 30, (20_000, 30))
+    ]
     assert 0.01 < found[0] == found[1] < 0.5
     assert found[0] == pytest.approx(2 * np.mean(np.array(loop) <= 0), abs=0.02)
 
@@ -131,7 +162,9 @@ def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
     few = Evaluation(resamples=300, confidence=0.9, seed=1)
     found, agree = 0, 0
     for _ in range(300):
-        sides = [clusters(rng.binomial(8, rng.beta(3, 2, (50, 1)), (50, 2)), 8) for _ in range(2)]  # alike inside a dialogue
+        sides = [
+            clusters(rng.binomial(8, rng.beta(3, 2, (50, 1)), (50, 2)), 8) for _ in range(2)
+        ]  # alike inside a dialogue
         _, (low, high), p = paired_difference(*samples(*sides, evaluation=few))
         found += p[ACCURACY] < 0.1
         agree += (p[ACCURACY] < 0.1) == bool(low[ACCURACY] > 0 or high[ACCURACY] < 0)
@@ -142,13 +175,17 @@ def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_equal_systems_differ_by_nothing_whatever_their_seeds(seeds):
     right = np.random.default_rng(7).binomial(7, 0.5, (20, 1))
-    difference, (low, high), p = paired_difference(*samples(clusters(right, 7), clusters(np.repeat(right, seeds, axis=1), 7)))
+    difference, (low, high), p = paired_difference(
+        *samples(clusters(right, 7), clusters(np.repeat(right, seeds, axis=1), 7))
+    )
     assert not difference.any() and not low.any() and not high.any()
     assert (p == 1).all()
 
 
 def test_one_dialogue_has_no_test():
-    _, (low, high), p = paired_difference(*samples(clusters(np.array([[3]]), 10), clusters(np.array([[5]]), 10)))
+    _, (low, high), p = paired_difference(
+        *samples(clusters(np.array([[3]]), 10), clusters(np.array([[5]]), 10))
+    )
     assert np.isnan([*low, *high, *p]).all()
 
 
@@ -167,22 +204,43 @@ def test_classes_that_may_be_present_at_once_are_scored_as_each_would_be_alone()
 
     together, columns = figures(first, second, measure_binary), names_binary(("a", "b", "c"))
     for e, name in enumerate("abc"):
-        alone, single = figures(first[:, :, e], second[:, :, e], measure), names(("absent", "present"))
-        for metric, other in (("uar", ("uar", None)), ("accuracy", ("accuracy", None)), ("positive_f1", ("f1", "present"))):
-            np.testing.assert_allclose(together[columns.index((metric, name))], alone[single.index(other)], atol=1e-12)
+        alone, single = (
+            figures(first[:, :, e], second[:, :, e], measure),
+            names(("absent", "present")),
+        )
+        for metric, other in (
+            ("uar", ("uar", None)),
+            ("accuracy", ("accuracy", None)),
+            ("positive_f1", ("f1", "present")),
+        ):
+            np.testing.assert_allclose(
+                together[columns.index((metric, name))], alone[single.index(other)], atol=1e-12
+            )
 
 
 def test_mcnemar_counts_who_alone_is_right_and_is_exact():
     first = np.array([True] * 8 + [False] * 2 + [True] * 50 + [False] * 40)
     second = np.array([False] * 8 + [True] * 2 + [True] * 50 + [False] * 40)
-    assert mcnemar(first, second) == (8, 2, pytest.approx(2 * (1 + 10 + 45) / 2**10))  # both tails of ten tosses
-    assert mcnemar(second, first)[:2] == (2, 8) and mcnemar(second, first)[2] == mcnemar(first, second)[2]
+    assert mcnemar(first, second) == (
+        8,
+        2,
+        pytest.approx(2 * (1 + 10 + 45) / 2**10),
+    )  # both tails of ten tosses
+    assert (
+        mcnemar(second, first)[:2] == (2, 8)
+        and mcnemar(second, first)[2] == mcnemar(first, second)[2]
+    )
 
 
 def test_mcnemar_is_the_binomial_test_of_scipy_to_the_last_bit():
     for one, other in [*product(range(45), repeat=2), (0, 700), (333, 334), (333, 335), (812, 640)]:
-        first, second = np.repeat([True, False], [one, other]), np.repeat([False, True], [one, other])
-        assert mcnemar(first, second)[2] == (binomtest(one, one + other).pvalue if one + other else 1.0)
+        first, second = (
+            np.repeat([True, False], [one, other]),
+            np.repeat([False, True], [one, other]),
+        )
+        assert mcnemar(first, second)[2] == (
+            binomtest(one, one + other).pvalue if one + other else 1.0
+        )
 
 
 def test_mcnemar_of_runs_that_are_never_apart_is_one():
@@ -195,7 +253,9 @@ def test_mcnemar_finds_too_much_where_utterances_of_a_dialogue_are_alike():
     rng = np.random.default_rng(9)
     found = 0
     for _ in range(300):
-        first, second = (np.repeat(rng.random(40) < 0.5, 8) for _ in range(2))  # right or wrong about whole dialogues of 8
+        first, second = (
+            np.repeat(rng.random(40) < 0.5, 8) for _ in range(2)
+        )  # right or wrong about whole dialogues of 8
         found += mcnemar(first, second)[2] < 0.1
     assert found > 0.4 * 300
 
@@ -204,9 +264,14 @@ def test_unpaired_difference_is_of_two_sets_of_dialogues_drawn_by_themselves():
     """Its variance is the sum of the two: a plain loop over both."""
     rng = np.random.default_rng(8)
     first, second = rng.binomial(10, 0.7, (40, 2)), rng.binomial(6, 0.6, (25, 3))
-    difference, (low, high) = unpaired_difference(*samples(clusters(first, 10), clusters(second, 6)))
+    difference, (low, high) = unpaired_difference(
+        *samples(clusters(first, 10), clusters(second, 6))
+    )
     assert difference[ACCURACY] == pytest.approx(first.mean() / 10 - second.mean() / 6)
-    drawn = [first[rng.integers(0, 40, 40)].mean() / 10 - second[rng.integers(0, 25, 25)].mean() / 6 for _ in range(4000)]
+    drawn = [
+        first[rng.integers(0, 40, 40)].mean() / 10 - second[rng.integers(0, 25, 25)].mean() / 6
+        for _ in range(4000)
+    ]
     assert low[ACCURACY] == pytest.approx(np.quantile(drawn, 0.025), abs=0.01)
     assert high[ACCURACY] == pytest.approx(np.quantile(drawn, 0.975), abs=0.01)
 

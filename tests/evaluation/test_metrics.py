@@ -14,11 +14,19 @@ def confusion(true: np.ndarray, predicted: np.ndarray, k: int) -> np.ndarray:
 REFERENCE = {
     "accuracy": reference.accuracy_score,
     "uar": lambda t, p: reference.recall_score(t, p, labels=np.unique(t), average="macro"),
-    "balanced_accuracy": lambda t, p: np.mean([REFERENCE["uar"](t == c, p == c) for c in np.unique(t)]),
-    "weighted_precision": lambda t, p: reference.precision_score(t, p, average="weighted", zero_division=0),
-    "weighted_recall": lambda t, p: reference.recall_score(t, p, average="weighted", zero_division=0),
+    "balanced_accuracy": lambda t, p: np.mean(
+        [REFERENCE["uar"](t == c, p == c) for c in np.unique(t)]
+    ),
+    "weighted_precision": lambda t, p: reference.precision_score(
+        t, p, average="weighted", zero_division=0
+    ),
+    "weighted_recall": lambda t, p: reference.recall_score(
+        t, p, average="weighted", zero_division=0
+    ),
     "weighted_f1": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
-    "macro_precision": lambda t, p: reference.precision_score(t, p, average="macro", zero_division=0),
+    "macro_precision": lambda t, p: reference.precision_score(
+        t, p, average="macro", zero_division=0
+    ),
     "macro_f1": lambda t, p: reference.f1_score(t, p, average="macro", zero_division=0),
 }
 
@@ -32,8 +40,13 @@ def test_equals_scikit_learn_also_with_absent_classes(name):
     rng = np.random.default_rng(3)
     for present in (7, 4, 2, 1):  # of 7 classes; true and predicted ones differ
         for n in (1, 5, 60):
-            true, predicted = rng.choice(rng.permutation(7)[:present], n), rng.choice(rng.permutation(7)[:present], n)
-            assert metrics.METRICS[name](confusion(true, predicted, 7)) == pytest.approx(REFERENCE[name](true, predicted), abs=1e-12)
+            true, predicted = (
+                rng.choice(rng.permutation(7)[:present], n),
+                rng.choice(rng.permutation(7)[:present], n),
+            )
+            assert metrics.METRICS[name](confusion(true, predicted, 7)) == pytest.approx(
+                REFERENCE[name](true, predicted), abs=1e-12
+            )
 
 
 def test_balanced_accuracy_is_equation_6_of_mel_cnn_bert_for_each_class_against_the_rest():
@@ -42,25 +55,38 @@ def test_balanced_accuracy_is_equation_6_of_mel_cnn_bert_for_each_class_against_
     each = [(3 * 4 / 4 + 3) / (2 * 4), (1 * 6 / 2 + 5) / (2 * 6), (1 * 6 / 2 + 5) / (2 * 6)]
     assert metrics.METRICS["balanced_accuracy"](counts) == pytest.approx(np.mean(each))
     binary = np.array([[5, 2], [1, 3]])
-    assert metrics.METRICS["balanced_accuracy"](binary) == pytest.approx(metrics.METRICS["uar"](binary))
+    assert metrics.METRICS["balanced_accuracy"](binary) == pytest.approx(
+        metrics.METRICS["uar"](binary)
+    )
 
 
 def test_per_class_equals_scikit_learn():
     rng = np.random.default_rng(4)
     true, predicted = rng.integers(0, 5, 90), rng.integers(1, 7, 90)
-    expected = reference.precision_recall_fscore_support(true, predicted, labels=range(7), zero_division=0)
+    expected = reference.precision_recall_fscore_support(
+        true, predicted, labels=range(7), zero_division=0
+    )
     for name, values in zip(("precision", "recall", "f1"), expected, strict=False):
-        np.testing.assert_allclose(metrics.CLASS_METRICS[name](confusion(true, predicted, 7)), values, atol=1e-12)
+        np.testing.assert_allclose(
+            metrics.CLASS_METRICS[name](confusion(true, predicted, 7)), values, atol=1e-12
+        )
 
 
 def test_confused_equals_scikit_learn_and_names_true_before_predicted():
     rng = np.random.default_rng(6)
-    true, predicted = rng.integers(0, 4, 50), rng.integers(1, 5, 50)  # class 4 never occurs, class 0 is never predicted
+    true, predicted = (
+        rng.integers(0, 4, 50),
+        rng.integers(1, 5, 50),
+    )  # class 4 never occurs, class 0 is never predicted
     expected = reference.confusion_matrix(true, predicted, labels=range(5), normalize="true")
     classes = ("a", "b", "c", "d", "e")
-    found = dict(zip(metrics.names(classes), metrics.measure(confusion(true, predicted, 5)), strict=True))
+    found = dict(
+        zip(metrics.names(classes), metrics.measure(confusion(true, predicted, 5)), strict=True)
+    )
     for t, p in [(t, p) for t in range(5) for p in range(5) if t != p]:
-        assert found["confused", f"{classes[t]} as {classes[p]}"] == pytest.approx(expected[t, p], abs=1e-12)
+        assert found["confused", f"{classes[t]} as {classes[p]}"] == pytest.approx(
+            expected[t, p], abs=1e-12
+        )
     assert sum(metric == "confused" for metric, _ in found) == 5 * 4
 
 
@@ -81,10 +107,14 @@ def test_leading_axes_are_kept_and_measure_names_its_values():
 
 
 BINARY_REFERENCE = {
-    "uar": lambda t, p: reference.recall_score(t, p, labels=np.unique(t), average="macro", zero_division=0),
+    "uar": lambda t, p: reference.recall_score(
+        t, p, labels=np.unique(t), average="macro", zero_division=0
+    ),
     "accuracy": reference.accuracy_score,
     "weighted_f1": lambda t, p: reference.f1_score(t, p, average="weighted", zero_division=0),
-    "positive_f1": lambda t, p: reference.f1_score(t, p, pos_label=1, average="binary", zero_division=0),
+    "positive_f1": lambda t, p: reference.f1_score(
+        t, p, pos_label=1, average="binary", zero_division=0
+    ),
 }
 
 
@@ -103,16 +133,22 @@ def test_equals_scikit_learn_for_each_of_several_classes(name):
         true, predicted, counts = present(n, n)
         expected = [BINARY_REFERENCE[name](true[:, e], predicted[:, e]) for e in range(5)]
         assert metrics.BINARY_METRICS[name](counts) == pytest.approx(expected, abs=1e-12)
-        found = dict(zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True))
+        found = dict(
+            zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True)
+        )
         assert [found[name, each] for each in "abcde"] == pytest.approx(expected, abs=1e-12)
         assert found[name, None] == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_means_over_classes_are_the_multi_label_scores_of_scikit_learn():
     true, predicted, counts = present(90, 1)
-    found = dict(zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True))
+    found = dict(
+        zip(metrics.names_binary(tuple("abcde")), metrics.measure_binary(counts), strict=True)
+    )
     assert found["accuracy", None] == pytest.approx(1 - reference.hamming_loss(true, predicted))
-    assert found["positive_f1", None] == pytest.approx(reference.f1_score(true, predicted, average="macro", zero_division=0))
+    assert found["positive_f1", None] == pytest.approx(
+        reference.f1_score(true, predicted, average="macro", zero_division=0)
+    )
     balanced = [reference.balanced_accuracy_score(true[:, e], predicted[:, e]) for e in range(1, 5)]
     assert [found["uar", each] for each in "bcde"] == pytest.approx(balanced)
 

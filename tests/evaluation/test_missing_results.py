@@ -14,7 +14,10 @@ from merflow.evaluation.score import score
 from merflow.store import read_metadata
 from merflow.tables.compare import build
 
-ASKED = {f"results/weighted_late_fusion/{system}/meld-clean": [1, 2] for system in ("text_bert_8", "text_bert_16", "text_roberta_16")}
+ASKED = {
+    f"results/weighted_late_fusion/{system}/meld-clean": [1, 2]
+    for system in ("text_bert_8", "text_bert_16", "text_roberta_16")
+}
 
 
 @pytest.fixture
@@ -26,7 +29,9 @@ def three(make_corpus, make_result):
 def run(tmp_path, corpus, results, allowed=False, asked=ASKED):
     evaluation = params.Evaluation(resamples=100, confidence=0.95, seed=1, allow_missing=allowed)
     score(results, [corpus], evaluation, tmp_path / "scores.parquet", asked)
-    return pd.read_parquet(tmp_path / "scores.parquet"), read_metadata(tmp_path / "scores.parquet", artifacts.SCORES)["missing"]
+    return pd.read_parquet(tmp_path / "scores.parquet"), read_metadata(
+        tmp_path / "scores.parquet", artifacts.SCORES
+    )["missing"]
 
 
 def without_seed_2(folder):
@@ -35,17 +40,38 @@ def without_seed_2(folder):
 
 
 def with_a_broken_sum(folder):
-    altered.predictions(folder, lambda rows: rows.assign(probabilities=[values * 0.9 for values in rows["probabilities"]]))
+    altered.predictions(
+        folder,
+        lambda rows: rows.assign(probabilities=[values * 0.9 for values in rows["probabilities"]]),
+    )
 
 
 BROKEN = [
-    pytest.param(shutil.rmtree, r"^results/weighted_late_fusion/text_bert_16/meld-clean: absent, though run\.weighted_late_f", id="folder"),
-    pytest.param(lambda folder: (folder / "run.json").unlink(), r"text_bert_16/meld-clean/run\.json: cannot be read", id="run.json"),
     pytest.param(
-        lambda folder: (folder / "predictions.parquet").unlink(), r"text_bert_16/meld-clean/predictions\.parquet", id="predictions"
+        shutil.rmtree,
+        r"^results/weighted_late_fusion/text_bert_16/meld-clean: absent, though run\.weighted_late_f",
+        id="folder",
     ),
-    pytest.param(without_seed_2, r"text_bert_16/meld-clean: has seeds 1, params\.yaml asks for 1/2", id="a seed"),
-    pytest.param(with_a_broken_sum, r"text_bert_16/meld-clean/predictions\.parquet: .* expected a sum of 1", id="probabilities"),
+    pytest.param(
+        lambda folder: (folder / "run.json").unlink(),
+        r"text_bert_16/meld-clean/run\.json: cannot be read",
+        id="run.json",
+    ),
+    pytest.param(
+        lambda folder: (folder / "predictions.parquet").unlink(),
+        r"text_bert_16/meld-clean/predictions\.parquet",
+        id="predictions",
+    ),
+    pytest.param(
+        without_seed_2,
+        r"text_bert_16/meld-clean: has seeds 1, params\.yaml asks for 1/2",
+        id="a seed",
+    ),
+    pytest.param(
+        with_a_broken_sum,
+        r"text_bert_16/meld-clean/predictions\.parquet: .* expected a sum of 1",
+        id="probabilities",
+    ),
 ]
 
 
@@ -69,8 +95,12 @@ def test_the_rest_is_scored_where_the_user_asks_for_it(tmp_path, three):
     assert list(missing) == sorted(list(ASKED)[:2])
     refused, absent = missing.values()
     assert refused.startswith("results/weighted_late_fusion/text_bert_16/meld-clean: refused (")
-    assert absent.endswith("/meld-clean: absent, though run.weighted_late_fusion asks for it; train it")
-    kept = whole[whole["system"].isin(["text_roberta_16", "majority", "chance", "corpus"])].reset_index(drop=True)
+    assert absent.endswith(
+        "/meld-clean: absent, though run.weighted_late_fusion asks for it; train it"
+    )
+    kept = whole[
+        whole["system"].isin(["text_roberta_16", "majority", "chance", "corpus"])
+    ].reset_index(drop=True)
     pd.testing.assert_frame_equal(rest, kept)
 
 
@@ -81,10 +111,19 @@ def test_tables_of_the_rest_say_what_they_lack(tmp_path, three, reported):
     build(tmp_path / "scores.parquet", reported, tmp_path / "tables")
     (line,) = missing.values()
     assert json.loads((tmp_path / "tables/index.json").read_text())["missing"] == [line]
-    for name in ("weighted_late_fusion/meld-test", "weighted_late_fusion/meld-claims", "overall/cross", "overall/claims"):
+    for name in (
+        "weighted_late_fusion/meld-test",
+        "weighted_late_fusion/meld-claims",
+        "overall/cross",
+        "overall/claims",
+    ):
         assert f"- Made without {line}" in (tmp_path / f"tables/{name}.md").read_text(), name
     test = pd.read_csv(tmp_path / "tables/weighted_late_fusion/meld-test.csv")
-    assert test.loc[test["system"] == "text_bert_8", "note"].str.contains("absent, though run.weighted_late_fusion").all()
+    assert (
+        test.loc[test["system"] == "text_bert_8", "note"]
+        .str.contains("absent, though run.weighted_late_fusion")
+        .all()
+    )
 
 
 @pytest.fixture
@@ -99,8 +138,24 @@ def reported(tmp_path):
 
 def test_a_slice_of_params_says_which_results_and_seeds_are_asked_for():
     values = {
-        "axes.papers": {"joint_cnn": {"text": {"corpora": ["meld", "iemocap"], "protocols": ["clean"], "systems": ["text_lstm"]}}},
-        "papers.joint_cnn.protocols": {"clean": {"scheme": {"meld": "official", "iemocap": "sessions"}, "select": "dev", "seeds": [2, 1]}},
+        "axes.papers": {
+            "joint_cnn": {
+                "text": {
+                    "corpora": ["meld", "iemocap"],
+                    "protocols": ["clean"],
+                    "systems": ["text_lstm"],
+                }
+            }
+        },
+        "papers.joint_cnn.protocols": {
+            "clean": {
+                "scheme": {"meld": "official", "iemocap": "sessions"},
+                "select": "dev",
+                "seeds": [2, 1],
+            }
+        },
         "evaluation": {},
     }
-    assert params.asked(values) == {f"results/joint_cnn/text_lstm/{corpus}-clean": [1, 2] for corpus in ("meld", "iemocap")}
+    assert params.asked(values) == {
+        f"results/joint_cnn/text_lstm/{corpus}-clean": [1, 2] for corpus in ("meld", "iemocap")
+    }

@@ -8,7 +8,12 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import Prepared, read_result
 from merflow.store import read_table, write_table
 
-FEWER = {"neutral": "neutral", "joy": "high", "surprise": "high", "anger": "high"}  # label -> class; the others are out of scope
+FEWER = {
+    "neutral": "neutral",
+    "joy": "high",
+    "surprise": "high",
+    "anger": "high",
+}  # label -> class; the others are out of scope
 
 
 def read(folder, corpus):
@@ -26,53 +31,124 @@ def test_predictions_get_dialogue_and_class_of_the_corpus(make_corpus, make_resu
     corpus = make_corpus()
     folder = make_result(corpus)
     result = read(folder, corpus)
-    stored = pd.read_parquet(folder / "predictions.parquet").sort_values(["fold", "seed", "split", "utterance_id"], ignore_index=True)
-    assert len(result.predictions) == len(stored) and result.seeds == [1, 2] and result.left_out == set()
+    stored = pd.read_parquet(folder / "predictions.parquet").sort_values(
+        ["fold", "seed", "split", "utterance_id"], ignore_index=True
+    )
+    assert (
+        len(result.predictions) == len(stored)
+        and result.seeds == [1, 2]
+        and result.left_out == set()
+    )
     assert result.predictions["utterance_id"].tolist() == stored["utterance_id"].tolist()
-    assert result.predictions["dialogue_id"].tolist() == stored["utterance_id"].str.rpartition("_")[0].tolist()
+    assert (
+        result.predictions["dialogue_id"].tolist()
+        == stored["utterance_id"].str.rpartition("_")[0].tolist()
+    )
     for column, source in (("true", "labels"), ("predicted", "predicted")):
-        assert [result.classes[code] for code in result.predictions[column]] == stored[source].str[0].tolist()
+        assert [result.classes[code] for code in result.predictions[column]] == stored[source].str[
+            0
+        ].tolist()
 
 
 def test_counts_are_of_the_asked_utterances(make_corpus, make_result):
     corpus = make_corpus()
     result = read(make_result(corpus), corpus)
     whole = result.counts("test")
-    dialogue, *others = sorted({key.rpartition("_")[0] for key in result.predictions.query("split == 'test'")["utterance_id"]})
-    assert whole.shape == (1 + len(others), 2, 7, 7) and (whole.sum(axis=(0, 2, 3)) == 8 * len(whole)).all()
-    assert np.array_equal(result.counts("test", without={f"{dialogue}_utt{turn}" for turn in range(8)}), whole[1:])
-    assert result.counts("test", without={f"{dialogue}_utt3"})[0].sum() == whole[0].sum() - 2  # one utterance, two seeds
+    dialogue, *others = sorted(
+        {
+            key.rpartition("_")[0]
+            for key in result.predictions.query("split == 'test'")["utterance_id"]
+        }
+    )
+    assert (
+        whole.shape == (1 + len(others), 2, 7, 7)
+        and (whole.sum(axis=(0, 2, 3)) == 8 * len(whole)).all()
+    )
+    assert np.array_equal(
+        result.counts("test", without={f"{dialogue}_utt{turn}" for turn in range(8)}), whole[1:]
+    )
+    assert (
+        result.counts("test", without={f"{dialogue}_utt3"})[0].sum() == whole[0].sum() - 2
+    )  # one utterance, two seeds
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: pd.concat([rows, rows.iloc[[3]]]), r"two predictions for dev_dia15_utt3 \(fold 0, seed 1\)"),
         (
-            lambda rows: rows.assign(utterance_id=rows["utterance_id"].replace("test_dia22_utt0", "test_dia99_utt0")),
+            lambda rows: pd.concat([rows, rows.iloc[[3]]]),
+            r"two predictions for dev_dia15_utt3 \(fold 0, seed 1\)",
+        ),
+        (
+            lambda rows: rows.assign(
+                utterance_id=rows["utterance_id"].replace("test_dia22_utt0", "test_dia99_utt0")
+            ),
             r"test_dia99_utt0 \(fold 0, seed 1\) is not in test of meld's split official",
         ),
-        (lambda rows: rows.assign(split="test"), r"dev_dia15_utt0 .* is not in test of meld's split official"),
-        (lambda rows: rows[rows["utterance_id"] != "test_dia22_utt1"], "no prediction for 1 test utterances .*first test_dia22_utt1"),
-        (lambda rows: rows[(rows["seed"] == 1) | (rows["utterance_id"] != "test_dia29_utt7")], r"no prediction for 1 test .*seed 2"),
-        (lambda rows: rows[rows["split"] == "test"], r"no prediction for \d+ dev utterances \(fold 0, seed 1\), first dev_dia15_utt0"),
-        (lambda rows: rows[rows["seed"] == 1], "fold 0, seed 2 is not in predictions, run.json and split alike"),
-        (lambda rows: rows.assign(labels=[["fear"]] * len(rows)), r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says"),
+        (
+            lambda rows: rows.assign(split="test"),
+            r"dev_dia15_utt0 .* is not in test of meld's split official",
+        ),
+        (
+            lambda rows: rows[rows["utterance_id"] != "test_dia22_utt1"],
+            "no prediction for 1 test utterances .*first test_dia22_utt1",
+        ),
+        (
+            lambda rows: rows[(rows["seed"] == 1) | (rows["utterance_id"] != "test_dia29_utt7")],
+            r"no prediction for 1 test .*seed 2",
+        ),
+        (
+            lambda rows: rows[rows["split"] == "test"],
+            r"no prediction for \d+ dev utterances \(fold 0, seed 1\), first dev_dia15_utt0",
+        ),
+        (
+            lambda rows: rows[rows["seed"] == 1],
+            "fold 0, seed 2 is not in predictions, run.json and split alike",
+        ),
+        (
+            lambda rows: rows.assign(labels=[["fear"]] * len(rows)),
+            r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says",
+        ),
         (
             lambda rows: rows.assign(predicted=[["bliss"]] * len(rows)),
             r"dev_dia15_utt0 .* has predicted \['bliss'\], expected exactly one of neutral",
         ),
-        (lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)), "expected exactly one of"),
-        (lambda rows: rows.assign(predicted=[[]] * len(rows)), "expected exactly one of"),
-        (lambda rows: rows.assign(probabilities=[values[:6] for values in rows["probabilities"]]), r"probabilities \[.*\], expected one, "),
         (
-            lambda rows: rows.assign(probabilities=[values * np.nan for values in rows["probabilities"]]),
+            lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)),
+            "expected exactly one of",
+        ),
+        (lambda rows: rows.assign(predicted=[[]] * len(rows)), "expected exactly one of"),
+        (
+            lambda rows: rows.assign(
+                probabilities=[values[:6] for values in rows["probabilities"]]
+            ),
+            r"probabilities \[.*\], expected one, ",
+        ),
+        (
+            lambda rows: rows.assign(
+                probabilities=[values * np.nan for values in rows["probabilities"]]
+            ),
             "expected one, from 0 to 1, for each",
         ),
-        (lambda rows: rows.assign(probabilities=[values * 3 for values in rows["probabilities"]]), "expected one, from 0 to 1, for each"),
-        (lambda rows: rows.assign(probabilities=[1 - values for values in rows["probabilities"]]), "expected the most probable class of"),
         (
-            lambda rows: rows.assign(probabilities=[values * (0.99 if k == 5 else 1) for k, values in enumerate(rows["probabilities"])]),
+            lambda rows: rows.assign(
+                probabilities=[values * 3 for values in rows["probabilities"]]
+            ),
+            "expected one, from 0 to 1, for each",
+        ),
+        (
+            lambda rows: rows.assign(
+                probabilities=[1 - values for values in rows["probabilities"]]
+            ),
+            "expected the most probable class of",
+        ),
+        (
+            lambda rows: rows.assign(
+                probabilities=[
+                    values * (0.99 if k == 5 else 1)
+                    for k, values in enumerate(rows["probabilities"])
+                ]
+            ),
             r"dev_dia15_utt5 \(fold 0, seed 1\) has probabilities \[.*\], expected a sum of 1 over those of neutral, joy",
         ),
     ],
@@ -111,14 +187,22 @@ def test_the_scored_epoch_is_in_the_history(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered.run(folder, lambda content: content["runs"][1]["history"].pop())
-    refuse(folder, corpus, "selected_epoch of fold 0, seed 2 is 3, which is not in its history; train it again")
+    refuse(
+        folder,
+        corpus,
+        "selected_epoch of fold 0, seed 2 is 3, which is not in its history; train it again",
+    )
 
 
 def test_right_is_right_of_every_seed(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus, seeds=(1, 4))
     right = read(folder, corpus).right("test")
-    stored = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'").set_index(["seed", "utterance_id"])
+    stored = (
+        pd.read_parquet(folder / "predictions.parquet")
+        .query("split == 'test'")
+        .set_index(["seed", "utterance_id"])
+    )
     assert list(right) == [1, 4]
     for seed in (1, 4):
         rows = stored.loc[seed].sort_index()
@@ -138,18 +222,26 @@ def test_labels_count_as_the_classes_of_the_run(make_corpus, make_result):
     folder = make_result(corpus)
     altered.regroup(folder, FEWER)
     result = read(folder, corpus)
-    labels = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")["labels"].str[0]
+    labels = (
+        read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
+        .set_index("utterance_id")["labels"]
+        .str[0]
+    )
     assert result.classes == ("neutral", "high")
     found = labels[result.predictions["utterance_id"]]
     assert set(found) == set(FEWER)
-    assert [result.classes[code] for code in result.predictions["true"]] == [FEWER[label] for label in found]
+    assert [result.classes[code] for code in result.predictions["true"]] == [
+        FEWER[label] for label in found
+    ]
 
 
 def test_order_of_classes_is_that_of_the_predictions(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     expected = read(folder, corpus).classes
-    altered.run(folder, lambda content: content.update(classes=dict(sorted(content["classes"].items()))))
+    altered.run(
+        folder, lambda content: content.update(classes=dict(sorted(content["classes"].items())))
+    )
     assert read(folder, corpus).classes == expected != tuple(sorted(expected))
 
 
@@ -158,18 +250,32 @@ def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_re
     folder = make_result(corpus)
     kept = pd.read_parquet(folder / "predictions.parquet")
     altered.regroup(folder, FEWER)
-    strange = kept[kept["labels"].str[0] == "sadness"].iloc[[0]].assign(labels=[["high"]], predicted=[["high"]])
+    strange = (
+        kept[kept["labels"].str[0] == "sadness"]
+        .iloc[[0]]
+        .assign(labels=[["high"]], predicted=[["high"]])
+    )
     altered.predictions(folder, lambda rows: pd.concat([rows, strange]))
-    refuse(folder, corpus, f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels neutral, joy, surp")
+    refuse(
+        folder,
+        corpus,
+        f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels neutral, joy, surp",
+    )
 
 
-@pytest.mark.parametrize("classes", [["neutral", "high", "low"], ["high"], ["neutral", "high", "high"], []])
+@pytest.mark.parametrize(
+    "classes", [["neutral", "high", "low"], ["high"], ["neutral", "high", "high"], []]
+)
 def test_classes_of_predictions_and_run_must_be_the_same(make_corpus, make_result, classes):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered.regroup(folder, FEWER)
     altered.predictions(folder, lambda rows: rows, classes=classes)
-    refuse(folder, corpus, f"its classes are {', '.join(classes) or 'not named'}, those of run.json neutral, high")
+    refuse(
+        folder,
+        corpus,
+        f"its classes are {', '.join(classes) or 'not named'}, those of run.json neutral, high",
+    )
 
 
 def test_utterances_without_an_input_need_no_prediction(make_corpus, make_result):
@@ -185,7 +291,11 @@ def test_utterance_that_is_left_out_must_not_be_predicted(make_corpus, make_resu
     corpus = make_corpus()
     folder = make_result(corpus)
     altered.run(folder, lambda content: content["left_out"].update(tokens=["test_dia22_utt1"]))
-    refuse(folder, corpus, r"test_dia22_utt1 \(fold 0, seed 1\) has a prediction, though run.json leaves it out for want of tokens")
+    refuse(
+        folder,
+        corpus,
+        r"test_dia22_utt1 \(fold 0, seed 1\) has a prediction, though run.json leaves it out for want of tokens",
+    )
 
 
 def test_left_out_utterance_must_be_of_the_corpus(make_corpus, make_result):
@@ -211,5 +321,8 @@ def test_several_labels_or_none_cannot_be_scored(make_corpus, make_result, label
     utterances = read_table(path, artifacts.UTTERANCES)
     utterances.at[0, "labels"] = labels
     write_table(path, utterances, artifacts.UTTERANCES)
-    with pytest.raises(EvaluationError, match=r"meld: train_dia0_utt0 is labelled .*; only utterances with one label can be scored"):
+    with pytest.raises(
+        EvaluationError,
+        match=r"meld: train_dia0_utt0 is labelled .*; only utterances with one label can be scored",
+    ):
         read(folder, corpus)

@@ -37,8 +37,13 @@ def test_the_example_makes_a_store(tmp_path, loudness):
     index = sounds(tmp_path, {"noise": 16_000, "silent": -8_000})
     stored = build(tmp_path, [index], 2, feature="loudness", spec=loudness)
     arrays = read_features(stored)
-    assert {name: array.shape for name, array in arrays.items()} == {"noise": (101, 1), "silent": (51, 1)}
-    np.testing.assert_allclose(arrays["noise"][5:95].mean(), 0.2 / np.sqrt(12), rtol=0.05)  # of uniform noise in -0.1..0.1
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "noise": (101, 1),
+        "silent": (51, 1),
+    }
+    np.testing.assert_allclose(
+        arrays["noise"][5:95].mean(), 0.2 / np.sqrt(12), rtol=0.05
+    )  # of uniform noise in -0.1..0.1
     meta = read_metadata(stored, artifacts.FEATURES)
     assert meta["spec"]["columns"] == ["rms"]
     assert [(d["utterance_id"], d["kind"]) for d in meta["defects"]] == [("silent", "silence")]

@@ -13,7 +13,11 @@ from merflow.features.vision import clip
 from merflow.params import ClipFeatures
 
 EMBEDDINGS = ClipFeatures(output="embeddings")
-PROMPTS = {"joy": "a photo of a happy person", "anger": "angry", "neutral": "a photo of a person with a neutral face"}
+PROMPTS = {
+    "joy": "a photo of a happy person",
+    "anger": "angry",
+    "neutral": "a photo of a person with a neutral face",
+}
 PROBABILITIES = ClipFeatures(output="probabilities", prompts=PROMPTS)
 UTTERANCES = [blurred_noise(3, 64, 90), blurred_noise(1, 40, 40, 1), blurred_noise(6, 90, 64, 2)]
 
@@ -25,7 +29,9 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def transformers_clip(tiny):
-    processor = CLIPProcessor(CLIPImageProcessorPil.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
+    processor = CLIPProcessor(
+        CLIPImageProcessorPil.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
+    )
     return processor, CLIPModel.from_pretrained(tiny).eval()
 
 
@@ -38,7 +44,9 @@ def plain(processor, model, picture, prompts):
 
 
 @pytest.mark.parametrize("batch", [2, 16])
-def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, transformers_clip, batch, monkeypatch):
+def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(
+    tiny, transformers_clip, batch, monkeypatch
+):
     monkeypatch.setattr(clip, "BATCH", batch)
     embeddings = list(clip.extract([UTTERANCES[:2], UTTERANCES[2:]], EMBEDDINGS, tiny))
     probabilities = list(clip.extract([UTTERANCES], PROBABILITIES, tiny))
@@ -61,7 +69,9 @@ def test_columns_are_the_emotions_and_rows_sum_to_one(tiny):
 
 
 def test_fewer_classes_are_the_same_rows_divided_by_their_sum(tiny):
-    fewer = ClipFeatures(output="probabilities", prompts={name: PROMPTS[name] for name in ("joy", "neutral")})
+    fewer = ClipFeatures(
+        output="probabilities", prompts={name: PROMPTS[name] for name in ("joy", "neutral")}
+    )
     part = np.concatenate(list(clip.extract([UTTERANCES], PROBABILITIES, tiny)))[:, [0, 2]]
     alone = np.concatenate(list(clip.extract([UTTERANCES], fewer, tiny)))
     np.testing.assert_allclose(part / part.sum(axis=1, keepdims=True), alone, atol=1e-6)
@@ -70,7 +80,11 @@ def test_fewer_classes_are_the_same_rows_divided_by_their_sum(tiny):
 def test_prompts_are_embedded_once(tiny, monkeypatch):
     calls = []
     embed = CLIPModel.get_text_features
-    monkeypatch.setattr(CLIPModel, "get_text_features", lambda *args, **kwargs: calls.append(1) or embed(*args, **kwargs))
+    monkeypatch.setattr(
+        CLIPModel,
+        "get_text_features",
+        lambda *args, **kwargs: calls.append(1) or embed(*args, **kwargs),
+    )
     list(clip.extract([UTTERANCES] * 3, PROBABILITIES, tiny))
     assert len(calls) == len(PROMPTS)
 
@@ -93,6 +107,8 @@ def test_another_model_or_one_without_what_belongs_to_it_is_one_line(tiny, tmp_p
     assert "\n" not in str(caught.value)
     other = shutil.copytree(tiny, tmp_path / "other")
     settings = json.loads((other / "preprocessor_config.json").read_text())
-    (other / "preprocessor_config.json").write_text(json.dumps(settings | {"crop_size": {"height": 48, "width": 48}}))
+    (other / "preprocessor_config.json").write_text(
+        json.dumps(settings | {"crop_size": {"height": 48, "width": 48}})
+    )
     with pytest.raises(CheckpointError, match="makes pictures of 48 x 48, the model takes 32 x 32"):
         next(clip.extract([UTTERANCES], EMBEDDINGS, other))

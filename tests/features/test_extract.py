@@ -15,13 +15,24 @@ from merflow.features.extractor import Flagged
 from merflow.store import read_features, read_metadata, write_index, write_table
 
 SPEC = {"max_tokens": 28, "output": "tokens"}
-MEL = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40, "fmin": 0.0, "fmax": 8000.0, "decibels": True}
+MEL = {
+    "n_fft": 512,
+    "win_length": 400,
+    "hop_length": 160,
+    "n_mels": 40,
+    "fmin": 0.0,
+    "fmax": 8000.0,
+    "decibels": True,
+}
 
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
     """SOURCE.json of a checkpoint."""
-    return save_tiny_checkpoint(tmp_path_factory.mktemp("data") / "checkpoints" / "bert") / "SOURCE.json"
+    return (
+        save_tiny_checkpoint(tmp_path_factory.mktemp("data") / "checkpoints" / "bert")
+        / "SOURCE.json"
+    )
 
 
 @pytest.fixture
@@ -30,7 +41,14 @@ def utterances(tmp_path):
     texts = [" ".join(rng.choice(WORDS, size=rng.integers(0, 30))) for _ in range(600)]
     rows = [
         dict.fromkeys(artifacts.UTTERANCES.names)
-        | {"utterance_id": f"u{i:03}", "dialogue_id": "d", "turn": i, "speaker": "Ross", "text": text, "labels": ["joy"]}
+        | {
+            "utterance_id": f"u{i:03}",
+            "dialogue_id": "d",
+            "turn": i,
+            "speaker": "Ross",
+            "text": text,
+            "labels": ["joy"],
+        }
         for i, text in enumerate(texts)
     ]
     rows[7]["text"] = None
@@ -63,7 +81,9 @@ def build(folder, inputs, shards, code="c0", feature="bert", spec=SPEC):
 def test_store_does_not_depend_on_the_number_of_shards(tmp_path, utterances, card):
     one = build(tmp_path, [utterances, card], 1)
     assert build(tmp_path, [utterances, card], 2).read_bytes() == one.read_bytes()
-    assert build(tmp_path, [utterances, card], 5).read_bytes() == one.read_bytes()  # two of the five are empty
+    assert (
+        build(tmp_path, [utterances, card], 5).read_bytes() == one.read_bytes()
+    )  # two of the five are empty
     arrays = read_features(one)
     assert set(arrays) == {f"u{i:03}" for i in range(600)} - {"u007"}  # it has no text
     assert {a.shape[1] for a in arrays.values()} == {16}
@@ -87,9 +107,15 @@ def test_store_says_what_made_it_and_what_was_found(tmp_path, utterances, card):
 
 def test_store_says_how_its_media_were_decoded(tmp_path):
     index = sounds(tmp_path, {"a": 3200})
-    decoded = {"params": {"short_side": 256, "jpeg_quality": 95}, "code": "c1", "versions": {"av": "17.0.0"}}
+    decoded = {
+        "params": {"short_side": 256, "jpeg_quality": 95},
+        "code": "c1",
+        "versions": {"av": "17.0.0"},
+    }
     write_index(index.parent, artifacts.AUDIO, decoded)
-    spec = read_metadata(build(tmp_path, [index], 1, feature="mel", spec=MEL), artifacts.FEATURES)["spec"]
+    spec = read_metadata(build(tmp_path, [index], 1, feature="mel", spec=MEL), artifacts.FEATURES)[
+        "spec"
+    ]
     assert spec["media"] == {"audio": decoded}
 
 
@@ -103,8 +129,13 @@ def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
 
 def test_wrong_parameters_inputs_and_checkpoints_are_one_line(tmp_path, utterances, card):
     with pytest.raises(ParamsError, match=r"features\.bert: max_tokens"):
-        extract_shard("bert", SPEC | {"max_tokens": 0}, "c0", [utterances, card], 0, 1, tmp_path / "0.parquet")
-    with pytest.raises(ParamsError, match=r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there"):
+        extract_shard(
+            "bert", SPEC | {"max_tokens": 0}, "c0", [utterances, card], 0, 1, tmp_path / "0.parquet"
+        )
+    with pytest.raises(
+        ParamsError,
+        match=r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there",
+    ):
         extract_shard("mel", MEL, "c0", [utterances], 0, 1, tmp_path / "0.parquet")
     empty = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
     empty.parent.mkdir(parents=True)
@@ -123,7 +154,12 @@ def test_short_and_silent_sounds_are_stored_and_the_short_one_is_counted(tmp_pat
         "silent": (51, 40),
     }
     assert read_metadata(stored, artifacts.FEATURES)["defects"] == [
-        {"utterance_id": "short", "kind": "short sound", "detail": "0.060 s of sound", "action": "silence added up to 0.1 s"}
+        {
+            "utterance_id": "short",
+            "kind": "short sound",
+            "detail": "0.060 s of sound",
+            "action": "silence added up to 0.1 s",
+        }
     ]
 
 
@@ -138,12 +174,19 @@ def test_what_is_not_finite_or_not_there_is_counted_and_not_stored(tmp_path, mon
     index = sounds(tmp_path, {"a": 3200, "b": 3200, "c": 3200})
     stored = build(tmp_path, [index], 1, feature="mel", spec=MEL)
     assert set(read_features(stored)) == {"c"}
-    found = [(d["utterance_id"], d["kind"], d["detail"]) for d in read_metadata(stored, artifacts.FEATURES)["defects"]]
+    found = [
+        (d["utterance_id"], d["kind"], d["detail"])
+        for d in read_metadata(stored, artifacts.FEATURES)["defects"]
+    ]
     assert found == [("a", "not finite", "1 of 2 values"), ("b", "no voice", "silence only")]
 
 
 @pytest.mark.parametrize(
-    ("rate", "cut", "says"), [(8_000, None, "8000 Hz, 1 channels, expected 16000 Hz mono"), (16_000, 60, "not readable as FLAC")]
+    ("rate", "cut", "says"),
+    [
+        (8_000, None, "8000 Hz, 1 channels, expected 16000 Hz mono"),
+        (16_000, 60, "not readable as FLAC"),
+    ],
 )
 def test_a_foreign_or_broken_sound_in_a_store_is_one_line(tmp_path, rate, cut, says):
     index = sounds(tmp_path, {"a": 3200}, rate)
@@ -156,7 +199,9 @@ def test_a_foreign_or_broken_sound_in_a_store_is_one_line(tmp_path, rate, cut, s
 
 
 def test_a_broken_picture_in_a_store_is_one_line(tmp_path):
-    rows = pd.DataFrame({"utterance_id": ["a"], "frame": [0], "time_s": [0.0], "values": [b"\xff\xd8 no picture"]})
+    rows = pd.DataFrame(
+        {"utterance_id": ["a"], "frame": [0], "time_s": [0.0], "values": [b"\xff\xd8 no picture"]}
+    )
     write_table(tmp_path / "frames_15" / "00000.parquet", rows, artifacts.FRAMES)
     write_index(tmp_path / "frames_15", artifacts.FRAMES, {})
     with pytest.raises(StoreError, match="frames_15: a: a picture is not readable as JPEG"):
@@ -166,4 +211,9 @@ def test_a_broken_picture_in_a_store_is_one_line(tmp_path):
 def test_a_corpus_without_the_modality_gives_an_empty_store(tmp_path):
     (tmp_path / "audio").mkdir()
     write_index(tmp_path / "audio", artifacts.AUDIO, {})
-    assert read_features(build(tmp_path, [tmp_path / "audio" / "INDEX.json"], 2, feature="mel", spec=MEL)) == {}
+    assert (
+        read_features(
+            build(tmp_path, [tmp_path / "audio" / "INDEX.json"], 2, feature="mel", spec=MEL)
+        )
+        == {}
+    )

@@ -6,7 +6,15 @@ from merflow.errors import ParamsError
 from merflow.features.audio import mel
 from merflow.params import MelFeatures
 
-BLOCK = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 80, "fmin": 0.0, "fmax": 8000.0, "decibels": True}
+BLOCK = {
+    "n_fft": 512,
+    "win_length": 400,
+    "hop_length": 160,
+    "n_mels": 80,
+    "fmin": 0.0,
+    "fmax": 8000.0,
+    "decibels": True,
+}
 
 
 def parameters(**changes):
@@ -18,11 +26,24 @@ def features(sounds, **changes):
 
 
 def tone(frequency, seconds=1.0):
-    return np.sin(2 * np.pi * frequency * np.arange(round(16_000 * seconds)) / 16_000).astype(np.float32)
+    return np.sin(2 * np.pi * frequency * np.arange(round(16_000 * seconds)) / 16_000).astype(
+        np.float32
+    )
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"n_fft": 1024, "win_length": 1024, "hop_length": 256, "n_mels": 128, "fmin": 50.0, "fmax": 7600.0}]
+    "changes",
+    [
+        {},
+        {
+            "n_fft": 1024,
+            "win_length": 1024,
+            "hop_length": 256,
+            "n_mels": 128,
+            "fmin": 50.0,
+            "fmax": 7600.0,
+        },
+    ],
 )
 def test_values_are_those_of_librosa(changes):
     sound = np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)
@@ -32,7 +53,9 @@ def test_values_are_those_of_librosa(changes):
     (ours,) = features([sound], decibels=False, **changes)
     np.testing.assert_allclose(ours, power.T, rtol=1e-5)
     (decibels,) = features([sound], **changes)
-    np.testing.assert_allclose(decibels, librosa.power_to_db(power, ref=1.0, top_db=None).T, atol=1e-4)
+    np.testing.assert_allclose(
+        decibels, librosa.power_to_db(power, ref=1.0, top_db=None).T, atol=1e-4
+    )
     assert ours.dtype == decibels.dtype == np.float32
     assert ours.shape == (20_000 // asked["hop_length"] + 1, asked["n_mels"])
 
@@ -70,7 +93,10 @@ def test_five_minutes_are_a_row_per_10_ms():
     [
         ({"fmin": 4000.0, "fmax": 4000.0}, "mel: fmin 4000.0 is not below fmax 4000.0"),
         ({"win_length": 600}, "mel: win_length 600 is longer than n_fft 512"),
-        ({"n_mels": 256}, r"mel: \d+ of 256 bands hold no bin of n_fft 512; lower n_mels or raise n_fft"),
+        (
+            {"n_mels": 256},
+            r"mel: \d+ of 256 bands hold no bin of n_fft 512; lower n_mels or raise n_fft",
+        ),
     ],
 )
 def test_impossible_spectrograms_are_refused_in_one_line(changes, message):

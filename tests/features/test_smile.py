@@ -18,7 +18,9 @@ from merflow.store import write_index, write_table
 
 REAL = Path(os.environ.get("MERFLOW_REAL_DATA", "absent")) / "ravdess"
 IS13 = SmileFeatures(feature_set="IS13_ComParE", level="functionals")
-ALL = [SmileFeatures(feature_set=name, level=level) for name in smile.SETS for level in smile.LEVELS]
+ALL = [
+    SmileFeatures(feature_set=name, level=level) for name in smile.SETS for level in smile.LEVELS
+]
 N_COLUMNS = {"functionals": {"eGeMAPSv02": 88}, "lld": {"eGeMAPSv02": 25}}
 
 
@@ -44,8 +46,13 @@ def test_values_are_the_package_s_own_of_signal_and_file(params, tmp_path):
     assert np.array_equal(values, direct.process_signal(sound, 16_000).to_numpy())
     assert np.array_equal(values, direct.process_file(str(tmp_path / "voice.flac")).to_numpy())
     assert smile.columns(params) == direct.feature_names
-    width = N_COLUMNS[params.level].get(params.feature_set, {"functionals": 6373, "lld": 65}[params.level])
-    assert values.shape == (1 if params.level == "functionals" else (len(sound) - 960) // 160 + 2, width)
+    width = N_COLUMNS[params.level].get(
+        params.feature_set, {"functionals": 6373, "lld": 65}[params.level]
+    )
+    assert values.shape == (
+        1 if params.level == "functionals" else (len(sound) - 960) // 160 + 2,
+        width,
+    )
 
 
 def test_is13_and_compare_2016_share_names_but_not_values():
@@ -59,7 +66,9 @@ def test_a_sound_does_not_know_its_company():
     one, two = voice(0.3, seed=1), voice(0.4, seed=2)
     alone = [features([sound], IS13)[0] for sound in (one, two)]
     together = [*smile.extract([[one], [two, one]], IS13, None)]
-    assert [np.array_equal(values, alone[i]) for values, i in zip(together, (0, 1, 0), strict=True)] == [True] * 3
+    assert [
+        np.array_equal(values, alone[i]) for values, i in zip(together, (0, 1, 0), strict=True)
+    ] == [True] * 3
 
 
 @pytest.mark.parametrize("params", ALL, ids=lambda params: f"{params.feature_set} {params.level}")
@@ -76,14 +85,18 @@ def test_odd_sounds_give_finite_values_without_a_warning(params, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = features([sound.astype(np.float32) for sound in odd.values()], params)
-    assert [name for name, values in zip(odd, found, strict=True) if not np.isfinite(values).all()] == []
+    assert [
+        name for name, values in zip(odd, found, strict=True) if not np.isfinite(values).all()
+    ] == []
     assert capfd.readouterr() == ("", "")
 
 
 def test_what_the_pipeline_does_not_let_through_would_be_not_a_number():
     with pytest.warns(UserWarning, match="too short"):
         (values,) = features([voice(0.025)], IS13)
-    assert np.isnan(values).all()  # 25 ms; sounds are followed by silence up to 100 ms, and extract.py stores no such row
+    assert np.isnan(
+        values
+    ).all()  # 25 ms; sounds are followed by silence up to 100 ms, and extract.py stores no such row
 
 
 def store(folder, sounds, rate=16_000):
@@ -103,7 +116,9 @@ def test_sound_of_60_ms_is_followed_by_silence_and_counted(tmp_path):
     values = features(sounds.read(["a", "b"]), IS13)
     assert np.array_equal(values[0], features([np.pad(short, (0, 640))], IS13)[0])
     assert np.array_equal(values[1], features([long], IS13)[0])
-    assert [(d.utterance_id, d.kind, d.detail) for d in sounds.defects] == [("a", "short sound", "0.060 s of sound")]
+    assert [(d.utterance_id, d.kind, d.detail) for d in sounds.defects] == [
+        ("a", "short sound", "0.060 s of sound")
+    ]
 
 
 def test_another_sampling_rate_is_refused(tmp_path):
@@ -115,7 +130,9 @@ def test_another_sampling_rate_is_refused(tmp_path):
 @pytest.mark.skipif(not REAL.is_dir(), reason="MERFLOW_REAL_DATA is not set or has no ravdess")
 def test_real_angry_speech_is_louder_than_calm_speech_of_the_same_speaker_and_words():
     params = SmileFeatures(feature_set="eGeMAPSv02", level="functionals")
-    read = lambda emotion: soundfile.read(REAL / f"03-01-{emotion}-02-01-01-01.flac", dtype="float32")[0]
+    read = lambda emotion: soundfile.read(
+        REAL / f"03-01-{emotion}-02-01-01-01.flac", dtype="float32"
+    )[0]
     calm, angry = features([read("02"), read("05")], params)
     loudness = smile.columns(params).index("loudness_sma3_amean")
     assert angry[0, loudness] > 2 * calm[0, loudness]

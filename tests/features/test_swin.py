@@ -3,7 +3,13 @@ import pytest
 import torch
 from tiny_checkpoint import save_tiny_bert
 from tiny_vision import DIM, SIZE, blurred_noise, save_tiny_clip, save_tiny_swin
-from transformers import SwinForImageClassification, SwinModel, Swinv2Config, Swinv2Model, ViTImageProcessorPil
+from transformers import (
+    SwinForImageClassification,
+    SwinModel,
+    Swinv2Config,
+    Swinv2Model,
+    ViTImageProcessorPil,
+)
 
 from merflow.errors import CheckpointError
 from merflow.features.vision import swin
@@ -24,9 +30,14 @@ def plain(model, processor, picture):
 
 @pytest.mark.parametrize("batch_size", [1, 4, 15])
 def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, batch_size):
-    rows = list(swin.extract([UTTERANCES[:2], UTTERANCES[2:]], SwinFeatures(batch_size=batch_size), tiny))
+    rows = list(
+        swin.extract([UTTERANCES[:2], UTTERANCES[2:]], SwinFeatures(batch_size=batch_size), tiny)
+    )
     assert [values.shape for values in rows] == [(3, DIM), (1, DIM), (6, DIM)]
-    model, processor = SwinModel.from_pretrained(tiny).eval(), ViTImageProcessorPil.from_pretrained(tiny)
+    model, processor = (
+        SwinModel.from_pretrained(tiny).eval(),
+        ViTImageProcessorPil.from_pretrained(tiny),
+    )
     for pictures, values in zip(UTTERANCES, rows, strict=True):
         assert values.dtype == np.float32
         for picture, row in zip(pictures, values, strict=True):
@@ -42,16 +53,22 @@ def test_a_classifier_s_body_and_swin_v2_are_taken(tiny, tmp_path):
     config = SwinModel.from_pretrained(tiny).config
     classifier = SwinForImageClassification(config).eval()
     classifier.save_pretrained(tmp_path / "classifier")
-    second = Swinv2Model(Swinv2Config(image_size=SIZE, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)).eval()
+    second = Swinv2Model(
+        Swinv2Config(image_size=SIZE, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)
+    ).eval()
     second.save_pretrained(tmp_path / "v2")
     for name, model in (("classifier", classifier.swin), ("v2", second)):
         (rows,) = swin.extract([UTTERANCES[:1]], SwinFeatures(batch_size=4), tmp_path / name)
-        expected = plain(model, ViTImageProcessorPil.from_pretrained(tmp_path / name), UTTERANCES[0][0])
+        expected = plain(
+            model, ViTImageProcessorPil.from_pretrained(tmp_path / name), UTTERANCES[0][0]
+        )
         np.testing.assert_allclose(rows[0], expected, atol=1e-4)
 
 
 def test_another_model_is_one_line(tmp_path):
     for save, kind in ((save_tiny_clip, "clip"), (save_tiny_bert, "bert")):
-        with pytest.raises(CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2") as caught:
+        with pytest.raises(
+            CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2"
+        ) as caught:
             next(swin.extract([UTTERANCES], SwinFeatures(batch_size=4), save(tmp_path / kind)))
         assert "\n" not in str(caught.value)

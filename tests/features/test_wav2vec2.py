@@ -29,7 +29,13 @@ def sound(n_samples, seed=0):
     return np.random.default_rng(seed).normal(0, 0.1, n_samples).astype(np.float32)
 
 
-SOUNDS = [sound(16_000, 1), sound(1600, 2), sound(8123, 3), np.zeros(1600, np.float32), sound(16_000, 4)]
+SOUNDS = [
+    sound(16_000, 1),
+    sound(1600, 2),
+    sound(8123, 3),
+    np.zeros(1600, np.float32),
+    sound(16_000, 4),
+]
 
 
 @pytest.fixture(scope="module", params=["group", "layer"])
@@ -45,7 +51,9 @@ def features(sounds, output, folder):
 def plain(one, output, folder):
     """As the documentation of transformers does it, for one sound."""
     kind = AutoModelForAudioClassification if output == "probabilities" else AutoModel
-    prepared = AutoFeatureExtractor.from_pretrained(folder)(one, sampling_rate=16_000, return_tensors="pt")
+    prepared = AutoFeatureExtractor.from_pretrained(folder)(
+        one, sampling_rate=16_000, return_tensors="pt"
+    )
     found = kind.from_pretrained(folder).eval()(prepared["input_values"])
     if output == "probabilities":
         return torch.softmax(found.logits, dim=-1).numpy()
@@ -57,12 +65,16 @@ def plain(one, output, folder):
 def test_values_are_the_model_s_own_in_the_order_of_the_sounds(tiny, output):
     found = features(SOUNDS, output, tiny)
     rows = {"frames": [49, 4, 25, 4, 49], "mean": [1] * 5, "probabilities": [1] * 5}[output]
-    assert [values.shape for values in found] == [(n, 7 if output == "probabilities" else 16) for n in rows]
+    assert [values.shape for values in found] == [
+        (n, 7 if output == "probabilities" else 16) for n in rows
+    ]
     for one, values in zip(SOUNDS, found, strict=True):
         assert values.dtype == np.float32
         assert np.isfinite(values).all()  # silence too
         np.testing.assert_allclose(values, plain(one, output, tiny), atol=1e-4)
-    assert np.abs(found[0].mean(axis=0) - found[1].mean(axis=0)).max() > 1e-3  # sounds differ by more than that
+    assert (
+        np.abs(found[0].mean(axis=0) - found[1].mean(axis=0)).max() > 1e-3
+    )  # sounds differ by more than that
 
 
 def test_padding_would_have_changed_the_values(tmp_path):
@@ -75,18 +87,36 @@ def test_padding_would_have_changed_the_values(tmp_path):
         assert (padded - model(alone).last_hidden_state[0]).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize(("config", "kind"), [(HubertConfig, HubertModel), (WavLMConfig, WavLMModel)])
+@pytest.mark.parametrize(
+    ("config", "kind"), [(HubertConfig, HubertModel), (WavLMConfig, WavLMModel)]
+)
 def test_relatives_of_wav2vec2_load_the_same_way(tmp_path, config, kind):
     folder = save_tiny_wav2vec2(tmp_path)
-    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "conv_dim": (8,) * 7}
-    kind(config(**small, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2)).save_pretrained(folder)
+    small = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "conv_dim": (8,) * 7,
+    }
+    kind(
+        config(**small, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2)
+    ).save_pretrained(folder)
     found = features(SOUNDS, "frames", folder)
     np.testing.assert_allclose(found[2], plain(SOUNDS[2], "frames", folder), atol=1e-4)
 
 
 def test_probabilities_are_named_by_the_emotions_of_the_head_in_its_order(tiny):
     params = Wav2vec2Features(output="probabilities")
-    assert wav2vec2.columns(params, tiny) == ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"]
+    assert wav2vec2.columns(params, tiny) == [
+        "anger",
+        "disgust",
+        "fear",
+        "joy",
+        "neutral",
+        "sadness",
+        "surprise",
+    ]
     assert wav2vec2.columns(Wav2vec2Features(output="mean"), tiny) is None
     for row in features(SOUNDS, "probabilities", tiny):
         assert row.sum() == pytest.approx(1, abs=1e-5)
@@ -95,7 +125,10 @@ def test_probabilities_are_named_by_the_emotions_of_the_head_in_its_order(tiny):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (("LABEL_0", "LABEL_1"), "a label of its classifier: 'LABEL_0' is no known name of an emotion"),
+        (
+            ("LABEL_0", "LABEL_1"),
+            "a label of its classifier: 'LABEL_0' is no known name of an emotion",
+        ),
         (("happy", "joy", "sad"), "two labels of its classifier mean the same: happy, joy, sad"),
     ],
 )
@@ -109,8 +142,15 @@ def test_labels_that_cannot_be_mapped_by_name_are_refused(tmp_path, labels, mess
 def test_a_classifier_whose_weights_are_absent_is_refused(tmp_path):
     folder = save_tiny_wav2vec2(tmp_path, LABELS)
     weights = load_file(folder / "model.safetensors")
-    save_file({name: value for name, value in weights.items() if "classifier" not in name}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"2 weights of Wav2Vec2ForSequenceClassification are not in it, the first is classifier"):
+    save_file(
+        {name: value for name, value in weights.items() if "classifier" not in name},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(
+        CheckpointError,
+        match=r"2 weights of Wav2Vec2ForSequenceClassification are not in it, the first is classifier",
+    ):
         features(SOUNDS, "probabilities", folder)
 
 
@@ -120,7 +160,9 @@ def test_the_vector_of_masked_frames_may_be_absent(tmp_path):
     weights = load_file(folder / "model.safetensors")
     del weights["masked_spec_embed"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    assert all(np.array_equal(a, b) for a, b in zip(before, features(SOUNDS, "mean", folder), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, features(SOUNDS, "mean", folder), strict=True)
+    )
 
 
 def test_another_sampling_rate_or_preprocessor_is_refused(tmp_path):
@@ -130,7 +172,9 @@ def test_another_sampling_rate_or_preprocessor_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="its model takes 8000 Hz, the sounds have 16000 Hz"):
         features(SOUNDS, "frames", folder)
     card.write_text(json.dumps({"feature_extractor_type": "WhisperFeatureExtractor"}))
-    with pytest.raises(CheckpointError, match="does not take samples but what WhisperFeatureExtractor makes"):
+    with pytest.raises(
+        CheckpointError, match="does not take samples but what WhisperFeatureExtractor makes"
+    ):
         features(SOUNDS, "frames", folder)
     card.write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read by AutoFeatureExtractor"):

@@ -51,7 +51,9 @@ def test_rows_are_in_the_order_of_the_words_and_texts(tmp_path):
 
 def test_a_word_is_looked_up_as_written_and_then_in_lower_case(tmp_path):
     assert one("HELLO Hello Café", folder(tmp_path)).tolist() == [[1, 2, 3], [4, 5, 6], [8, 8, 8]]
-    assert one("Hello", folder(tmp_path), WordVectorFeatures(dim=3, lowercase=True)).tolist() == [[1, 2, 3]]
+    assert one("Hello", folder(tmp_path), WordVectorFeatures(dim=3, lowercase=True)).tolist() == [
+        [1, 2, 3]
+    ]
 
 
 def test_unknown_words_are_zeros_and_named(tmp_path):
@@ -62,7 +64,9 @@ def test_unknown_words_are_zeros_and_named(tmp_path):
 
 def test_a_text_without_words_is_one_row_of_zeros(tmp_path):
     row = one(" ", folder(tmp_path))
-    assert row == Flagged(row.values, "no words", "empty text", "one row of zeros") and row.values.tolist() == [[0, 0, 0]]
+    assert row == Flagged(
+        row.values, "no words", "empty text", "one row of zeros"
+    ) and row.values.tolist() == [[0, 0, 0]]
     assert list(extract([], PARAMS, tmp_path)) == []
 
 
@@ -71,10 +75,16 @@ def test_a_text_without_words_is_one_row_of_zeros(tmp_path):
 
 def test_numbers_are_the_last_of_a_line_whatever_the_length_of_a_chunk(tmp_path, monkeypatch):
     whole = read_vectors(folder(tmp_path), {".", "hello", "café", "9"}, 3)
-    assert {word: vector.tolist() for word, vector in whole.items()} == {".": [0.5, 0, 0], "hello": [1, 2, 3], "café": [8, 8, 8]}
+    assert {word: vector.tolist() for word, vector in whole.items()} == {
+        ".": [0.5, 0, 0],
+        "hello": [1, 2, 3],
+        "café": [8, 8, 8],
+    }
     monkeypatch.setattr(vector_files, "_CHUNK", 16)
     pieces = read_vectors(tmp_path, {".", "hello", "café", "9"}, 3)
-    assert {word: vector.tolist() for word, vector in pieces.items()} == {word: vector.tolist() for word, vector in whole.items()}
+    assert {word: vector.tolist() for word, vector in pieces.items()} == {
+        word: vector.tolist() for word, vector in whole.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["a.vec", "a.txt"])
@@ -104,7 +114,9 @@ def test_fasttext_s_header_trailing_spaces_and_line_ends_are_understood(tmp_path
 def test_a_broken_text_file_is_one_line_that_says_where(tmp_path, monkeypatch, content, message):
     monkeypatch.setattr(vector_files, "_CHUNK", 64)
     with (
-        pytest.raises(CheckpointError, match=f"vectors.txt: .*{message}|vectors.txt: {message}") as error,
+        pytest.raises(
+            CheckpointError, match=f"vectors.txt: .*{message}|vectors.txt: {message}"
+        ) as error,
         np.errstate(all="raise", over="ignore"),
     ):
         read_vectors(folder(tmp_path, content=content), {"hi"}, 3)
@@ -112,7 +124,10 @@ def test_a_broken_text_file_is_one_line_that_says_where(tmp_path, monkeypatch, c
 
 
 def test_no_file_or_two_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match=r"expected one file of word vectors \(.txt, .vec or .bin\), found none"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"expected one file of word vectors \(.txt, .vec or .bin\), found none",
+    ):
         read_vectors(tmp_path, {"hi"}, 3)
     folder(tmp_path, "b.vec"), folder(tmp_path, "a.txt")
     with pytest.raises(CheckpointError, match=r"found a\.txt, b\.vec"):
@@ -126,12 +141,42 @@ KNOWN = ("the", "cat", "sat", "Zürich", "mat")
 
 def save_binary(path, words=KNOWN, dim=4, bucket=50, shortest=3, longest=6, rows=None, **changed):
     """A model as FastText::saveModel writes it, input matrix only (gensim needs the output matrix as well)."""
-    header = {"magic": 793712314, "version": 12, "model": 2, "labels": 0, "pruned": -1, "quantised": False} | changed
-    matrix = np.random.default_rng(0).normal(size=(len(words) + bucket if rows is None else rows, dim)).astype("<f4")
+    header = {
+        "magic": 793712314,
+        "version": 12,
+        "model": 2,
+        "labels": 0,
+        "pruned": -1,
+        "quantised": False,
+    } | changed
+    matrix = (
+        np.random.default_rng(0)
+        .normal(size=(len(words) + bucket if rows is None else rows, dim))
+        .astype("<f4")
+    )
     with path.open("wb") as file:
         file.write(struct.pack("<2i", header["magic"], header["version"]))
-        file.write(struct.pack("<12id", dim, 5, 5, 1, 5, 1, 2, header["model"], bucket, shortest, longest, 100, 1e-4))
-        file.write(struct.pack("<3i2q", len(words), len(words), header["labels"], 1000, header["pruned"]))
+        file.write(
+            struct.pack(
+                "<12id",
+                dim,
+                5,
+                5,
+                1,
+                5,
+                1,
+                2,
+                header["model"],
+                bucket,
+                shortest,
+                longest,
+                100,
+                1e-4,
+            )
+        )
+        file.write(
+            struct.pack("<3i2q", len(words), len(words), header["labels"], 1000, header["pruned"])
+        )
         for number, word in enumerate(words):
             file.write(word.encode() + b"\0" + struct.pack("<qb", 100 - number, 0))
         for array in (matrix, matrix[: len(words)]):
@@ -139,7 +184,9 @@ def save_binary(path, words=KNOWN, dim=4, bucket=50, shortest=3, longest=6, rows
     return path.parent
 
 
-@pytest.mark.parametrize(("shortest", "longest", "bucket"), [(3, 6, 50), (1, 2, 7), (5, 5, 200_000), (0, 0, 0)])
+@pytest.mark.parametrize(
+    ("shortest", "longest", "bucket"), [(3, 6, 50), (1, 2, 7), (5, 5, 200_000), (0, 0, 0)]
+)
 def test_vectors_of_known_and_unknown_words_are_gensim_s(tmp_path, shortest, longest, bucket):
     fasttext = pytest.importorskip("gensim.models.fasttext")
     save_binary(tmp_path / "model.bin", shortest=shortest, longest=longest, bucket=bucket)
@@ -147,8 +194,12 @@ def test_vectors_of_known_and_unknown_words_are_gensim_s(tmp_path, shortest, lon
     words = [*KNOWN, "cats", "a", "naïve", "Ωmega", "日本語", "!"]
     ours = read_vectors(tmp_path, words, 4)
     assert set(ours) >= set(KNOWN) and (len(ours) > len(KNOWN)) == (bucket > 0)
-    for word in words if bucket else KNOWN:  # without a single subword theirs is zero, and ours unknown
-        np.testing.assert_allclose(ours.get(word, np.zeros(4)), theirs[word], rtol=1e-5, atol=1e-6, err_msg=word)
+    for word in (
+        words if bucket else KNOWN
+    ):  # without a single subword theirs is zero, and ours unknown
+        np.testing.assert_allclose(
+            ours.get(word, np.zeros(4)), theirs[word], rtol=1e-5, atol=1e-6, err_msg=word
+        )
 
 
 def test_a_known_lower_case_goes_before_subwords(tmp_path):

@@ -24,10 +24,19 @@ def prepared(root: Path, clips: dict[str, tuple[str | None, float | None, float 
     """utterances.parquet of utterance -> (clip, start, end)."""
     rows = []
     for utterance_id, (clip, start_s, end_s) in clips.items():
-        row = dict.fromkeys(artifacts.UTTERANCES.names) | {"utterance_id": utterance_id, "dialogue_id": "d", "turn": 0, "speaker": "s"}
+        row = dict.fromkeys(artifacts.UTTERANCES.names) | {
+            "utterance_id": utterance_id,
+            "dialogue_id": "d",
+            "turn": 0,
+            "speaker": "s",
+        }
         rows.append(row | {"labels": ["joy"], "clip": clip, "start_s": start_s, "end_s": end_s})
     table = pd.DataFrame(rows, columns=artifacts.UTTERANCES.names)
-    write_table(root / "utterances.parquet", table.astype({"start_s": float, "end_s": float}), artifacts.UTTERANCES)
+    write_table(
+        root / "utterances.parquet",
+        table.astype({"start_s": float, "end_s": float}),
+        artifacts.UTTERANCES,
+    )
     return root / "utterances.parquet"
 
 
@@ -53,15 +62,28 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     return prepared(tmp_path, clips), raw
 
 
-def run(corpus: tuple[Path, Path], build: Path, out: Path, count: int = 1, media: dict = MEDIA, code: str = "c") -> Path:
+def run(
+    corpus: tuple[Path, Path],
+    build: Path,
+    out: Path,
+    count: int = 1,
+    media: dict = MEDIA,
+    code: str = "c",
+) -> Path:
     for shard in range(count):
-        step.decode_shard(*corpus, media, code, shard, count, build / f"{shard}-of-{count}" / "DONE.json")
+        step.decode_shard(
+            *corpus, media, code, shard, count, build / f"{shard}-of-{count}" / "DONE.json"
+        )
     step.assemble([build / f"{shard}-of-{count}" for shard in range(count)], out)
     return out
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_holds_what_decode_gives(corpus: tuple[Path, Path], tmp_path: Path) -> None:
@@ -75,8 +97,14 @@ def test_holds_what_decode_gives(corpus: tuple[Path, Path], tmp_path: Path) -> N
     for name in FOLDERS[1:]:
         rows = read_parts(out / name, artifacts.FRAMES, ["u2"])
         found = list(rows[["frame", "time_s", "values"]].itertuples(index=False, name=None))
-        assert found == [(picture.frame, picture.time_s, picture.data) for picture in clip.pictures[name]]
-        assert read_parts(out / name, artifacts.FRAMES)["utterance_id"].unique().tolist() == ["u1", "u2", "u7"]
+        assert found == [
+            (picture.frame, picture.time_s, picture.data) for picture in clip.pictures[name]
+        ]
+        assert read_parts(out / name, artifacts.FRAMES)["utterance_id"].unique().tolist() == [
+            "u1",
+            "u2",
+            "u7",
+        ]
 
 
 def test_says_what_was_wrong_and_what_made_it(corpus: tuple[Path, Path], tmp_path: Path) -> None:
@@ -87,11 +115,17 @@ def test_says_what_was_wrong_and_what_made_it(corpus: tuple[Path, Path], tmp_pat
     assert found == [("u3", "clip unreadable"), ("u5", "no pictures"), ("u6", "clip unreadable")]
     for name in FOLDERS:
         spec = read_index(out / name)["spec"]
-        assert spec["params"] == MEDIA and spec["code"] == "c" and set(spec["versions"]) == {"av", "soundfile", "opencv-python-headless"}
+        assert (
+            spec["params"] == MEDIA
+            and spec["code"] == "c"
+            and set(spec["versions"]) == {"av", "soundfile", "opencv-python-headless"}
+        )
 
 
 def test_the_number_of_shards_changes_no_byte(corpus: tuple[Path, Path], tmp_path: Path) -> None:
-    one, *others = (contents(run(corpus, tmp_path / "build", tmp_path / f"media{n}", n)) for n in (1, 2, 3, 5))
+    one, *others = (
+        contents(run(corpus, tmp_path / "build", tmp_path / f"media{n}", n)) for n in (1, 2, 3, 5)
+    )
     assert len(one) == 3 * 3 + 3 + 1 and all(other == one for other in others)
 
 
@@ -112,7 +146,12 @@ def test_a_killed_job_goes_on_behind_its_last_whole_block(
         run(corpus, tmp_path / "build", tmp_path / "media")
     assert not (tmp_path / "build/0-of-1/DONE.json").exists() and not (tmp_path / "media").exists()
     run(corpus, tmp_path / "build", tmp_path / "media")
-    assert decoded[4:] == ["broken.mp4", "sound.flac", "absent.mp4", "long.mp4"]  # the first block stood
+    assert decoded[4:] == [
+        "broken.mp4",
+        "sound.flac",
+        "absent.mp4",
+        "long.mp4",
+    ]  # the first block stood
     assert contents(tmp_path / "media") == whole
 
 
@@ -132,7 +171,9 @@ def test_parts_of_another_order_are_not_used(
     else:
         shutil.copyfile(corpus[1] / "long.mp4", corpus[1] / "a.mp4")
     seen: list[Path] = []
-    monkeypatch.setattr(step, "decode", lambda path, *rest: seen.append(path) or decode(path, *rest))
+    monkeypatch.setattr(
+        step, "decode", lambda path, *rest: seen.append(path) or decode(path, *rest)
+    )
     step.decode_shard(*corpus, media, code, 0, 1, sign)
     assert len(seen) == (1 if change == "utterances" else 6)
     step.decode_shard(*corpus, media, code, 0, 1, sign)
@@ -150,16 +191,25 @@ def test_a_corpus_without_clips_gives_empty_folders(tmp_path: Path) -> None:
     assert not len(pd.read_csv(out / "defects.csv"))
 
 
-def test_assembling_replaces_what_was_there_and_leaves_no_parts(corpus: tuple[Path, Path], tmp_path: Path) -> None:
+def test_assembling_replaces_what_was_there_and_leaves_no_parts(
+    corpus: tuple[Path, Path], tmp_path: Path
+) -> None:
     out = run(corpus, tmp_path / "build", tmp_path / "media", 2)
     (out / "audio" / "99999.parquet").write_bytes(b"of before")
     before = contents(run(corpus, tmp_path / "build", tmp_path / "other", 2))
     assert contents(run(corpus, tmp_path / "build", out, 2)) == before
     assert not [path for path in (tmp_path / "build").rglob("*") if path.is_file()]
-    assert sorted(path.name for path in out.iterdir()) == ["audio", "defects.csv", "frames_15", "frames_every10"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "audio",
+        "defects.csv",
+        "frames_15",
+        "frames_every10",
+    ]
 
 
-def test_parts_are_copied_where_links_cannot_be(corpus: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_copied_where_links_cannot_be(
+    corpus: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     linked = contents(run(corpus, tmp_path / "build", tmp_path / "linked"))
 
     def refuse(*paths: Path) -> None:

@@ -13,12 +13,20 @@ REAL = os.environ.get("MERFLOW_REAL_DATA")
 
 
 def write_clip(path: Path, faststart: bool = False) -> Path:
-    with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as container:
+    with av.open(
+        str(path), "w", options={"movflags": "faststart"} if faststart else {}
+    ) as container:
         video = container.add_stream("mpeg4", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         noise = np.random.default_rng(0)
         for _ in range(5):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(noise.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")))
+            container.mux(
+                video.encode(
+                    av.VideoFrame.from_ndarray(
+                        noise.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24"
+                    )
+                )
+            )
         container.mux(video.encode())
     return path
 
@@ -33,7 +41,9 @@ def write_wav(path: Path, n_samples: int) -> Path:
 
 
 def test_reads_what_a_clip_says_of_itself(tmp_path: Path) -> None:
-    assert probe(write_clip(tmp_path / "a.mp4")) == Probe(duration_s=0.5, n_streams=1, width=64, height=48, fps=10.0)
+    assert probe(write_clip(tmp_path / "a.mp4")) == Probe(
+        duration_s=0.5, n_streams=1, width=64, height=48, fps=10.0
+    )
     sound = probe(write_wav(tmp_path / "a.wav", 2000))
     assert sound == Probe(duration_s=0.25, n_streams=1, channels=2, rate_hz=8000)
     assert sound.has_audio and not sound.has_video
@@ -86,7 +96,9 @@ def test_a_playlist_named_as_a_clip_opens_nothing_else(tmp_path: Path) -> None:
             probe(tmp_path / name)
 
 
-def test_a_name_is_never_taken_for_a_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_never_taken_for_a_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     write_wav(tmp_path / "plain.wav", 800)
     Path("data:a.wav").write_bytes(Path("plain.wav").read_bytes())
@@ -104,7 +116,9 @@ def test_many_at_once_keep_their_order_and_their_reasons(tmp_path: Path) -> None
     found = probe_all(paths, "clips")
     assert list(found) == paths
     assert found[paths[3]] == "an empty file"
-    assert [f.duration_s for f in found.values() if isinstance(f, Probe)] == pytest.approx([n / 100 for n in range(1, 20) if n != 4])
+    assert [f.duration_s for f in found.values() if isinstance(f, Probe)] == pytest.approx(
+        [n / 100 for n in range(1, 20) if n != 4]
+    )
 
 
 def test_part_of_a_clip() -> None:
@@ -119,6 +133,12 @@ def test_part_of_a_clip() -> None:
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_a_real_camera_file() -> None:
     found = probe(Path(str(REAL)) / "ravdess" / "01-01-01-01-01-01-01.mp4")
-    assert (found.width, found.height, found.channels, found.rate_hz, found.n_streams) == (1280, 720, 2, 48000, 2)
+    assert (found.width, found.height, found.channels, found.rate_hz, found.n_streams) == (
+        1280,
+        720,
+        2,
+        48000,
+        2,
+    )
     assert found.duration_s == pytest.approx(3.3033)
     assert found.fps == pytest.approx(30000 / 1001)

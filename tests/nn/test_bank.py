@@ -28,7 +28,9 @@ def alone(bank, index):
 
 def last_states(lstm, values):
     """Each sequence on its own, without padding."""
-    return torch.cat([lstm(row[None, :length])[0][:, -1] for row, length in zip(values, LENGTHS, strict=True)])
+    return torch.cat(
+        [lstm(row[None, :length])[0][:, -1] for row, length in zip(values, LENGTHS, strict=True)]
+    )
 
 
 def lstm_bank(n=6, dim=7, units=4, layers=3, **changed):
@@ -52,7 +54,10 @@ def test_each_lstm_is_one_of_torch_on_the_sequence_alone(layers):
     assert found.shape == (6, 5, 4)
     for index in range(6):
         torch.testing.assert_close(found[index], last_states(alone(bank, index), values))
-    assert torch.unique(found.flatten(0, 1), dim=0).shape == (30, 4)  # networks and sequences do differ
+    assert torch.unique(found.flatten(0, 1), dim=0).shape == (
+        30,
+        4,
+    )  # networks and sequences do differ
 
 
 def test_gradients_are_those_of_the_lstms_of_torch():
@@ -71,7 +76,9 @@ def test_gradients_are_those_of_the_lstms_of_torch():
 def test_padding_is_never_read():
     bank, values = lstm_bank(), sequences()
     expected = bank(values, MASK)
-    longer = torch.cat([values.masked_fill(~MASK[..., None], 1e3), torch.full((5, 4, 7), -1e3)], dim=1)
+    longer = torch.cat(
+        [values.masked_fill(~MASK[..., None], 1e3), torch.full((5, 4, 7), -1e3)], dim=1
+    )
     assert torch.equal(bank(longer, torch.arange(9) < LENGTHS[:, None]), expected)
     bank(longer, torch.arange(9) < LENGTHS[:, None]).sum().backward()
     seen = {name: parameter.grad.clone() for name, parameter in bank.named_parameters()}
@@ -102,7 +109,9 @@ def test_dropout_is_between_the_layers_of_a_network_in_training():
     for layers, changes in ((1, False), (2, True)):
         bank = lstm_bank(layers=layers, dropout=0.5)
         assert torch.equal(bank.train()(values, MASK), bank(values, MASK)) != changes
-        torch.testing.assert_close(bank.eval()(values, MASK), lstm_bank(layers=layers)(values, MASK))
+        torch.testing.assert_close(
+            bank.eval()(values, MASK), lstm_bank(layers=layers)(values, MASK)
+        )
         assert (bank.train()(values, MASK) != 0).all()
 
 
@@ -135,7 +144,9 @@ def trained(network, labels, **settings):
     for step in range(8):
         logits = network(sequences(step), MASK)
         optimizer.zero_grad()
-        binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=1).sum().backward()
+        binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(
+            dim=1
+        ).sum().backward()
         optimizer.step()
     return network.state_dict()
 
@@ -149,4 +160,6 @@ def test_training_together_is_training_each_alone(settings):
         separate = trained(Alone(networks, index), labels[index][None], **settings)
         for name, value in separate.items():
             torch.testing.assert_close(together[name][index], value, atol=1e-5, rtol=1e-4)
-            assert not torch.allclose(networks.state_dict()[name][index], value, atol=1e-2)  # it did learn
+            assert not torch.allclose(
+                networks.state_dict()[name][index], value, atol=1e-2
+            )  # it did learn

@@ -14,7 +14,14 @@ SIZE, WINDOW = 64, 4
 @pytest.fixture(scope="module")
 def plain():
     torch.manual_seed(0)
-    config = {"image_size": SIZE, "patch_size": 4, "embed_dim": 8, "depths": [2, 2, 2], "num_heads": [2, 2, 2], "window_size": WINDOW}
+    config = {
+        "image_size": SIZE,
+        "patch_size": 4,
+        "embed_dim": 8,
+        "depths": [2, 2, 2],
+        "num_heads": [2, 2, 2],
+        "window_size": WINDOW,
+    }
     return SwinModel(SwinConfig(**config, drop_path_rate=0.0, initializer_range=0.2)).eval()
 
 
@@ -26,8 +33,17 @@ def pictures():
 
 def compressed(plain, stages=(1, 2), **changes):
     torch.manual_seed(2)
-    settings = {"selection": "threshold", "gamma": 1.0, "keep": 0.6, "merge": True, "alpha": 0.9, "tau": 1.0} | changes
-    return CompressedSwin(copy.deepcopy(plain), {stage: Compression(8 * 2**stage, 7, **settings) for stage in stages}).eval()
+    settings = {
+        "selection": "threshold",
+        "gamma": 1.0,
+        "keep": 0.6,
+        "merge": True,
+        "alpha": 0.9,
+        "tau": 1.0,
+    } | changes
+    return CompressedSwin(
+        copy.deepcopy(plain), {stage: Compression(8 * 2**stage, 7, **settings) for stage in stages}
+    ).eval()
 
 
 @torch.inference_mode()
@@ -86,7 +102,11 @@ def test_the_network_learns_through_what_is_left(plain, pictures):
     pixels, meaning = pictures
     network = compressed(plain).train()
     network(pixels, meaning)[0].square().sum().backward()
-    without = [name for name, parameter in network.named_parameters() if parameter.requires_grad and parameter.grad is None]
+    without = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
     assert not without
 
 
@@ -118,5 +138,8 @@ def test_folding_keeps_the_order_and_fills_up_with_nothing():
 
 def test_a_compression_after_a_stage_that_is_not_there_or_the_last_is_refused(plain):
     for stage in (0, 3):
-        with pytest.raises(ValueError, match=f"no compression can follow stage {stage} of 3: name stages from 1 to 2"):
+        with pytest.raises(
+            ValueError,
+            match=f"no compression can follow stage {stage} of 3: name stages from 1 to 2",
+        ):
             compressed(plain, (stage,))

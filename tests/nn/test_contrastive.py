@@ -13,7 +13,9 @@ def written_out(rows, columns, labels, tau):
     total = 0.0
     for i in range(batch):
         negatives = sum(
-            math.exp(cosine_similarity(rows[i], columns[k], dim=0).item() / tau) for k in range(batch) if labels[k] != labels[i]
+            math.exp(cosine_similarity(rows[i], columns[k], dim=0).item() / tau)
+            for k in range(batch)
+            if labels[k] != labels[i]
         )
         for j in range(batch):
             if j != i and labels[j] == labels[i]:
@@ -38,8 +40,12 @@ def test_the_loss_is_equation_5_written_out(labels, tau):
 
 def test_equation_5_on_literal_vectors():
     rows = columns = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    wanted = 2 * math.log((math.e + 1) / math.e) / 6  # two rows have one column of their class, cosine 1, and one of another, cosine 0
-    assert contrastive_loss(rows, columns, torch.tensor([4, 4, 9]), tau=1.0).item() == pytest.approx(wanted)
+    wanted = (
+        2 * math.log((math.e + 1) / math.e) / 6
+    )  # two rows have one column of their class, cosine 1, and one of another, cosine 0
+    assert contrastive_loss(
+        rows, columns, torch.tensor([4, 4, 9]), tau=1.0
+    ).item() == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("labels", [[1], [0, 0, 0], [0, 1, 2]])
@@ -55,5 +61,8 @@ def test_it_falls_as_columns_of_a_class_come_nearer():
     rows, columns = views(6)
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     centres = torch.stack([rows[:3].mean(dim=0), rows[3:].mean(dim=0)])[labels]
-    losses = [contrastive_loss(rows, columns + pull * (centres - columns), labels, 0.5).item() for pull in (0.0, 0.5, 1.0)]
+    losses = [
+        contrastive_loss(rows, columns + pull * (centres - columns), labels, 0.5).item()
+        for pull in (0.0, 0.5, 1.0)
+    ]
     assert losses[0] > losses[1] > losses[2]

@@ -7,7 +7,9 @@ from merflow.nn.temporal import CausalConvolution, TemporalConvolution
 def test_equation_4_on_a_literal_sequence():
     convolution = CausalConvolution(1, 1, kernel=3, dilation=2)
     w_0, w_1, w_2 = 1.0, 10.0, 100.0
-    convolution.load_state_dict({"weight": torch.tensor([[[w_2, w_1, w_0]]]), "bias": torch.zeros(1)})
+    convolution.load_state_dict(
+        {"weight": torch.tensor([[[w_2, w_1, w_0]]]), "bias": torch.zeros(1)}
+    )
     x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     at = lambda t: x[t] if t >= 0 else 0.0
     wanted = [w_0 * at(t) + w_1 * at(t - 2) + w_2 * at(t - 4) for t in range(6)]

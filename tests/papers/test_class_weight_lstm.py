@@ -12,8 +12,17 @@ from merflow.training.batches import Batch, Examples
 DIMS = {"acoustic": 74, "visual": 35, "language": 300}  # section III.B
 UNIMODAL = ["acoustic", "visual", "language"]
 FIRST, SECOND = [*UNIMODAL, "early_fusion"], ["late_fusion", "deep_fusion", "tensor_fusion"]
-NETWORK = {"layers": 3, "units": 16, "dense": 32, "dropout": 0.0}  # 32: section IV.B; the width of the LSTM is not the paper's
-NETWORKS = dict.fromkeys(FIRST, NETWORK) | {"late_fusion": {"dense": 32}, "deep_fusion": {}, "tensor_fusion": {}}
+NETWORK = {
+    "layers": 3,
+    "units": 16,
+    "dense": 32,
+    "dropout": 0.0,
+}  # 32: section IV.B; the width of the LSTM is not the paper's
+NETWORKS = dict.fromkeys(FIRST, NETWORK) | {
+    "late_fusion": {"dense": 32},
+    "deep_fusion": {},
+    "tensor_fusion": {},
+}
 LENGTHS = [1, 2, 9, 4]  # words
 
 
@@ -30,7 +39,8 @@ def examples(lengths=LENGTHS, seed=0):
     labels = rng.integers(0, 2, (len(lengths), 6)).astype(np.float32)
     words = {
         name: [
-            rng.normal(np.resize(2 * present - 1, dim), 1, (n, dim)).astype(np.float32) for n, present in zip(lengths, labels, strict=True)
+            rng.normal(np.resize(2 * present - 1, dim), 1, (n, dim)).astype(np.float32)
+            for n, present in zip(lengths, labels, strict=True)
         ]
         for name, dim in DIMS.items()
     }
@@ -46,7 +56,12 @@ def handed_over(n=4, seed=0):
         values = rng.normal(2 * labels[..., None] - 1, 1, (n, 6, 33)).astype(np.float32)
         values[..., :32] = np.maximum(values[..., :32], 0)
         inputs[name] = torch.from_numpy(values)
-    return Batch(inputs, {name: torch.full((n, 6), True) for name in UNIMODAL}, torch.from_numpy(labels), torch.arange(n))
+    return Batch(
+        inputs,
+        {name: torch.full((n, 6), True) for name in UNIMODAL},
+        torch.from_numpy(labels),
+        torch.arange(n),
+    )
 
 
 def a_batch(name):
@@ -58,7 +73,9 @@ def shapes(model, batch):
     seen = []
     for layer in model.modules():
         if isinstance(layer, LinearBank | LstmBank):
-            layer.register_forward_hook(lambda layer, _, output: seen.append((type(layer).__name__, output.shape[2])))
+            layer.register_forward_hook(
+                lambda layer, _, output: seen.append((type(layer).__name__, output.shape[2]))
+            )
     model(batch)
     return seen
 
@@ -68,7 +85,11 @@ def shapes(model, batch):
 
 def test_the_systems_are_those_of_the_parameters():
     assert list(SYSTEMS) == list(Systems.model_fields)
-    assert list(SYSTEMS) == [f"{name}{suffix}" for suffix in ("", "_unweighted") for name in [*UNIMODAL, "early_fusion", *SECOND]]
+    assert list(SYSTEMS) == [
+        f"{name}{suffix}"
+        for suffix in ("", "_unweighted")
+        for name in [*UNIMODAL, "early_fusion", *SECOND]
+    ]
     assert all(row.bank for row in SYSTEMS.values())
     for name, row in SYSTEMS.items():
         inputs = Systems.model_fields[name].annotation.model_fields.get("inputs")
@@ -78,7 +99,12 @@ def test_the_systems_are_those_of_the_parameters():
 def test_a_twin_differs_in_its_members_alone():
     for name in NETWORKS:
         row, twin = SYSTEMS[name], SYSTEMS[f"{name}_unweighted"]
-        assert (twin.inputs, twin.build, twin.fitted, twin.hands_over) == (row.inputs, row.build, row.fitted, row.hands_over)
+        assert (twin.inputs, twin.build, twin.fitted, twin.hands_over) == (
+            row.inputs,
+            row.build,
+            row.fitted,
+            row.hands_over,
+        )
         assert twin.members == tuple(f"{member}_unweighted" for member in row.members)
 
 
@@ -94,7 +120,9 @@ def test_the_second_stage_stands_on_networks_that_hand_over():
 # Shapes
 
 
-@pytest.mark.parametrize(("name", "dim"), [("acoustic", 74), ("visual", 35), ("language", 300), ("early_fusion", 409)])
+@pytest.mark.parametrize(
+    ("name", "dim"), [("acoustic", 74), ("visual", 35), ("language", 300), ("early_fusion", 409)]
+)
 def test_three_lstm_layers_a_dense_layer_of_32_and_a_logit(name, dim):
     model, batch = build(name), a_batch(name)
     assert model.lstm.weight_ih_l0.shape == (6, 4 * 16, dim)
@@ -103,7 +131,10 @@ def test_three_lstm_layers_a_dense_layer_of_32_and_a_logit(name, dim):
     assert model(batch).shape == (4, 6)
 
 
-@pytest.mark.parametrize(("name", "layers", "dim"), [("late_fusion", [32, 1], 96), ("deep_fusion", [1], 6), ("tensor_fusion", [1], 33**3)])
+@pytest.mark.parametrize(
+    ("name", "layers", "dim"),
+    [("late_fusion", [32, 1], 96), ("deep_fusion", [1], 6), ("tensor_fusion", [1], 33**3)],
+)
 def test_fusions_have_the_sizes_of_their_figures(name, layers, dim):
     model, batch = build(name), a_batch(name)
     first = next(layer for layer in model.modules() if isinstance(layer, LinearBank))
@@ -130,7 +161,14 @@ def test_an_emotion_depends_on_its_own_networks_alone(name):
         model, changed = build(name), handed_over()
         for values in changed.inputs.values():
             values[:, 2] += 1
-        assert (model(changed) == before).all(dim=0).tolist() == [True, True, False, True, True, True]
+        assert (model(changed) == before).all(dim=0).tolist() == [
+            True,
+            True,
+            False,
+            True,
+            True,
+            True,
+        ]
 
 
 # First stage
@@ -141,7 +179,9 @@ def test_padding_never_changes_a_logit(name):
     model, data = build(name), examples()
     with torch.no_grad():
         together = model(data.batch(np.arange(4)))
-        separate = torch.cat([model(data.batch(np.array([i]))) for i in range(4)])  # the first has one word
+        separate = torch.cat(
+            [model(data.batch(np.array([i]))) for i in range(4)]
+        )  # the first has one word
     torch.testing.assert_close(together, separate, atol=1e-6, rtol=0)
     assert torch.unique(together, dim=0).shape == (4, 6)  # the utterances do differ
 
@@ -164,14 +204,18 @@ def test_early_fusion_concatenates_the_words():
     model.lstm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model(batch)
     assert seen[0].shape == (4, 9, 409)
-    for name, part in zip(("visual", "acoustic", "language"), seen[0].split([35, 74, 300], dim=2), strict=True):
+    for name, part in zip(
+        ("visual", "acoustic", "language"), seen[0].split([35, 74, 300], dim=2), strict=True
+    ):
         assert torch.equal(part, batch.inputs[name])
 
 
 def test_early_fusion_refuses_modalities_that_are_not_aligned():
     data = examples()
     data.inputs["acoustic"][3] = data.inputs["acoustic"][3][:-1]
-    with pytest.raises(ValueError, match="but example 3 has 4 of visual, 3 of acoustic, 4 of language"):
+    with pytest.raises(
+        ValueError, match="but example 3 has 4 of visual, 3 of acoustic, 4 of language"
+    ):
         build("early_fusion")(data.batch(np.array([2, 3])))
     assert build("acoustic")(data.batch(np.array([2, 3]))).shape == (2, 6)
 
@@ -182,7 +226,9 @@ def test_dropout_acts_after_each_lstm_layer():
     seen = []
     for layer in model.modules():
         if isinstance(layer, nn.Dropout):
-            layer.register_forward_hook(lambda _, inputs, output: seen.append((output == 0).float().mean().item()))
+            layer.register_forward_hook(
+                lambda _, inputs, output: seen.append((output == 0).float().mean().item())
+            )
     model.train()(batch)
     assert len(seen) == 3
     assert all(0.3 < share < 0.7 for share in seen)
@@ -197,8 +243,14 @@ def test_scaling_is_fitted_on_the_train_part_or_left_out():
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(scaled.std(axis=0), [1, 0, 1], atol=1e-4)
-    np.testing.assert_allclose(fitted.transform(test)[:, 0], (test[:, 0] - train[:, 0].mean()) / train[:, 0].std(), rtol=1e-4)
-    np.testing.assert_array_equal(scaling("none").fit(train, np.zeros((50, 6))).transform(test), test)
+    np.testing.assert_allclose(
+        fitted.transform(test)[:, 0],
+        (test[:, 0] - train[:, 0].mean()) / train[:, 0].std(),
+        rtol=1e-4,
+    )
+    np.testing.assert_array_equal(
+        scaling("none").fit(train, np.zeros((50, 6))).transform(test), test
+    )
 
 
 # Second stage
@@ -213,20 +265,30 @@ def test_late_fusion_joins_the_activations_and_not_the_logits():
     for name, part in zip(UNIMODAL, seen[0].split(32, dim=2), strict=True):
         assert torch.equal(part.transpose(0, 1), batch.inputs[name][..., :32])
     emotion, utterance = 4, 2
-    dense = (model.dense.weight[emotion] @ seen[0][emotion, utterance] + model.dense.bias[emotion]).relu()
-    torch.testing.assert_close(logits[utterance, emotion], (model.output.weight[emotion] @ dense + model.output.bias[emotion])[0])
+    dense = (
+        model.dense.weight[emotion] @ seen[0][emotion, utterance] + model.dense.bias[emotion]
+    ).relu()
+    torch.testing.assert_close(
+        logits[utterance, emotion],
+        (model.output.weight[emotion] @ dense + model.output.bias[emotion])[0],
+    )
 
 
 def test_deep_fusion_takes_confidences_and_their_complements():
     logits = torch.tensor([0.9, 0.25, 0.5]).logit()
-    torch.testing.assert_close(confidences(logits), torch.tensor([0.9, 0.25, 0.5, 0.1, 0.75, 0.5]))  # A, V, L, 1-A, 1-V, 1-L
+    torch.testing.assert_close(
+        confidences(logits), torch.tensor([0.9, 0.25, 0.5, 0.1, 0.75, 0.5])
+    )  # A, V, L, 1-A, 1-V, 1-L
     model, batch = build("deep_fusion"), a_batch("deep_fusion")
     with torch.no_grad():
         model.output.weight[:] = torch.tensor([1.0, 2, 3, 4, 5, 6])
         model.output.bias[:] = 10
     for name, value in zip(UNIMODAL, logits, strict=True):
         batch.inputs[name][..., 32] = value
-    torch.testing.assert_close(model(batch), torch.full((4, 6), 0.9 + 2 * 0.25 + 3 * 0.5 + 4 * 0.1 + 5 * 0.75 + 6 * 0.5 + 10))
+    torch.testing.assert_close(
+        model(batch),
+        torch.full((4, 6), 0.9 + 2 * 0.25 + 3 * 0.5 + 4 * 0.1 + 5 * 0.75 + 6 * 0.5 + 10),
+    )
 
 
 def test_the_tensor_product_holds_each_modality_each_pair_and_all_three():
@@ -242,10 +304,21 @@ def test_the_tensor_product_holds_each_modality_each_pair_and_all_three():
 
 def test_tensor_fusion_is_one_layer_over_the_product_of_the_activations():
     model, batch = build("tensor_fusion"), a_batch("tensor_fusion")
-    with_one = {name: torch.cat([values[..., :32], torch.ones(4, 6, 1)], dim=2) for name, values in batch.inputs.items()}
+    with_one = {
+        name: torch.cat([values[..., :32], torch.ones(4, 6, 1)], dim=2)
+        for name, values in batch.inputs.items()
+    }
     weight = model.output.weight.view(6, 33, 33, 33)
-    expected = torch.einsum("bel,bev,bea,elva->be", with_one["language"], with_one["visual"], with_one["acoustic"], weight)
-    torch.testing.assert_close(model(batch), expected + model.output.bias[:, 0], atol=1e-5, rtol=1e-4)
+    expected = torch.einsum(
+        "bel,bev,bea,elva->be",
+        with_one["language"],
+        with_one["visual"],
+        with_one["acoustic"],
+        weight,
+    )
+    torch.testing.assert_close(
+        model(batch), expected + model.output.bias[:, 0], atol=1e-5, rtol=1e-4
+    )
 
 
 # Learning
@@ -254,11 +327,17 @@ def test_tensor_fusion_is_one_layer_over_the_product_of_the_activations():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_learns_and_every_weight_is_trained(name):
     model = build(name).train()
-    batch = handed_over(24) if name in SECOND else examples([1, 2, 3, 4, 5, 6] * 4).batch(np.arange(24))
-    optimizer = torch.optim.Adam(model.parameters(), lr={"deep_fusion": 0.1, "tensor_fusion": 1e-3}.get(name, 0.01))
+    batch = (
+        handed_over(24) if name in SECOND else examples([1, 2, 3, 4, 5, 6] * 4).batch(np.arange(24))
+    )
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr={"deep_fusion": 0.1, "tensor_fusion": 1e-3}.get(name, 0.01)
+    )
     losses = []
     for _ in range(30):
-        loss = binary_cross_entropy_with_logits(model(batch), batch.labels, reduction="none").mean(dim=0)
+        loss = binary_cross_entropy_with_logits(model(batch), batch.labels, reduction="none").mean(
+            dim=0
+        )
         optimizer.zero_grad()
         loss.sum().backward()
         for path, parameter in model.named_parameters():

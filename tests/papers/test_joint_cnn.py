@@ -10,11 +10,22 @@ from sklearn.linear_model import RidgeClassifier
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from merflow.papers.joint_cnn import SYSTEMS, Cnn, EarlyFusion, TextExtractor, average, product, selection, weighted
+from merflow.papers.joint_cnn import (
+    SYSTEMS,
+    Cnn,
+    EarlyFusion,
+    TextExtractor,
+    average,
+    product,
+    selection,
+    weighted,
+)
 from merflow.params.joint_cnn import Systems
 from merflow.training.batches import Examples, Fusion, System
 
-BLOCK = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"]["joint_cnn"]["systems"]
+BLOCK = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"][
+    "joint_cnn"
+]["systems"]
 TRAINED = [name for name, row in SYSTEMS.items() if isinstance(row, System)]
 DIMS = {"text": 300, "speech": 100}  # FastText, D_S
 LENGTHS = [1, 2, 9, 4]  # words; 1 and 2 are shorter than every filter
@@ -29,9 +40,16 @@ def examples(lengths=LENGTHS, dims=DIMS, seed=0):
     """Utterances whose class (index % 6) shifts every value of words and speech."""
     rng = np.random.default_rng(seed)
     labels = np.arange(len(lengths)) % 6
-    text = [rng.normal(labels[i] - 2.5, 1, (n, dims["text"])).astype(np.float32) for i, n in enumerate(lengths)]
-    speech = [rng.random((1, dims["speech"]), dtype=np.float32) * np.float32((y + 1) / 6) for y in labels]
-    return Examples([f"u{i}" for i in range(len(lengths))], {"text": text, "speech": speech}, labels)
+    text = [
+        rng.normal(labels[i] - 2.5, 1, (n, dims["text"])).astype(np.float32)
+        for i, n in enumerate(lengths)
+    ]
+    speech = [
+        rng.random((1, dims["speech"]), dtype=np.float32) * np.float32((y + 1) / 6) for y in labels
+    ]
+    return Examples(
+        [f"u{i}" for i in range(len(lengths))], {"text": text, "speech": speech}, labels
+    )
 
 
 def shapes(model, batch, kinds):
@@ -67,37 +85,60 @@ def test_layers_of_the_text_network_have_the_sizes_of_table_1(sequence, steps):
     found = shapes(model, examples().batch(np.arange(4)), (nn.Conv1d, nn.LSTM, nn.Linear))
     text_features = (9, 100) if sequence == "positions" else (100,)
     assert found == [(64, 9), (64, 9), (64, 9), text_features, (steps, 128), (512,), (128,), (6,)]
-    assert [convolution.kernel_size for _, convolution in model.extractor.convolutions] == [(3,), (4,), (5,)]
+    assert [convolution.kernel_size for _, convolution in model.extractor.convolutions] == [
+        (3,),
+        (4,),
+        (5,),
+    ]
     assert model.dropout.p == 0.2
 
 
 def test_layers_of_the_speech_network_have_the_sizes_of_table_1():
-    found = shapes(build("speech_cnn"), examples().batch(np.arange(4)), (nn.Conv1d, nn.MaxPool1d, nn.Linear))
+    found = shapes(
+        build("speech_cnn"), examples().batch(np.arange(4)), (nn.Conv1d, nn.MaxPool1d, nn.Linear)
+    )
     assert found == [(128, 96), (128, 48), (128, 44), (128, 22), (512,), (128,), (6,)]
 
 
 def test_layers_of_the_joint_network_have_the_sizes_of_table_1():
-    found = shapes(build("joint_cnn"), examples().batch(np.arange(4)), (nn.Conv1d, EarlyFusion, nn.MaxPool1d, nn.Linear))
-    text, early, cnn = [(64, 9)] * 3 + [(100,)], [(200,), (200,)], [(128, 196), (128, 98), (128, 94), (128, 47)]
+    found = shapes(
+        build("joint_cnn"),
+        examples().batch(np.arange(4)),
+        (nn.Conv1d, EarlyFusion, nn.MaxPool1d, nn.Linear),
+    )
+    text, early, cnn = (
+        [(64, 9)] * 3 + [(100,)],
+        [(200,), (200,)],
+        [(128, 196), (128, 98), (128, 94), (128, 47)],
+    )
     assert found == [*text, *early, *cnn, (512,), (128,), (6,)]
 
 
 def test_the_cnn_convolves_rectifies_and_pools_twice():
     cnn = Cnn(length=7, n_classes=6, filters=1, width=1, pool=2, hidden=[4, 3])
     with torch.no_grad():
-        for layer, weight, bias in ((cnn.convolutions[0], 1.0, 1.0), (cnn.convolutions[3], -1.0, 5.0)):
+        for layer, weight, bias in (
+            (cnn.convolutions[0], 1.0, 1.0),
+            (cnn.convolutions[3], -1.0, 5.0),
+        ):
             layer.weight.fill_(weight)
             layer.bias.fill_(bias)
     seen = []
     cnn.dense.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    cnn(torch.tensor([[-3.0, -2.0, 1.0, 7.0, 3.0, -9.0, 99.0], [9.0, 6.0, 8.0, 8.0, 0.0, 0.0, 0.0]]))
+    cnn(
+        torch.tensor([[-3.0, -2.0, 1.0, 7.0, 3.0, -9.0, 99.0], [9.0, 6.0, 8.0, 8.0, 0.0, 0.0, 0.0]])
+    )
     # first pools: 0 8 4 and 10 9 1 (the odd last value is dropped); 5 minus those, rectified: 5 0 1 and 0 0 4; second pools: 5 and 0
     assert seen[0].tolist() == [[5.0], [0.0]]
 
 
 def test_the_cnn_says_when_it_gets_too_few_features():
-    assert Cnn(length=16, n_classes=6, filters=2, width=5, pool=2, hidden=[4, 3])(torch.zeros(1, 16)).shape == (1, 6)
-    with pytest.raises(ValueError, match="15 features are too few for two convolutions of width 5 with pools of 2"):
+    assert Cnn(length=16, n_classes=6, filters=2, width=5, pool=2, hidden=[4, 3])(
+        torch.zeros(1, 16)
+    ).shape == (1, 6)
+    with pytest.raises(
+        ValueError, match="15 features are too few for two convolutions of width 5 with pools of 2"
+    ):
         Cnn(length=15, n_classes=6, filters=2, width=5, pool=2, hidden=[4, 3])
 
 
@@ -105,7 +146,12 @@ def test_the_cnn_says_when_it_gets_too_few_features():
 
 
 @pytest.mark.parametrize(
-    ("name", "changed"), [("text_lstm", {"sequence": "positions"}), ("text_lstm", {"sequence": "utterance"}), ("joint_cnn", {})]
+    ("name", "changed"),
+    [
+        ("text_lstm", {"sequence": "positions"}),
+        ("text_lstm", {"sequence": "utterance"}),
+        ("joint_cnn", {}),
+    ],
 )
 def test_padding_never_changes_a_logit(name, changed):
     model, data = build(name, **changed).eval(), examples()
@@ -122,10 +168,15 @@ def test_a_position_sees_its_window_and_pooling_only_words():
     with torch.no_grad():
         for _, convolution in extractor.convolutions:
             convolution.weight.fill_(1)
-            convolution.bias.fill_(10)  # a padded position is 10 or more, above nothing that it must not hide
+            convolution.bias.fill_(
+                10
+            )  # a padded position is 10 or more, above nothing that it must not hide
         extractor.dense.weight.copy_(torch.eye(2))
         extractor.dense.bias.zero_()
-    words, mask = torch.tensor([[[-1.0], [-2.0], [-3.0], [0.0], [0.0]]]), torch.tensor([[True, True, True, False, False]])
+    words, mask = (
+        torch.tensor([[[-1.0], [-2.0], [-3.0], [0.0], [0.0]]]),
+        torch.tensor([[True, True, True, False, False]]),
+    )
     # sums of width 3 (one to the left, one to the right) and 4 (one to the left, two to the right), plus 10
     at_words = torch.tensor([[10.0 - 3, 10 - 6], [10 - 6, 10 - 6], [10 - 5, 10 - 5]])
     torch.testing.assert_close(extractor.positions(words)[0, :3], at_words)
@@ -142,7 +193,11 @@ def test_the_lstm_reads_positions_or_the_utterance():
         batch = data.batch(np.array([0]))
         logits = model(batch)
         words, mask = batch.inputs["text"], batch.masks["text"]
-        expected = model.extractor.positions(words) if sequence == "positions" else model.extractor(words, mask)[:, None]
+        expected = (
+            model.extractor.positions(words)
+            if sequence == "positions"
+            else model.extractor(words, mask)[:, None]
+        )
         assert seen[0].shape == shape
         torch.testing.assert_close(seen[0], expected)
         torch.testing.assert_close(logits, model.dense(model.lstm(expected)[0][:, -1]))
@@ -151,7 +206,9 @@ def test_the_lstm_reads_positions_or_the_utterance():
 
 def test_dropout_is_applied_to_the_lstm_alone():
     for name in TRAINED:
-        dropped = [path for path, layer in build(name).named_modules() if isinstance(layer, nn.Dropout)]
+        dropped = [
+            path for path, layer in build(name).named_modules() if isinstance(layer, nn.Dropout)
+        ]
         assert dropped == (["dropout"] if name == "text_lstm" else [])
     model = build("text_lstm", dropout=0.5)
     seen = []
@@ -194,7 +251,10 @@ def test_ridge_keeps_the_largest_coefficients_and_norm_the_largest_columns(funct
     values, labels = functionals
     scaled = (values - values.min(axis=0)) / np.maximum(np.ptp(values, axis=0), 1e-9)
     coefficients = RidgeClassifier(alpha=1.0).fit(scaled, labels).coef_  # (classes, columns)
-    expected = {"ridge": np.sqrt(np.square(coefficients).sum(axis=0)), "norm": np.sqrt(np.square(scaled).sum(axis=0))}
+    expected = {
+        "ridge": np.sqrt(np.square(coefficients).sum(axis=0)),
+        "norm": np.sqrt(np.square(scaled).sum(axis=0)),
+    }
     for method, norms in expected.items():
         for keep in range(1, 40):
             columns = selection(method, keep, 1.0).fit(values, labels)[-1].get_support(indices=True)
@@ -204,7 +264,10 @@ def test_ridge_keeps_the_largest_coefficients_and_norm_the_largest_columns(funct
 
 def test_alpha_is_the_weight_of_the_penalty(functionals):
     values, labels = functionals
-    weak, strong = (selection("ridge", 5, alpha).fit(values, labels)[-1].estimator_.coef_ for alpha in (0.1, 1000.0))
+    weak, strong = (
+        selection("ridge", 5, alpha).fit(values, labels)[-1].estimator_.coef_
+        for alpha in (0.1, 1000.0)
+    )
     assert np.linalg.norm(strong) < 0.1 * np.linalg.norm(weak)
 
 
@@ -216,11 +279,19 @@ def test_selection_knows_nothing_but_what_it_was_fitted_on(functionals, method):
     before = fitted.transform(test[:1])
     columns = fitted[-1].get_support(indices=True)
     fitted.transform(test)
-    np.testing.assert_array_equal(fitted.transform(test[:1]), before)  # a row alone, and after others: the same
+    np.testing.assert_array_equal(
+        fitted.transform(test[:1]), before
+    )  # a row alone, and after others: the same
     low, high = values.min(axis=0)[columns], values.max(axis=0)[columns]
-    np.testing.assert_allclose(before[0], (test[0, columns] - low) / (high - low), rtol=1e-3)  # ranges of the train part, not clipped
-    on_both = selection(method, 10, 1.0).fit(np.concatenate([values, test]), np.concatenate([labels, np.repeat([0, 1], 15)]))
-    assert not np.allclose(on_both.transform(test[:1]), before)  # had it seen the test part, it would show
+    np.testing.assert_allclose(
+        before[0], (test[0, columns] - low) / (high - low), rtol=1e-3
+    )  # ranges of the train part, not clipped
+    on_both = selection(method, 10, 1.0).fit(
+        np.concatenate([values, test]), np.concatenate([labels, np.repeat([0, 1], 15)])
+    )
+    assert not np.allclose(
+        on_both.transform(test[:1]), before
+    )  # had it seen the test part, it would show
 
 
 @pytest.mark.parametrize("method", ["ridge", "norm"])
@@ -240,10 +311,14 @@ def test_equation_1():
         fusion.dense.weight.copy_(torch.tensor([[1.0, 0, 0], [0, 2.0, 0], [1.0, 1.0, -1.0]]))
         fusion.dense.bias.copy_(torch.tensor([0.0, 0.5, 0.1]))
     found = fusion(torch.tensor([[0.3]]), torch.tensor([[0.25, 0.75]]))
-    torch.testing.assert_close(found, torch.tensor([[math.tanh(0.3), math.tanh(1.0), math.tanh(-0.1)]]))
+    torch.testing.assert_close(
+        found, torch.tensor([[math.tanh(0.3), math.tanh(1.0), math.tanh(-0.1)]])
+    )
 
 
-PROBABILITIES = np.array([[[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]], [[0.1, 0.6, 0.3], [0.2, 0.4, 0.4]]])  # (M, N, K)
+PROBABILITIES = np.array(
+    [[[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]], [[0.1, 0.6, 0.3], [0.2, 0.4, 0.4]]]
+)  # (M, N, K)
 
 
 def test_equation_2():
@@ -251,35 +326,52 @@ def test_equation_2():
 
 
 def test_equation_3():
-    np.testing.assert_allclose(weighted(PROBABILITIES, np.array([0.3, 0.7])), [[0.28, 0.48, 0.24], [0.29, 0.355, 0.355]])
+    np.testing.assert_allclose(
+        weighted(PROBABILITIES, np.array([0.3, 0.7])), [[0.28, 0.48, 0.24], [0.29, 0.355, 0.355]]
+    )
 
 
 def test_equation_4():
-    np.testing.assert_allclose(product(PROBABILITIES), [[7 / 22, 12 / 22, 3 / 22], [1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(
+        product(PROBABILITIES), [[7 / 22, 12 / 22, 3 / 22], [1 / 3, 1 / 3, 1 / 3]]
+    )
 
 
 def test_equation_4_orders_the_classes_as_the_odds_of_the_paper_do():
     products = PROBABILITIES.prod(axis=0)
     odds = products / (products.sum(axis=1, keepdims=True) - products)  # sum over j' != j
-    np.testing.assert_array_equal(np.argsort(odds, axis=1), np.argsort(product(PROBABILITIES), axis=1))
+    np.testing.assert_array_equal(
+        np.argsort(odds, axis=1), np.argsort(product(PROBABILITIES), axis=1)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_product_of_certain_members_is_a_distribution(dtype):
-    members = np.array([[[1, 0, 0], [1, 0, 0], [0.4, 0.6, 0], [1e-38, 1, 0]], [[0, 1, 0], [1, 0, 0], [0, 0.5, 0.5], [1, 1e-30, 0]]], dtype)
+    members = np.array(
+        [
+            [[1, 0, 0], [1, 0, 0], [0.4, 0.6, 0], [1e-38, 1, 0]],
+            [[0, 1, 0], [1, 0, 0], [0, 0.5, 0.5], [1, 1e-30, 0]],
+        ],
+        dtype,
+    )
     found = product(members)
     np.testing.assert_allclose(found, [[0.5, 0.5, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], atol=2e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_fusions_call_their_equation():
-    for kind, expected in {"average": average(PROBABILITIES), "product": product(PROBABILITIES)}.items():
+    for kind, expected in {
+        "average": average(PROBABILITIES),
+        "product": product(PROBABILITIES),
+    }.items():
         for group, partner in {"late": "joint_cnn", "unimodal": "speech_cnn"}.items():
             row = SYSTEMS[f"{group}_{kind}"]
             assert row.members == ("text_lstm", partner)
             np.testing.assert_array_equal(row.combine(PROBABILITIES), expected)
     for name in ("late_weighted", "unimodal_weighted"):
-        np.testing.assert_array_equal(SYSTEMS[name].combine(PROBABILITIES, [1.0, 0.0]), PROBABILITIES[0])
+        np.testing.assert_array_equal(
+            SYSTEMS[name].combine(PROBABILITIES, [1.0, 0.0]), PROBABILITIES[0]
+        )
 
 
 # Learning
@@ -287,7 +379,12 @@ def test_fusions_call_their_equation():
 
 @pytest.mark.parametrize(
     ("name", "changed"),
-    [("speech_cnn", {}), ("joint_cnn", {}), ("text_lstm", {"sequence": "positions"}), ("text_lstm", {"sequence": "utterance"})],
+    [
+        ("speech_cnn", {}),
+        ("joint_cnn", {}),
+        ("text_lstm", {"sequence": "positions"}),
+        ("text_lstm", {"sequence": "utterance"}),
+    ],
 )
 def test_it_learns_and_every_weight_is_trained(name, changed):
     model, data = build(name, **changed), examples([1, 2, 3, 4, 5, 6] * 4)
@@ -298,7 +395,9 @@ def test_it_learns_and_every_weight_is_trained(name, changed):
         loss = cross_entropy(model(batch), batch.labels)
         optimizer.zero_grad()
         loss.backward()
-        assert [path for path, parameter in model.named_parameters() if parameter.grad is None] == []
+        assert [
+            path for path, parameter in model.named_parameters() if parameter.grad is None
+        ] == []
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.6 * losses[0]

@@ -3,13 +3,25 @@ import pytest
 import torch
 from torch import nn
 
-from merflow.papers.mel_cnn_bert import SYSTEMS, AttentionFusion, DialogueGru, FrameNorm, SpeechModule, TextModule
+from merflow.papers.mel_cnn_bert import (
+    SYSTEMS,
+    AttentionFusion,
+    DialogueGru,
+    FrameNorm,
+    SpeechModule,
+    TextModule,
+)
 from merflow.training.batches import Batch, Examples
 
 DIMS = {"speech": 80, "text": 768}
 SPEECH = {"maps": 8, "channels": [32, 48, 64, 80], "dense": 100, "dropout": 0.3}
 TEXT = {"text_dim": 100, "gru": 100, "dropout": 0.3}
-NETWORKS = {"speech": SPEECH, "text": TEXT, "fusion": SPEECH | TEXT | {"n": 250}, "concatenation": SPEECH | TEXT | {"n": 250}}
+NETWORKS = {
+    "speech": SPEECH,
+    "text": TEXT,
+    "fusion": SPEECH | TEXT | {"n": 250},
+    "concatenation": SPEECH | TEXT | {"n": 250},
+}
 SMALL = {"speech": 12, "text": 6}
 SMALL_SPEECH = {"maps": 2, "channels": [4, 5, 6, 7], "dense": 8, "dropout": 0.0}
 SMALL_TEXT = {"text_dim": 5, "gru": 4, "dropout": 0.0}
@@ -26,7 +38,9 @@ def examples(lengths, dialogues=None, seed=0):
     rng = np.random.default_rng(seed)
     inputs = {"speech": [rng.normal(size=(n, 12)).astype("float32") for n in lengths]}
     inputs["text"] = [rng.normal(size=(1, 6)).astype("float32") for _ in lengths]
-    return Examples([f"u{i}" for i in range(len(lengths))], inputs, np.zeros(len(lengths), int), dialogues)
+    return Examples(
+        [f"u{i}" for i in range(len(lengths))], inputs, np.zeros(len(lengths), int), dialogues
+    )
 
 
 ALL = examples([1, 2, 3, 5, 7, 8, 13, 21], [np.array(one) for one in DIALOGUES])
@@ -46,9 +60,18 @@ def built(name, seed=0):
 
 def test_speech_module_has_the_paper_s_kernels_and_channels():
     module = SpeechModule(80, 8, [32, 48, 64, 80], 100, 0.3)
-    kernels = [(one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size) for one in module.parallel]
-    assert kernels == [(1, 8, (2, 10)), (1, 8, (8, 2))]  # (frames, bands) here, (bands, frames) in the paper
-    kernels = [(one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size) for one in module.further]
+    kernels = [
+        (one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size)
+        for one in module.parallel
+    ]
+    assert kernels == [
+        (1, 8, (2, 10)),
+        (1, 8, (8, 2)),
+    ]  # (frames, bands) here, (bands, frames) in the paper
+    kernels = [
+        (one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size)
+        for one in module.further
+    ]
     assert kernels == [(16, 32, (3, 3)), (32, 48, (3, 3)), (48, 64, (3, 3)), (64, 80, (3, 3))]
     assert all(one.convolution.stride == (1, 1) for one in [*module.parallel, *module.further])
     frames, mask = torch.randn(2, 100, 80), torch.ones(2, 100, dtype=bool)
@@ -61,14 +84,21 @@ def test_text_module_has_the_paper_s_sizes():
     module = TextModule(768, 6, 100, 100, 0.3)
     assert (module.utterance.in_features, module.utterance.out_features) == (768, 100)
     gru = module.dialogue.gru
-    assert (gru.input_size, gru.hidden_size, gru.bidirectional, gru.num_layers) == (100, 100, True, 1)
+    assert (gru.input_size, gru.hidden_size, gru.bidirectional, gru.num_layers) == (
+        100,
+        100,
+        True,
+        1,
+    )
     assert (module.emotions.in_features, module.emotions.out_features) == (200, 6)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("n_classes", [6, 7])
 def test_every_system_gives_a_logit_per_class(name, n_classes):
-    network = SYSTEMS[name].build({key: DIMS[key] for key in SYSTEMS[name].inputs}, n_classes, **NETWORKS[name])
+    network = SYSTEMS[name].build(
+        {key: DIMS[key] for key in SYSTEMS[name].inputs}, n_classes, **NETWORKS[name]
+    )
     inputs = {"speech": torch.randn(3, 40, 80), "text": torch.randn(3, 1, 768)}
     masks = {"speech": torch.ones(3, 40, dtype=bool), "text": torch.ones(3, 1, dtype=bool)}
     batch = Batch(inputs, masks, torch.zeros(3), torch.arange(3), torch.tensor([[0, 2], [1, -1]]))
@@ -80,9 +110,18 @@ def test_every_system_gives_a_logit_per_class(name, n_classes):
 
 
 def test_fusion_and_concatenation_differ_in_the_fusion_alone():
-    fusion, concatenation = (SYSTEMS[name].build(DIMS, 6, **NETWORKS[name]) for name in ("fusion", "concatenation"))
-    sizes = [{key: value.shape for key, value in network.state_dict().items()} for network in (fusion, concatenation)]
-    assert {key for key in sizes[0] if sizes[0][key] != sizes[1].get(key)} == {"fusion.P.weight", "fusion.w.weight", "dense.0.weight"}
+    fusion, concatenation = (
+        SYSTEMS[name].build(DIMS, 6, **NETWORKS[name]) for name in ("fusion", "concatenation")
+    )
+    sizes = [
+        {key: value.shape for key, value in network.state_dict().items()}
+        for network in (fusion, concatenation)
+    ]
+    assert {key for key in sizes[0] if sizes[0][key] != sizes[1].get(key)} == {
+        "fusion.P.weight",
+        "fusion.w.weight",
+        "dense.0.weight",
+    }
     assert sizes[0]["fusion.P.weight"] == (250, 250) and sizes[0]["fusion.w.weight"] == (1, 250)
     assert (sizes[0]["dense.0.weight"], sizes[1]["dense.0.weight"]) == ((100, 250), (100, 500))
 
@@ -100,7 +139,9 @@ def test_equations_1_to_3_on_literal_numbers():
     v = np.exp(scores) / np.exp(scores).sum()  # equation 2
     fused, weights = fusion(F)
     np.testing.assert_allclose(weights.detach(), [v], rtol=1e-6)
-    np.testing.assert_allclose(fused.detach(), [[v[0] * 1, v[0] * 0.5 + v[1] * 2]], rtol=1e-6)  # equation 3
+    np.testing.assert_allclose(
+        fused.detach(), [[v[0] * 1, v[0] * 0.5 + v[1] * 2]], rtol=1e-6
+    )  # equation 3
     assert weights[0, 1] > weights[0, 0]
 
 
@@ -115,7 +156,10 @@ def test_equal_modalities_weigh_the_same_and_the_fusion_is_each_of_them():
 
 
 def test_frame_norm_is_batch_normalisation_of_what_is_no_padding():
-    values, mask = torch.randn(2, 3, 5, 4), torch.tensor([[True] * 5, [True] * 2 + [False] * 3])  # (B, C, T, bands)
+    values, mask = (
+        torch.randn(2, 3, 5, 4),
+        torch.tensor([[True] * 5, [True] * 2 + [False] * 3]),
+    )  # (B, C, T, bands)
     found = FrameNorm(3)(values, mask)
     content = torch.cat([values[0], values[1, :, :2]], dim=1)[None]  # (1, C, 7, bands)
     expected = nn.BatchNorm2d(3)(content)[0]

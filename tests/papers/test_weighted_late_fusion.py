@@ -20,11 +20,17 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def examples(tiny):
-    return Examples(["a", "b", "c"], {"tokens": Tokenizer(tiny).with_context(TEXTS, [[], [], TEXTS[:2]], 512)[0]}, np.array([0, 1, 2]))
+    return Examples(
+        ["a", "b", "c"],
+        {"tokens": Tokenizer(tiny).with_context(TEXTS, [[], [], TEXTS[:2]], 512)[0]},
+        np.array([0, 1, 2]),
+    )
 
 
 def test_every_system_of_the_parameters_can_be_built():
-    block = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"]["weighted_late_fusion"]
+    block = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"][
+        "weighted_late_fusion"
+    ]
     assert set(block["systems"]) == set(SYSTEMS)
     for name, settings in block["systems"].items():
         if name.startswith("text"):
@@ -43,11 +49,16 @@ def test_padding_does_not_change_the_logits(tiny, examples, pooling):
 
 
 def test_pooling_is_what_its_name_says(tiny, examples):
-    mean, cls = (TextClassifier({}, 7, checkpoint=tiny, pooling=pooling, dropout=0.0).eval() for pooling in ("mean", "cls"))
+    mean, cls = (
+        TextClassifier({}, 7, checkpoint=tiny, pooling=pooling, dropout=0.0).eval()
+        for pooling in ("mean", "cls")
+    )
     batch = examples.batch(np.array([1]))
     with torch.no_grad():
         states = mean.encoder(input_ids=batch.inputs["tokens"][..., 0]).last_hidden_state[0]
-        torch.testing.assert_close(mean(batch)[0], mean.classifier(states.mean(dim=0)), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            mean(batch)[0], mean.classifier(states.mean(dim=0)), atol=1e-5, rtol=0
+        )
         torch.testing.assert_close(cls(batch)[0], cls.classifier(states[0]), atol=1e-5, rtol=0)
 
 
@@ -57,12 +68,16 @@ def test_the_mean_is_one_over_the_utterance_and_the_encoder_reads_its_context(ti
     tokens, segments = batch.inputs["tokens"].unbind(dim=-1)
     with torch.no_grad():
         states = mean.encoder(input_ids=tokens, token_type_ids=segments).last_hidden_state[0]
-        torch.testing.assert_close(mean(batch)[0], mean.classifier(states[:3].mean(dim=0)), atol=1e-5, rtol=0)  # [CLS] yes [SEP]
+        torch.testing.assert_close(
+            mean(batch)[0], mean.classifier(states[:3].mean(dim=0)), atol=1e-5, rtol=0
+        )  # [CLS] yes [SEP]
 
 
 def test_fusion_is_a_weighted_average():
     text, audio = np.array([[[0.8, 0.2]], [[0.4, 0.6]]])
-    np.testing.assert_allclose(weighted_average(np.stack([text, audio]), np.array([0.75, 0.25])), [[0.7, 0.3]])
+    np.testing.assert_allclose(
+        weighted_average(np.stack([text, audio]), np.array([0.75, 0.25])), [[0.7, 0.3]]
+    )
 
 
 def test_every_weight_is_trained(tiny, examples):

@@ -18,7 +18,9 @@ def result(place, paper, system):
 
 
 def asked(place, paper, system, target=None, **more):
-    return predict(target or place / "clips", result(place, paper, system), place / "data/checkpoints", **more)
+    return predict(
+        target or place / "clips", result(place, paper, system), place / "data/checkpoints", **more
+    )
 
 
 @pytest.mark.parametrize(("paper", "system"), SYSTEMS)
@@ -33,13 +35,18 @@ def test_a_run_gives_of_the_clips_it_was_tested_on_what_training_wrote(place, pa
     assert len(found) == 27
     assert len(rows) == 18  # dev and test
     for key, row in rows.iterrows():
-        np.testing.assert_allclose(list(found[key]["probabilities"].values()), row["probabilities"], atol=1e-5)
+        np.testing.assert_allclose(
+            list(found[key]["probabilities"].values()), row["probabilities"], atol=1e-5
+        )
         assert found[key]["predicted"] == list(row["predicted"])
 
 
 def test_several_runs_give_their_mean(place):
     clip = place / "clips/04.mp4"
-    every = [asked(place, "joint_cnn", "speech_cnn", clip, fold=0, seed=seed)["predictions"] for seed in (1, 2)]
+    every = [
+        asked(place, "joint_cnn", "speech_cnn", clip, fold=0, seed=seed)["predictions"]
+        for seed in (1, 2)
+    ]
     both = asked(place, "joint_cnn", "speech_cnn", clip, fold=0)
     assert both["runs"] == [{"fold": 0, "seed": 1}, {"fold": 0, "seed": 2}]
     for one, other, mean in zip(*every, both["predictions"], strict=True):
@@ -71,11 +78,15 @@ def test_a_text_system_takes_the_text_that_is_given_or_lies_beside(place, tmp_pa
 
 def test_what_cannot_be_predicted_with_is_refused_in_one_line(place, tmp_path):
     none = trained(place, "joint_cnn", "speech_cnn", "as_published", keep_weights=False)
-    with pytest.raises(StoreError, match=r"keeps no weights; set papers\.joint_cnn\.keep_weights: true"):
+    with pytest.raises(
+        StoreError, match=r"keeps no weights; set papers\.joint_cnn\.keep_weights: true"
+    ):
         predict(place / "clips", none, place / "data/checkpoints")
     with pytest.raises(StoreError, match="no result of a known system in it"):
         predict(place / "clips", tmp_path, place / "data/checkpoints")
-    with pytest.raises(StoreError, match=r"keeps no weights of fold 7, seed None; it has 0-1, 0-2, 1-1"):
+    with pytest.raises(
+        StoreError, match=r"keeps no weights of fold 7, seed None; it has 0-1, 0-2, 1-1"
+    ):
         asked(place, "joint_cnn", "speech_cnn", fold=7)
     with pytest.raises(CorpusError, match="no clip in it"):
         asked(place, "joint_cnn", "speech_cnn", tmp_path)
@@ -94,9 +105,20 @@ def test_what_cannot_be_predicted_with_is_refused_in_one_line(place, tmp_path):
             lambda r: r["features"]["speech"].update(feature="covarep"),
             "its input speech is covarep, made from the corpus' own files or word",
         ),
-        (lambda r: r["features"]["speech"].update(checkpoint={"name": "bert-x", "sha256": "f" * 64}), "needs the checkpoint bert-x"),
-        (lambda r: r["features"]["speech"].update(code="0"), "these have changed: code of is13; .* add --despite-changes"),
-        (lambda r: r["features"]["speech"]["media"]["audio"]["versions"].update(av="1.0"), "these have changed: av 1.0"),
+        (
+            lambda r: r["features"]["speech"].update(
+                checkpoint={"name": "bert-x", "sha256": "f" * 64}
+            ),
+            "needs the checkpoint bert-x",
+        ),
+        (
+            lambda r: r["features"]["speech"].update(code="0"),
+            "these have changed: code of is13; .* add --despite-changes",
+        ),
+        (
+            lambda r: r["features"]["speech"]["media"]["audio"]["versions"].update(av="1.0"),
+            "these have changed: av 1.0",
+        ),
         (lambda r: r.update(code="0"), "these have changed: code of training"),
         (lambda r: r.pop("features"), "it is of an older version; train it again"),
     ],
@@ -116,13 +138,23 @@ def test_changed_code_is_passed_over_on_demand(place, tmp_path):
     shutil.copytree(result(place, "joint_cnn", "speech_cnn"), folder)
     record = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(record | {"code": "0"}))
-    assert len(predict(place / "clips/00.mp4", folder, place / "data/checkpoints", lenient=True)["predictions"]) == 1
+    assert (
+        len(
+            predict(place / "clips/00.mp4", folder, place / "data/checkpoints", lenient=True)[
+                "predictions"
+            ]
+        )
+        == 1
+    )
 
 
 def test_weights_of_another_network_are_refused(place, tmp_path):
     folder = tmp_path / "results/joint_cnn/speech_cnn/mine-clean"
     shutil.copytree(result(place, "joint_cnn", "speech_cnn"), folder)
-    shutil.copy(result(place, "joint_cnn", "text_lstm") / "weights/0-1.safetensors", folder / "weights/0-1.safetensors")
+    shutil.copy(
+        result(place, "joint_cnn", "text_lstm") / "weights/0-1.safetensors",
+        folder / "weights/0-1.safetensors",
+    )
     with pytest.raises(StoreError, match="these weights do not fit the network of speech_cnn"):
         predict(place / "clips/00.mp4", folder, place / "data/checkpoints", fold=0, seed=1)
 

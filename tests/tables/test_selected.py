@@ -12,14 +12,20 @@ REPORTED = Path(__file__).parents[2] / "reported"
 
 @pytest.fixture
 def scores(make_scores, write_scores):
-    return write_scores(make_scores({"speech_cnn": {"all": 0.4}}, "joint_cnn", "ravdess", classes=("calm", "happy")))
+    return write_scores(
+        make_scores({"speech_cnn": {"all": 0.4}}, "joint_cnn", "ravdess", classes=("calm", "happy"))
+    )
 
 
 @pytest.mark.parametrize(
     ("papers", "corpora", "sections"),
     [
         (["joint_cnn"], ["ravdess"], [("joint_cnn", "ravdess")]),
-        (["joint_cnn"], ["iemocap", "ravdess"], [("joint_cnn", "iemocap"), ("joint_cnn", "ravdess")]),
+        (
+            ["joint_cnn"],
+            ["iemocap", "ravdess"],
+            [("joint_cnn", "iemocap"), ("joint_cnn", "ravdess")],
+        ),
         (["joint_cnn", "class_weight_lstm"], ["ravdess"], [("joint_cnn", "ravdess")]),
     ],
 )
@@ -27,4 +33,7 @@ def test_tables_cover_what_is_selected(scores, tmp_path, papers, corpora, sectio
     build(scores, REPORTED, tmp_path / "tables", papers, corpora)
     found = json.loads((tmp_path / "tables/index.json").read_text())["sections"]
     assert [(section["paper"], section["corpus"]) for section in found] == sections
-    assert {path.parent.name for path in tmp_path.glob("tables/*/tables.html")} == {"overall", *papers}
+    assert {path.parent.name for path in tmp_path.glob("tables/*/tables.html")} == {
+        "overall",
+        *papers,
+    }

@@ -29,7 +29,12 @@ def emotions(make_scores):
         table = load(REPORTED, "class_weight_lstm")
         for system, percent in (printed or {}).items():
             cell = (table["system"] == system) & (table["class"] == "") & (table["metric"] == "uar")
-            table.loc[cell, ["value", "number", "share", "decimals"]] = [str(percent), percent, percent / 100, 2]
+            table.loc[cell, ["value", "number", "share", "decimals"]] = [
+                str(percent),
+                percent,
+                percent / 100,
+                2,
+            ]
         ours = make_scores(systems, paper="class_weight_lstm", corpus="mosei", **changes)
         view = Comparison("class_weight_lstm", "mosei", table, ours, 0.95)
         return view, lambda **rule: judge(view, claim_of(**rule), "clean")
@@ -55,20 +60,32 @@ def order(better, than, *metrics):
     ],
 )
 @pytest.mark.parametrize("stored", ["joint_cnn - text_lstm", "text_lstm - joint_cnn"])
-def test_between_two_of_ours_the_paired_interval_decides(make_scores, better, verdict, evidence, stored):
+def test_between_two_of_ours_the_paired_interval_decides(
+    make_scores, better, verdict, evidence, stored
+):
     values = {"joint_cnn": better, "text_lstm": 0.5}
     scores = make_scores({name: {"all": values[name]} for name in stored.split(" - ")})
     judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
     told, decided = judged.words.split("; decided by UAR of joint_cnn minus that of text_lstm: ")
-    assert (judged.verdict, told, decided) == (verdict, f"{int(better > 0.52)} of 1 comparisons hold", evidence)
+    assert (judged.verdict, told, decided) == (
+        verdict,
+        f"{int(better > 0.52)} of 1 comparisons hold",
+        evidence,
+    )
     assert judged.margin == pytest.approx(better - 0.5)
 
 
 @pytest.mark.parametrize(
     ("ours", "verdict"),
-    [(0.59, "supported"), (0.55, "inconclusive"), (0.53, "refuted")],  # TFN prints 55.9, intervals are ± 2
+    [
+        (0.59, "supported"),
+        (0.55, "inconclusive"),
+        (0.53, "refuted"),
+    ],  # TFN prints 55.9, intervals are ± 2
 )
-def test_against_a_cited_system_our_interval_and_the_printed_number_decide(make_scores, ours, verdict):
+def test_against_a_cited_system_our_interval_and_the_printed_number_decide(
+    make_scores, ours, verdict
+):
     view = view_of(make_scores({"late_product": {"all": ours}}))
     judged = judge(view, order(["late_product"], ["TFN"]), "clean")
     assert judged.verdict == verdict
@@ -76,23 +93,40 @@ def test_against_a_cited_system_our_interval_and_the_printed_number_decide(make_
         f"decided by UAR of late_product: {100 * ours:.2f} [{100 * ours - 2:.2f}, {100 * ours + 2:.2f}], TFN has 55.9 in print"
     )
     turned = judge(view, order(["TFN"], ["late_product"]), "clean")
-    assert turned.verdict == {"supported": "refuted", "refuted": "supported", "inconclusive": "inconclusive"}[verdict]
+    assert (
+        turned.verdict
+        == {"supported": "refuted", "refuted": "supported", "inconclusive": "inconclusive"}[verdict]
+    )
     assert turned.margin == pytest.approx(-judged.margin)
 
 
 def test_figures_of_a_demo_corpus_are_never_set_against_printed_ones(make_scores):
-    view = view_of(make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, source="demo"))
+    view = view_of(
+        make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, source="demo")
+    )
     judged = judge(view, CLAIMS["product_over_mfn"], "clean")
-    assert (judged.verdict, judged.words) == ("not compared", "figures from a demo corpus are not set against printed ones")
+    assert (judged.verdict, judged.words) == (
+        "not compared",
+        "figures from a demo corpus are not set against printed ones",
+    )
     assert judge(view, order(["late_product"], ["late_weighted"]), "clean").verdict == "supported"
 
 
 def test_other_classes_than_the_papers_are_not_compared(make_scores):
     four = ("anger", "happiness", "sadness", "neutral")
-    view = view_of(make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, classes=four))
-    for name in ("product_over_mfn", "happiness_worst_sadness_best", "happiness_excitement_confused"):
+    view = view_of(
+        make_scores({"late_product": {"all": 0.9}, "late_weighted": {"all": 0.5}}, classes=four)
+    )
+    for name in (
+        "product_over_mfn",
+        "happiness_worst_sadness_best",
+        "happiness_excitement_confused",
+    ):
         judged = judge(view, CLAIMS[name], "clean")
-        assert (judged.verdict, judged.words) == ("not compared", "ours answer another question than the paper: 4 classes instead of 6")
+        assert (judged.verdict, judged.words) == (
+            "not compared",
+            "ours answer another question than the paper: 4 classes instead of 6",
+        )
     assert judge(view, order(["late_product"], ["late_weighted"]), "clean").verdict == "supported"
 
 
@@ -104,13 +138,19 @@ def test_a_headline_of_claims_names_the_demo_corpus(make_scores):
 
 def test_a_claim_is_as_good_as_its_worst_pair(make_scores):
     scores = make_scores(
-        {"joint_cnn": {"uar": 0.6, "accuracy": 0.51}, "text_lstm": {"all": 0.5}, "speech_cnn": {"uar": 0.5, "accuracy": 0.6}}
+        {
+            "joint_cnn": {"uar": 0.6, "accuracy": 0.51},
+            "text_lstm": {"all": 0.5},
+            "speech_cnn": {"uar": 0.5, "accuracy": 0.6},
+        }
     )
     view = view_of(scores)
     both = judge(view, order(["joint_cnn"], ["text_lstm"], "uar", "accuracy"), "clean")
     assert (both.verdict, both.words[:24]) == ("inconclusive", "1 of 2 comparisons hold;")
     assert "accuracy of joint_cnn minus that of text_lstm: +1.00" in both.words
-    one_refuted = judge(view, order(["joint_cnn"], ["text_lstm", "speech_cnn"], "uar", "accuracy"), "clean")
+    one_refuted = judge(
+        view, order(["joint_cnn"], ["text_lstm", "speech_cnn"], "uar", "accuracy"), "clean"
+    )
     assert one_refuted.verdict == "refuted"
     assert one_refuted.words.startswith(
         "2 of 4 comparisons hold, 1 refuted; decided by accuracy of joint_cnn minus that of speech_cnn: −9.00"
@@ -122,7 +162,10 @@ def test_a_claim_is_as_good_as_its_worst_pair(make_scores):
 def test_what_was_not_run_is_named(make_scores):
     view = view_of(make_scores({"joint_cnn": {"all": 0.6}, "text_lstm": {"all": 0.5}}))
     missing = judge(view, CLAIMS["late_of_single_over_early"], "clean")
-    assert (missing.verdict, missing.words) == ("not run", "unimodal_average, unimodal_weighted, unimodal_product")
+    assert (missing.verdict, missing.words) == (
+        "not run",
+        "unimodal_average, unimodal_weighted, unimodal_product",
+    )
     part = judge(view, CLAIMS["early_over_single"], "clean")
     assert (part.verdict, part.words) == ("inconclusive", "3 of 6 comparisons hold, 3 not run")
     assert judge(view, CLAIMS["early_over_single"], "as_published").verdict == "not run"
@@ -151,9 +194,17 @@ def test_what_was_not_run_is_named(make_scores):
         ),
     ],
 )
-def test_the_hardest_and_the_easiest_class_need_intervals_that_do_not_overlap(make_scores, happiness, sadness, verdict, evidence):
+def test_the_hardest_and_the_easiest_class_need_intervals_that_do_not_overlap(
+    make_scores, happiness, sadness, verdict, evidence
+):
     figures = {"recall": 0.5, "recall happiness": happiness, "recall sadness": sadness}
-    rule = {"kind": "class_extreme", "lowest": "happiness", "highest": "sadness", "metric": "recall", "systems": ["joint_cnn"]}
+    rule = {
+        "kind": "class_extreme",
+        "lowest": "happiness",
+        "highest": "sadness",
+        "metric": "recall",
+        "systems": ["joint_cnn"],
+    }
     judged = judge(view_of(make_scores({"joint_cnn": figures})), claim_of(**rule), "clean")
     assert judged.verdict == verdict and judged.words.startswith(evidence)
 
@@ -163,51 +214,103 @@ def test_the_hardest_and_the_easiest_class_need_intervals_that_do_not_overlap(ma
     [
         ({"confused happiness as excitement": 0.3}, "supported"),
         ({"confused excitement as happiness": 0.3}, "supported"),  # either direction counts
-        ({"confused excitement as happiness": 0.3, "confused neutral as anger": 0.29}, "inconclusive"),
+        (
+            {"confused excitement as happiness": 0.3, "confused neutral as anger": 0.29},
+            "inconclusive",
+        ),
         ({"confused excitement as happiness": 0.3, "confused neutral as anger": 0.5}, "refuted"),
     ],
 )
 def test_the_most_confused_pair_counts_in_both_directions(make_scores, figures, verdict):
     rule = {"kind": "most_confused", "pair": ["happiness", "excitement"], "systems": ["joint_cnn"]}
-    judged = judge(view_of(make_scores({"joint_cnn": {"confused": 0.1, **figures}})), claim_of(**rule), "clean")
+    judged = judge(
+        view_of(make_scores({"joint_cnn": {"confused": 0.1, **figures}})), claim_of(**rule), "clean"
+    )
     assert judged.verdict == verdict
-    assert " of 28 comparisons hold" in judged.words  # 6 x 5 ordered pairs without the two of the claim
+    assert (
+        " of 28 comparisons hold" in judged.words
+    )  # 6 x 5 ordered pairs without the two of the claim
 
 
 def test_all_systems_are_those_that_the_paper_prints_as_its_own(make_scores):
-    systems = ("speech_cnn", "text_lstm", "joint_cnn", "late_average", "late_weighted", "late_product", "unimodal_average")
+    systems = (
+        "speech_cnn",
+        "text_lstm",
+        "joint_cnn",
+        "late_average",
+        "late_weighted",
+        "late_product",
+        "unimodal_average",
+    )
     figures = {"recall": 0.5, "recall happiness": 0.3, "recall sadness": 0.7}
-    judged = judge(view_of(make_scores(dict.fromkeys(systems, figures))), CLAIMS["happiness_worst_sadness_best"], "clean")
-    assert (judged.verdict, judged.words[:26]) == ("supported", "54 of 54 comparisons hold;")  # 6 systems x 9 pairs of classes
+    judged = judge(
+        view_of(make_scores(dict.fromkeys(systems, figures))),
+        CLAIMS["happiness_worst_sadness_best"],
+        "clean",
+    )
+    assert (judged.verdict, judged.words[:26]) == (
+        "supported",
+        "54 of 54 comparisons hold;",
+    )  # 6 systems x 9 pairs of classes
 
 
 def test_one_dialogue_has_no_interval_and_decides_nothing(make_scores):
-    scores = make_scores({"joint_cnn": {"all": 0.9}, "text_lstm": {"all": 0.1}}).assign(low=float("nan"), high=float("nan"))
-    assert judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean").verdict == "inconclusive"
+    scores = make_scores({"joint_cnn": {"all": 0.9}, "text_lstm": {"all": 0.1}}).assign(
+        low=float("nan"), high=float("nan")
+    )
+    assert (
+        judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean").verdict
+        == "inconclusive"
+    )
 
 
 def test_systems_without_a_common_utterance_are_not_compared(make_scores):
-    scores = pd.concat([make_scores({"joint_cnn": {"all": 0.9}}), make_scores({"text_lstm": {"all": 0.1}}).query("system == 'text_lstm'")])
+    scores = pd.concat(
+        [
+            make_scores({"joint_cnn": {"all": 0.9}}),
+            make_scores({"text_lstm": {"all": 0.1}}).query("system == 'text_lstm'"),
+        ]
+    )
     judged = judge(view_of(scores), order(["joint_cnn"], ["text_lstm"]), "clean")
-    assert (judged.verdict, judged.words) == ("not compared", "joint_cnn and text_lstm have no utterance in common")
+    assert (judged.verdict, judged.words) == (
+        "not compared",
+        "joint_cnn and text_lstm have no utterance in common",
+    )
 
 
 def test_the_papers_own_numbers_are_held_against_its_claims():
     told = {name: in_print(view_of(), claim) for name, claim in CLAIMS.items()}
     assert {name for name, words in told.items() if words == "holds"} == {
-        *("fusion_over_single", "early_over_single", "late_over_early", "weighted_best_uar", "product_best_accuracy"),
+        *(
+            "fusion_over_single",
+            "early_over_single",
+            "late_over_early",
+            "weighted_best_uar",
+            "product_best_accuracy",
+        ),
         *("proposed_over_tfn", "product_over_mfn", "product_below_icon"),
     }
     assert told["proposed_over_clstm"] == "fails: late_weighted 59.6 < cLSTM 59.8 (WA)"
-    assert told["proposed_over_baselines"] == "fails: late_weighted 59.6 < MFN 60.1 (WA), late_weighted 59.6 < MFN 59.9 (F1)"
-    assert {told[name] for name in ("late_of_single_over_early", "happiness_worst_sadness_best", "happiness_excitement_confused")} == {
-        "not printed"
-    }
+    assert (
+        told["proposed_over_baselines"]
+        == "fails: late_weighted 59.6 < MFN 60.1 (WA), late_weighted 59.6 < MFN 59.9 (F1)"
+    )
+    assert {
+        told[name]
+        for name in (
+            "late_of_single_over_early",
+            "happiness_worst_sadness_best",
+            "happiness_excitement_confused",
+        )
+    } == {"not printed"}
 
 
 def test_equal_printed_numbers_fail_and_missing_ones_are_counted():
     claim = order(["late_weighted", "unimodal_product"], ["late_weighted"], "accuracy")
-    assert in_print(view_of(), claim) == "fails: late_weighted 59.6 = late_weighted 59.6 (WA) (1 of 2 comparisons are printed)"
+    assert (
+        in_print(view_of(), claim)
+        == "fails: late_weighted 59.6 = late_weighted 59.6 (WA) (1 of 2 comparisons are printed)"
+    )
 
 
 def test_the_table_has_a_row_per_claim_in_the_papers_order(make_scores):
@@ -223,34 +326,60 @@ def test_the_table_has_a_row_per_claim_in_the_papers_order(make_scores):
     ]
     assert cells[3] == cells[5] == "inconclusive"
     assert list(headlines(view, shown)) == [
-        f"Claims of the paper, {name}: 4 inconclusive, 9 not run." for name in ("as published", "clean")
+        f"Claims of the paper, {name}: 4 inconclusive, 9 not run."
+        for name in ("as published", "clean")
     ]
 
 
-@pytest.mark.parametrize(("happy", "verdict"), [(0.63, "supported"), (0.61, "inconclusive"), (0.57, "refuted")])
+@pytest.mark.parametrize(
+    ("happy", "verdict"), [(0.63, "supported"), (0.61, "inconclusive"), (0.57, "refuted")]
+)
 def test_an_order_may_be_of_single_emotions(emotions, happy, verdict):
-    _, judged = emotions({"tensor_fusion": {"all": 0.5, "uar happy": happy, "uar fear": 0.7}, "early_fusion": {"all": 0.6}})
-    rule = {"kind": "order", "better": ["tensor_fusion"], "than": ["early_fusion"], "metrics": ["uar"]}
+    _, judged = emotions(
+        {
+            "tensor_fusion": {"all": 0.5, "uar happy": happy, "uar fear": 0.7},
+            "early_fusion": {"all": 0.6},
+        }
+    )
+    rule = {
+        "kind": "order",
+        "better": ["tensor_fusion"],
+        "than": ["early_fusion"],
+        "metrics": ["uar"],
+    }
     both = judged(**rule, classes=["happy", "fear"])
     assert both.verdict == verdict
     if verdict != "supported":
         difference = f"{100 * (happy - 0.6):+.2f}".replace("-", "−")
-        assert f"UAR of tensor_fusion (happy) minus that of early_fusion: {difference} [" in both.words
+        assert (
+            f"UAR of tensor_fusion (happy) minus that of early_fusion: {difference} [" in both.words
+        )
     assert judged(**rule).verdict == "refuted"  # the mean over the emotions is a score of its own
-    assert judged(**rule, classes="all").words.startswith(f"{1 + (verdict == 'supported')} of 6 comparisons hold")
+    assert judged(**rule, classes="all").words.startswith(
+        f"{1 + (verdict == 'supported')} of 6 comparisons hold"
+    )
 
 
 def test_class_weights_are_judged_system_by_system(emotions):
-    figures = {"acoustic": {"all": 0.6}, "acoustic_unweighted": {"all": 0.5}, "visual": {"all": 0.6, "uar sad": 0.5}}
+    figures = {
+        "acoustic": {"all": 0.6},
+        "acoustic_unweighted": {"all": 0.5},
+        "visual": {"all": 0.6, "uar sad": 0.5},
+    }
     _, judged = emotions(figures | {"visual_unweighted": {"all": 0.55}})
     rule = {"kind": "class_weights", "metrics": ["uar"]}
     mean = judged(**rule, systems=["acoustic", "visual"])
     assert (mean.verdict, mean.margin) == ("supported", pytest.approx(0.05))
-    assert mean.words.endswith("decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00], p 0.040")
+    assert mean.words.endswith(
+        "decided by UAR of visual minus that of visual_unweighted: +5.00 [+3.00, +7.00], p 0.040"
+    )
     each = judged(**rule, systems=["acoustic", "visual"], classes="all")
     assert (each.verdict, each.words[:36]) == ("refuted", "11 of 12 comparisons hold, 1 refuted")
     everyone = judged(**rule, systems="all")
-    assert (everyone.verdict, everyone.words) == ("inconclusive", "2 of 7 comparisons hold, 5 not run")
+    assert (everyone.verdict, everyone.words) == (
+        "inconclusive",
+        "2 of 7 comparisons hold, 5 not run",
+    )
     absent = judged(**rule, systems=["language"])
     assert (absent.verdict, absent.words) == ("not run", "language, language_unweighted")
 
@@ -266,28 +395,44 @@ def test_class_weights_are_judged_system_by_system(emotions):
     ],
 )
 def test_a_spread_is_that_of_the_best_and_the_worst_by_our_means(emotions, best, width, verdict):
-    figures = {name: {"all": 0.603} for name in FUSIONS} | {"deep_fusion": {"all": best}, "early_fusion": {"all": 0.6}}
+    figures = {name: {"all": 0.603} for name in FUSIONS} | {
+        "deep_fusion": {"all": best},
+        "early_fusion": {"all": 0.6},
+    }
     _, judged = emotions(figures, width=width)
     rule = {"kind": "spread", "systems": FUSIONS, "metric": "uar", "about": 1.5}
     told = judged(**rule)
     assert (told.verdict, told.margin) == (verdict, pytest.approx(best - 0.6))
-    assert told.words.startswith(f"UAR of deep_fusion minus that of early_fusion, best and worst: {100 * (best - 0.6):+.2f} [")
+    assert told.words.startswith(
+        f"UAR of deep_fusion minus that of early_fusion, best and worst: {100 * (best - 0.6):+.2f} ["
+    )
     assert told.words.endswith(", 1.5 claimed")
 
 
 def test_a_spread_needs_all_its_systems_and_an_interval(emotions):
     rule = {"kind": "spread", "systems": FUSIONS, "metric": "uar", "about": 1.5}
     _, judged = emotions({"early_fusion": {"all": 0.6}, "late_fusion": {"all": 0.6}})
-    assert (judged(**rule).verdict, judged(**rule).words) == ("not run", "deep_fusion, tensor_fusion")
+    assert (judged(**rule).verdict, judged(**rule).words) == (
+        "not run",
+        "deep_fusion, tensor_fusion",
+    )
     _, judged = emotions({name: {"all": 0.6} for name in FUSIONS}, width=float("nan"))
     assert judged(**rule).verdict == "inconclusive"
 
 
 def test_a_printed_number_that_is_not_in_the_source_decides_nothing(emotions):
     view, judged = emotions({"early_fusion": {"all": 0.9}})
-    rule = {"kind": "order", "better": ["early_fusion"], "than": ["Zadeh et al., 2018"], "metrics": ["uar"]}
+    rule = {
+        "kind": "order",
+        "better": ["early_fusion"],
+        "than": ["Zadeh et al., 2018"],
+        "metrics": ["uar"],
+    }
     told = judged(**rule)
-    assert (told.verdict, told.words) == ("not compared", "the printed UAR of Zadeh et al., 2018 is not in the source")
+    assert (told.verdict, told.words) == (
+        "not compared",
+        "the printed UAR of Zadeh et al., 2018 is not in the source",
+    )
     named = judged(**rule, classes=["sad"])
     assert named.words == "the printed UAR of Zadeh et al., 2018 (sad) is not in the source"
     assert in_print(view, claim_of(**rule)) == "not in the source"
@@ -297,38 +442,83 @@ def test_a_printed_number_that_is_not_in_the_source_decides_nothing(emotions):
 
 @pytest.mark.parametrize(
     ("ours", "verdict"),
-    [(0.645, "supported"), (0.625, "inconclusive"), (0.59, "refuted")],  # 60 in print, 2 above asked for, intervals are ± 2
+    [
+        (0.645, "supported"),
+        (0.625, "inconclusive"),
+        (0.59, "refuted"),
+    ],  # 60 in print, 2 above asked for, intervals are ± 2
 )
 def test_an_order_may_ask_for_so_many_points(emotions, ours, verdict):
-    rule = {"kind": "order", "better": ["acoustic"], "than": ["Zadeh et al., 2018 (acoustic)"], "metrics": ["uar"], "by": 2}
-    _, judged = emotions({"acoustic": {"all": ours}, "visual": {"all": 0.6}}, {"Zadeh et al., 2018 (acoustic)": 60.0})
+    rule = {
+        "kind": "order",
+        "better": ["acoustic"],
+        "than": ["Zadeh et al., 2018 (acoustic)"],
+        "metrics": ["uar"],
+        "by": 2,
+    }
+    _, judged = emotions(
+        {"acoustic": {"all": ours}, "visual": {"all": 0.6}}, {"Zadeh et al., 2018 (acoustic)": 60.0}
+    )
     assert judged(**rule).verdict == verdict
     assert judged(**rule | {"than": ["visual"]}).verdict == verdict
     assert judged(**rule).margin == pytest.approx(ours - 0.62)
 
 
 def test_in_turn_sets_the_first_against_the_first(emotions):
-    _, judged = emotions({"acoustic": {"all": 0.6}, "visual": {"all": 0.5}, "language": {"all": 0.55}, "early_fusion": {"all": 0.4}})
-    rule = {"kind": "order", "better": ["acoustic", "visual"], "than": ["language", "early_fusion"], "metrics": ["uar"]}
+    _, judged = emotions(
+        {
+            "acoustic": {"all": 0.6},
+            "visual": {"all": 0.5},
+            "language": {"all": 0.55},
+            "early_fusion": {"all": 0.4},
+        }
+    )
+    rule = {
+        "kind": "order",
+        "better": ["acoustic", "visual"],
+        "than": ["language", "early_fusion"],
+        "metrics": ["uar"],
+    }
     assert judged(**rule).verdict == "refuted"
     assert judged(**rule, in_turn=True).words.startswith("2 of 2 comparisons hold")
 
 
 def test_printed_numbers_are_held_against_points_and_spreads(emotions):
-    view, _ = emotions({}, dict(zip(FUSIONS, (63.5, 62.46, 62.0, 63.4), strict=True)) | {"Zadeh et al., 2018": 61.0})
-    gain = {"kind": "order", "better": FUSIONS[:2], "than": ["Zadeh et al., 2018"], "metrics": ["uar"]}
+    view, _ = emotions(
+        {},
+        dict(zip(FUSIONS, (63.5, 62.46, 62.0, 63.4), strict=True)) | {"Zadeh et al., 2018": 61.0},
+    )
+    gain = {
+        "kind": "order",
+        "better": FUSIONS[:2],
+        "than": ["Zadeh et al., 2018"],
+        "metrics": ["uar"],
+    }
     assert in_print(view, claim_of(**gain)) == "holds"
-    assert in_print(view, claim_of(**gain, by=2)) == "fails: late_fusion 62.46 not enough above Zadeh et al., 2018 61.00 (UA)"
+    assert (
+        in_print(view, claim_of(**gain, by=2))
+        == "fails: late_fusion 62.46 not enough above Zadeh et al., 2018 61.00 (UA)"
+    )
     spread = {"kind": "spread", "systems": FUSIONS, "metric": "uar"}
     assert in_print(view, claim_of(**spread, about=1.5)) == "holds"
-    assert in_print(view, claim_of(**spread, about=1.2)) == "fails: 1.5 points, not 1.2 (early_fusion 63.50, deep_fusion 62.00)"
-    assert in_print(emotions({}, {"early_fusion": 63.5})[0], claim_of(**spread, about=1.5)) == "not in the source"
+    assert (
+        in_print(view, claim_of(**spread, about=1.2))
+        == "fails: 1.5 points, not 1.2 (early_fusion 63.50, deep_fusion 62.00)"
+    )
+    assert (
+        in_print(emotions({}, {"early_fusion": 63.5})[0], claim_of(**spread, about=1.5))
+        == "not in the source"
+    )
 
 
 @pytest.mark.parametrize(
     ("high", "low", "verdict"),
     [
-        ((1.3, 1.4, 1.5, 1.6), (1.0, 1.1, 1.2, 1.29), "supported"),  # by chance in 2 of 70 orders of 4 and 4 runs
+        (
+            (1.3, 1.4, 1.5, 1.6),
+            (1.0, 1.1, 1.2, 1.29),
+            "supported",
+        ),  # by chance in 2 of 70 orders of 4 and 4 runs
         ((1.0, 1.1, 1.2, 1.29), (1.3, 1.4, 1.5, 1.6), "refuted"),
         ((1.25, 1.4, 1.5, 1.6), (1.0, 1.1, 1.2, 1.29), "inconclusive"),
         ((1.4, 1.5, 1.6), (1.0, 1.1, 1.2), "inconclusive"),  # in 2 of 20: too few runs
@@ -350,7 +540,10 @@ def test_losses_are_compared_run_by_run(make_scores, high, low, verdict):
     assert judged.words.endswith(", too few to tell") == (len(high) < 4)
     assert in_print(view, claim) == "holds"  # 1.1372 and 1.1007
     turned = order(["text_bert_16"], ["text_bert_8"], "loss")
-    assert in_print(view, turned) == "fails: text_bert_16 1.1007 < text_bert_8 1.1372 (Validation Loss)"
+    assert (
+        in_print(view, turned)
+        == "fails: text_bert_16 1.1007 < text_bert_8 1.1372 (Validation Loss)"
+    )
 
 
 def test_accuracy_is_told_with_both_tests(make_scores):

@@ -18,7 +18,11 @@ WORDS = {"joy": "great", "sadness": "sad", "anger": "angry", "neutral": "oh"}
 
 
 def stored(path: Path, sounds: dict[str, np.ndarray]) -> None:
-    write_features(path, sorted(sounds.items()), {"feature": path.stem, "params": {}, "code": "c0", "versions": {}})
+    write_features(
+        path,
+        sorted(sounds.items()),
+        {"feature": path.stem, "params": {}, "code": "c0", "versions": {}},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +37,33 @@ def prepared(tmp_path, checkpoint) -> Path:
     rows, splits, sounds = [], [], {}
     for i in range(120):
         label = str(rng.choice(list(WORDS)))
-        row = {"utterance_id": f"u{i:03}", "dialogue_id": f"d{i // 5}", "turn": i, "speaker": "Joey", "labels": [label]}
-        rows.append(dict.fromkeys(artifacts.UTTERANCES.names) | row | {"text": f"you are so {WORDS[label]} !" if i != 3 else None})
-        splits.append({"utterance_id": f"u{i:03}", "scheme": "official", "fold": 0, "split": ("train", "train", "dev", "test")[i // 30]})
+        row = {
+            "utterance_id": f"u{i:03}",
+            "dialogue_id": f"d{i // 5}",
+            "turn": i,
+            "speaker": "Joey",
+            "labels": [label],
+        }
+        rows.append(
+            dict.fromkeys(artifacts.UTTERANCES.names)
+            | row
+            | {"text": f"you are so {WORDS[label]} !" if i != 3 else None}
+        )
+        splits.append(
+            {
+                "utterance_id": f"u{i:03}",
+                "scheme": "official",
+                "fold": 0,
+                "split": ("train", "train", "dev", "test")[i // 30],
+            }
+        )
         if i not in (5, 100):
             sounds[f"u{i:03}"] = noise.normal(size=(1, 40)).astype("float32")
             sounds[f"u{i:03}"][0, list(WORDS).index(label)] += 8
     folder = tmp_path / "data" / "corpora" / "meld"
-    write_table(folder / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES, {"source": "demo"})
+    write_table(
+        folder / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES, {"source": "demo"}
+    )
     write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
     stored(tmp_path / "data/features/meld/is13.parquet", sounds)
     (tmp_path / "data/checkpoints").mkdir()
@@ -55,7 +78,14 @@ def job(prepared) -> Callable[..., Job]:
 
     def make(speech: bool = False, **changes) -> Job:
         inputs = [prepared / "utterances.parquet", prepared / "splits.parquet"]
-        call = {"corpus": "meld", "protocol": "clean", "n_classes": None, "precision": "fp32", "keep_weights": True, "code": "c0"}
+        call = {
+            "corpus": "meld",
+            "protocol": "clean",
+            "n_classes": None,
+            "precision": "fp32",
+            "keep_weights": True,
+            "code": "c0",
+        }
         call |= {"how": {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1]}}
         if speech:
             call |= {
@@ -66,7 +96,12 @@ def job(prepared) -> Callable[..., Job]:
             }
             inputs.append(data / "features/meld/is13.parquet")
         else:
-            call |= {"paper": "weighted_late_fusion", "system": "text_bert_8", "settings": TEXT_SYSTEM, "features": {}}
+            call |= {
+                "paper": "weighted_late_fusion",
+                "system": "text_bert_8",
+                "settings": TEXT_SYSTEM,
+                "features": {},
+            }
             inputs.append(data / "checkpoints/bert/SOURCE.json")
         return Job(**call | {"inputs": inputs} | changes)
 

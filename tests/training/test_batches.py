@@ -9,7 +9,11 @@ LENGTHS = np.random.default_rng(0).integers(2, 60, size=2000)
 
 
 def examples_of(lengths):
-    return Examples([str(i) for i in range(len(lengths))], {"x": [np.ones(n) for n in lengths]}, np.zeros(len(lengths), int))
+    return Examples(
+        [str(i) for i in range(len(lengths))],
+        {"x": [np.ones(n) for n in lengths]},
+        np.zeros(len(lengths), int),
+    )
 
 
 def padded(positions):
@@ -24,15 +28,23 @@ def test_shuffled_has_each_example_once_and_no_small_batch():
     assert sorted(np.concatenate(positions)) == list(range(1003))
     assert {len(index) for index in positions} == {15, 16}
     assert len(positions) == 63
-    assert [len(index) for index in shuffled(examples_of(LENGTHS[:17]), 16, (1, 1))] in ([8, 9], [9, 8])
+    assert [len(index) for index in shuffled(examples_of(LENGTHS[:17]), 16, (1, 1))] in (
+        [8, 9],
+        [9, 8],
+    )
 
 
 def test_shuffled_differs_between_epochs_and_repeats_for_a_seed():
     a, again, b = (np.concatenate(shuffled(ALL, 16, seed)) for seed in ((1, 1), (1, 1), (1, 2)))
     assert (a == again).all()
     assert (a == b).mean() < 0.05
-    partners = [{frozenset(pair) for index in shuffled(ALL, 16, (1, e)) for pair in pairwise(index)} for e in (1, 2)]
-    assert len(partners[0] & partners[1]) < 0.05 * len(partners[0])  # not the same company every epoch
+    partners = [
+        {frozenset(pair) for index in shuffled(ALL, 16, (1, e)) for pair in pairwise(index)}
+        for e in (1, 2)
+    ]
+    assert len(partners[0] & partners[1]) < 0.05 * len(
+        partners[0]
+    )  # not the same company every epoch
 
 
 def test_batches_of_like_length_save_most_of_the_padding():
@@ -79,15 +91,22 @@ def test_batches_of_dialogues_hold_each_dialogue_whole_and_about_as_many_utteran
     assert (examples.sizes == sizes).all() and len(examples) == 2000
     for units in (shuffled(examples, 32, (1, 1)), ordered(examples, 32)):
         assert sorted(np.concatenate(units)) == list(range(len(sizes)))
-        assert max(examples.sizes[one[:-1]].sum() for one in units) <= 32 and np.mean([examples.sizes[one].sum() for one in units]) > 25
+        assert (
+            max(examples.sizes[one[:-1]].sum() for one in units) <= 32
+            and np.mean([examples.sizes[one].sum() for one in units]) > 25
+        )
     found = list(batches(examples, shuffled(examples, 32, (1, 1))))
     assert sorted(torch.cat([batch.index for batch in found]).tolist()) == list(range(2000))
     whole = {tuple(one) for one in examples.dialogues}
     for batch in found:
         rows = [row[row >= 0] for row in batch.dialogues]
-        assert {tuple(batch.index[row].tolist()) for row in rows} <= whole  # every one, in the order of turns
+        assert {
+            tuple(batch.index[row].tolist()) for row in rows
+        } <= whole  # every one, in the order of turns
         assert torch.cat(rows).sort().values.tolist() == list(range(len(batch)))
-        assert all((row[len(kept) :] == -1).all() for row, kept in zip(batch.dialogues, rows, strict=True))
+        assert all(
+            (row[len(kept) :] == -1).all() for row, kept in zip(batch.dialogues, rows, strict=True)
+        )
 
 
 def test_a_batch_of_single_examples_names_no_dialogue():

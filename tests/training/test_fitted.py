@@ -20,7 +20,10 @@ FITTED = [
 
 def fit(row, settings):
     rng = np.random.default_rng(0)
-    frames, labels = rng.normal(3, 2, size=(90, 120)).astype(np.float32), rng.integers(0, 4, size=90)
+    frames, labels = (
+        rng.normal(3, 2, size=(90, 120)).astype(np.float32),
+        rng.integers(0, 4, size=90),
+    )
     made = {name: make(**settings[name]) for name, make in row.fitted.items()}
     for one in made.values():
         one.fit(frames, labels)
@@ -29,7 +32,10 @@ def fit(row, settings):
 
 @pytest.mark.parametrize(("paper", "name"), FITTED)
 def test_what_was_fitted_does_the_same_to_other_clips_when_it_is_read_again(paper, name, tmp_path):
-    row, settings = import_module(PAPERS[paper]).SYSTEMS[name], BLOCKS[paper]["systems"][name]["inputs"]
+    row, settings = (
+        import_module(PAPERS[paper]).SYSTEMS[name],
+        BLOCKS[paper]["systems"][name]["inputs"],
+    )
     fitted = fit(row, settings)
     save(fitted, tmp_path / "0-1.inputs.safetensors")
     read = load(tmp_path / "0-1.inputs.safetensors", row.fitted, settings)
@@ -46,7 +52,9 @@ def test_the_other_method_of_selection_is_read_again_too(tmp_path):
     fitted = fit(row, settings)
     save(fitted, tmp_path / "0-1.inputs.safetensors")
     others = np.random.default_rng(1).normal(size=(7, 120)).astype(np.float32)
-    found = load(tmp_path / "0-1.inputs.safetensors", row.fitted, settings)["speech"].transform(others)
+    found = load(tmp_path / "0-1.inputs.safetensors", row.fitted, settings)["speech"].transform(
+        others
+    )
     np.testing.assert_array_equal(found, fitted["speech"].transform(others))
     assert found.shape == (7, 30)
 

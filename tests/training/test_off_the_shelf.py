@@ -12,14 +12,27 @@ from merflow.training.off_the_shelf import doubted, pool
 from merflow.training.run import train
 
 MELD = list(CLASSES["meld"])
-HEAD = ["calm", "angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]  # other names, another order, one more
+HEAD = [
+    "calm",
+    "angry",
+    "disgust",
+    "fearful",
+    "happy",
+    "neutral",
+    "sad",
+    "surprised",
+]  # other names, another order, one more
 MEANS = {"joy": "happy", "anger": "angry", "sadness": "sad", "neutral": "neutral"}
 
 
 @pytest.fixture
 def head(prepared):
     """Writes probabilities of `columns` for each utterance, most for what the head calls its label, and gives their store."""
-    truth = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")["labels"].str[0]
+    truth = (
+        read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
+        .set_index("utterance_id")["labels"]
+        .str[0]
+    )
     path = prepared.parents[1] / "features/meld/wav2vec2_emotion.parquet"
 
     def write(columns):
@@ -30,7 +43,13 @@ def head(prepared):
             rows[key][0, HEAD.index(MEANS[label])] += 1.5
             rows[key] /= rows[key].sum()
         del rows["u100"]
-        spec = {"feature": "wav2vec2_emotion", "params": {}, "code": "c0", "versions": {}, "checkpoint": {"name": "head"}}
+        spec = {
+            "feature": "wav2vec2_emotion",
+            "params": {},
+            "code": "c0",
+            "versions": {},
+            "checkpoint": {"name": "head"},
+        }
         write_features(path, sorted(rows.items()), spec | ({"columns": columns} if columns else {}))
         return path
 
@@ -41,9 +60,16 @@ def head(prepared):
 def run(job, prepared, head, tmp_path):
     def make(columns=HEAD):
         inputs = [prepared / "utterances.parquet", prepared / "splits.parquet", head(columns)]
-        train(job(system="audio_wav2vec2", settings={"pooling": "sum"}, inputs=inputs), 0, 1, tmp_path / "out")
+        train(
+            job(system="audio_wav2vec2", settings={"pooling": "sum"}, inputs=inputs),
+            0,
+            1,
+            tmp_path / "out",
+        )
         (folder,) = (tmp_path / "out").iterdir()
-        return read_table(folder / "predictions.parquet", artifacts.PREDICTIONS), json.loads((folder / "run.json").read_text())
+        return read_table(folder / "predictions.parquet", artifacts.PREDICTIONS), json.loads(
+            (folder / "run.json").read_text()
+        )
 
     return make
 
@@ -56,14 +82,22 @@ def test_columns_go_to_classes_by_name_and_others_are_left_aside(run, tmp_path):
     rows, record = run()
     assert right(rows) > 0.9
     np.testing.assert_allclose(np.stack(rows["probabilities"]).sum(axis=1), 1, rtol=1e-5)
-    assert "u100" not in set(rows["utterance_id"]) and record["left_out"] == {"wav2vec2_emotion": ["u100"]}
-    assert record["names"] is None and record["history"] == [] and record["inputs"] == {"wav2vec2_emotion": "wav2vec2_emotion (head)"}
+    assert "u100" not in set(rows["utterance_id"]) and record["left_out"] == {
+        "wav2vec2_emotion": ["u100"]
+    }
+    assert (
+        record["names"] is None
+        and record["history"] == []
+        and record["inputs"] == {"wav2vec2_emotion": "wav2vec2_emotion (head)"}
+    )
     (predictions,) = (tmp_path / "out").glob("*/predictions.parquet")
     assert read_metadata(predictions, artifacts.PREDICTIONS)["classes"] == MELD
 
 
 def test_a_permuted_label_map_is_caught(run):
-    rows, record = run(["angry", "calm", "fearful", "disgust", "sad", "surprised", "happy", "neutral"])
+    rows, record = run(
+        ["angry", "calm", "fearful", "disgust", "sad", "surprised", "happy", "neutral"]
+    )
     assert right(rows) < 0.1
     assert "fit the dev part worse than others do" in record["names"]
     assert "'sad' means joy" in record["names"] and "'happy' means sadness" in record["names"]
@@ -75,13 +109,19 @@ def test_a_head_without_a_counterpart_is_refused(run):
 
 
 def test_a_feature_without_names_is_refused(run):
-    with pytest.raises(CheckpointError, match=r"wav2vec2_emotion.parquet: its columns have no names"):
+    with pytest.raises(
+        CheckpointError, match=r"wav2vec2_emotion.parquet: its columns have no names"
+    ):
         run(None)
 
 
 def test_frames_are_pooled_whatever_they_sum_to():
     frames = np.array([[0.9, 0.05, 0.05], [0.2, 0.55, 0.25], [0.05, 0.55, 0.4]])
-    expected = {"sum": frames.sum(axis=0) / 3, "max": np.array([0.9, 0.55, 0.4]) / 1.85, "vote": [1 / 3, 2 / 3, 0]}
+    expected = {
+        "sum": frames.sum(axis=0) / 3,
+        "max": np.array([0.9, 0.55, 0.4]) / 1.85,
+        "vote": [1 / 3, 2 / 3, 0],
+    }
     for how, pooled in expected.items():
         np.testing.assert_allclose(pool(2 * frames, how), pooled, rtol=1e-6)
 
@@ -97,7 +137,9 @@ def test_names_of_a_head_that_knows_nothing_or_favours_a_class_are_not_doubted()
     truth = np.random.default_rng(0).choice(7, 1000, p=[0.47, 0.17, 0.11, 0.11, 0.08, 0.03, 0.03])
     doubts = []
     for seed in range(20):
-        probabilities = np.random.default_rng(seed).dirichlet([0.2, 3, 1, 1, 1, 1, 1], 1000)  # nearly always "joy"
+        probabilities = np.random.default_rng(seed).dirichlet(
+            [0.2, 3, 1, 1, 1, 1, 1], 1000
+        )  # nearly always "joy"
         doubts.append(doubted(probabilities, truth, MELD, MELD))
     assert doubts == [None] * 20
 
@@ -105,7 +147,15 @@ def test_names_of_a_head_that_knows_nothing_or_favours_a_class_are_not_doubted()
 def test_runs_of_a_fold_are_the_same_for_every_seed(job, prepared, head, tmp_path):
     inputs = [prepared / "utterances.parquet", prepared / "splits.parquet", head(HEAD)]
     how = {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1, 2]}
-    train(job(system="audio_wav2vec2", settings={"pooling": "vote"}, inputs=inputs, how=how), 0, 1, tmp_path / "out")
-    one, two = (read_table(path, artifacts.PREDICTIONS) for path in sorted((tmp_path / "out").glob("*/predictions.parquet")))
+    train(
+        job(system="audio_wav2vec2", settings={"pooling": "vote"}, inputs=inputs, how=how),
+        0,
+        1,
+        tmp_path / "out",
+    )
+    one, two = (
+        read_table(path, artifacts.PREDICTIONS)
+        for path in sorted((tmp_path / "out").glob("*/predictions.parquet"))
+    )
     assert (set(one["seed"]), set(two["seed"])) == ({1}, {2})
     pd.testing.assert_frame_equal(one.drop(columns="seed"), two.drop(columns="seed"))

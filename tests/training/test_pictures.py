@@ -18,7 +18,10 @@ def encoded(picture):
 @pytest.fixture
 def folder(tmp_path):
     """a and c have 15 pictures, b has 4, d one that is no picture."""
-    found = {name: blurred_noise(n, 30, 50, seed) for seed, (name, n) in enumerate({"a": 15, "b": 4, "c": 15}.items())}
+    found = {
+        name: blurred_noise(n, 30, 50, seed)
+        for seed, (name, n) in enumerate({"a": 15, "b": 4, "c": 15}.items())
+    }
     rows = [
         {"utterance_id": name, "frame": k, "time_s": 0.1 * k, "values": encoded(one)}
         for name, ones in found.items()
@@ -43,14 +46,20 @@ def test_pictures_are_scaled_to_squares_and_keep_their_order_and_colours(folder)
 def test_fewer_are_spread_evenly_and_too_few_repeat(folder):
     path, _ = folder
     every = Pictures(path, {"a", "b"}, frames=15, size=10)
-    np.testing.assert_array_equal(Pictures(path, {"a"}, frames=3, size=10)["a"], every["a"][[2, 7, 12]])
+    np.testing.assert_array_equal(
+        Pictures(path, {"a"}, frames=3, size=10)["a"], every["a"][[2, 7, 12]]
+    )
     assert len(np.unique(every["b"].reshape(15, -1), axis=0)) == 4
 
 
 def test_pictures_are_decoded_when_asked_for_and_kept_while_there_is_room(folder, monkeypatch):
     path, _ = folder
     decoded = []
-    monkeypatch.setattr(pictures, "decoded", lambda folder, key, data: decoded.append(key) or np.zeros((4, 4, 3), np.uint8))
+    monkeypatch.setattr(
+        pictures,
+        "decoded",
+        lambda folder, key, data: decoded.append(key) or np.zeros((4, 4, 3), np.uint8),
+    )
     held = Pictures(path, {"a", "c"}, frames=2, size=4)
     assert decoded == []
     for key in "aaca":
@@ -65,5 +74,7 @@ def test_pictures_are_decoded_when_asked_for_and_kept_while_there_is_room(folder
 
 def test_what_is_no_picture_is_one_line(folder):
     path, _ = folder
-    with pytest.raises(StoreError, match=r"d: a picture is not readable as JPEG; delete the folder and run again"):
+    with pytest.raises(
+        StoreError, match=r"d: a picture is not readable as JPEG; delete the folder and run again"
+    ):
         Pictures(path, {"d"}, frames=1, size=4)["d"]

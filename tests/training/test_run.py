@@ -38,12 +38,33 @@ def test_train_writes_predictions_run_and_weights(trained, tmp_path):
     probabilities = np.stack(rows["probabilities"])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert [classes[i] for i in probabilities.argmax(axis=1)] == [p[0] for p in rows["predicted"]]
-    assert np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)]) > 0.7  # chance: 0.25
+    assert (
+        np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)])
+        > 0.7
+    )  # chance: 0.25
 
     record = json.loads((out / "run.json").read_text())
-    expected = {"paper": "weighted_late_fusion", "system": "text_bert_8", "corpus": "meld", "source": "demo", "protocol": "clean"}
-    expected |= {"scheme": "official", "fold": 0, "seed": 1, "device": "cpu", "code": "c0", "settings": TEXT_SYSTEM, "weights": None}
-    expected |= {"inputs": {"tokens": "tiny"}, "left_out": {"tokens": ["u003"]}, "classes": {name: name for name in CLASSES["meld"]}}
+    expected = {
+        "paper": "weighted_late_fusion",
+        "system": "text_bert_8",
+        "corpus": "meld",
+        "source": "demo",
+        "protocol": "clean",
+    }
+    expected |= {
+        "scheme": "official",
+        "fold": 0,
+        "seed": 1,
+        "device": "cpu",
+        "code": "c0",
+        "settings": TEXT_SYSTEM,
+        "weights": None,
+    }
+    expected |= {
+        "inputs": {"tokens": "tiny"},
+        "left_out": {"tokens": ["u003"]},
+        "classes": {name: name for name in CLASSES["meld"]},
+    }
     assert {key: record[key] for key in expected} == expected
     assert [one["epoch"] for one in record["history"]] == [1, 2, 3, 4]
     assert record["selected_epoch"] in (1, 2, 3, 4)
@@ -54,14 +75,27 @@ def test_train_writes_predictions_run_and_weights(trained, tmp_path):
 def test_context_is_what_was_said_before_in_the_dialogue_whoever_is_in_scope(prepared, checkpoint):
     mapping = {name: name for name in ("joy", "anger")}
     settings = {"tokens": {"max_tokens": 64, "context": 2}}
-    material = read(prepared, "meld", "official", mapping, SYSTEMS["text_bert_8"], settings, {}, checkpoint, {})
-    table = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES).set_index("utterance_id")
-    assert sorted(material.arrays["tokens"]) == sorted(table.index[table["labels"].str[0].isin(mapping) & table["text"].notna()])
+    material = read(
+        prepared, "meld", "official", mapping, SYSTEMS["text_bert_8"], settings, {}, checkpoint, {}
+    )
+    table = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES).set_index(
+        "utterance_id"
+    )
+    assert sorted(material.arrays["tokens"]) == sorted(
+        table.index[table["labels"].str[0].isin(mapping) & table["text"].notna()]
+    )
     for key, tokens in material.arrays["tokens"].items():
         place = int(key[1:])
-        before = [f"u{i:03}" for i in range(place - place % 5, place) if i != 3][-2:]  # dialogues have five turns, u003 says nothing
-        (alone, *others), _ = Tokenizer(checkpoint)(table.loc[[key, *reversed(before)], "text"].tolist(), 64)
-        assert tokens[:, 0].tolist() == [*alone, *(token for other in others for token in other[1:])]
+        before = [f"u{i:03}" for i in range(place - place % 5, place) if i != 3][
+            -2:
+        ]  # dialogues have five turns, u003 says nothing
+        (alone, *others), _ = Tokenizer(checkpoint)(
+            table.loc[[key, *reversed(before)], "text"].tolist(), 64
+        )
+        assert tokens[:, 0].tolist() == [
+            *alone,
+            *(token for other in others for token in other[1:]),
+        ]
         assert tokens[:, 1].sum() == sum(len(other) - 1 for other in others)
 
 
@@ -72,7 +106,10 @@ def test_a_system_of_features_leaves_out_and_names_who_has_none(trained, tmp_pat
     record = json.loads((out / "run.json").read_text())
     assert record["inputs"] == {"speech": "is13"}
     assert record["left_out"] == {"speech": ["u005", "u100"]}
-    assert np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)]) > 0.4  # chance: 0.25
+    assert (
+        np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)])
+        > 0.4
+    )  # chance: 0.25
 
 
 def test_test_part_is_not_in_scope_of_fitting(trained, tmp_path, monkeypatch):
@@ -91,10 +128,16 @@ def test_labels_and_texts_of_the_test_part_do_not_change_the_network(trained, pr
     one = trained(tmp_path / "one")
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
     utterances.loc[90:, "text"] = "what ?"
-    utterances["labels"] = [["fear"] if i >= 90 else list(labels) for i, labels in enumerate(utterances["labels"])]
-    write_table(prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"})
+    utterances["labels"] = [
+        ["fear"] if i >= 90 else list(labels) for i, labels in enumerate(utterances["labels"])
+    ]
+    write_table(
+        prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"}
+    )
     other = trained(tmp_path / "other")
-    assert (one / "weights/0-1.safetensors").read_bytes() == (other / "weights/0-1.safetensors").read_bytes()
+    assert (one / "weights/0-1.safetensors").read_bytes() == (
+        other / "weights/0-1.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("part", ["test", "dev", "train"])
@@ -110,9 +153,18 @@ def test_scaling_and_selection_see_the_train_part_only(trained, prepared, tmp_pa
     sounds = {key: values * 50 - 7 if key in touched else values for key, values in sounds.items()}
     write_features(path, sorted(sounds.items()), read_metadata(path, artifacts.FEATURES)["spec"])
     other = trained(tmp_path / "other", speech=True, settings=settings, how=how)
-    same_network = (one / "weights/0-1.safetensors").read_bytes() == (other / "weights/0-1.safetensors").read_bytes()
-    before, after = (read_table(out / "predictions.parquet", artifacts.PREDICTIONS).set_index("utterance_id") for out in (one, other))
-    changed = {key for key in before.index if not np.array_equal(before.at[key, "probabilities"], after.at[key, "probabilities"])}
+    same_network = (one / "weights/0-1.safetensors").read_bytes() == (
+        other / "weights/0-1.safetensors"
+    ).read_bytes()
+    before, after = (
+        read_table(out / "predictions.parquet", artifacts.PREDICTIONS).set_index("utterance_id")
+        for out in (one, other)
+    )
+    changed = {
+        key
+        for key in before.index
+        if not np.array_equal(before.at[key, "probabilities"], after.at[key, "probabilities"])
+    }
     if part == "train":
         assert not same_network
     else:
@@ -126,8 +178,15 @@ def test_fewer_classes_merge_labels_and_leave_others_out_of_scope(trained, tmp_p
     out = trained(tmp_path / "run", speech=True, n_classes=2)
     rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
     assert {labels[0] for labels in rows["labels"]} == {"good", "bad"}
-    assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == ["good", "bad"]
-    assert json.loads((out / "run.json").read_text())["classes"] == {"joy": "good", "anger": "bad", "sadness": "bad"}
+    assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == [
+        "good",
+        "bad",
+    ]
+    assert json.loads((out / "run.json").read_text())["classes"] == {
+        "joy": "good",
+        "anger": "bad",
+        "sadness": "bad",
+    }
     assert len(rows) < 59  # neutral is out of scope
     with pytest.raises(ParamsError, match="meld: no set of 3 classes; it has 7, 2"):
         trained(tmp_path / "other", speech=True, n_classes=3)
@@ -137,8 +196,16 @@ def test_runs_are_shared_among_jobs_and_each_is_the_same_alone(job, tmp_path):
     how = {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1, 2, 3]}
     settings = SPEECH_SYSTEM | {"training": SPEECH_SYSTEM["training"] | {"epochs": 2}}
     for part, parts in ((0, 2), (1, 2), (0, 1)):
-        train(job(speech=True, how=how, settings=settings), part, parts, tmp_path / f"{part}-of-{parts}")
-    found = {folder.name: sorted(run.name[:11] for run in folder.iterdir()) for folder in tmp_path.glob("*-of-*")}
+        train(
+            job(speech=True, how=how, settings=settings),
+            part,
+            parts,
+            tmp_path / f"{part}-of-{parts}",
+        )
+    found = {
+        folder.name: sorted(run.name[:11] for run in folder.iterdir())
+        for folder in tmp_path.glob("*-of-*")
+    }
     assert found["0-of-2"] == ["fold0-seed1", "fold0-seed3"]
     assert found["1-of-2"] == ["fold0-seed2"]
     assert found["0-of-1"] == ["fold0-seed1", "fold0-seed2", "fold0-seed3"]
@@ -146,7 +213,9 @@ def test_runs_are_shared_among_jobs_and_each_is_the_same_alone(job, tmp_path):
         assert one.read_bytes() == (tmp_path / "0-of-1" / one.parent.name / one.name).read_bytes()
 
 
-def test_killed_job_leaves_no_result_and_goes_on_to_the_same_bytes(job, trained, tmp_path, monkeypatch):
+def test_killed_job_leaves_no_result_and_goes_on_to_the_same_bytes(
+    job, trained, tmp_path, monkeypatch
+):
     unbroken = trained(tmp_path / "a")
     monkeypatch.setattr(network, "predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -178,38 +247,75 @@ def test_killed_job_does_not_repeat_the_runs_that_stand(job, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("change", ["settings", "inputs"])
-def test_runs_of_other_settings_or_inputs_are_not_taken_up(job, trained, prepared, tmp_path, monkeypatch, change):
+def test_runs_of_other_settings_or_inputs_are_not_taken_up(
+    job, trained, prepared, tmp_path, monkeypatch, change
+):
     monkeypatch.setattr(network, "predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(job(), 0, 1, tmp_path / "b")
     monkeypatch.undo()
     changes = {}
     if change == "settings":
-        changes = {"settings": TEXT_SYSTEM | {"training": TEXT_SYSTEM["training"] | {"learning_rate": 0.002}}}
+        changes = {
+            "settings": TEXT_SYSTEM
+            | {"training": TEXT_SYSTEM["training"] | {"learning_rate": 0.002}}
+        }
     else:
         utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
-        write_table(prepared / "utterances.parquet", utterances.assign(text="what ?"), artifacts.UTTERANCES, {"source": "demo"})
+        write_table(
+            prepared / "utterances.parquet",
+            utterances.assign(text="what ?"),
+            artifacts.UTTERANCES,
+            {"source": "demo"},
+        )
     alone = trained(tmp_path / "a", **changes)
     after = trained(tmp_path / "b", **changes)
-    assert (after / "predictions.parquet").read_bytes() == (alone / "predictions.parquet").read_bytes()
+    assert (after / "predictions.parquet").read_bytes() == (
+        alone / "predictions.parquet"
+    ).read_bytes()
 
 
 def test_gather_joins_runs_and_drops_what_was_there(job, trained, tmp_path):
     for seed in (2, 1):
-        trained(tmp_path / f"seed{seed}", speech=True, how={"scheme": {"meld": "official"}, "select": "dev", "seeds": [seed]})
+        trained(
+            tmp_path / f"seed{seed}",
+            speech=True,
+            how={"scheme": {"meld": "official"}, "select": "dev", "seeds": [seed]},
+        )
     out, parts = tmp_path / "results", [tmp_path / "seed2", tmp_path / "seed1"]
     (out / "weights").mkdir(parents=True)
     (out / "weights" / "0-9.safetensors").touch()
     gather(parts, out)
-    kept = ["0-1.inputs.safetensors", "0-1.safetensors", "0-2.inputs.safetensors", "0-2.safetensors"]
+    kept = [
+        "0-1.inputs.safetensors",
+        "0-1.safetensors",
+        "0-2.inputs.safetensors",
+        "0-2.safetensors",
+    ]
     assert sorted(file.name for file in (out / "weights").iterdir()) == kept
     rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
     assert rows.groupby("seed", sort=False).size().to_dict() == {1: 59, 2: 59}
-    assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == list(CLASSES["meld"])
+    assert read_metadata(out / "predictions.parquet", artifacts.PREDICTIONS)["classes"] == list(
+        CLASSES["meld"]
+    )
     record = json.loads((out / "run.json").read_text())
     assert [one["seed"] for one in record["runs"]] == [1, 2]
-    assert all({"fold", "selected_epoch", "history", "device", "wall_s", "weights"} <= set(one) for one in record["runs"])
-    assert {"paper", "system", "corpus", "source", "protocol", "scheme", "inputs", "left_out", "versions", "settings"} <= set(record)
+    assert all(
+        {"fold", "selected_epoch", "history", "device", "wall_s", "weights"} <= set(one)
+        for one in record["runs"]
+    )
+    assert {
+        "paper",
+        "system",
+        "corpus",
+        "source",
+        "protocol",
+        "scheme",
+        "inputs",
+        "left_out",
+        "versions",
+        "settings",
+    } <= set(record)
     assert "seed" not in record
     gather(parts, out)  # a repeated call finds its sources whole
 
@@ -226,21 +332,34 @@ def test_gather_refuses_runs_that_do_not_belong_together(trained, tmp_path):
 
 def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_path):
     results = tmp_path / "results/joint_cnn"
-    for name in ("text_lstm", "speech_cnn"):  # the same network twice: what counts is where the predictions lie
+    for name in (
+        "text_lstm",
+        "speech_cnn",
+    ):  # the same network twice: what counts is where the predictions lie
         trained(tmp_path / name, speech=True)
         gather([tmp_path / name], results / name / "meld-clean")
     inputs = [prepared / "utterances.parquet", prepared / "splits.parquet"]
-    inputs += [results / name / "meld-clean/predictions.parquet" for name in ("text_lstm", "speech_cnn")]
-    fusion = {"system": "unimodal_weighted", "settings": {"weights": "dev", "step": 0.25}, "inputs": inputs}
+    inputs += [
+        results / name / "meld-clean/predictions.parquet" for name in ("text_lstm", "speech_cnn")
+    ]
+    fusion = {
+        "system": "unimodal_weighted",
+        "settings": {"weights": "dev", "step": 0.25},
+        "inputs": inputs,
+    }
     out = trained(tmp_path / "fused", speech=True, **fusion)
     rows = read_table(out / "predictions.parquet", artifacts.PREDICTIONS)
     alone = read_table(results / "speech_cnn/meld-clean/predictions.parquet", artifacts.PREDICTIONS)
-    np.testing.assert_allclose(np.stack(rows["probabilities"]), np.stack(alone["probabilities"]), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.stack(rows["probabilities"]), np.stack(alone["probabilities"]), rtol=1e-5
+    )
     record = json.loads((out / "run.json").read_text())
     assert record["weights"] == {"text_lstm": 0.5, "speech_cnn": 0.5}
     assert record["left_out"] == {"speech": ["u005", "u100"]}
     assert record["selected_epoch"] is None
-    with pytest.raises(ParamsError, match=r"this stage does not depend on the results of joint_cnn; add them"):
+    with pytest.raises(
+        ParamsError, match=r"this stage does not depend on the results of joint_cnn; add them"
+    ):
         trained(tmp_path / "x", speech=True, **fusion | {"system": "late_average", "settings": {}})
 
 
@@ -254,11 +373,18 @@ def test_a_fusion_takes_the_results_of_its_members(job, trained, prepared, tmp_p
             "protocols.clean.select: dev needs a dev part",
         ),
         (
-            {"corpus": "ravdess", "how": {"scheme": {"ravdess": "actors"}, "select": "dev", "seeds": [1]}},
+            {
+                "corpus": "ravdess",
+                "how": {"scheme": {"ravdess": "actors"}, "select": "dev", "seeds": [1]},
+            },
             CorpusError,
             r"fold 0: no utterance in train",
         ),
-        ({"how": {"scheme": {"meld": "official"}, "select": "best", "seeds": [1]}}, ParamsError, "select"),
+        (
+            {"how": {"scheme": {"meld": "official"}, "select": "best", "seeds": [1]}},
+            ParamsError,
+            "select",
+        ),
         (
             {"settings": TEXT_SYSTEM | {"training": {}}},
             ParamsError,
@@ -276,8 +402,13 @@ def test_what_cannot_be_is_one_line(job, tmp_path, changes, error, says):
 def test_a_label_that_the_corpus_does_not_know_is_one_line(job, prepared, tmp_path):
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
     utterances.at[7, "labels"] = ["calm"]
-    write_table(prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"})
-    with pytest.raises(CorpusError, match=r"u007: expected one label of neutral, joy, .*, found calm; prepare it again"):
+    write_table(
+        prepared / "utterances.parquet", utterances, artifacts.UTTERANCES, {"source": "demo"}
+    )
+    with pytest.raises(
+        CorpusError,
+        match=r"u007: expected one label of neutral, joy, .*, found calm; prepare it again",
+    ):
         train(job(), 0, 1, tmp_path / "run")
 
 
@@ -288,4 +419,9 @@ def test_a_stage_that_lacks_an_input_is_one_line(job, prepared, tmp_path):
     with pytest.raises(ParamsError, match=r"no feature store for its input 'speech'"):
         train(job(speech=True, inputs=alone), 0, 1, tmp_path / "run")
     with pytest.raises(StoreError, match=r"no such file"):
-        train(job(speech=True, inputs=[*alone, tmp_path / "data/features/meld/mel.parquet"]), 0, 1, tmp_path / "run")
+        train(
+            job(speech=True, inputs=[*alone, tmp_path / "data/features/meld/mel.parquet"]),
+            0,
+            1,
+            tmp_path / "run",
+        )

@@ -63,7 +63,11 @@ class Checkout:
         bin_.mkdir(exist_ok=True)
         if fake:
             shutil.copy(Path(__file__).with_name("fake_merflow.py"), bin_ / "merflow")
-        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "PYTEST_"))} | {
+        self.env = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("DVC_", "GIT_", "PYTEST_"))
+        } | {
             "PATH": f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(path / "src"),
             "FAKE_LOG": str(self.log),
@@ -73,15 +77,21 @@ class Checkout:
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess:
         path = self.env["PATH"] if self.tools is None else f"{self.tools}:{self.env['PATH']}"
         env = self.env | {"PATH": path} | env
-        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.path, env=env, capture_output=True, text=True, check=False
+        )
         if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(
+                f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def start(self, *command: str, **env: str) -> subprocess.Popen:
         """A command that goes on beside the test."""
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(command, cwd=self.path, env=self.env | env, start_new_session=True, **pipes)
+        return subprocess.Popen(
+            command, cwd=self.path, env=self.env | env, start_new_session=True, **pipes
+        )
 
     def wait_for(self, step: str) -> None:
         """Until a job of `step` has begun."""
@@ -121,7 +131,18 @@ class Checkout:
 
     def commit(self, message: str = "state") -> None:
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", message)
+        self.run(
+            "git",
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            message,
+        )
 
     def at(self, path: Path) -> "Checkout":
         """The checkout that lies at `path`."""
@@ -140,7 +161,11 @@ class Checkout:
 
     def targets(self) -> set[str]:
         """Paths made since the last call of `steps` (which this does not forget)."""
-        return {line.split()[1] for line in self.log.read_text().splitlines()} if self.log.exists() else set()
+        return (
+            {line.split()[1] for line in self.log.read_text().splitlines()}
+            if self.log.exists()
+            else set()
+        )
 
     def set(self, key: str, value) -> None:
         """Edit params.yaml as a user would: one value, nothing else."""
@@ -161,12 +186,19 @@ class Checkout:
     def md5(self, path: str) -> list[str]:
         """Digests that dvc.lock has of an output."""
         lock = yaml.safe_load((self.path / "dvc.lock").read_text())["stages"]
-        return [out["md5"] for stage in lock.values() for out in stage["outs"] if out["path"] == path]
+        return [
+            out["md5"] for stage in lock.values() for out in stage["outs"] if out["path"] == path
+        ]
 
     def artifacts(self) -> dict[str, str]:
         """Content of everything that DVC tracks."""
         folders = [self.path / "data", self.path / "results"]
-        return {str(p.relative_to(self.path)): p.read_text() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()}
+        return {
+            str(p.relative_to(self.path)): p.read_text()
+            for folder in folders
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        }
 
 
 #: Two corpora, a feature of each kind of input, systems that take a checkpoint, features and each other: more cost time and show no more.
@@ -174,7 +206,11 @@ CORPORA = ("meld", "ravdess")
 FEATURES = {"bert": ["bert"], "audio": ["is13"], "clip": ["clip"]}
 SYSTEMS = {
     "weighted_late_fusion": {"bert": ["text_bert_8", "text_bert_16"]},
-    "joint_cnn": {"text": ["text_lstm"], "speech": ["speech_cnn"], "unimodal": ["unimodal_weighted"]},
+    "joint_cnn": {
+        "text": ["text_lstm"],
+        "speech": ["speech_cnn"],
+        "unimodal": ["unimodal_weighted"],
+    },
 }
 
 
@@ -183,7 +219,10 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     params = yaml.safe_load(path.read_text())
     params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
-        params["run"]["features"][name] = {"corpora": list(corpora) if name in features else [], "features": features.get(name, [])}
+        params["run"]["features"][name] = {
+            "corpora": list(corpora) if name in features else [],
+            "features": features.get(name, []),
+        }
     for paper in params["papers"]:
         for stage, rows in params["run"][paper].items():
             if isinstance(rows, dict):
@@ -201,13 +240,20 @@ def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
         source, target = ROOT / part, path / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(
+                source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
         else:
             shutil.copy(source, target)
     if fake:
         ask_for(path / "params.yaml", CORPORA, **FEATURES)
-        (path / "src/merflow/warm.py").write_text("")  # jobs are stand-ins: nothing to import for them
-    for folder in ("src", "workflow/lib"):  # once, not at each start: what runs in a checkout writes no byte code
+        (path / "src/merflow/warm.py").write_text(
+            ""
+        )  # jobs are stand-ins: nothing to import for them
+    for folder in (
+        "src",
+        "workflow/lib",
+    ):  # once, not at each start: what runs in a checkout writes no byte code
         compileall.compile_dir(path / folder, quiet=1)
     checkout = Checkout(path, fake, tools)
     checkout.run("git", "init", "--quiet")
@@ -219,9 +265,13 @@ def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
 @pytest.fixture(scope="session")
 def tools() -> Iterator[Path]:
     """Snakemake and DVC in forks of a process that has imported them."""
-    with tempfile.TemporaryDirectory() as folder:  # short: the path of a socket has at most 107 bytes
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # short: the path of a socket has at most 107 bytes
         forks.clients(Path(folder))
-        server = subprocess.Popen([sys.executable, forks.__file__, folder], env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
+        server = subprocess.Popen(
+            [sys.executable, forks.__file__, folder], env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        )
         while not (Path(folder) / "socket").exists():
             assert server.poll() is None
             time.sleep(0.02)

@@ -13,7 +13,17 @@ import sys
 from pathlib import Path
 
 arguments = sys.argv[1:]
-STEPS = {"fetch", "prepare", "checkpoint", "decode", "assemble", "extract", "merge", "train", "gather"}
+STEPS = {
+    "fetch",
+    "prepare",
+    "checkpoint",
+    "decode",
+    "assemble",
+    "extract",
+    "merge",
+    "train",
+    "gather",
+}
 STEPS |= {"score", "tables", "sheet", "report"}
 PAPERS = ("class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion")
 step = next(a for a in arguments if a in STEPS)
@@ -22,7 +32,9 @@ with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
 if step in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(f"error: {step} was told to fail")
-if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel ends a process for which there is no more
+if (
+    step in os.environ.get("FAKE_MEMORY", "").split()
+):  # as the kernel ends a process for which there is no more
     os.kill(os.getpid(), signal.SIGKILL)
 if step in os.environ.get("FAKE_HANG", "").split():
     signal.pause()
@@ -40,7 +52,11 @@ if megabytes := os.environ.get("FAKE_MEGABYTES"):  # a large file, written as th
 sha = hashlib.sha256()
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):
-        sha.update(json.dumps({k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True).encode())
+        sha.update(
+            json.dumps(
+                {k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True
+            ).encode()
+        )
     elif argument != str(out):
         path = Path(argument)
         for file in sorted(path.glob("*")) if path.is_dir() else [path] if path.is_file() else []:

@@ -16,7 +16,15 @@ from pathlib import Path
 
 TOOLS = {"snakemake": "snakemake.cli", "dvc": "dvc.cli"}
 #: What the tools import late.
-LATE = ("snakemake.report.html_reporter", "snakemake.storage", "smart_open", "yte", "pydantic", "dvc.cli.parser", "dvc.repo.index")
+LATE = (
+    "snakemake.report.html_reporter",
+    "snakemake.storage",
+    "smart_open",
+    "yte",
+    "pydantic",
+    "dvc.cli.parser",
+    "dvc.repo.index",
+)
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as connection:
@@ -30,7 +38,9 @@ with socket.socket(socket.AF_UNIX) as connection:
 def clients(folder: Path) -> None:
     """Write executables named as the tools."""
     for name in TOOLS:
-        (folder / name).write_text(CLIENT.format(python=sys.executable, address=str(folder / "socket")))
+        (folder / name).write_text(
+            CLIENT.format(python=sys.executable, address=str(folder / "socket"))
+        )
         (folder / name).chmod(0o755)
 
 

@@ -18,22 +18,34 @@ from test_pipeline import ALL, BELOW_SCORE, LEARNING_RATE
 
 
 def settled(checkout) -> bool:
-    return checkout.nothing_to_do() and checkout.clean_for_dvc() and not list(checkout.path.glob(".snakemake/locks/*"))
+    return (
+        checkout.nothing_to_do()
+        and checkout.clean_for_dvc()
+        and not list(checkout.path.glob(".snakemake/locks/*"))
+    )
 
 
 @pytest.mark.nightly
-def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_it_had_finished(checkout, tmp_path):
+def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_it_had_finished(
+    checkout, tmp_path
+):
     checkout.set(LEARNING_RATE, 3e-4)
-    checkout.set("corpora.meld.source", str(tmp_path))  # what dvc.lock says of the corpus and all that follows is of other parameters
+    checkout.set(
+        "corpora.meld.source", str(tmp_path)
+    )  # what dvc.lock says of the corpus and all that follows is of other parameters
     checkout.commit("other parameters than those of dvc.lock")
-    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True
+    )
     clone = checkout.at(tmp_path / "clone")
     (clone.path / ".dvc/tmp").mkdir(exist_ok=True)
     clone.killed_during("score")
     before = clone.steps()
     assert before["gather"] == 7
     clone.snakemake()
-    assert (before + clone.steps() - Counter(ALL)).total() <= 2  # the two jobs that were at work, and none that was finished
+    assert (
+        before + clone.steps() - Counter(ALL)
+    ).total() <= 2  # the two jobs that were at work, and none that was finished
     assert settled(clone)
 
 
@@ -83,7 +95,11 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="train")
     checkout.wait_for("train")
     children = psutil.Process(run.pid).children(recursive=True)
-    jobs = [process for process in children if "train" in process.as_dict(["cmdline"], ad_value=[])["cmdline"]]  # some have ended
+    jobs = [
+        process
+        for process in children
+        if "train" in process.as_dict(["cmdline"], ad_value=[])["cmdline"]
+    ]  # some have ended
     run.kill()
     run.wait()
     assert jobs and all(job.is_running() for job in jobs)
@@ -92,11 +108,17 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
     assert settled(checkout)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk"
+)
 def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    ).returncode:
         pytest.skip("this machine lets nobody mount a disk")
     try:
         small = checkout.copy(disk / "checkout")
@@ -109,7 +131,9 @@ def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_
             assert full.returncode != 0
             assert "no space left on the disk; free some and" in full.stderr
             assert {
-                path: text for path, text in small.artifacts().items() if path in before and path != "results/scores.parquet"
+                path: text
+                for path, text in small.artifacts().items()
+                if path in before and path != "results/scores.parquet"
             }.items() <= before.items()
         ballast.unlink()
         small.snakemake()
@@ -126,7 +150,10 @@ def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout):
     for tool in (("snakemake", "--cores", "1"), ("dvc", "repro")):
         second = checkout.run(*tool, check=False)
         assert second.returncode != 0
-        assert any(f"rocess {run.pid}" in line or f"PID {run.pid}" in line for line in (second.stdout + second.stderr).splitlines())
+        assert any(
+            f"rocess {run.pid}" in line or f"PID {run.pid}" in line
+            for line in (second.stdout + second.stderr).splitlines()
+        )
     assert "score" in checkout.snakemake("-n").stdout
     checkout.dvc("status")
     assert checkout.artifacts() == before
@@ -143,7 +170,10 @@ def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
     checkout.wait_for("score")
     second = checkout.snakemake("--forcerun", "tables", check=False)
     assert second.returncode != 0
-    assert "another run works in this checkout" in second.stdout + second.stderr or "DVC" in second.stderr
+    assert (
+        "another run works in this checkout" in second.stdout + second.stderr
+        or "DVC" in second.stderr
+    )
     crash.kill(crash.tree(repro.pid))
     repro.wait()
     checkout.snakemake()

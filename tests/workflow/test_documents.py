@@ -13,13 +13,24 @@ ELSEWHERE = {
     "make test": ".ci/run",
     "python benchmarks/paper_scale.py --small": "tests/test_benchmarks.py",
 }
-PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```bash" in path.read_text(encoding="utf-8")]
+PAGES = [
+    path
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if "```bash" in path.read_text(encoding="utf-8")
+]
 
 
 def commands(page: Path) -> list[str]:
     """Lines of the blocks of bash, without comments."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.strip() and not NEEDS.search(line)]
+    blocks = re.findall(
+        r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    lines = [
+        line
+        for block in blocks
+        for line in block.splitlines()
+        if line.strip() and not NEEDS.search(line)
+    ]
     return [line.split("  #")[0].strip() for line in lines]
 
 

@@ -21,7 +21,11 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     params["papers"]["joint_cnn"]["keep_weights"] = True
     params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
-    for paper, system in (("weighted_late_fusion", "text_bert_16"), ("joint_cnn", "text_lstm"), ("joint_cnn", "speech_cnn")):
+    for paper, system in (
+        ("weighted_late_fusion", "text_bert_16"),
+        ("joint_cnn", "text_lstm"),
+        ("joint_cnn", "speech_cnn"),
+    ):
         params["papers"][paper]["systems"][system]["training"]["epochs"] = 1
     path.write_text(yaml.safe_dump(params, sort_keys=False))
     checkout.snakemake()
@@ -29,26 +33,44 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
 
 
 def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
-    utterances = store.read_table(small.path / "data/corpora/meld/utterances.parquet", artifacts.UTTERANCES)
+    utterances = store.read_table(
+        small.path / "data/corpora/meld/utterances.parquet", artifacts.UTTERANCES
+    )
     splits = store.read_table(small.path / "data/corpora/meld/splits.parquet", artifacts.SPLITS)
     splits = splits[splits["scheme"] == "official"]
     assert set(splits["split"]) == {"train", "dev", "test"}
     features = store.read_features(small.path / "data/features/meld/bert.parquet")
     assert set(features) == set(utterances.loc[utterances["text"].notna(), "utterance_id"])
-    for feature, media, schema in (("is13", "audio", artifacts.AUDIO), ("face", "frames_every10", artifacts.FRAMES)):
-        decoded = store.read_parts(small.path / "data/media/meld" / media, schema, columns=["utterance_id"])
-        assert set(store.read_features(small.path / f"data/features/meld/{feature}.parquet")) == set(decoded["utterance_id"])
+    for feature, media, schema in (
+        ("is13", "audio", artifacts.AUDIO),
+        ("face", "frames_every10", artifacts.FRAMES),
+    ):
+        decoded = store.read_parts(
+            small.path / "data/media/meld" / media, schema, columns=["utterance_id"]
+        )
+        assert set(
+            store.read_features(small.path / f"data/features/meld/{feature}.parquet")
+        ) == set(decoded["utterance_id"])
     for protocol, seeds in (("as_published", {1}), ("clean", {1, 2})):
         folder = small.path / f"results/weighted_late_fusion/text_bert_16/meld-{protocol}"
         predictions = store.read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)
         assert set(predictions["seed"]) == seeds
         test = set(splits.loc[splits["split"] == "test", "utterance_id"])
         assert set(predictions.loc[predictions["split"] == "test", "utterance_id"]) == test
-    fused = json.loads((small.path / "results/joint_cnn/unimodal_weighted/meld-clean/run.json").read_text())
+    fused = json.loads(
+        (small.path / "results/joint_cnn/unimodal_weighted/meld-clean/run.json").read_text()
+    )
     assert set(fused["inputs"]) == {"text", "speech"}
     assert all(sum(one["weights"].values()) == pytest.approx(1) for one in fused["runs"])
     scores = store.read_table(small.path / "results/scores.parquet", artifacts.SCORES)
-    assert {"text_bert_16", "text_lstm", "speech_cnn", "unimodal_weighted", "majority", "chance"} <= set(scores["system"])
+    assert {
+        "text_bert_16",
+        "text_lstm",
+        "speech_cnn",
+        "unimodal_weighted",
+        "majority",
+        "chance",
+    } <= set(scores["system"])
     assert set(scores["source"]) == {"demo"}
 
 
@@ -92,7 +114,9 @@ def test_a_second_run_from_scratch_differs_in_seconds_only(small, tmp_path, real
     one, two = crash.contents(small.path), crash.contents(other.path)
     assert len(one) > 100
     assert any("/weights/" in path for path in one)
-    assert crash.differing(one, two) == []  # media, features, checkpoints, weights, predictions, tables and pages to the byte
+    assert (
+        crash.differing(one, two) == []
+    )  # media, features, checkpoints, weights, predictions, tables and pages to the byte
 
 
 def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_path):
@@ -103,7 +127,9 @@ def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_pat
         text += '1,Hi,Ross,hapy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n'
         (broken / f"{split}_sent_emo.csv").write_text(text)
     other = small.copy(tmp_path / "checkout")
-    tables = {path: path.read_bytes() for path in (other.path / "results").rglob("*") if path.is_file()}
+    tables = {
+        path: path.read_bytes() for path in (other.path / "results").rglob("*") if path.is_file()
+    }
     other.set("corpora.meld.source", str(broken))
     done = other.snakemake(check=False)
     assert done.returncode != 0

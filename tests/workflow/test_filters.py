@@ -6,7 +6,17 @@ import pytest
 from conftest import OTHER_STAGES
 from test_pipeline import BELOW_SCORE
 
-JOINT_CNN = {"fetch": 1, "prepare": 1, "checkpoint": 1, "decode": 1, "assemble": 1, "extract": 2, "merge": 2, "train": 3, "gather": 3}
+JOINT_CNN = {
+    "fetch": 1,
+    "prepare": 1,
+    "checkpoint": 1,
+    "decode": 1,
+    "assemble": 1,
+    "extract": 2,
+    "merge": 2,
+    "train": 3,
+    "gather": 3,
+}
 JOINT_CNN |= BELOW_SCORE
 
 
@@ -55,22 +65,42 @@ def test_what_was_filtered_out_and_comes_back_is_not_made_again(checkout):
     choose(checkout, ["meld"], ["joint_cnn"])
     checkout.snakemake()
     assert checkout.steps() == BELOW_SCORE
-    choose(checkout, ["meld", "ravdess"], ["weighted_late_fusion", "joint_cnn", "class_weight_lstm", "mel_cnn_bert", "deepmsi_mer"])
+    choose(
+        checkout,
+        ["meld", "ravdess"],
+        ["weighted_late_fusion", "joint_cnn", "class_weight_lstm", "mel_cnn_bert", "deepmsi_mer"],
+    )
     checkout.snakemake()
     assert checkout.steps() == BELOW_SCORE
     assert checkout.artifacts() == before
     assert checkout.clean_for_dvc()
 
 
-def test_filters_of_the_paper_preset_plan_the_jobs_of_one_corpus_and_one_paper(real_checkout, tmp_path):
+def test_filters_of_the_paper_preset_plan_the_jobs_of_one_corpus_and_one_paper(
+    real_checkout, tmp_path
+):
     checkout = real_checkout(tmp_path / "checkout")
     checkout.run("merflow", "params", "paper", "--corpora", "ravdess", "--papers", "joint_cnn")
     planned = checkout.run("snakemake", "-n", "--quiet", "host", "--cores", "1").stdout
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.rpartition("Job stats:")[2], re.MULTILINE))
-    shards, trained = 2, 2 * 5  # params/paper.yaml: run.shards.ravdess; run.joint_cnn.jobs under either protocol
-    expected = {"fetch": 1, "prepare": 1, "decode": shards, "assemble": 1, "extract": shards, "merge": 1, "train": trained, "gather": 2}
+    shards, trained = (
+        2,
+        2 * 5,
+    )  # params/paper.yaml: run.shards.ravdess; run.joint_cnn.jobs under either protocol
+    expected = {
+        "fetch": 1,
+        "prepare": 1,
+        "decode": shards,
+        "assemble": 1,
+        "extract": shards,
+        "merge": 1,
+        "train": trained,
+        "gather": 2,
+    }
     expected |= BELOW_SCORE | {"all": 1}
-    assert jobs == {step: str(count) for step, count in expected.items()} | {"total": str(sum(expected.values()))}
+    assert jobs == {step: str(count) for step, count in expected.items()} | {
+        "total": str(sum(expected.values()))
+    }
     assert "is13 of ravdess" in planned and "train joint_cnn speech_cnn on ravdess" in planned
 
 
@@ -78,5 +108,8 @@ def test_a_filter_that_leaves_nothing_stops_before_the_first_job(clean):
     choose(clean, ["ravdess"], ["weighted_late_fusion"])
     done = clean.snakemake(check=False)
     assert done.returncode != 0
-    assert "params.yaml: run: no system of weighted_late_fusion is asked for on ravdess: nothing is left" in done.stderr
+    assert (
+        "params.yaml: run: no system of weighted_late_fusion is asked for on ravdess: nothing is left"
+        in done.stderr
+    )
     assert clean.steps() == {}

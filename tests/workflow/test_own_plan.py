@@ -11,7 +11,10 @@ from merflow import own, presets
 from merflow.errors import CorpusError
 
 ROOT = Path(__file__).parents[2]
-ROWS = ["clip,text,label,speaker,dialogue,split", *(f"{k}.wav,,{'joy' if k % 2 else 'anger'},{'abcd'[k // 3]},," for k in range(12))]
+ROWS = [
+    "clip,text,label,speaker,dialogue,split",
+    *(f"{k}.wav,,{'joy' if k % 2 else 'anger'},{'abcd'[k // 3]},," for k in range(12)),
+]
 
 
 @pytest.fixture
@@ -21,9 +24,13 @@ def plan(tmp_path, monkeypatch):
     from stages import Plan
 
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    patch = own.patch_of("mine", ["audio"], False, ROOT) | {"corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}}
+    patch = own.patch_of("mine", ["audio"], False, ROOT) | {
+        "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
-    (tmp_path / "params.yaml").write_text(presets.compose("demo", ROOT / "params", tmp_path / "mine.yaml"))
+    (tmp_path / "params.yaml").write_text(
+        presets.compose("demo", ROOT / "params", tmp_path / "mine.yaml")
+    )
 
     def make(rows):
         (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
@@ -38,7 +45,9 @@ def test_folds_are_as_many_as_the_annotations_allow(plan):
     assert plan(given).folds("mine", "joint_cnn", "clean") == 1
 
 
-def test_an_edit_of_the_annotations_is_a_change_of_what_prepare_depends_on_and_of_nothing_else(plan):
+def test_an_edit_of_the_annotations_is_a_change_of_what_prepare_depends_on_and_of_nothing_else(
+    plan,
+):
     before = plan(ROWS).code
     assert plan(ROWS).code == before
     after = plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]).code

@@ -12,11 +12,28 @@ from pathlib import Path
 import pytest
 import yaml
 
-ALL = {"fetch": 2, "prepare": 2, "checkpoint": 2, "decode": 2, "assemble": 2, "extract": 6, "merge": 6, "train": 7, "gather": 7}
+ALL = {
+    "fetch": 2,
+    "prepare": 2,
+    "checkpoint": 2,
+    "decode": 2,
+    "assemble": 2,
+    "extract": 6,
+    "merge": 6,
+    "train": 7,
+    "gather": 7,
+}
 ALL |= {"score": 1, "tables": 1, "report": 1}
 BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
 ONE_SYSTEM = {"train": 2, "gather": 2} | BELOW_SCORE  # as published and clean
-PICTURES = {"decode": 2, "assemble": 2, "extract": 4, "merge": 4, "train": 2, "gather": 2} | BELOW_SCORE
+PICTURES = {
+    "decode": 2,
+    "assemble": 2,
+    "extract": 4,
+    "merge": 4,
+    "train": 2,
+    "gather": 2,
+} | BELOW_SCORE
 ONE_FUSION = {"train": 1, "gather": 1} | BELOW_SCORE
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
@@ -33,12 +50,23 @@ def test_clean_checkout_with_dvc_repro_does_the_same_job(clean, built):
     assert clean.steps() == ALL
     assert clean.nothing_to_do()
     assert clean.clean_for_dvc()
-    here = {p.relative_to(clean.path): p.read_text() for p in clean.path.glob("results/**/*") if p.is_file()}
-    assert here == {p.relative_to(built): p.read_text() for p in built.glob("results/**/*") if p.is_file()}
+    here = {
+        p.relative_to(clean.path): p.read_text()
+        for p in clean.path.glob("results/**/*")
+        if p.is_file()
+    }
+    assert here == {
+        p.relative_to(built): p.read_text() for p in built.glob("results/**/*") if p.is_file()
+    }
 
 
 CHANGES = [
-    pytest.param(lambda c: c.set(LEARNING_RATE, 3e-4), ONE_SYSTEM, ONE_SYSTEM, id="a learning rate of one system"),
+    pytest.param(
+        lambda c: c.set(LEARNING_RATE, 3e-4),
+        ONE_SYSTEM,
+        ONE_SYSTEM,
+        id="a learning rate of one system",
+    ),
     pytest.param(
         lambda c: c.set("papers.weighted_late_fusion.protocols.clean.seeds", [1, 2, 3]),
         {"train": 2, "gather": 2} | BELOW_SCORE,
@@ -47,13 +75,24 @@ CHANGES = [
     ),
     pytest.param(
         lambda c: c.set("papers.joint_cnn.systems.text_lstm.network.lstm", 64),
-        {"train": 2, "gather": 2} | BELOW_SCORE,  # and the fusion that takes its output, not the speech system
+        {"train": 2, "gather": 2}
+        | BELOW_SCORE,  # and the fusion that takes its output, not the speech system
         None,
         id="a system that a fusion takes",
     ),
     pytest.param(
         lambda c: c.set("corpora.meld.source", tempfile.gettempdir()),
-        {"fetch": 1, "prepare": 1, "decode": 1, "assemble": 1, "extract": 3, "merge": 3, "train": 7, "gather": 7} | BELOW_SCORE,
+        {
+            "fetch": 1,
+            "prepare": 1,
+            "decode": 1,
+            "assemble": 1,
+            "extract": 3,
+            "merge": 3,
+            "train": 7,
+            "gather": 7,
+        }
+        | BELOW_SCORE,
         None,
         id="the source of one corpus",
     ),
@@ -64,7 +103,10 @@ CHANGES = [
         id="the code of one paper",
     ),
     pytest.param(
-        lambda c: c.set("papers.joint_cnn.systems.unimodal_weighted.step", 0.05), ONE_FUSION, None, id="the step of a fusion's weights"
+        lambda c: c.set("papers.joint_cnn.systems.unimodal_weighted.step", 0.05),
+        ONE_FUSION,
+        None,
+        id="the step of a fusion's weights",
     ),
     pytest.param(
         lambda c: c.set("features.bert.max_tokens", 64),
@@ -79,41 +121,87 @@ CHANGES = [
         id="the quality of decoded pictures",
     ),
     pytest.param(
-        lambda c: c.edit("src/merflow/features/vision/clip.py", "def extract(", "MARK = 1\n\n\ndef extract("),
+        lambda c: c.edit(
+            "src/merflow/features/vision/clip.py", "def extract(", "MARK = 1\n\n\ndef extract("
+        ),
         {"extract": 2, "merge": 2},
         None,
         id="the code of one extractor, which no system takes",
     ),
-    pytest.param(lambda c: c.set("evaluation.resamples", 900), BELOW_SCORE, None, id="a parameter of the evaluation"),
     pytest.param(
-        lambda c: c.edit("src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("),
+        lambda c: c.set("evaluation.resamples", 900),
+        BELOW_SCORE,
+        None,
+        id="a parameter of the evaluation",
+    ),
+    pytest.param(
+        lambda c: c.edit(
+            "src/merflow/evaluation/score.py", "def score(", "MARK = 1\n\n\ndef score("
+        ),
         BELOW_SCORE,
         {"score": 1},  # DVC stops where content is the same
         id="the code of the scores",
     ),
-    pytest.param(lambda c: c.edit("src/merflow/papers/weighted_late_fusion.py", '"""', '"""Another word. '), {}, {}, id="a docstring"),
-    pytest.param(lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"),
-    pytest.param(lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(), {}, {}, id="a touched artifact"),
-    pytest.param(lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]), BELOW_SCORE, None, id="a system less in run"),
-    pytest.param(lambda c: c.set("run.papers", ["weighted_late_fusion"]), BELOW_SCORE, None, id="a paper less in run.papers"),
-    pytest.param(lambda c: c.set("run.corpora", ["meld"]), BELOW_SCORE, None, id="a corpus less in run.corpora"),
+    pytest.param(
+        lambda c: c.edit("src/merflow/papers/weighted_late_fusion.py", '"""', '"""Another word. '),
+        {},
+        {},
+        id="a docstring",
+    ),
+    pytest.param(
+        lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"
+    ),
+    pytest.param(
+        lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(),
+        {},
+        {},
+        id="a touched artifact",
+    ),
+    pytest.param(
+        lambda c: c.set("run.weighted_late_fusion.bert.systems", ["text_bert_16"]),
+        BELOW_SCORE,
+        None,
+        id="a system less in run",
+    ),
+    pytest.param(
+        lambda c: c.set("run.papers", ["weighted_late_fusion"]),
+        BELOW_SCORE,
+        None,
+        id="a paper less in run.papers",
+    ),
+    pytest.param(
+        lambda c: c.set("run.corpora", ["meld"]),
+        BELOW_SCORE,
+        None,
+        id="a corpus less in run.corpora",
+    ),
 ]
 
 
 def jobs(counts) -> str:
     """In words: each step with how many of its jobs."""
-    return ", ".join(step if ALL[step] == 1 else f"{step} {n} of {ALL[step]}" for step, n in counts.items()) or "nothing"
+    return (
+        ", ".join(
+            step if ALL[step] == 1 else f"{step} {n} of {ALL[step]}" for step, n in counts.items()
+        )
+        or "nothing"
+    )
 
 
 def test_the_table_of_what_reruns_is_the_one_that_is_tested_below():
     page = (Path(__file__).parents[2] / "docs/what-reruns.md").read_text(encoding="utf-8")
     rows = [(case.id, *case.values[1:]) for case in CHANGES]
-    table = [f"| {change} | {jobs(one)} | {'the same' if other is None or other == one else jobs(other)} |" for change, one, other in rows]
+    table = [
+        f"| {change} | {jobs(one)} | {'the same' if other is None or other == one else jobs(other)} |"
+        for change, one, other in rows
+    ]
     assert "\n".join(table) in page, "docs/what-reruns.md should hold:\n" + "\n".join(table)
 
 
 @pytest.mark.parametrize(("change", "by_snakemake", "by_dvc"), CHANGES)
-def test_a_change_reruns_what_it_reaches_and_nothing_else(checkout, change, by_snakemake, by_dvc, tmp_path):
+def test_a_change_reruns_what_it_reaches_and_nothing_else(
+    checkout, change, by_snakemake, by_dvc, tmp_path
+):
     other = checkout.copy(tmp_path / "other")
     change(checkout)
     checkout.snakemake()
@@ -133,7 +221,11 @@ def test_another_number_of_shards_gives_the_same_store(checkout):
     checkout.dvc("repro")
     assert checkout.steps() == {}
     checkout.snakemake()  # shards under new names have no record with Snakemake, so it extracts again what DVC knows to be the same
-    assert checkout.steps() == {"decode": 2, "assemble": 1, "extract": 6, "merge": 3, "train": 3, "gather": 3} | BELOW_SCORE
+    assert (
+        checkout.steps()
+        == {"decode": 2, "assemble": 1, "extract": 6, "merge": 3, "train": 3, "gather": 3}
+        | BELOW_SCORE
+    )
     assert set(checkout.artifacts()) == set(before)
 
 
@@ -144,7 +236,9 @@ def test_a_missing_artifact_is_made_again_with_all_that_follows(checkout):
 
 
 def test_tables_are_made_without_an_absent_result_where_params_allow_it(checkout):
-    absent = checkout.path / "results/weighted_late_fusion/text_bert_8/meld-clean/predictions.parquet"
+    absent = (
+        checkout.path / "results/weighted_late_fusion/text_bert_8/meld-clean/predictions.parquet"
+    )
     absent.unlink()
     checkout.set("evaluation.allow_missing", True)
     checkout.snakemake("--", "results/report/index.html")
@@ -159,7 +253,11 @@ def test_tables_are_made_without_an_absent_result_where_params_allow_it(checkout
 def test_one_changed_learning_rate_touches_one_system(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.snakemake()
-    made = {path.split("/")[2] for path in checkout.targets() if "weighted_late_fusion/" in path and path.startswith("results")}
+    made = {
+        path.split("/")[2]
+        for path in checkout.targets()
+        if "weighted_late_fusion/" in path and path.startswith("results")
+    }
     assert made == {"text_bert_16"}
 
 
@@ -167,10 +265,14 @@ def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
     checkout.dvc("remote", "add", "--default", "local", str(tmp_path / "remote"))
     checkout.commit("remote")
     checkout.dvc("push")
-    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True
+    )
     clone = checkout.at(tmp_path / "clone")
     clone.dvc("pull")
-    clone.run("python", "workflow/lib/stages.py")  # makes the folder of a paper of which nothing is run; any start of Snakemake does
+    clone.run(
+        "python", "workflow/lib/stages.py"
+    )  # makes the folder of a paper of which nothing is run; any start of Snakemake does
     assert clone.clean_for_dvc()
     assert clone.nothing_to_do()
     clone.snakemake()
@@ -210,8 +312,20 @@ def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
 def test_each_step_that_fails_or_is_killed_for_memory_runs_again_and_so_does_what_follows(checkout):
     checkout.set("media.jpeg_quality", 90)
     done = Counter()
-    for step in ("decode", "assemble", "extract", "merge", "train", "gather", "score", "tables", "report"):
-        ended = checkout.snakemake(check=False, **{"FAKE_MEMORY" if step in ("extract", "train") else "FAKE_FAIL": step})
+    for step in (
+        "decode",
+        "assemble",
+        "extract",
+        "merge",
+        "train",
+        "gather",
+        "score",
+        "tables",
+        "report",
+    ):
+        ended = checkout.snakemake(
+            check=False, **{"FAKE_MEMORY" if step in ("extract", "train") else "FAKE_FAIL": step}
+        )
         assert ended.returncode != 0, step
         assert f"error in rule {step}" in ended.stderr.lower()
         run = checkout.steps()
@@ -225,7 +339,9 @@ def test_each_step_that_fails_or_is_killed_for_memory_runs_again_and_so_does_wha
 
 def test_asking_for_one_artifact_commits_only_what_it_needed(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
-    checkout.snakemake("--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet")
+    checkout.snakemake(
+        "--", "results/weighted_late_fusion/text_bert_16/meld-clean/predictions.parquet"
+    )
     assert checkout.steps() == {"train": 1, "gather": 1}
     stale = checkout.dvc("status", "--json").stdout
     assert "weighted_late_fusion_bert@meld-as_published-text_bert_16" in stale
@@ -248,12 +364,17 @@ def test_a_typo_in_params_stops_either_tool_before_the_first_job(checkout, tool)
     assert checkout.artifacts() == before
 
 
-def test_what_takes_a_result_that_nobody_asks_for_is_refused_though_one_of_an_earlier_run_lies_there(checkout):
+def test_what_takes_a_result_that_nobody_asks_for_is_refused_though_one_of_an_earlier_run_lies_there(
+    checkout,
+):
     checkout.set("run.joint_cnn.text.systems", [])
     done = checkout.snakemake(check=False)
     assert done.returncode != 0
     taken = "results/joint_cnn/text_lstm/meld-clean"
-    assert f"joint_cnn_unimodal@meld-clean-unimodal_weighted: takes {taken}, which nothing in run (params.yaml) makes" in done.stderr
+    assert (
+        f"joint_cnn_unimodal@meld-clean-unimodal_weighted: takes {taken}, which nothing in run (params.yaml) makes"
+        in done.stderr
+    )
     assert (checkout.path / taken / "predictions.parquet").exists()
 
 
@@ -275,8 +396,17 @@ def test_both_tools_see_the_same_graph(checkout):
 
 
 def test_snakemake_reports_the_tables_by_paper_without_a_network(checkout):
-    checkout.snakemake("--report", "report.html", HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+    checkout.snakemake(
+        "--report", "report.html", HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9"
+    )
     page = (checkout.path / "report.html").read_text()
-    for paper in ("overall", "class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion"):
+    for paper in (
+        "overall",
+        "class_weight_lstm",
+        "deepmsi_mer",
+        "joint_cnn",
+        "mel_cnn_bert",
+        "weighted_late_fusion",
+    ):
         assert f"results/tables/{paper}/tables.html" in page, paper
     assert "Printed figures, ours under each protocol" in page and "mel cnn bert" in page

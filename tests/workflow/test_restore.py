@@ -11,7 +11,11 @@ boto3 = pytest.importorskip("boto3", reason="needs the packages of [dev]")
 pytest.importorskip("dvc_s3", reason="needs the packages of [dev]")
 server = pytest.importorskip("moto.server", reason="needs the packages of [dev]")
 
-SECRETS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 @pytest.fixture
@@ -54,7 +58,9 @@ def damage(kind, bucket, folder, md5):
 def test_a_clone_restores_everything_and_names_a_damaged_object(checkout, tmp_path, bucket, kind):
     checkout.env |= SECRETS
     remote(checkout, kind, bucket, tmp_path / "remote")
-    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True
+    )
     clone = checkout.at(tmp_path / "clone")
     clone.env |= SECRETS
     clone.dvc("pull")
@@ -65,7 +71,9 @@ def test_a_clone_restores_everything_and_names_a_damaged_object(checkout, tmp_pa
 
     (scores,) = checkout.md5("results/scores.parquet")
     damage(kind, bucket, tmp_path / "remote", scores)
-    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "second")], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "second")], check=True
+    )
     second = checkout.at(tmp_path / "second")
     second.env |= SECRETS
     pulled = second.dvc("pull", check=False)

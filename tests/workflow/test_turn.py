@@ -28,7 +28,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  a:\n    cmd: one\n", "schema: '2.0'\nstages:\n  a: {cm"])
+@pytest.mark.parametrize(
+    "left", ["", "schema: '2.0'\nstages:\n  a:\n    cmd: one\n", "schema: '2.0'\nstages:\n  a: {cm"]
+)
 def test_dvc_lock_that_a_killed_commit_left_half_written_is_put_back(folder, left):
     sync.SAVED.write_text(LOCK)
     sync.LOCK.write_text(left)
@@ -54,7 +56,9 @@ def test_a_first_dvc_lock_that_is_half_written_goes(folder):
 
 def test_a_dead_run_goes_out_of_the_lock_of_dvc_even_if_its_process_id_lives_again(folder):
     reader = {"pid": os.getpid(), "cmd": "dvc status"}
-    (turn.DVC / "rwlock").write_text(json.dumps({"read": {"/x": [{"pid": os.getpid(), "cmd": turn.NAME}, reader]}, "write": {}}))
+    (turn.DVC / "rwlock").write_text(
+        json.dumps({"read": {"/x": [{"pid": os.getpid(), "cmd": turn.NAME}, reader]}, "write": {}})
+    )
     turn.clear_dvc()
     assert json.loads((turn.DVC / "rwlock").read_text()) == {"read": {"/x": [reader]}, "write": {}}
 
@@ -106,5 +110,8 @@ def test_a_job_of_a_run_leaves_the_turn_alone(folder):
 
 def test_a_full_disk_is_one_line_before_anything_begins(folder, monkeypatch):
     monkeypatch.setattr(turn, "ROOM", 2**62)
-    with pytest.raises(StoreError, match="no space left on the disk; free some and start again"), turn.Turn().while_reading():
+    with (
+        pytest.raises(StoreError, match="no space left on the disk; free some and start again"),
+        turn.Turn().while_reading(),
+    ):
         raise AssertionError

@@ -21,7 +21,10 @@ def begin() -> None:
 def end() -> None:
     """Repeat what jobs noted as the last lines of this process."""
     lines = FILE.read_text(encoding="utf-8").splitlines() if FILE.exists() else []
-    _say_last(lines or ["error: a job failed or was killed without a word; the end of its log stands above"])
+    _say_last(
+        lines
+        or ["error: a job failed or was killed without a word; the end of its log stands above"]
+    )
 
 
 def refusal(error: MerflowError) -> WorkflowError:

@@ -26,7 +26,9 @@ from merflow.provenance import digest
 from merflow.selection import MATRIX
 
 PARAMS = Path("params.yaml")
-TAKEN = Path("workflow/params")  # what stages take of it, and digests of code: JSON that DVC compares; it reads YAML slowly, for each stage
+TAKEN = Path(
+    "workflow/params"
+)  # what stages take of it, and digests of code: JSON that DVC compares; it reads YAML slowly, for each stage
 CODE = "code."  # of a digest's key there
 REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.corpora": corpora.module_of,
@@ -34,7 +36,9 @@ REGISTRIES: dict[str, Callable[[str], str]] = {
     "merflow.papers": papers.PAPERS.__getitem__,
 }
 MADE = ("data/", "results/")  # where artifacts lie
-COLLECTED = [f"results/{folder}" for folder in (*papers.PAPERS, "sheets")]  # folders that a stage takes with whatever is in them
+COLLECTED = [
+    f"results/{folder}" for folder in (*papers.PAPERS, "sheets")
+]  # folders that a stage takes with whatever is in them
 Point = Mapping[str, str]
 
 
@@ -43,7 +47,9 @@ def lookup(values: Any, key: str) -> Any:
     try:
         return reduce(lambda node, part: node[part], key.split("."), values)
     except (KeyError, TypeError):
-        raise ParamsError(f"params.yaml: {key}: missing, and a stage of dvc.yaml asks for it") from None
+        raise ParamsError(
+            f"params.yaml: {key}: missing, and a stage of dvc.yaml asks for it"
+        ) from None
 
 
 class Stage:
@@ -54,17 +60,26 @@ class Stage:
 
     def _entries(self, section: str) -> Iterator[str]:
         for entry in self.spec.get(section, []):
-            yield self._pattern(entry if isinstance(entry, str) else next(iter(entry)))  # {path: {cache: false}}
+            yield self._pattern(
+                entry if isinstance(entry, str) else next(iter(entry))
+            )  # {path: {cache: false}}
 
     @cached_property
     def keys(self) -> list[tuple[Path, str]]:
         """Patterns of the keys that the stage takes, each with the file of parameters that DVC finds it in."""
-        return [(Path(file), self._pattern(key)) for entry in self.spec["params"] for file, keys in entry.items() for key in keys]
+        return [
+            (Path(file), self._pattern(key))
+            for entry in self.spec["params"]
+            for file, keys in entry.items()
+            for key in keys
+        ]
 
     def _pattern(self, entry: str) -> str:
         """``${item.x}`` as the wildcard ``{x}``, another ``${key}`` as its value in params.yaml."""
         pattern = re.sub(r"\$\{item\.(\w+)\}", r"{\1}", entry)
-        return re.sub(r"\$\{([\w.]+)\}", lambda found: str(lookup(self.plan.values, found[1])), pattern)
+        return re.sub(
+            r"\$\{([\w.]+)\}", lambda found: str(lookup(self.plan.values, found[1])), pattern
+        )
 
     @cached_property
     def declared(self) -> list[str]:
@@ -84,7 +99,10 @@ class Stage:
         for axis, values in self.spec.get("matrix", {}).items():
             reference = re.fullmatch(r"\$\{([\w.]+)\}", values) if isinstance(values, str) else None
             axes[axis] = lookup(self.plan.values, reference[1]) if reference else values
-        return [dict(zip(axes, combination, strict=True)) for combination in itertools.product(*axes.values())]
+        return [
+            dict(zip(axes, combination, strict=True))
+            for combination in itertools.product(*axes.values())
+        ]
 
     def address(self, point: Point) -> str:
         """DVC's name of the stage at one point; other wildcards than the matrix' axes do not count."""
@@ -140,7 +158,9 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in flat.items():
         *above, last = key.split(".")
         if any(".".join(above[:depth]) in flat for depth in range(1, len(above) + 1)):
-            raise ParamsError(f"dvc.yaml: {key}: a stage takes a block above it from the same file; take it from another file")
+            raise ParamsError(
+                f"dvc.yaml: {key}: a stage takes a block above it from the same file; take it from another file"
+            )
         reduce(lambda node, part: node.setdefault(part, {}), above, nested)[last] = value
     return nested
 
@@ -172,7 +192,9 @@ class Plan:
         specs = selection.stages_at(root)
         self.axes = selection.axes(self.params, specs)
         self.values = self.params | {"axes": self.axes}  # as DVC's templates see them
-        self.stages = {name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"}
+        self.stages = {
+            name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"
+        }
 
     def __getattr__(self, name: str) -> Stage:
         stages: dict[str, Stage] = self.__dict__.get("stages", {})
@@ -183,7 +205,12 @@ class Plan:
     @cached_property
     def owner(self) -> dict[str, tuple[Stage, Point]]:
         """Every artifact -> the stage and point that make it."""
-        return {out.format_map(point): (stage, point) for stage in self.stages.values() for point in stage.points for out in stage.outs}
+        return {
+            out.format_map(point): (stage, point)
+            for stage in self.stages.values()
+            for point in stage.points
+            for out in stage.outs
+        }
 
     @cached_property
     def graph(self) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
@@ -194,7 +221,9 @@ class Plan:
             for point in stage.points:
                 name = stage.address(point)
                 outs[name] = [out.format_map(point) for out in stage.outs]
-                ups[name] = {self.address_of(path) for path in stage.data(point) if path in self.owner}
+                ups[name] = {
+                    self.address_of(path) for path in stage.data(point) if path in self.owner
+                }
         return outs, ups
 
     def at_hand(self, stage: Stage) -> Callable[[Any], list[str]]:
@@ -204,7 +233,9 @@ class Plan:
             return Path(path).name == "predictions.parquet" and not (self.root / path).exists()
 
         allowed = self.params["evaluation"].get("allow_missing", False)
-        return lambda wildcards: [path for path in stage.data(wildcards) if not (allowed and absent(path))]
+        return lambda wildcards: [
+            path for path in stage.data(wildcards) if not (allowed and absent(path))
+        ]
 
     def data_for(self, artifact: str) -> Callable[[Any], list[str]]:
         """An input function for jobs that make a part of `artifact`, a pattern: the files of its stage."""
@@ -236,15 +267,33 @@ class Plan:
         own = self.root / path
         if path.startswith(MADE) or not own.exists():
             return None
-        files = sorted(file for file in own.rglob("*") if file.is_file() and "__pycache__" not in file.parts) if own.is_dir() else [own]
+        files = (
+            sorted(
+                file
+                for file in own.rglob("*")
+                if file.is_file() and "__pycache__" not in file.parts
+            )
+            if own.is_dir()
+            else [own]
+        )
         return [str(file.relative_to(self.root)) for file in files]
 
     @cached_property
     def code(self) -> dict[str, str]:
         """Key of a digest -> digest of the code that a stage with this key reaches."""
-        if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():  # digests were taken before: by the stage code, or at the start
-            files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.root / TAKEN).glob("*.json"))]
-            return {key.removeprefix(CODE): value for file in files for key, value in _flat(file) if key.startswith(CODE)}
+        if (
+            os.environ.get(IN_STAGE, "code") != "code" or inside_a_run()
+        ):  # digests were taken before: by the stage code, or at the start
+            files = [
+                json.loads(path.read_text(encoding="utf-8"))
+                for path in sorted((self.root / TAKEN).glob("*.json"))
+            ]
+            return {
+                key.removeprefix(CODE): value
+                for file in files
+                for key, value in _flat(file)
+                if key.startswith(CODE)
+            }
         digests: dict[str, str] = {}
         for stage in self.stages.values():
             for point in stage.points:
@@ -260,7 +309,9 @@ class Plan:
         if stage.name == "checkpoint":  # likewise: what is asked for stands in params.yaml
             maker = self.params["checkpoints"][point["checkpoint"]].get("demo")
             return digest(MAKERS[maker]) if maker else "none"
-        if stage.name == "prepare" and point["corpus"] in self.own:  # its annotations lie outside: what counts is what they say
+        if (
+            stage.name == "prepare" and point["corpus"] in self.own
+        ):  # its annotations lie outside: what counts is what they say
             return f"{digest(*roots)}-{hashlib.sha256(repr(self.own[point['corpus']]).encode()).hexdigest()[:16]}"
         return digest(*roots)
 
@@ -272,14 +323,21 @@ class Plan:
             CorpusError: a file is absent, or cannot be.
         """
         blocks = {name: self.params["corpora"][name] for name in self.params["run"]["corpora"]}
-        named = {name: block["annotations"] for name, block in blocks.items() if block.get("annotations")}
-        return {name: annotations.read(self.root / Path(path).expanduser()) for name, path in named.items()}
+        named = {
+            name: block["annotations"] for name, block in blocks.items() if block.get("annotations")
+        }
+        return {
+            name: annotations.read(self.root / Path(path).expanduser())
+            for name, path in named.items()
+        }
 
     def folds(self, corpus: str, paper: str, protocol: str) -> int:
         """Folds of the split scheme that a protocol names, or, of one's own corpus, that follows from its annotations."""
         if corpus in self.own:
             return self.own[corpus].folds
-        return schemes.folds(corpus, self.params["papers"][paper]["protocols"][protocol]["scheme"][corpus])
+        return schemes.folds(
+            corpus, self.params["papers"][paper]["protocols"][protocol]["scheme"][corpus]
+        )
 
     def _download(self, corpus: str, demo: list[str]) -> str:
         """What a fetch depends on: a demo corpus on the code that makes it, a download on what is asked for.
@@ -308,9 +366,17 @@ class Plan:
             for point, (file, pattern) in itertools.product(stage.points, stage.keys):
                 if file.parent == TAKEN:
                     key = pattern.format_map(point)
-                    value = self.code[key.removeprefix(CODE)] if key.startswith(CODE) else lookup(self.values, key)
+                    value = (
+                        self.code[key.removeprefix(CODE)]
+                        if key.startswith(CODE)
+                        else lookup(self.values, key)
+                    )
                     # a block as one line: dvc.lock holds it for each stage, and is written anew after each stage of `dvc repro`
-                    one_line = json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+                    one_line = (
+                        json.dumps(value, sort_keys=True)
+                        if isinstance(value, dict | list)
+                        else value
+                    )
                     files.setdefault(self.root / file, {})[key] = one_line
         for path, taken in files.items():
             text = json.dumps(_nested(taken), indent=1, sort_keys=True) + "\n"
@@ -329,4 +395,6 @@ if __name__ == "__main__":
     except MerflowError as error:
         sys.exit(f"error: {error}")
     if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage
-        sys.exit(f"params.yaml asks for other stages than before; {MATRIX} is up to date now: start `dvc repro` again")
+        sys.exit(
+            f"params.yaml asks for other stages than before; {MATRIX} is up to date now: start `dvc repro` again"
+        )

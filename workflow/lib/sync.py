@@ -29,10 +29,16 @@ from merflow.errors import StoreError
 
 touch.Executor.SLEEPING_TIME = 0  # of 0.1 s for each job: times that are equal do
 
-SEEN = Path(".snakemake/artifacts.json")  # artifacts as the last run left them: path -> [mtime, size]
-COMMITTED = Path(".snakemake/committed.json")  # artifacts as DVC has them, and the digest of the dvc.lock that says so
+SEEN = Path(
+    ".snakemake/artifacts.json"
+)  # artifacts as the last run left them: path -> [mtime, size]
+COMMITTED = Path(
+    ".snakemake/committed.json"
+)  # artifacts as DVC has them, and the digest of the dvc.lock that says so
 LOCK = Path("dvc.lock")
-SAVED = Path(".snakemake/dvc.lock")  # while DVC writes dvc.lock, which it does in place: as it was before
+SAVED = Path(
+    ".snakemake/dvc.lock"
+)  # while DVC writes dvc.lock, which it does in place: as it was before
 
 
 def remember(plan: Plan) -> None:
@@ -69,7 +75,11 @@ def moved(plan: Plan) -> set[str]:
     """
     seen, records = _read(SEEN), FilePersistence(nolock=True)
     new = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
-    made = {path for path in new if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime}
+    made = {
+        path
+        for path in new
+        if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime
+    }
     return set(new) - made - records._filter_incomplete_keys(new)
 
 
@@ -102,13 +112,19 @@ def _new(plan: Plan, repo: Any) -> set[str]:
     noted = _read(COMMITTED)
     if noted.get("lock") != _digest(LOCK):
         return set(repo.status())
-    return {plan.address_of(path) for path, stat in _artifacts(plan).items() if noted["artifacts"].get(path) != stat}
+    return {
+        plan.address_of(path)
+        for path, stat in _artifacts(plan).items()
+        if noted["artifacts"].get(path) != stat
+    }
 
 
 def _note_committed(plan: Plan, stages: set[str]) -> None:
     """Note that DVC has `stages` as they are."""
     now = {path: stat for path, stat in _artifacts(plan).items() if plan.address_of(path) in stages}
-    _write(COMMITTED, {"lock": _digest(LOCK), "artifacts": _read(COMMITTED).get("artifacts", {}) | now})
+    _write(
+        COMMITTED, {"lock": _digest(LOCK), "artifacts": _read(COMMITTED).get("artifacts", {}) | now}
+    )
 
 
 @contextmanager
@@ -136,7 +152,10 @@ def catch_up(plan: Plan) -> None:
         return
     rows = csv.DictReader(io.StringIO(_snakemake("--summary")), delimiter="\t")
     plans = {row["output_file"]: row["plan"] for row in rows}
-    commit(plan, [path for path, asked in plans.items() if asked == "no update" and Path(path).exists()])
+    commit(
+        plan,
+        [path for path, asked in plans.items() if asked == "no update" and Path(path).exists()],
+    )
 
 
 def reconcile(plan: Plan) -> None:
@@ -178,12 +197,19 @@ def reconcile(plan: Plan) -> None:
 
 
 def _outputs_changed(changes: list[Any]) -> bool:
-    return any("modified" in change.get("changed outs", {}).values() for change in changes if isinstance(change, dict))
+    return any(
+        "modified" in change.get("changed outs", {}).values()
+        for change in changes
+        if isinstance(change, dict)
+    )
 
 
 def _snakemake(*arguments: str) -> str:
     """What Snakemake answers, as a part of this run."""
-    command, inside = ["snakemake", "--quiet", "all", *arguments], os.environ | {IN_RUN: str(Path.cwd())}
+    command, inside = (
+        ["snakemake", "--quiet", "all", *arguments],
+        os.environ | {IN_RUN: str(Path.cwd())},
+    )
     done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
     if done.returncode:
         raise StoreError(f"Snakemake could not take over what stands: {_reason(done)}")
@@ -200,7 +226,12 @@ def _mend() -> None:
         return
     saved = SAVED.read_text(encoding="utf-8")
     if not _stages(saved) <= _stages(LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""):
-        intact = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", str(LOCK)], check=False).returncode == 0
+        intact = (
+            subprocess.run(
+                ["git", "diff", "--quiet", "HEAD", "--", str(LOCK)], check=False
+            ).returncode
+            == 0
+        )
         if not intact:  # otherwise git brought another one
             LOCK.write_text(saved, encoding="utf-8")
     elif not saved and LOCK.exists() and not _stages(LOCK.read_text(encoding="utf-8")):

@@ -60,7 +60,9 @@ class Turn:
             yield False
             return
         if shutil.disk_usage(Path.cwd()).free < ROOM:
-            raise StoreError(f"{Path.cwd()}: no space left on the disk; free some and start again (nothing was changed)")
+            raise StoreError(
+                f"{Path.cwd()}: no space left on the disk; free some and start again (nothing was changed)"
+            )
         self._other = self._take()
         if self._other:  # Snakemake says no more than that it cannot lock the directory
             print(_at_work(self._other), file=sys.stderr)
@@ -127,7 +129,9 @@ class Turn:
         if TURN.read_text(encoding="utf-8"):
             end_jobs()
             clear_dvc()
-            self.killed = IN_STAGE not in os.environ  # `dvc repro` makes and commits its stages itself
+            self.killed = (
+                IN_STAGE not in os.environ
+            )  # `dvc repro` makes and commits its stages itself
 
     def _keep_dvc_out(self) -> None:
         """Stand in DVC's lock as a reader of the whole checkout: `dvc status` goes on, what writes is refused by DVC."""
@@ -137,10 +141,14 @@ class Turn:
 
         DVC.mkdir(parents=True, exist_ok=True)
         try:
-            self._dvc.enter_context(rwlock(str(DVC), localfs, NAME, [str(Path.cwd())], [], hardlink=False))
+            self._dvc.enter_context(
+                rwlock(str(DVC), localfs, NAME, [str(Path.cwd())], [], hardlink=False)
+            )
         except DvcException as error:
             why = " ".join(str(error).split("\n\n")[0].split())
-            raise StoreError(f"DVC works in this checkout: {why}; wait for it, or end it, and start again") from error
+            raise StoreError(
+                f"DVC works in this checkout: {why}; wait for it, or end it, and start again"
+            ) from error
 
 
 def _at_work(process: str) -> str:
@@ -170,5 +178,8 @@ def clear_dvc() -> None:
     except json.JSONDecodeError:  # it was killed while writing it
         path.unlink()
         return
-    lock["read"] = {place: [one for one in readers if one["cmd"] != NAME] for place, readers in lock.get("read", {}).items()}
+    lock["read"] = {
+        place: [one for one in readers if one["cmd"] != NAME]
+        for place, readers in lock.get("read", {}).items()
+    }
     path.write_text(json.dumps(lock), encoding="utf-8")

@@ -16,7 +16,9 @@ from turn import IN_STAGE
 
 from merflow.start import ADDRESS
 
-NVIDIA = Path("/dev/nvidiactl")  # CUDA does not survive a fork; its jobs are long, and their imports nothing beside them
+NVIDIA = Path(
+    "/dev/nvidiactl"
+)  # CUDA does not survive a fork; its jobs are long, and their imports nothing beside them
 LOG = Path(".snakemake/warm.log")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -26,20 +28,37 @@ def start() -> None:
     if NVIDIA.exists():
         return
     owner = _owner()
-    folder = Path(tempfile.gettempdir()) / f"merflow-{owner.pid}-{owner.create_time():.0f}"  # short: a socket's path has at most 107 bytes
+    folder = (
+        Path(tempfile.gettempdir()) / f"merflow-{owner.pid}-{owner.create_time():.0f}"
+    )  # short: a socket's path has at most 107 bytes
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:  # from here on clients can connect
+        with socket.socket(
+            socket.AF_UNIX, socket.SOCK_STREAM
+        ) as listening:  # from here on clients can connect
             listening.bind(str(folder / "warm"))
             listening.listen(1024)
-            command = [sys.executable, "-m", "merflow.warm", str(listening.fileno()), str(owner.pid)]
+            command = [
+                sys.executable,
+                "-m",
+                "merflow.warm",
+                str(listening.fileno()),
+                str(owner.pid),
+            ]
             environment, null = (
                 os.environ | dict.fromkeys(THREADS, "1"),
                 subprocess.DEVNULL,
             )  # whoever reads a stage's output waits for its end
             LOG.parent.mkdir(exist_ok=True)
             with LOG.open("w") as log:
-                subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment, stdin=null, stdout=null, stderr=log)
+                subprocess.Popen(
+                    command,
+                    pass_fds=[listening.fileno()],
+                    env=environment,
+                    stdin=null,
+                    stdout=null,
+                    stderr=log,
+                )
     if folder.stat().st_uid == os.getuid():
         os.environ[ADDRESS] = str(folder / "warm")
 

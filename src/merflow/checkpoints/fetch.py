@@ -55,18 +55,34 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
     try:
         with whole_folder(out) as build:
             _fill(name, checkpoint, build, out, scratch, digests)
-            found = {path.relative_to(build).as_posix(): _sha256(path) for path in sorted(build.rglob("*")) if path.is_file()}
-            listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(found.items()))  # as sha256sum prints it
+            found = {
+                path.relative_to(build).as_posix(): _sha256(path)
+                for path in sorted(build.rglob("*"))
+                if path.is_file()
+            }
+            listing = "".join(
+                f"{digest}  {file}\n" for file, digest in sorted(found.items())
+            )  # as sha256sum prints it
             sha256 = hashlib.sha256(listing.encode()).hexdigest()
-            card = {"name": checkpoint.name, "place": _place(checkpoint), "revision": checkpoint.revision, "sha256": sha256, "files": found}
+            card = {
+                "name": checkpoint.name,
+                "place": _place(checkpoint),
+                "revision": checkpoint.revision,
+                "sha256": sha256,
+                "files": found,
+            }
             write_json(build / RECORD, card)
     except (CheckpointError, DownloadError) as error:
-        setting = f": checkpoints.{name}.folder" if isinstance(error, Unavailable) else ""  # the message ends with what it is for
+        setting = (
+            f": checkpoints.{name}.folder" if isinstance(error, Unavailable) else ""
+        )  # the message ends with what it is for
         raise CheckpointError(f"checkpoint {name}: {error}{setting}") from error
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _fill(name: str, checkpoint: Checkpoint, build: Path, out: Path, scratch: Path, digests: Path) -> None:
+def _fill(
+    name: str, checkpoint: Checkpoint, build: Path, out: Path, scratch: Path, digests: Path
+) -> None:
     """Put the files into `build`."""
     if checkpoint.hub and checkpoint.revision:
         _copy(files.of_model(snapshot(checkpoint.hub, checkpoint.revision, scratch)), build)
@@ -81,7 +97,9 @@ def _fill(name: str, checkpoint: Checkpoint, build: Path, out: Path, scratch: Pa
 
 
 def _place(checkpoint: Checkpoint) -> str:
-    return next(place for place in ("hub", "url", "package", "folder", "demo") if getattr(checkpoint, place))
+    return next(
+        place for place in ("hub", "url", "package", "folder", "demo") if getattr(checkpoint, place)
+    )
 
 
 def _inside(package: str) -> Path:
@@ -89,8 +107,14 @@ def _inside(package: str) -> Path:
     try:
         inside = metadata.files(package) or []
     except metadata.PackageNotFoundError as error:
-        raise CheckpointError(f"the package {package} is not installed; run `make env`, or name another one in params.yaml") from error
-    folders = [folder for file in inside if file.name == "config.json" and files.is_model(folder := Path(str(file.locate())).parent)]
+        raise CheckpointError(
+            f"the package {package} is not installed; run `make env`, or name another one in params.yaml"
+        ) from error
+    folders = [
+        folder
+        for file in inside
+        if file.name == "config.json" and files.is_model(folder := Path(str(file.locate())).parent)
+    ]
     if len(folders) != 1:
         raise CheckpointError(
             f"expected one folder with config.json and *.safetensors in the package {package}, found {len(folders)}; name another one in "
@@ -102,12 +126,18 @@ def _inside(package: str) -> Path:
 def _of_folder(name: str, folder: Path, out: Path) -> list[Path]:
     """Files of a user's folder: of a model, or the one of word vectors."""
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; correct checkpoints.{name}.folder in params.yaml")
+        raise CheckpointError(
+            f"{folder}: no such folder; correct checkpoints.{name}.folder in params.yaml"
+        )
     if disk.nested(folder, out):
-        raise CheckpointError(f"{folder}: is or holds {out}, where the checkpoint goes; set checkpoints.{name}.folder to another one")
+        raise CheckpointError(
+            f"{folder}: is or holds {out}, where the checkpoint goes; set checkpoints.{name}.folder to another one"
+        )
     own = folder / RECORD
     if own.is_file() and '"place": "demo"' in own.read_text(encoding="utf-8", errors="replace"):
-        raise CheckpointError(f"{own}: this is a demo checkpoint; name it as {{demo: ...}}, so that no table shows it as another one")
+        raise CheckpointError(
+            f"{own}: this is a demo checkpoint; name it as {{demo: ...}}, so that no table shows it as another one"
+        )
     if (folder / "config.json").exists():
         return files.of_model(folder)
     return [files.of_vectors([path for path in folder.iterdir() if path.is_file()], str(folder))]
@@ -124,12 +154,16 @@ def _download(url: str, build: Path, scratch: Path, record: Path) -> None:
     """Word vectors from a file or an archive of one, at the top of `build`; what it was is recorded where nobody knew."""
     source = Source(url)
     known = read_digests(record)
-    found, _ = download([replace(source, unpack=is_archive(Path(source.name)))], build, scratch / "downloads", known)
+    found, _ = download(
+        [replace(source, unpack=is_archive(Path(source.name)))], build, scratch / "downloads", known
+    )
     try:
         path = files.of_vectors([path for path in build.rglob("*") if path.is_file()], source.name)
     except CheckpointError:
         if url not in known:
-            shutil.rmtree(scratch / "downloads")  # only trusted until now: the next run brings it anew
+            shutil.rmtree(
+                scratch / "downloads"
+            )  # only trusted until now: the next run brings it anew
         raise
     if path.parent != build:
         path.rename(build / path.name)

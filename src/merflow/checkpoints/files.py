@@ -9,7 +9,11 @@ from safetensors import SafetensorError, safe_open
 from merflow.errors import CheckpointError
 
 PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")  #: of a model, at the top of its folder
-VECTORS = (".txt", ".vec", ".bin")  #: of word vectors: GloVe's text, FastText's text and its binary format
+VECTORS = (
+    ".txt",
+    ".vec",
+    ".bin",
+)  #: of word vectors: GloVe's text, FastText's text and its binary format
 
 _HEAD = 2**16  # bytes
 _FASTTEXT = (793_712_314).to_bytes(4, "little")  # fasttext.cc, FASTTEXT_FILEFORMAT_MAGIC_INT32
@@ -34,14 +38,25 @@ def of_model(folder: Path) -> list[Path]:
         raise CheckpointError(
             f"{folder}: lacks config.json or *.safetensors (pickled weights are never loaded); save the model there with save_pretrained"
         )
-    files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file() and path.name != "SOURCE.json"})
+    files = sorted(
+        {
+            path
+            for pattern in PATTERNS
+            for path in folder.glob(pattern)
+            if path.is_file() and path.name != "SOURCE.json"
+        }
+    )
     for path in files:
         if path.suffix == ".safetensors":
             try:
-                with safe_open(path, framework="np"):  # reads the header and compares the length with it
+                with safe_open(
+                    path, framework="np"
+                ):  # reads the header and compares the length with it
                     pass
             except SafetensorError as error:
-                raise CheckpointError(f"{path}: not whole safetensors ({' '.join(str(error).split())}); bring it again") from error
+                raise CheckpointError(
+                    f"{path}: not whole safetensors ({' '.join(str(error).split())}); bring it again"
+                ) from error
     return files
 
 
@@ -53,9 +68,17 @@ def of_vectors(files: Sequence[Path], where: str) -> Path:
     """
     found = [path for path in files if path.suffix in VECTORS]
     if len(found) != 1:
-        raise CheckpointError(f"{where}: expected one file of word vectors ({', '.join(VECTORS)}), found {len(found)}")
+        raise CheckpointError(
+            f"{where}: expected one file of word vectors ({', '.join(VECTORS)}), found {len(found)}"
+        )
     with found[0].open("rb") as file:
         head = file.read(_HEAD)
-    if not (head.startswith(_FASTTEXT) if found[0].suffix == ".bin" else _COUNTS.match(head) or _ROW.match(head)):
-        raise CheckpointError(f"{found[0].name} of {where}: does not begin like word vectors (a pickle, a web page?)")
+    if not (
+        head.startswith(_FASTTEXT)
+        if found[0].suffix == ".bin"
+        else _COUNTS.match(head) or _ROW.match(head)
+    ):
+        raise CheckpointError(
+            f"{found[0].name} of {where}: does not begin like word vectors (a pickle, a web page?)"
+        )
     return found[0]

@@ -28,7 +28,13 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
         DownloadError: the disk has no room.
     """
     folder = scratch / "hub" / commit  # a folder per commit: files of two commits never mix
-    get: Callable[..., Any] = partial(snapshot_download, repository, revision=commit, allow_patterns=list(PATTERNS), ignore_patterns="*/*")
+    get: Callable[..., Any] = partial(
+        snapshot_download,
+        repository,
+        revision=commit,
+        allow_patterns=list(PATTERNS),
+        ignore_patterns="*/*",
+    )
     try:
         cached = Path(get(local_files_only=True))
         if is_model(cached):
@@ -48,12 +54,17 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
     except (OSError, hub.HTTPError, hub.EntryNotFoundError) as error:
         if isinstance(error, OSError) and error.errno in disk.FULL:
             raise
-        if any(isinstance(one, hub.RepositoryNotFoundError | hub.RevisionNotFoundError) for one in (error, error.__cause__)):
+        if any(
+            isinstance(one, hub.RepositoryNotFoundError | hub.RevisionNotFoundError)
+            for one in (error, error.__cause__)
+        ):
             raise CheckpointError(
                 f"the Hub has no {repository} at {commit}, or it needs a login (`hf auth login`); correct hub and revision in params.yaml"
             ) from error
         reason = " ".join(str(error.__cause__ or error).split())[:120]
-        raise Unavailable(f"{repository}@{commit[:7]} is not in the Hub's local cache and cannot be had ({reason}); {ELSEWHERE}") from error
+        raise Unavailable(
+            f"{repository}@{commit[:7]} is not in the Hub's local cache and cannot be had ({reason}); {ELSEWHERE}"
+        ) from error
 
 
 def _conversion(repository: str) -> str:
@@ -61,9 +72,17 @@ def _conversion(repository: str) -> str:
     try:
         api = HfApi()
         refs = api.list_repo_refs(repository, include_pull_requests=True)
-        branches = [*refs.branches, *sorted(refs.pull_requests or [], key=lambda ref: -int(ref.ref.rpartition("/")[2]))[:PULL_REQUESTS]]
+        branches = [
+            *refs.branches,
+            *sorted(refs.pull_requests or [], key=lambda ref: -int(ref.ref.rpartition("/")[2]))[
+                :PULL_REQUESTS
+            ],
+        ]
         for ref in branches:
-            if any(file.endswith(".safetensors") for file in api.list_repo_files(repository, revision=ref.target_commit)):
+            if any(
+                file.endswith(".safetensors")
+                for file in api.list_repo_files(repository, revision=ref.target_commit)
+            ):
                 return f"{ref.ref} has some: if you trust who made it, set revision to its commit {ref.target_commit}"
     except (OSError, hub.HTTPError, hub.EntryNotFoundError):
         pass  # the answer is worth a try, no more

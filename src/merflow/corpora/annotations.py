@@ -65,7 +65,11 @@ class Annotations:
     @property
     def folds(self) -> int:
         """One, or as many as there are speakers (dialogues, where no speaker is named), up to five."""
-        return OWN["given"].folds if self.scheme == "given" else min(OWN["speakers"].folds, len(self.units))
+        return (
+            OWN["given"].folds
+            if self.scheme == "given"
+            else min(OWN["speakers"].folds, len(self.units))
+        )
 
     @property
     def units(self) -> dict[str, int]:
@@ -95,9 +99,13 @@ def read(path: Path, labelled: bool = True) -> Annotations:
         if not (row.clip or row.text):
             raise CorpusError(f"{where}: neither clip nor text; remove the row, or name one")
         if row.clip.startswith("/") or ".." in PurePosixPath(row.clip).parts:
-            raise CorpusError(f"{where}: clip {row.clip} is no path below the folder of the corpus; write it relative to that")
+            raise CorpusError(
+                f"{where}: clip {row.clip} is no path below the folder of the corpus; write it relative to that"
+            )
         if seen.setdefault(row.utterance_id, row.line) != row.line:
-            raise CorpusError(f"{where}: clip {row.clip} is in line {seen[row.clip]} already; an utterance has one row, and one label")
+            raise CorpusError(
+                f"{where}: clip {row.clip} is in line {seen[row.clip]} already; an utterance has one row, and one label"
+            )
         if row.split and row.split not in PARTS:
             raise CorpusError(f"{where}: split {row.split!r} is none of {', '.join(PARTS)}")
     found = Annotations([row for row in rows if row.label], [row for row in rows if not row.label])
@@ -112,11 +120,18 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
             table = csv.DictReader(file, restval="")
             if missing := [name for name in needed if name not in (table.fieldnames or ())]:
                 there = ", ".join(table.fieldnames or ()) or "none"
-                raise CorpusError(f"{path}: no column {', '.join(missing)} in its first line, which names {there}; separate them by commas")
-            return [Row(table.line_num, *((line.get(name) or "").strip() for name in COLUMNS)) for line in table]
+                raise CorpusError(
+                    f"{path}: no column {', '.join(missing)} in its first line, which names {there}; separate them by commas"
+                )
+            return [
+                Row(table.line_num, *((line.get(name) or "").strip() for name in COLUMNS))
+                for line in table
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise CorpusError(f"{path}: cannot be read as CSV in UTF-8 ({reason}); make it with `merflow annotations <folder>`") from error
+        raise CorpusError(
+            f"{path}: cannot be read as CSV in UTF-8 ({reason}); make it with `merflow annotations <folder>`"
+        ) from error
 
 
 def _check(path: Path, found: Annotations) -> None:
@@ -127,10 +142,16 @@ def _check(path: Path, found: Annotations) -> None:
         )
     without = next((row for row in found.rows if not row.speaker), None)
     if without and any(row.speaker for row in found.rows):
-        raise CorpusError(f"{path}, line {without.line}: no speaker, and other rows have one; name it in every row or in none")
+        raise CorpusError(
+            f"{path}, line {without.line}: no speaker, and other rows have one; name it in every row or in none"
+        )
     if found.scheme == "given":
         if absent := [part for part in PARTS if part not in {row.split for row in found.rows}]:
-            raise CorpusError(f"{path}: no row of split {', '.join(absent)}; fill it in, or leave the column empty for folds by speaker")
+            raise CorpusError(
+                f"{path}: no row of split {', '.join(absent)}; fill it in, or leave the column empty for folds by speaker"
+            )
     elif found.folds < len(PARTS):
         what = "speakers" if found.rows[0].speaker else "dialogues"
-        raise CorpusError(f"{path}: {len(found.units)} {what}, and train, dev and test need one each; give a split, or name more")
+        raise CorpusError(
+            f"{path}: {len(found.units)} {what}, and train, dev and test need one each; give a split, or name more"
+        )

@@ -47,7 +47,9 @@ class CorpusModule(Protocol):
 
     TITLE: str
     LICENCE: str
-    HOW_TO_GET: str  #: what a user must do for ``source: official``; names the form where one is needed
+    HOW_TO_GET: (
+        str  #: what a user must do for ``source: official``; names the form where one is needed
+    )
     SOURCES: tuple[Source, ...]  #: empty: no open download exists
     EXPECTED: Mapping[str, Mapping[str, int]]  #: official split (or session) -> label -> utterances
     SCHEMES: tuple[str, ...]  #: split schemes of merflow.corpora.splits that the corpus has

@@ -19,7 +19,9 @@ Kind = Literal["number", "text"]
 WORDS = "CMU_MOSEI_TimestampedWords.csd"
 PAUSE = "sp"  # in place of a word
 MAX_BYTES = 2**20  # of one array; the words of an hour have a third of it
-MAX_FRAMES_BYTES = 2**28  # the same of a sequence of frames; an hour of COVAREP (100 per second, 74 columns, float32) has 107 million
+MAX_FRAMES_BYTES = (
+    2**28
+)  # the same of a sequence of frames; an hour of COVAREP (100 per second, 74 columns, float32) has 107 million
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,16 @@ class Reader:
         self._path, self._columns, self._kind, self._max_bytes = path, columns, kind, max_bytes
         with self._one_line():
             self._file = h5py.File(path, "r")
-            roots = [name for name in self._file if _inside(self._file, name, h5py.Group) and _inside(self._file[name], "data", h5py.Group)]
+            roots = [
+                name
+                for name in self._file
+                if _inside(self._file, name, h5py.Group)
+                and _inside(self._file[name], "data", h5py.Group)
+            ]
             if len(roots) != 1:
-                raise CorpusError(f"{path}: expected one group <name>/data, found {len(roots)}; not a computational sequence")
+                raise CorpusError(
+                    f"{path}: expected one group <name>/data, found {len(roots)}; not a computational sequence"
+                )
             self._data = self._file[roots[0]]["data"]
             self.videos = sorted(self._data)
         if not self.videos:
@@ -97,8 +106,12 @@ class Reader:
         if array.ndim != 2 or array.shape[1] != width:
             raise CorpusError(f"{where}: {name} has shape {array.shape}, expected (n, {width})")
         if array.nbytes > self._max_bytes:
-            raise CorpusError(f"{where}: {name} has {array.nbytes} bytes, more than {self._max_bytes}; refused")
-        if not (array.dtype.kind in "fiu" if kind == "number" else h5py.check_string_dtype(array.dtype)):
+            raise CorpusError(
+                f"{where}: {name} has {array.nbytes} bytes, more than {self._max_bytes}; refused"
+            )
+        if not (
+            array.dtype.kind in "fiu" if kind == "number" else h5py.check_string_dtype(array.dtype)
+        ):
             raise CorpusError(f"{where}: {name} holds {array.dtype}, expected {kind}")
         return array[...]
 
@@ -107,7 +120,9 @@ class Reader:
         try:
             yield
         except (OSError, KeyError, RuntimeError, ValueError) as error:
-            raise CorpusError(f"{self._path}: not a readable HDF5 file ({str(error).splitlines()[0]}); get it again") from error
+            raise CorpusError(
+                f"{self._path}: not a readable HDF5 file ({str(error).splitlines()[0]}); get it again"
+            ) from error
 
 
 def read_sequences(path: Path, columns: int, kind: Kind) -> dict[str, Sequence]:
@@ -131,7 +146,11 @@ def spoken(words: Sequence, start_s: float, end_s: float) -> tuple[list[str], np
     middles = words.intervals.mean(axis=1)
     inside = np.flatnonzero((middles >= start_s) & (middles < end_s))
     inside = inside[np.argsort(words.intervals[inside, 0], kind="stable")]
-    named = [(row, word) for row, word in zip(inside, map(_text, words.features[inside, 0]), strict=True) if word != PAUSE]
+    named = [
+        (row, word)
+        for row, word in zip(inside, map(_text, words.features[inside, 0]), strict=True)
+        if word != PAUSE
+    ]
     return [word for _, word in named], words.intervals[[row for row, _ in named]].reshape(-1, 2)
 
 
@@ -143,7 +162,9 @@ def find(root: Path, name: str) -> Path | None:
     """
     found = sorted(root.rglob(name))
     if len(found) > 1:
-        raise CorpusError(f"{root}: several {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one")
+        raise CorpusError(
+            f"{root}: several {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
+        )
     return found[0] if found else None
 
 
@@ -152,4 +173,6 @@ def _text(word: bytes | str) -> str:
 
 
 def _inside(group: h5py.Group, name: str, kind: type) -> bool:
-    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], kind)
+    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(
+        group[name], kind
+    )

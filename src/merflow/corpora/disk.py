@@ -27,7 +27,9 @@ def check_room(folder: Path, needed: int, what: str) -> None:
     standing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(standing).free
     if free < needed:
-        raise DownloadError(f"{what} needs {megabytes(needed)} MB on the disk and {megabytes(free)} MB are free; free some and run again")
+        raise DownloadError(
+            f"{what} needs {megabytes(needed)} MB on the disk and {megabytes(free)} MB are free; free some and run again"
+        )
 
 
 def megabytes(size: int) -> str:
@@ -46,7 +48,9 @@ def one_line(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise DownloadError(f"{what}: no space left on the disk; free some and run again") from error
+            raise DownloadError(
+                f"{what}: no space left on the disk; free some and run again"
+            ) from error
         raise DownloadError(f"{what}: {error.strerror or ' '.join(str(error).split())}") from error
 
 

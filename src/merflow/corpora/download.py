@@ -26,7 +26,9 @@ from merflow.store import write_text
 COLUMNS = ["url", "size", "sha256"]
 HUB_URL = re.compile(r"hf://datasets/([^/@]+/[^/@]+)@([0-9a-f]{40})/(.+)")
 
-pooch.get_logger().setLevel("WARNING")  # its lines name temporary paths; ours are in merflow.progress
+pooch.get_logger().setLevel(
+    "WARNING"
+)  # its lines name temporary paths; ours are in merflow.progress
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,29 @@ def retrieve(source: Source, folder: Path, known: dict[str, Digest]) -> Path:
     sha256 = recorded.sha256 if source.sha256 is None and recorded else source.sha256
     path = folder / name
     if scheme not in DOWNLOADERS:
-        raise DownloadError(f"{name}: {source.url}: must begin with {', '.join(f'{known}://' for known in DOWNLOADERS)}")
+        raise DownloadError(
+            f"{name}: {source.url}: must begin with {', '.join(f'{known}://' for known in DOWNLOADERS)}"
+        )
     with disk.one_line(name):
         if scheme == "file":
-            path.unlink(missing_ok=True)  # a local copy is cheap, and its original may have changed since
+            path.unlink(
+                missing_ok=True
+            )  # a local copy is cheap, and its original may have changed since
         try:
-            pooch.retrieve(source.url, sha256 and f"sha256:{sha256}", name, folder, downloader=DOWNLOADERS[scheme](path, size))
-        except ValueError as error:  # pooch's word for a wrong digest; names both, and the file is gone
+            pooch.retrieve(
+                source.url,
+                sha256 and f"sha256:{sha256}",
+                name,
+                folder,
+                downloader=DOWNLOADERS[scheme](path, size),
+            )
+        except (
+            ValueError
+        ) as error:  # pooch's word for a wrong digest; names both, and the file is gone
             which = "the corpus module publishes" if source.sha256 else "data/digests records"
-            raise DownloadError(f"{name} from {host(source.url)} is not the file that {which}: {error}") from error
+            raise DownloadError(
+                f"{name} from {host(source.url)} is not the file that {which}: {error}"
+            ) from error
         found = Digest(path.stat().st_size, sha256 or pooch.file_hash(path))
         if size not in (None, found.size) or (size is None and not found.size):
             path.unlink()
@@ -86,7 +102,9 @@ def read_digests(path: Path) -> dict[str, Digest]:
             if number == 1 and row == COLUMNS:
                 continue
             if len(row) != 3 or not row[1].isdecimal() or not re.fullmatch("[0-9a-f]{64}", row[2]):
-                raise DownloadError(f"{path}: line {number} is not {','.join(COLUMNS)}; restore the file from git")
+                raise DownloadError(
+                    f"{path}: line {number} is not {','.join(COLUMNS)}; restore the file from git"
+                )
             digests[row[0]] = Digest(int(row[1]), row[2])
     return digests
 
@@ -95,7 +113,9 @@ def write_digests(path: Path, digests: dict[str, Digest]) -> None:
     """Record `digests`, sorted by URL, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([COLUMNS, *([url, digest.size, digest.sha256] for url, digest in sorted(digests.items()))])
+    writer.writerows(
+        [COLUMNS, *([url, digest.size, digest.sha256] for url, digest in sorted(digests.items()))]
+    )
     write_text(path, text.getvalue())
 
 
@@ -105,7 +125,9 @@ class Local:
     def __init__(self, path: Path, size: int | None):
         self.path = path
 
-    def __call__(self, url: str, output_file: str, _pooch: object, check_only: bool = False) -> None:
+    def __call__(
+        self, url: str, output_file: str, _pooch: object, check_only: bool = False
+    ) -> None:
         """Copy the file that `url` names; it must exist."""
         origin = Path(url2pathname(urlsplit(url).path))
         if not origin.is_file():
@@ -121,20 +143,37 @@ class Hub:
     def __init__(self, path: Path, size: int | None):
         self.path = path
 
-    def __call__(self, url: str, output_file: str, _pooch: object, check_only: bool = False) -> None:
+    def __call__(
+        self, url: str, output_file: str, _pooch: object, check_only: bool = False
+    ) -> None:
         """Bring one file of a data set at a commit."""
         match = HUB_URL.fullmatch(url)
         if not match:
-            raise DownloadError(f"{url}: must be hf://datasets/<owner>/<name>@<commit, 40 hex digits>/<file>")
+            raise DownloadError(
+                f"{url}: must be hf://datasets/<owner>/<name>@<commit, 40 hex digits>/<file>"
+            )
         repository, commit, file = match.groups()
         try:
-            got = hf_hub_download(repository, file, repo_type="dataset", revision=commit, local_dir=self.path.parent / "hub")
+            got = hf_hub_download(
+                repository,
+                file,
+                repo_type="dataset",
+                revision=commit,
+                local_dir=self.path.parent / "hub",
+            )
         except (OSError, hub.EntryNotFoundError, hub.HTTPError) as error:
             if isinstance(error, OSError) and error.errno in disk.FULL:
                 raise
             reason = " ".join(str(error).split()).split(". ")[0]
-            raise Unavailable(f"{file}: data set {repository} of the Hugging Face Hub cannot be had ({reason}); {ELSEWHERE}") from error
+            raise Unavailable(
+                f"{file}: data set {repository} of the Hugging Face Hub cannot be had ({reason}); {ELSEWHERE}"
+            ) from error
         Path(got).replace(output_file)
 
 
-DOWNLOADERS: dict[str, Callable[[Path, int | None], Callable[..., None]]] = {"http": Http, "https": Http, "file": Local, "hf": Hub}
+DOWNLOADERS: dict[str, Callable[[Path, int | None], Callable[..., None]]] = {
+    "http": Http,
+    "https": Http,
+    "file": Local,
+    "hf": Hub,
+}

@@ -39,9 +39,13 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     """
     with whole_folder(out) as build:
         if source == "demo":
-            from merflow.corpora import demo  # draws and speaks: heavy, and no other source needs it
+            from merflow.corpora import (
+                demo,
+            )  # draws and speaks: heavy, and no other source needs it
 
-            files, absent = download(demo.make(corpus, scratch / "demo"), build, scratch / "downloads", {})
+            files, absent = download(
+                demo.make(corpus, scratch / "demo"), build, scratch / "downloads", {}
+            )
             record = [(Source(url).name, digest) for url, digest in files.items()]
         elif source == "official":
             module = corpora.load(corpus)
@@ -58,11 +62,15 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
             record, absent = _copy(corpus, Path(source).expanduser(), build, out), []
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(record)]
-        write_json(build / RECORD, {"corpus": corpus, "kind": kind, "files": listed, "absent": absent})
+        write_json(
+            build / RECORD, {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
+        )
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def download(sources: Sequence[Source], build: Path, folder: Path, known: dict[str, Digest]) -> tuple[dict[str, Digest], list[str]]:
+def download(
+    sources: Sequence[Source], build: Path, folder: Path, known: dict[str, Digest]
+) -> tuple[dict[str, Digest], list[str]]:
     """Retrieve and unpack `sources` into `build`; digests by URL, and the names that not all systems need and nobody hands out."""
     digests, absent, paths = dict(known), [], {}
     for source in sources:
@@ -73,7 +81,9 @@ def download(sources: Sequence[Source], build: Path, folder: Path, known: dict[s
         except Unavailable as error:
             if source.needed:
                 raise
-            log.warning("%s; going on without it: systems that need it will be listed as not run", error)
+            log.warning(
+                "%s; going on without it: systems that need it will be listed as not run", error
+            )
             absent.append(source.name)
     for source, path in paths.items():
         with disk.one_line(path.name):
@@ -90,7 +100,9 @@ def download(sources: Sequence[Source], build: Path, folder: Path, known: dict[s
                 finally:
                     shutil.rmtree(contents, ignore_errors=True)
             elif (build / path.name).exists():
-                raise DownloadError(f"{path.name}: is there already, from another file of the corpus")
+                raise DownloadError(
+                    f"{path.name}: is there already, from another file of the corpus"
+                )
             else:
                 disk.check_room(build, path.stat().st_size, f"{path.name}: the copy")
                 disk.copy(path, build / path.name)
@@ -103,7 +115,9 @@ def _merge(contents: Path, build: Path, archive: str) -> None:
         if path.is_dir():
             target.mkdir(exist_ok=True)
         elif target.exists():
-            raise DownloadError(f"{archive}: {path.relative_to(contents)} is there already, from another file of the corpus")
+            raise DownloadError(
+                f"{archive}: {path.relative_to(contents)} is there already, from another file of the corpus"
+            )
         else:
             path.rename(target)
 
@@ -111,15 +125,23 @@ def _merge(contents: Path, build: Path, archive: str) -> None:
 def _copy(corpus: str, folder: Path, build: Path, out: Path) -> list[tuple[str, Digest]]:
     """Copy a user's folder into `build`; (path below the folder, digest) of every file."""
     if not folder.is_dir():
-        raise DownloadError(f"{folder}: no such folder; corpora.{corpus}.source must be demo, official or a folder that holds the corpus")
+        raise DownloadError(
+            f"{folder}: no such folder; corpora.{corpus}.source must be demo, official or a folder that holds the corpus"
+        )
     if disk.nested(folder, out):
-        raise DownloadError(f"{folder}: is or holds {out}, where the corpus goes; set corpora.{corpus}.source to another folder")
+        raise DownloadError(
+            f"{folder}: is or holds {out}, where the corpus goes; set corpora.{corpus}.source to another folder"
+        )
     own = folder / RECORD
     if own.is_file() and '"kind": "demo"' in own.read_text(encoding="utf-8", errors="replace"):
-        raise DownloadError(f"{own}: this is a demo corpus; set corpora.{corpus}.source to demo, so that no table shows it as {corpus}")
+        raise DownloadError(
+            f"{own}: this is a demo corpus; set corpora.{corpus}.source to demo, so that no table shows it as {corpus}"
+        )
     paths = [path for path in _walk(folder) if path != own]
     if not paths:
-        raise DownloadError(f"{folder}: is empty; corpora.{corpus}.source must be a folder that holds the corpus")
+        raise DownloadError(
+            f"{folder}: is empty; corpora.{corpus}.source must be a folder that holds the corpus"
+        )
     disk.check_room(build, sum(path.stat().st_size for path in paths), f"{folder}: the copy")
     record = []
     for path in track(paths, f"files of {corpus} copied", len(paths)):
@@ -128,7 +150,15 @@ def _copy(corpus: str, folder: Path, build: Path, out: Path) -> list[tuple[str, 
             (build / name).parent.mkdir(parents=True, exist_ok=True)
             disk.copy(path, build / name)
             with (build / name).open("rb") as file:
-                record.append((name.as_posix(), Digest((build / name).stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())))
+                record.append(
+                    (
+                        name.as_posix(),
+                        Digest(
+                            (build / name).stat().st_size,
+                            hashlib.file_digest(file, "sha256").hexdigest(),
+                        ),
+                    )
+                )
     return record
 
 

@@ -19,8 +19,17 @@ CLASSES: dict[str, tuple[str, ...]] = {
 
 #: Fewer classes, as some of the literature has it: corpus -> number -> class -> labels that count as it. Others are out of scope.
 FEWER: dict[str, dict[int, dict[str, tuple[str, ...]]]] = {
-    "meld": {6: {name: (name,) for name in CLASSES["meld"] if name != "fear"}},  # mel_cnn_bert Table 1
-    "iemocap": {4: {"anger": ("anger",), "happiness": ("happiness", "excitement"), "sadness": ("sadness",), "neutral": ("neutral",)}},
+    "meld": {
+        6: {name: (name,) for name in CLASSES["meld"] if name != "fear"}
+    },  # mel_cnn_bert Table 1
+    "iemocap": {
+        4: {
+            "anger": ("anger",),
+            "happiness": ("happiness", "excitement"),
+            "sadness": ("sadness",),
+            "neutral": ("neutral",),
+        }
+    },
 }
 
 #: Corpora in which an utterance may carry several emotions, or none.
@@ -74,7 +83,9 @@ def class_of(corpus: str, n_classes: int | None = None, own: Sequence[str] = ())
         return {name: name for name in classes}
     if n_classes not in FEWER.get(corpus, {}):
         known = [len(classes), *FEWER.get(corpus, {})]
-        raise ParamsError(f"{corpus}: no set of {n_classes} classes; it has {', '.join(map(str, known))}")
+        raise ParamsError(
+            f"{corpus}: no set of {n_classes} classes; it has {', '.join(map(str, known))}"
+        )
     return {label: name for name, labels in FEWER[corpus][n_classes].items() for label in labels}
 
 
@@ -87,7 +98,9 @@ def emotion(name: str) -> str:
     try:
         return _EMOTIONS[name.strip().lower().replace("_", " ")]
     except KeyError:
-        raise CheckpointError(f"{name!r} is no known name of an emotion; known: {', '.join(SYNONYMS)} (corpora/labels.py)") from None
+        raise CheckpointError(
+            f"{name!r} is no known name of an emotion; known: {', '.join(SYNONYMS)} (corpora/labels.py)"
+        ) from None
 
 
 def counterparts(columns: Sequence[str], classes: Sequence[str]) -> list[int]:
@@ -103,5 +116,7 @@ def counterparts(columns: Sequence[str], classes: Sequence[str]) -> list[int]:
     places = {emotion(name): place for place, name in enumerate(columns)}
     for name in classes:
         if emotion(name) not in places:
-            raise CheckpointError(f"no column means {name!r}: the columns are {', '.join(columns)}; choose a classifier that knows it")
+            raise CheckpointError(
+                f"no column means {name!r}: the columns are {', '.join(columns)}; choose a classifier that knows it"
+            )
     return [places[emotion(name)] for name in classes]

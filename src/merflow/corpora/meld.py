@@ -46,16 +46,32 @@ LAYOUT = {
     "dev": ("dev_sent_emo.csv", "dev_splits_complete"),
     "test": ("test_sent_emo.csv", "output_repeated_splits_test"),
 }
-COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "Season", "Episode", "StartTime", "EndTime")
+COLUMNS = (
+    "Utterance",
+    "Speaker",
+    "Emotion",
+    "Dialogue_ID",
+    "Utterance_ID",
+    "Season",
+    "Episode",
+    "StartTime",
+    "EndTime",
+)
 SHORT_S, LONG_S = 0.25, 30.0  # spans outside are defects
-CLIP_BOUND_S = 1.0  # clips are cut at frames; a length further than this from the span is another cut
+CLIP_BOUND_S = (
+    1.0  # clips are cut at frames; a length further than this from the span is another cut
+)
 
 #: Utterance -> where it was reported, what is wrong, whether the clip is used all the same.
 KNOWN_BROKEN = {
     "train_dia125_utt3": ("#39", "the clip is corrupt", False),
     "dev_dia110_utt7": ("#22, #27", "the archive holds no clip", False),
     "test_dia38_utt4": ("#20", "mis-cut: 305 s for one sentence, in the annotation as well", False),
-    "test_dia220_utt0": ("#20", "mis-cut: 235 s for one sentence, in the annotation as well", False),
+    "test_dia220_utt0": (
+        "#20",
+        "mis-cut: 235 s for one sentence, in the annotation as well",
+        False,
+    ),
     "train_dia529_utt2": ("#9", "disturbed sound", True),
     "train_dia682_utt1": ("#9", "disturbed sound", True),
     "train_dia793_utt0": ("#9", "disturbed sound", True),
@@ -136,9 +152,13 @@ def _annotation_file(root: Path, split: str) -> Path:
     name = LAYOUT[split][0]
     found = sorted(root.rglob(name))
     if not found:
-        raise CorpusError(f"{root}: {name} is missing; MELD needs {', '.join(file for file, _ in LAYOUT.values())}, in any folder below")
+        raise CorpusError(
+            f"{root}: {name} is missing; MELD needs {', '.join(file for file, _ in LAYOUT.values())}, in any folder below"
+        )
     if len({path.read_bytes() for path in found}) > 1:
-        raise CorpusError(f"{root}: several {name} that differ ({', '.join(str(path.relative_to(root)) for path in found)}); keep one")
+        raise CorpusError(
+            f"{root}: several {name} that differ ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
+        )
     return found[0]
 
 
@@ -159,7 +179,9 @@ def _read_annotations(path: Path, split: str) -> list[Row]:
                     )
                 rows[row.utterance_id] = row
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path}: not UTF-8 (byte {error.start}); MELD's annotation files are UTF-8, get the file again") from error
+        raise CorpusError(
+            f"{path}: not UTF-8 (byte {error.start}); MELD's annotation files are UTF-8, get the file again"
+        ) from error
     except csv.Error as error:
         raise CorpusError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
     if not rows:
@@ -171,7 +193,9 @@ def _row(fields: dict[str, str], split: str, where: str) -> Row:
     if None in fields or None in fields.values():
         raise CorpusError(f"{where}: another number of fields than the header")
     if fields["Emotion"] not in CLASSES["meld"]:
-        raise CorpusError(f"{where}: unknown emotion {fields['Emotion']!r}; known: {', '.join(CLASSES['meld'])}")
+        raise CorpusError(
+            f"{where}: unknown emotion {fields['Emotion']!r}; known: {', '.join(CLASSES['meld'])}"
+        )
     for name in ("Dialogue_ID", "Utterance_ID", "Season", "Episode"):
         if not re.fullmatch(r"[0-9]{1,6}", fields[name]):
             raise CorpusError(f"{where}: {name} is {fields[name]!r}, not a number")
@@ -208,18 +232,37 @@ def _clock(ms: int) -> str:
 def _row_defects(rows: list[Row]) -> Iterator[Defect]:
     for row in rows:
         if row.span_s <= 0:
-            yield Defect(row.utterance_id, "zero or negative span", f"{row.span_s:.3f} s", CLIP_KEPT)
+            yield Defect(
+                row.utterance_id, "zero or negative span", f"{row.span_s:.3f} s", CLIP_KEPT
+            )
         elif row.span_s < SHORT_S:
-            yield Defect(row.utterance_id, "short span", f"{row.span_s:.3f} s, under {SHORT_S} s", CLIP_KEPT)
+            yield Defect(
+                row.utterance_id, "short span", f"{row.span_s:.3f} s, under {SHORT_S} s", CLIP_KEPT
+            )
         elif row.span_s > LONG_S:
-            yield Defect(row.utterance_id, "long span", f"{row.span_s:.3f} s, over {LONG_S:.0f} s", CLIP_NOT_USED)
+            yield Defect(
+                row.utterance_id,
+                "long span",
+                f"{row.span_s:.3f} s, over {LONG_S:.0f} s",
+                CLIP_NOT_USED,
+            )
         if row.odd_times:
-            yield Defect(row.utterance_id, "odd time", row.odd_times, "digits after the comma read as milliseconds")
+            yield Defect(
+                row.utterance_id,
+                "odd time",
+                row.odd_times,
+                "digits after the comma read as milliseconds",
+            )
         if not row.text:
             yield Defect(row.utterance_id, "no text", "the field Utterance is empty", "no text")
         if row.utterance_id in KNOWN_BROKEN:
             issue, reason, used = KNOWN_BROKEN[row.utterance_id]
-            yield Defect(row.utterance_id, "known", f"{reason} (MELD issue {issue})", CLIP_KEPT if used else CLIP_NOT_USED)
+            yield Defect(
+                row.utterance_id,
+                "known",
+                f"{reason} (MELD issue {issue})",
+                CLIP_KEPT if used else CLIP_NOT_USED,
+            )
 
 
 def _repeated_spans(rows: list[Row]) -> Iterator[Defect]:
@@ -229,16 +272,27 @@ def _repeated_spans(rows: list[Row]) -> Iterator[Defect]:
     for first, *others in same.values():
         for row in others:
             kind = "span in two splits" if row.split != first.split else "repeated span"
-            label = "same label" if row.emotion == first.emotion else f"{first.emotion} there, {row.emotion} here"
+            label = (
+                "same label"
+                if row.emotion == first.emotion
+                else f"{first.emotion} there, {row.emotion} here"
+            )
             yield Defect(
-                row.utterance_id, kind, f"{row.origin} is {first.utterance_id} too ({label})", "kept, as the official split has it"
+                row.utterance_id,
+                kind,
+                f"{row.origin} is {first.utterance_id} too ({label})",
+                "kept, as the official split has it",
             )
 
 
 def _clips(root: Path, rows: list[Row]) -> tuple[dict[str, str], list[Defect]]:
     """Usable clips by utterance, relative to `root`, and what is wrong with the others."""
-    by_split = {split: {row.file_name: row for row in rows if row.split == split} for split in LAYOUT}
-    folders = {split: folder for split, (_, name) in LAYOUT.items() if (folder := _folder(root, name))}
+    by_split = {
+        split: {row.file_name: row for row in rows if row.split == split} for split in LAYOUT
+    }
+    folders = {
+        split: folder for split, (_, name) in LAYOUT.items() if (folder := _folder(root, name))
+    }
     absent = [split for split in LAYOUT if split not in folders]
     defects = []
     if absent:
@@ -248,23 +302,48 @@ def _clips(root: Path, rows: list[Row]) -> tuple[dict[str, str], list[Defect]]:
     for split, folder in folders.items():
         names = {path.name for path in folder.iterdir()}
         for name in sorted(names - by_split[split].keys()):
-            defects.append(Defect(None, "extra file", f"{(folder / name).relative_to(root)} is in no annotation", "left out"))
+            defects.append(
+                Defect(
+                    None,
+                    "extra file",
+                    f"{(folder / name).relative_to(root)} is in no annotation",
+                    "left out",
+                )
+            )
         for name, row in by_split[split].items():
             if name in names:
                 paths[folder / name] = row
             else:
-                defects.append(Defect(row.utterance_id, "clip absent", f"no {(folder / name).relative_to(root)}", "text kept"))
+                defects.append(
+                    Defect(
+                        row.utterance_id,
+                        "clip absent",
+                        f"no {(folder / name).relative_to(root)}",
+                        "text kept",
+                    )
+                )
     clips = {}
     for path, found in probe_all(list(paths), "clips of meld").items():
         row = paths[path]
         used = row.span_s <= LONG_S and KNOWN_BROKEN.get(row.utterance_id, ("", "", True))[2]
         if isinstance(found, str):
-            defects.append(Defect(row.utterance_id, "clip unreadable", f"{path.relative_to(root)}: {found}", CLIP_NOT_USED))
+            defects.append(
+                Defect(
+                    row.utterance_id,
+                    "clip unreadable",
+                    f"{path.relative_to(root)}: {found}",
+                    CLIP_NOT_USED,
+                )
+            )
             continue
         if abs(found.duration_s - row.span_s) > CLIP_BOUND_S:
             used = used and found.duration_s <= LONG_S
             detail = f"clip {found.duration_s:.3f} s, span {row.span_s:.3f} s, more than {CLIP_BOUND_S:.0f} s apart"
-            defects.append(Defect(row.utterance_id, "clip length", detail, CLIP_KEPT if used else CLIP_NOT_USED))
+            defects.append(
+                Defect(
+                    row.utterance_id, "clip length", detail, CLIP_KEPT if used else CLIP_NOT_USED
+                )
+            )
         if used:
             clips[row.utterance_id] = path.relative_to(root).as_posix()
     return clips, defects
@@ -273,5 +352,7 @@ def _clips(root: Path, rows: list[Row]) -> tuple[dict[str, str], list[Defect]]:
 def _folder(root: Path, name: str) -> Path | None:
     found = sorted(path for path in root.rglob(name) if path.is_dir())
     if len(found) > 1:
-        raise CorpusError(f"{root}: several folders {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one")
+        raise CorpusError(
+            f"{root}: several folders {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
+        )
     return found[0] if found else None

@@ -44,13 +44,22 @@ SOURCES = (
     Source(f"{_HOST}/CMU-MOSEI/language/CMU_MOSEI_TimestampedWordVectors.csd", needed=False),
 )
 #: Segments of the current release by fold ("all": whatever the label); older releases have other numbers.
-EXPECTED = {"all": {"all": 23259}, "train": {"all": 16327}, "dev": {"all": 1871}, "test": {"all": 4662}}
+EXPECTED = {
+    "all": {"all": 23259},
+    "train": {"all": 16327},
+    "dev": {"all": 1871},
+    "test": {"all": 4662},
+}
 SCHEMES = tuple(schemes.SCHEMES["mosei"])
 
 LABELS = "CMU_MOSEI_Labels.csd"
 FOLD_FILES = ("cmu_mosei_std_folds.py", "standard_folds.json")
 FOLD_NAMES = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
-FOLD_LISTS = {"standard_train_fold": "train", "standard_valid_fold": "dev", "standard_test_fold": "test"}
+FOLD_LISTS = {
+    "standard_train_fold": "train",
+    "standard_valid_fold": "dev",
+    "standard_test_fold": "test",
+}
 MAX_INTENSITY = 3  # of the annotation form; old releases hold more by a mistake of it
 SAME_S = 0.1  # a transcript line belongs to the segment whose start and end it repeats; line numbers follow another order
 
@@ -77,20 +86,40 @@ def read_utterances(root: Path) -> Corpus:
     transcripts = _folder(root, "Transcript/Segmented/Combined")
     folds_file = next((path for name in FOLD_FILES if (path := find(root, name))), None)
     if folds_file is None:
-        raise CorpusError(f"{root}: no {' or '.join(FOLD_FILES)}; the folds are a file of CMU-MultimodalSDK. {HOW_TO_GET}")
+        raise CorpusError(
+            f"{root}: no {' or '.join(FOLD_FILES)}; the folds are a file of CMU-MultimodalSDK. {HOW_TO_GET}"
+        )
     folds = read_folds(folds_file)
     defects: list[Defect] = []
     if unknown := folds.keys() - labels.keys():
-        defects.append(Defect(None, "fold without labels", f"{len(unknown)} videos of the folds are not in {LABELS}", "left out"))
+        defects.append(
+            Defect(
+                None,
+                "fold without labels",
+                f"{len(unknown)} videos of the folds are not in {LABELS}",
+                "left out",
+            )
+        )
     if not words and not transcripts:
-        defects.append(Defect(None, "no text", f"neither {WORDS} nor transcripts: {len(labels)} videos", "no text"))
+        defects.append(
+            Defect(
+                None, "no text", f"neither {WORDS} nor transcripts: {len(labels)} videos", "no text"
+            )
+        )
     rows = []
     for video, sequence in track(labels.items(), "videos of mosei", len(labels)):
         lines = _transcript(transcripts / f"{video}.txt", root, defects) if transcripts else []
         for row in _segments(video, sequence, folds.get(video), defects):
             row["text"] = _line(lines, row) or _said(words.get(video), row)
             if not row["text"] and (words or transcripts):
-                defects.append(Defect(row["utterance_id"], "no text", "no transcript line and no word in its time", "no text"))
+                defects.append(
+                    Defect(
+                        row["utterance_id"],
+                        "no text",
+                        "no transcript line and no word in its time",
+                        "no text",
+                    )
+                )
             rows.append(row)
     _add_clips(rows, root, defects)
     return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
@@ -103,17 +132,29 @@ def read_folds(path: Path) -> dict[str, str]:
         CorpusError: not of this form, a fold missing, or a video in two folds.
     """
     try:
-        lists = _python_lists(path) if path.suffix == ".py" else json.loads(path.read_text(encoding="utf-8"))
+        lists = (
+            _python_lists(path)
+            if path.suffix == ".py"
+            else json.loads(path.read_text(encoding="utf-8"))
+        )
         named = {FOLD_NAMES[name]: videos for name, videos in lists.items() if name in FOLD_NAMES}
     except (ValueError, SyntaxError, AttributeError, RecursionError, MemoryError) as error:
-        raise CorpusError(f"{path}: not a list of folds ({' '.join(str(error).split())[:100]})") from error
+        raise CorpusError(
+            f"{path}: not a list of folds ({' '.join(str(error).split())[:100]})"
+        ) from error
     folds: dict[str, str] = {}
     for split in ("train", "dev", "test"):
         videos = named.get(split)
-        if not isinstance(videos, list) or not videos or not all(isinstance(video, str) for video in videos):
+        if (
+            not isinstance(videos, list)
+            or not videos
+            or not all(isinstance(video, str) for video in videos)
+        ):
             raise CorpusError(f"{path}: no list of video ids for {split}")
         if doubled := folds.keys() & set(videos):
-            raise CorpusError(f"{path}: video {min(doubled)} is in {split} and in {folds[min(doubled)]}")
+            raise CorpusError(
+                f"{path}: video {min(doubled)} is in {split} and in {folds[min(doubled)]}"
+            )
         folds |= dict.fromkeys(videos, split)
     return folds
 
@@ -121,31 +162,63 @@ def read_folds(path: Path) -> dict[str, str]:
 def _python_lists(path: Path) -> dict[str, object]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assigned = [
-        (node.targets[0].id, node.value) for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        (node.targets[0].id, node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     ]
-    return {FOLD_LISTS[name]: ast.literal_eval(value) for name, value in assigned if name in FOLD_LISTS}
+    return {
+        FOLD_LISTS[name]: ast.literal_eval(value) for name, value in assigned if name in FOLD_LISTS
+    }
 
 
-def _segments(video: str, sequence: Sequence, split: str | None, defects: list[Defect]) -> list[dict[str, Any]]:
-    order = np.argsort(sequence.intervals[:, 0], kind="stable").argsort()  # rows are not in time order
+def _segments(
+    video: str, sequence: Sequence, split: str | None, defects: list[Defect]
+) -> list[dict[str, Any]]:
+    order = np.argsort(
+        sequence.intervals[:, 0], kind="stable"
+    ).argsort()  # rows are not in time order
     rows = []
-    for index, (intensities, (start, end)) in enumerate(zip(sequence.features[:, 1:], sequence.intervals, strict=True)):
+    for index, (intensities, (start, end)) in enumerate(
+        zip(sequence.features[:, 1:], sequence.intervals, strict=True)
+    ):
         utterance_id = f"{video}[{index}]"
-        labels = [name for name, value in zip(CLASSES["mosei"], intensities, strict=True) if value > 0]
+        labels = [
+            name for name, value in zip(CLASSES["mosei"], intensities, strict=True) if value > 0
+        ]
         official = split
         if split is None:
-            defects.append(Defect(utterance_id, "no fold", f"video {video} is in no official fold", "in no split"))
+            defects.append(
+                Defect(
+                    utterance_id, "no fold", f"video {video} is in no official fold", "in no split"
+                )
+            )
         if not np.isfinite(intensities).all():
             labels, official = [], None
-            defects.append(Defect(utterance_id, "no label", "an emotion is not a number", "not labelled, in no split"))
+            defects.append(
+                Defect(
+                    utterance_id,
+                    "no label",
+                    "an emotion is not a number",
+                    "not labelled, in no split",
+                )
+            )
         elif (intensities > MAX_INTENSITY).any() or (intensities < 0).any():
             detail = f"intensities from {intensities.min():.2f} to {intensities.max():.2f}, not 0 to {MAX_INTENSITY}"
-            defects.append(Defect(utterance_id, "label out of range", detail, f"set to 0 or {MAX_INTENSITY}"))
+            defects.append(
+                Defect(utterance_id, "label out of range", detail, f"set to 0 or {MAX_INTENSITY}")
+            )
         if start < 0:
             defects.append(Defect(utterance_id, "negative start", f"{start:.3f} s", "starts at 0"))
         start = max(float(start), 0.0)
         if end <= start:
-            defects.append(Defect(utterance_id, "zero or negative span", f"{start:.3f} to {end:.3f} s", "clip not used, text kept"))
+            defects.append(
+                Defect(
+                    utterance_id,
+                    "zero or negative span",
+                    f"{start:.3f} to {end:.3f} s",
+                    "clip not used, text kept",
+                )
+            )
         rows.append(
             {
                 "utterance_id": utterance_id,
@@ -166,18 +239,25 @@ def _transcript(path: Path, root: Path, defects: list[Defect]) -> list[tuple[flo
     if not path.is_file():
         return []
     lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+    ):
         try:
             _, _, start, end, text = line.split("___", 4)
             lines.append((max(float(start), 0.0), float(end), text.strip()))
         except ValueError:
-            detail = f"{path.relative_to(root)}: line {number} is not id___index___start___end___text"
+            detail = (
+                f"{path.relative_to(root)}: line {number} is not id___index___start___end___text"
+            )
             defects.append(Defect(None, "transcript line", detail, "left out"))
     return lines
 
 
 def _line(lines: list[tuple[float, float, str]], row: dict[str, Any]) -> str | None:
-    near = [(max(abs(start - row["start_s"]), abs(end - row["end_s"])), text) for start, end, text in lines]
+    near = [
+        (max(abs(start - row["start_s"]), abs(end - row["end_s"])), text)
+        for start, end, text in lines
+    ]
     distance, text = min(near, default=(np.inf, ""))
     return text or None if distance <= SAME_S else None
 
@@ -189,7 +269,14 @@ def _said(words: Sequence | None, row: dict[str, Any]) -> str | None:
 def _add_clips(rows: list[dict[str, Any]], root: Path, defects: list[Defect]) -> None:
     folder = _folder(root, "Videos/Full/Combined")
     if folder is None:
-        defects.append(Defect(None, "no clips", f"no folder Videos/Full/Combined: {len(rows)} utterances", "text only"))
+        defects.append(
+            Defect(
+                None,
+                "no clips",
+                f"no folder Videos/Full/Combined: {len(rows)} utterances",
+                "text only",
+            )
+        )
         return
     videos = {row["dialogue_id"]: folder / f"{row['dialogue_id']}.mp4" for row in rows}
     probes = probe_all([path for path in videos.values() if path.is_file()], "videos of mosei")
@@ -199,7 +286,14 @@ def _add_clips(rows: list[dict[str, Any]], root: Path, defects: list[Defect]) ->
         if found is None:
             defects.append(Defect(name, "clip absent", f"no {path.relative_to(root)}", "text kept"))
         elif isinstance(found, str):
-            defects.append(Defect(name, "clip unreadable", f"{path.relative_to(root)}: {found}", "clip not used, text kept"))
+            defects.append(
+                Defect(
+                    name,
+                    "clip unreadable",
+                    f"{path.relative_to(root)}: {found}",
+                    "clip not used, text kept",
+                )
+            )
         elif span := found.part(row["start_s"], row["end_s"]):
             if span[1] != row["end_s"]:
                 detail = f"ends at {row['end_s']:.3f} s, the clip at {span[1]:.3f} s"

@@ -25,17 +25,33 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
     """
     named = [root / row.clip for row in annotations.rows if row.clip]
     probes = probe_all(named, "clips")
-    defects = [Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out") for row in annotations.unlabelled]
+    defects = [
+        Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
+        for row in annotations.unlabelled
+    ]
     if named and not any(path.exists() for path in named):
         first = next(row for row in annotations.rows if row.clip)
-        raise CorpusError(f"{root}: holds none of the {len(named)} clips, the first is {first.clip} (line {first.line}); see column clip")
+        raise CorpusError(
+            f"{root}: holds none of the {len(named)} clips, the first is {first.clip} (line {first.line}); see column clip"
+        )
     turns = Counter[str]()
     rows = []
     for row in annotations.rows:
-        rows.append(_utterance(row, turns[row.dialogue_id], row.clip if _usable(row, root, probes, defects) else None))
+        rows.append(
+            _utterance(
+                row,
+                turns[row.dialogue_id],
+                row.clip if _usable(row, root, probes, defects) else None,
+            )
+        )
         turns[row.dialogue_id] += 1
     defects += _shared_speakers(annotations)
-    return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names).sort_values("utterance_id", ignore_index=True), defects)
+    return Corpus(
+        pd.DataFrame(rows, columns=artifacts.UTTERANCES.names).sort_values(
+            "utterance_id", ignore_index=True
+        ),
+        defects,
+    )
 
 
 def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
@@ -58,12 +74,29 @@ def _usable(row: Row, root: Path, probes: dict[Path, Probe | str], defects: list
     if isinstance(found, Probe):
         return True
     there = (root / row.clip).exists()
-    detail = f"line {row.line}: {found}" if there else f"line {row.line}: no such file in {root}; added later? remove {root} and run again"
-    defects.append(Defect(row.utterance_id, "clip unreadable" if there else "clip absent", detail, "text kept" if row.text else "no use"))
+    detail = (
+        f"line {row.line}: {found}"
+        if there
+        else f"line {row.line}: no such file in {root}; added later? remove {root} and run again"
+    )
+    defects.append(
+        Defect(
+            row.utterance_id,
+            "clip unreadable" if there else "clip absent",
+            detail,
+            "text kept" if row.text else "no use",
+        )
+    )
     return False
 
 
 def _shared_speakers(annotations: Annotations) -> list[Defect]:
     """Speakers that a given split has in train and in test: its scores are not those of a new speaker."""
-    of = {part: {row.speaker for row in annotations.rows if row.split == part and row.speaker} for part in ("train", "test")}
-    return [Defect(None, "speaker in train and test", speaker, "kept as given") for speaker in sorted(of["train"] & of["test"])]
+    of = {
+        part: {row.speaker for row in annotations.rows if row.split == part and row.speaker}
+        for part in ("train", "test")
+    }
+    return [
+        Defect(None, "speaker in train and test", speaker, "kept as given")
+        for speaker in sorted(of["train"] & of["test"])
+    ]

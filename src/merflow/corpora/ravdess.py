@@ -28,7 +28,10 @@ HOW_TO_GET = (
 _FILES = "https://zenodo.org/records/1188976/files"
 SOURCES = (
     Source(f"{_FILES}/Audio_Speech_Actors_01-24.zip?download=1", unpack=True),
-    *(Source(f"{_FILES}/Video_Speech_Actor_{actor:02d}.zip?download=1", unpack=True, needed=False) for actor in range(1, 25)),
+    *(
+        Source(f"{_FILES}/Video_Speech_Actor_{actor:02d}.zip?download=1", unpack=True, needed=False)
+        for actor in range(1, 25)
+    ),
 )
 #: 24 actors x 2 statements x 2 repetitions x 2 intensities; neutral has one intensity.
 EXPECTED = {"all": {emotion: 96 if emotion == "neutral" else 192 for emotion in CLASSES["ravdess"]}}
@@ -48,7 +51,9 @@ def read_utterances(root: Path) -> Corpus:
     """
     candidates, defects = _find(root)
     if not candidates:
-        raise CorpusError(f"{root}: no speech file such as 03-01-05-01-02-01-16.wav in it or below. {HOW_TO_GET}")
+        raise CorpusError(
+            f"{root}: no speech file such as 03-01-05-01-02-01-16.wav in it or below. {HOW_TO_GET}"
+        )
     chosen = _choose(candidates, root, defects)
     rows = []
     for utterance_id in sorted(candidates):
@@ -74,7 +79,9 @@ def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
     for path in sorted(path for path in root.rglob("*") if path.suffix in MEDIA):
         match = NAME.fullmatch(path.stem)
         if not match:
-            defects.append(Defect(None, "extra file", f"{path.relative_to(root)}: no RAVDESS name", "left out"))
+            defects.append(
+                Defect(None, "extra file", f"{path.relative_to(root)}: no RAVDESS name", "left out")
+            )
         elif match[2] == "02":
             unused["song"] += 1
         elif path.name in seen:
@@ -86,7 +93,10 @@ def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
             else:
                 unused["pictures only"] += 1
         seen.add(path.name)
-    defects += [Defect(None, f"{kind} file", f"{count} files", "left out") for kind, count in sorted(unused.items())]
+    defects += [
+        Defect(None, f"{kind} file", f"{count} files", "left out")
+        for kind, count in sorted(unused.items())
+    ]
     for paths in candidates.values():
         paths.sort(key=lambda path: (USE[path.name[:2]], MEDIA.index(path.suffix)))
     return candidates, defects
@@ -94,7 +104,9 @@ def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
 
 def _choose(candidates: dict[str, list[Path]], root: Path, defects: list[Defect]) -> dict[str, str]:
     """The best file of each utterance that can be opened, relative to `root`."""
-    probes = probe_all([path for paths in candidates.values() for path in paths], "clips of ravdess")
+    probes = probe_all(
+        [path for paths in candidates.values() for path in paths], "clips of ravdess"
+    )
     chosen = {}
     for utterance_id, paths in sorted(candidates.items()):
         for path in paths:
@@ -102,7 +114,18 @@ def _choose(candidates: dict[str, list[Path]], root: Path, defects: list[Defect]
             if isinstance(found, Probe):
                 chosen[utterance_id] = path.relative_to(root).as_posix()
                 break
-            defects.append(Defect(utterance_id, "clip unreadable", f"{path.relative_to(root)}: {found}", "next best file used, or none"))
+            defects.append(
+                Defect(
+                    utterance_id,
+                    "clip unreadable",
+                    f"{path.relative_to(root)}: {found}",
+                    "next best file used, or none",
+                )
+            )
         if not paths:
-            defects.append(Defect(utterance_id, "clip absent", "only pictures, no file with sound", "text kept"))
+            defects.append(
+                Defect(
+                    utterance_id, "clip absent", "only pictures, no file with sound", "text kept"
+                )
+            )
     return chosen

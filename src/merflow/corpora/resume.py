@@ -25,7 +25,9 @@ TRIES = 6  # in a row that bring less than PROGRESS each
 PROGRESS = 2**20  # bytes
 PAUSE_S = 1.0  # before the second try; doubles with every failed one
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses worth another try
-ELSEWHERE = "check the network and run again, or name a folder that holds it (or a demo) in params.yaml"
+ELSEWHERE = (
+    "check the network and run again, or name a folder that holds it (or a demo) in params.yaml"
+)
 
 
 class Unavailable(DownloadError):
@@ -53,7 +55,9 @@ class Http:
         self.part = path.with_name(f"{path.name}.part")
         self.state = path.with_name(f"{path.name}.part.json")
 
-    def __call__(self, url: str, output_file: str, _pooch: object, check_only: bool = False) -> None:
+    def __call__(
+        self, url: str, output_file: str, _pooch: object, check_only: bool = False
+    ) -> None:
         """Bring `url` into `output_file`.
 
         Raises:
@@ -70,7 +74,12 @@ class Http:
                 failed = 1 if self._have() - before >= PROGRESS else failed + 1
                 if failed >= TRIES or not self.reached:
                     raise self._given_up(url, _cause(error)) from error
-                log.info("%s: %s; going on at %s MB", self.name, _cause(error), disk.megabytes(self._have()))
+                log.info(
+                    "%s: %s; going on at %s MB",
+                    self.name,
+                    _cause(error),
+                    disk.megabytes(self._have()),
+                )
                 time.sleep(PAUSE_S * 2 ** (failed - 1))
         self.part.replace(output_file)
         self.state.unlink()
@@ -91,7 +100,9 @@ class Http:
 
     def _receive(self, url: str) -> None:
         begun, offset = self._begun(url), self._have()
-        headers = {"Accept-Encoding": "identity"}  # lengths and digests are of the file, not of a packing on the way
+        headers = {
+            "Accept-Encoding": "identity"
+        }  # lengths and digests are of the file, not of a packing on the way
         if begun is not None and offset:
             headers["Range"] = f"bytes={offset}-"
             if begun.validator:
@@ -105,30 +116,52 @@ class Http:
             elif response.status_code == 200:
                 offset, total = 0, self._begin(url, response)
             else:
-                raise Unavailable(f"{self.name}: {host(url)} answers {response.status_code} {response.reason} for {url}; {ELSEWHERE}")
+                raise Unavailable(
+                    f"{self.name}: {host(url)} answers {response.status_code} {response.reason} for {url}; {ELSEWHERE}"
+                )
             if total is not None and self.size not in (None, total):
                 self._forget()
                 raise wrong_length(self.name, url, str(total), self.size)
             if response.status_code != 416:
-                self._write(url, response.raw.stream(CHUNK, decode_content=False), offset, total or self.size)
+                self._write(
+                    url,
+                    response.raw.stream(CHUNK, decode_content=False),
+                    offset,
+                    total or self.size,
+                )
             if total is not None and self._have() < total:
                 raise _Interrupted("the connection ended early")
 
     def _check_range(self, response: requests.Response, begun: _Partial, offset: int) -> int | None:
         """Length of the whole file by an answer to a range; 416 is well where the part is already whole."""
-        span = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
-        start, total = (int(span[1] or offset), int(span[2])) if span and span[2] != "*" else (None, None)
-        if start != offset or begun.total not in (None, total) or (response.status_code == 416 and total != offset):
+        span = re.fullmatch(
+            r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "")
+        )
+        start, total = (
+            (int(span[1] or offset), int(span[2])) if span and span[2] != "*" else (None, None)
+        )
+        if (
+            start != offset
+            or begun.total not in (None, total)
+            or (response.status_code == 416 and total != offset)
+        ):
             self._forget()
             raise _Interrupted("the server no longer has the file that the part is of")
         return total
 
     def _begin(self, url: str, response: requests.Response) -> int | None:
         """Start anew with the whole file; its length, where the server says it."""
-        if response.headers.get("Content-Type", "").startswith("text/html") and not self.name.endswith((".html", ".htm")):
-            raise Unavailable(f"{self.name}: {host(url)} sends a web page instead of the file (a login or an error?); {ELSEWHERE}")
+        if response.headers.get("Content-Type", "").startswith(
+            "text/html"
+        ) and not self.name.endswith((".html", ".htm")):
+            raise Unavailable(
+                f"{self.name}: {host(url)} sends a web page instead of the file (a login or an error?); {ELSEWHERE}"
+            )
         self._forget()
-        etag, length = response.headers.get("ETag", "W/"), response.headers.get("Content-Length", "")
+        etag, length = (
+            response.headers.get("ETag", "W/"),
+            response.headers.get("Content-Length", ""),
+        )
         validator = response.headers.get("Last-Modified") if etag.startswith("W/") else etag
         total = int(length) if length.isdecimal() else None
         write_json(self.state, asdict(_Partial(url, validator, total)))
@@ -151,7 +184,9 @@ class Http:
         what = f"breaks off {TRIES} times without progress" if self.reached else "cannot be reached"
         if not self._have():
             return Unavailable(f"{self.name}: {host(url)} {what} ({cause}); {ELSEWHERE}")
-        return DownloadError(f"{self.name}: {host(url)} {what} ({cause}); {disk.megabytes(self._have())} MB are kept, {ELSEWHERE}")
+        return DownloadError(
+            f"{self.name}: {host(url)} {what} ({cause}); {disk.megabytes(self._have())} MB are kept, {ELSEWHERE}"
+        )
 
 
 def host(url: str) -> str:
@@ -168,7 +203,9 @@ def wrong_length(name: str, url: str, found: str, expected: int | None) -> Downl
     )
 
 
-def _timed(chunks: Iterable[bytes], name: str, done: int, total: int | None, every_s: float = 5.0) -> Iterator[bytes]:
+def _timed(
+    chunks: Iterable[bytes], name: str, done: int, total: int | None, every_s: float = 5.0
+) -> Iterator[bytes]:
     """Pass chunks through and say how far the file is, in MB and MB/s."""
     begun, start = done, time.monotonic()
     said = start
@@ -178,7 +215,13 @@ def _timed(chunks: Iterable[bytes], name: str, done: int, total: int | None, eve
         if now - said >= every_s:
             said = now
             whole = f" of {disk.megabytes(total)}" if total else ""
-            log.info("%s: %s%s MB (%.1f MB/s)", name, disk.megabytes(done), whole, (done - begun) / 1e6 / (now - start))
+            log.info(
+                "%s: %s%s MB (%.1f MB/s)",
+                name,
+                disk.megabytes(done),
+                whole,
+                (done - begun) / 1e6 / (now - start),
+            )
 
 
 def _cause(error: BaseException) -> str:

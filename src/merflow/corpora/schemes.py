@@ -32,8 +32,16 @@ class Scheme:
 
 #: Corpus -> its split schemes. merflow.corpora.splits makes them.
 SCHEMES: dict[str, dict[str, Scheme]] = {
-    "meld": {"official": Scheme(), "pooled": Scheme(dev=False, classes=6), "ten_folds": Scheme(folds=10, dev=False)},
-    "iemocap": {"sessions": Scheme(folds=5), "session5": Scheme(), "ten_folds": Scheme(folds=10, dev=False)},
+    "meld": {
+        "official": Scheme(),
+        "pooled": Scheme(dev=False, classes=6),
+        "ten_folds": Scheme(folds=10, dev=False),
+    },
+    "iemocap": {
+        "sessions": Scheme(folds=5),
+        "session5": Scheme(),
+        "ten_folds": Scheme(folds=10, dev=False),
+    },
     "mosei": {"official": Scheme(), "instances": Scheme(dev=False, instances=True)},
     "ravdess": {"actors": Scheme(folds=5)},
 }

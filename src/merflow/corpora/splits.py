@@ -49,16 +49,22 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
     """
     scope = utterances
     if corpus in CLASSES and corpus not in MULTI_LABEL:
-        scope = utterances[[bool(set(labels) & set(CLASSES[corpus])) for labels in utterances["labels"]]]
+        scope = utterances[
+            [bool(set(labels) & set(CLASSES[corpus])) for labels in utterances["labels"]]
+        ]
     tables = []
     for name in names:
         scheme = schemes.find(corpus, name)
         rows = _instances(scope, corpus) if scheme.instances else scope.assign(label=None)
-        for fold in range(scheme.folds if name != "speakers" else min(scheme.folds, _units(scope).nunique())):
+        for fold in range(
+            scheme.folds if name != "speakers" else min(scheme.folds, _units(scope).nunique())
+        ):
             split = _SCHEMES[name](rows, corpus, fold).dropna()
             for part in scheme.parts:
                 if not (split == part).any():
-                    raise CorpusError(f"{corpus}: scheme {name}, fold {fold}: no utterance in {part}; the corpus at hand is too small")
+                    raise CorpusError(
+                        f"{corpus}: scheme {name}, fold {fold}: no utterance in {part}; the corpus at hand is too small"
+                    )
             chosen = rows.loc[split.index, ["utterance_id", "label"]]
             tables.append(chosen.assign(scheme=name, fold=fold, split=split))
     return pd.concat(tables, ignore_index=True)[artifacts.SPLITS.names]
@@ -66,7 +72,9 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
 
 def _instances(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
     """One row per label of CLASSES that an utterance has, in their order; that label in column ``label``."""
-    rows = scope.assign(label=[[name for name in CLASSES[corpus] if name in labels] for labels in scope["labels"]])
+    rows = scope.assign(
+        label=[[name for name in CLASSES[corpus] if name in labels] for labels in scope["labels"]]
+    )
     return rows.explode("label", ignore_index=True).dropna(subset="label")
 
 
@@ -87,8 +95,18 @@ def _instances_apart(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
 def _four_fifths(scope: pd.DataFrame, label: pd.Series) -> pd.Series:
     label = label[scope["official_split"].notna()].dropna()
-    drawn = (scope["utterance_id"] + " " + label).loc[label.index].map(_hash).groupby(label).rank(method="first")
-    return (drawn <= 4 * label.groupby(label).transform("size") // 5).map({True: "train", False: "test"}).reindex(scope.index)
+    drawn = (
+        (scope["utterance_id"] + " " + label)
+        .loc[label.index]
+        .map(_hash)
+        .groupby(label)
+        .rank(method="first")
+    )
+    return (
+        (drawn <= 4 * label.groupby(label).transform("size") // 5)
+        .map({True: "train", False: "test"})
+        .reindex(scope.index)
+    )
 
 
 def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
@@ -96,7 +114,9 @@ def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
     n = folds(corpus, "ten_folds")
     if len(scope) < n:
-        raise CorpusError(f"{corpus}: scheme ten_folds needs {n} utterances or more, found {len(scope)}")
+        raise CorpusError(
+            f"{corpus}: scheme ten_folds needs {n} utterances or more, found {len(scope)}"
+        )
     ids = np.sort(scope["utterance_id"].to_numpy())
     _, test = list(KFold(n, shuffle=True, random_state=SHUFFLE).split(ids))[fold]
     return _named(scope, pd.Series(False, index=scope.index), scope["utterance_id"].isin(ids[test]))
@@ -129,7 +149,11 @@ def _actors(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     n = folds(corpus, "actors")
     if len(actors) < n:
         raise CorpusError(f"{corpus}: scheme actors needs {n} actors or more, found {len(actors)}")
-    return _named(scope, scope["speaker"].isin(actors[(fold + 1) % n :: n]), scope["speaker"].isin(actors[fold::n]))
+    return _named(
+        scope,
+        scope["speaker"].isin(actors[(fold + 1) % n :: n]),
+        scope["speaker"].isin(actors[fold::n]),
+    )
 
 
 def _units(scope: pd.DataFrame) -> pd.Series:

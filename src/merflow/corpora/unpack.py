@@ -28,7 +28,16 @@ SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 CHUNK = 2**20  # bytes
 MAX_HEADER = 2**20  # bytes of a long name or of extended attributes: tarfile reads them into memory
 # what tarfile, gzip, zlib and zipfile raise on damaged input
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, NotImplementedError, ValueError, struct.error)
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    gzip.BadGzipFile,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    struct.error,
+)
 
 
 class DamagedArchive(DownloadError):
@@ -102,7 +111,9 @@ class _Unpacking:
 
     def unpack(self, archive: Path, folder: Path, depth: int = 0) -> None:
         if depth > self.limit.depth:
-            raise DownloadError(f"{archive.name}: archives inside each other {depth} deep, {self.limit.depth} are allowed")
+            raise DownloadError(
+                f"{archive.name}: archives inside each other {depth} deep, {self.limit.depth} are allowed"
+            )
         log.info("unpacking %s (%s MB)", archive.name, disk.megabytes(archive.stat().st_size))
         inside = []
         with _opened(archive) as (members, needed):
@@ -110,7 +121,9 @@ class _Unpacking:
             for member in members:
                 self.members += 1
                 if self.members > self.limit.members:
-                    raise DownloadError(f"{archive.name}: more than {self.limit.members} members, refused")
+                    raise DownloadError(
+                        f"{archive.name}: more than {self.limit.members} members, refused"
+                    )
                 path = self._write(member, archive, folder)
                 if path.is_file() and is_archive(path):
                     inside.append(path)
@@ -124,7 +137,9 @@ class _Unpacking:
         if member.target is not None:
             target = folder / _inside(member.target, f"{what}, a link,")
             if not target.is_file():
-                raise DownloadError(f"{what} links to {member.target!r}, which is no file before it, refused")
+                raise DownloadError(
+                    f"{what} links to {member.target!r}, which is no file before it, refused"
+                )
             opener = lambda: target.open("rb")
         try:
             if opener is None:
@@ -134,15 +149,22 @@ class _Unpacking:
                 with path.open("xb") as file, opener() as packed:
                     self._pour(packed, file, archive)
         except (FileExistsError, NotADirectoryError):
-            raise DownloadError(f"{what} is there twice, or as a file and a folder, refused") from None
+            raise DownloadError(
+                f"{what} is there twice, or as a file and a folder, refused"
+            ) from None
         return path
 
     def _pour(self, packed: IO[bytes], file: IO[bytes], archive: Path) -> None:
         while chunk := packed.read(CHUNK):
             self.written += len(chunk)
             if self.written > self.most:
-                packed_mb, most_mb = disk.megabytes(archive.stat().st_size), disk.megabytes(self.most)
-                raise DownloadError(f"{archive.name}: {packed_mb} MB that unpack to more than {most_mb} MB, refused as a bomb")
+                packed_mb, most_mb = (
+                    disk.megabytes(archive.stat().st_size),
+                    disk.megabytes(self.most),
+                )
+                raise DownloadError(
+                    f"{archive.name}: {packed_mb} MB that unpack to more than {most_mb} MB, refused as a bomb"
+                )
             file.write(chunk)
 
 
@@ -159,21 +181,30 @@ def _opened(archive: Path) -> Iterator[tuple[Iterator[_Member], int]]:
     try:
         if archive.name.lower().endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
-                yield _zip_members(opened, archive), sum(info.file_size for info in opened.infolist())
+                yield (
+                    _zip_members(opened, archive),
+                    sum(info.file_size for info in opened.infolist()),
+                )
         else:
             with archive.open("rb") as file:
-                packed = file.read(2) == b"\x1f\x8b"  # the name says .tar.gz of a file that a server has unpacked on the way, too
+                packed = (
+                    file.read(2) == b"\x1f\x8b"
+                )  # the name says .tar.gz of a file that a server has unpacked on the way, too
             with tarfile.open(archive, "r:gz" if packed else "r:", tarinfo=_Header) as tar:
                 # headers come only with the data; twice, because an archive inside stands beside its contents
                 yield _tar_members(tar, archive), 2 * archive.stat().st_size
     except BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedArchive(f"{archive.name}: not a whole archive ({reason}); it was cut off or damaged on its way") from error
+        raise DamagedArchive(
+            f"{archive.name}: not a whole archive ({reason}); it was cut off or damaged on its way"
+        ) from error
 
 
 def _zip_members(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Member]:
     for info in opened.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0  # 3: Unix modes
+        kind = (
+            stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
+        )  # 3: Unix modes
         if info.flag_bits & 1:
             raise DownloadError(
                 f"{archive.name}: member {info.filename!r} is encrypted; unpack it by hand and set the source to the folder"
@@ -182,11 +213,15 @@ def _zip_members(opened: zipfile.ZipFile, archive: Path) -> Iterator[_Member]:
             yield _Member(info.filename)
         elif kind == stat.S_IFLNK:
             with opened.open(info) as file:
-                yield _Member(info.filename, target=_from_root(info.filename, file.read(4096).decode()))
+                yield _Member(
+                    info.filename, target=_from_root(info.filename, file.read(4096).decode())
+                )
         elif kind in (0, stat.S_IFREG):
             yield _Member(info.filename, partial(opened.open, info))
         else:
-            raise DownloadError(f"{archive.name}: member {info.filename!r} is a device or pipe, refused")
+            raise DownloadError(
+                f"{archive.name}: member {info.filename!r} is a device or pipe, refused"
+            )
 
 
 def _tar_members(tar: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
@@ -198,9 +233,14 @@ def _tar_members(tar: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
         elif info.islnk():
             member = _Member(info.name, target=info.linkname)
         elif info.isreg():
-            member = _Member(info.name, partial(cast(Callable[[tarfile.TarInfo], IO[bytes]], tar.extractfile), info))
+            member = _Member(
+                info.name,
+                partial(cast(Callable[[tarfile.TarInfo], IO[bytes]], tar.extractfile), info),
+            )
         else:
-            raise DownloadError(f"{archive.name}: member {info.name!r} is a device or pipe, refused")
+            raise DownloadError(
+                f"{archive.name}: member {info.name!r} is a device or pipe, refused"
+            )
         yield member
     # tarfile stops at the end mark: what follows is padding, and reading it makes gzip compare its checksum
     if cast(IO[bytes], tar.fileobj).read(MAX_HEADER).strip(b"\0"):
@@ -223,7 +263,13 @@ class _Header(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise EOFError(f"{error} where a member or the end mark should be") from error
-        kinds = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        kinds = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
         if info.type in kinds and info.size > MAX_HEADER:
             raise ValueError(f"a header of {info.size} bytes")
         return info

@@ -32,4 +32,8 @@ def all_negative(train: np.ndarray) -> np.ndarray:
 
 
 #: In the order of tables; which of them a task has is said in merflow.evaluation.tasks.
-BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"majority": majority, "chance": chance, "all_negative": all_negative}
+BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "majority": majority,
+    "chance": chance,
+    "all_negative": all_negative,
+}

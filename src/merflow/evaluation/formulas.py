@@ -13,11 +13,18 @@ import numpy as np
 
 def count(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Confusion matrix (K, K) of class indices (N,) and (N,)."""
-    return np.bincount(np.asarray(truth) * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+    return np.bincount(np.asarray(truth) * n_classes + predicted, minlength=n_classes**2).reshape(
+        n_classes, n_classes
+    )
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape)), where=denominator > 0)
+    return np.divide(
+        numerator,
+        denominator,
+        out=np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape)),
+        where=denominator > 0,
+    )
 
 
 def _hits(confusion: np.ndarray) -> np.ndarray:
@@ -58,7 +65,9 @@ def confused(confusion: np.ndarray) -> np.ndarray:
 
     Shape (..., K (K - 1)).
     """
-    return _ratio(confusion, _support(confusion)[..., None])[..., ~np.eye(confusion.shape[-1], dtype=bool)]
+    return _ratio(confusion, _support(confusion)[..., None])[
+        ..., ~np.eye(confusion.shape[-1], dtype=bool)
+    ]
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
@@ -79,7 +88,9 @@ def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     support = _support(confusion)
     others = support.sum(axis=-1, keepdims=True) - support
     specificity = _ratio(others - (confusion.sum(axis=-2) - _hits(confusion)), others)
-    each = (recall(confusion) + specificity) / (1 + (others > 0))  # where there are no others, the recall alone
+    each = (recall(confusion) + specificity) / (
+        1 + (others > 0)
+    )  # where there are no others, the recall alone
     return _ratio((each * (support > 0)).sum(axis=-1), (support > 0).sum(axis=-1))
 
 

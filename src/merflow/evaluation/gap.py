@@ -16,7 +16,9 @@ from merflow.params import Evaluation
 PAIRED, UNPAIRED = "paired", "unpaired"  # in place of a split: of one test part, or of two
 
 
-def gaps(protocols: Mapping[str, Sequence[Result]], evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def gaps(
+    protocols: Mapping[str, Sequence[Result]], evaluation: Evaluation
+) -> Iterator[dict[str, Any]]:
     """Rows of artifacts.SCORES without seed, of protocol ``<first> - <second>``, for each system that ran under both.
 
     Both must tell the one class of several, or both any number of them; their classes may differ, and only metrics of all classes are
@@ -35,11 +37,15 @@ def gaps(protocols: Mapping[str, Sequence[Result]], evaluation: Evaluation) -> I
                 yield from _gap(mine, theirs, f"{one}{VERSUS}{other}", evaluation)
 
 
-def _gap(mine: Result, theirs: Result, protocol: str, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+def _gap(
+    mine: Result, theirs: Result, protocol: str, evaluation: Evaluation
+) -> Iterator[dict[str, Any]]:
     paired = mine.run["scheme"] == theirs.run["scheme"] and mine.classes == theirs.classes
     left_out = [theirs.left_out, mine.left_out] if paired else [(), ()]
     first, second = (
-        Sample(result.counts("test", without=without), evaluation, partial(_overall, task=result.task))
+        Sample(
+            result.counts("test", without=without), evaluation, partial(_overall, task=result.task)
+        )
         for result, without in zip((mine, theirs), left_out, strict=True)
     )
     if paired:
@@ -48,10 +54,20 @@ def _gap(mine: Result, theirs: Result, protocol: str, evaluation: Evaluation) ->
         difference, (low, high) = unpaired_difference(first, second)
         p = np.full(difference.shape, np.nan)
     about = {key: mine.run[key] for key in ("paper", "system", "corpus", "source")}
-    about |= {"protocol": protocol, "classes": len(mine.classes), "split": PAIRED if paired else UNPAIRED}
+    about |= {
+        "protocol": protocol,
+        "classes": len(mine.classes),
+        "split": PAIRED if paired else UNPAIRED,
+    }
     about |= {"n": round(float(first.clusters.sum(axis=(0, -2, -1)).mean()))}
     for k, metric in enumerate(metric for metric, name in mine.task.names if name is None):
-        yield about | {"metric": metric, "value": difference[k], "low": low[k], "high": high[k], "p": p[k]}
+        yield about | {
+            "metric": metric,
+            "value": difference[k],
+            "low": low[k],
+            "high": high[k],
+            "p": p[k],
+        }
 
 
 def _overall(counts: np.ndarray, task: Task) -> np.ndarray:

@@ -49,7 +49,9 @@ class Sample:
         if len(self.clusters) < 2:
             return np.full((1, len(self.mean)), np.nan)
         drawn = _multiplicities(len(self.clusters), self.evaluation.resamples, self.evaluation.seed)
-        return np.concatenate([self._means(drawn[k : k + BATCH]) for k in range(0, len(drawn), BATCH)])
+        return np.concatenate(
+            [self._means(drawn[k : k + BATCH]) for k in range(0, len(drawn), BATCH)]
+        )
 
     def _means(self, drawn: np.ndarray) -> np.ndarray:
         """Metrics over resampled dialogues: multiplicities (R, D) -> (R, M)."""
@@ -60,7 +62,10 @@ class Sample:
 @lru_cache(maxsize=4)  # systems of a group have the same dialogues
 def _multiplicities(n: int, resamples: int, seed: int) -> np.ndarray:
     """Count the draws of each of n dialogues in each resample: (R, n)."""
-    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n)) + np.arange(resamples)[:, None] * n
+    drawn = (
+        np.random.default_rng(seed).integers(0, n, (resamples, n))
+        + np.arange(resamples)[:, None] * n
+    )
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
 
 
@@ -114,12 +119,18 @@ def paired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interv
         EvaluationError: the two do not describe the same utterances.
     """
     if not np.array_equal(first.clusters[:, 0].sum(axis=-1), second.clusters[:, 0].sum(axis=-1)):
-        raise EvaluationError("a paired difference needs two systems on the same utterances, with the same classes in the same order")
+        raise EvaluationError(
+            "a paired difference needs two systems on the same utterances, with the same classes in the same order"
+        )
     resampled = np.round(first.resampled - second.resampled, DECIMALS)
     interval = _limits(resampled, first.evaluation.confidence)
     fewer = 1 + np.minimum((resampled <= 0).sum(axis=0), (resampled >= 0).sum(axis=0))
     p = np.minimum(2 * fewer / (len(resampled) + 1), 1)
-    return np.round(first.mean - second.mean, DECIMALS), interval, np.where(np.isnan(interval[0]), np.nan, p)
+    return (
+        np.round(first.mean - second.mean, DECIMALS),
+        interval,
+        np.where(np.isnan(interval[0]), np.nan, p),
+    )
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
@@ -141,7 +152,11 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
     if abs(one - other) < 2:
         return one, other, 1.0  # no result of the tosses is likelier
     least, most = sorted((one, other))
-    return one, other, float(2 * betainc(most, least + 1, 0.5))  # P(X <= least) of the binomial distribution is I(most, least + 1)
+    return (
+        one,
+        other,
+        float(2 * betainc(most, least + 1, 0.5)),
+    )  # P(X <= least) of the binomial distribution is I(most, least + 1)
 
 
 def unpaired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interval]:
@@ -156,7 +171,9 @@ def unpaired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Inte
     Returns:
         Differences (M,), limits (low, high), each (M,); the limits NaN where one of the two has one dialogue.
     """
-    anew = replace(second, evaluation=second.evaluation.model_copy(update={"seed": second.evaluation.seed + 1}))
+    anew = replace(
+        second, evaluation=second.evaluation.model_copy(update={"seed": second.evaluation.seed + 1})
+    )
     outside = 50 * (1 - first.evaluation.confidence)
     low, high = np.percentile(first.resampled - anew.resampled, [outside, 100 - outside], axis=0)
     return first.mean - second.mean, (low, high)

@@ -10,7 +10,9 @@ SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "shares_origin": lambda rows: rows["origin"],
     "shares_text": lambda rows: rows["text"],
     "shares_dialogue": lambda rows: rows["dialogue_id"],
-    "shares_speaker": lambda rows: rows["speaker"].replace("", None),  # empty: annotations of one's own that name none
+    "shares_speaker": lambda rows: rows["speaker"].replace(
+        "", None
+    ),  # empty: annotations of one's own that name none
 }
 
 
@@ -23,7 +25,13 @@ def shared(rows: pd.DataFrame) -> dict[str, int]:
     folds, splits = rows["fold"].tolist(), rows["split"].tolist()
     counts = {}
     for metric, of in SHARED.items():
-        marks = [(fold, mark, split) for fold, mark, split in zip(folds, of(rows).tolist(), splits, strict=True) if isinstance(mark, str)]
+        marks = [
+            (fold, mark, split)
+            for fold, mark, split in zip(folds, of(rows).tolist(), splits, strict=True)
+            if isinstance(mark, str)
+        ]
         train = {(fold, mark) for fold, mark, split in marks if split == "train"}
-        counts[metric] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
+        counts[metric] = sum(
+            split == "test" and (fold, mark) in train for fold, mark, split in marks
+        )
     return counts

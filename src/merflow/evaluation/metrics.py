@@ -32,14 +32,23 @@ from merflow.evaluation.formulas import (
 Metric = Callable[[np.ndarray], np.ndarray]
 VERSUS = " - "  # between the names of two systems: the score of the first minus that of the second
 CORPUS = "corpus"  # in place of a system: sizes of the parts, shares of the labels
-BALANCE = ("absent_share", "present_share")  # of a class, where several may be present at once: of the utterances of a part
+BALANCE = (
+    "absent_share",
+    "present_share",
+)  # of a class, where several may be present at once: of the utterances of a part
 CLIPS = "clips"
-SIZES = ("count", CLIPS)  # of the corpus: utterances of a part that are in scope, and those of them that have a clip; mean over folds
+SIZES = (
+    "count",
+    CLIPS,
+)  # of the corpus: utterances of a part that are in scope, and those of them that have a clip; mean over folds
 LOSS = "loss"  # of the scored epoch: on train its mean while that epoch trained, on dev after it
 SETTINGS = ("batch_size", "learning_rate", "weight_decay")  # that a system was trained with
 TOKENS = "tokens"  # of a picture that go into a stage of the network, and into all of these
 CLIP_S = "clip_s"  # seconds that a network computes for a clip, reading and decoding aside
-ALONE = ("first_alone", "second_alone")  # of two runs: utterances that the first, or the second, alone classified right
+ALONE = (
+    "first_alone",
+    "second_alone",
+)  # of two runs: utterances that the first, or the second, alone classified right
 
 #: One value per confusion matrix.
 METRICS: dict[str, Metric] = {
@@ -61,7 +70,12 @@ PAIR_METRICS: dict[str, Metric] = {"confused": confused}
 
 #: One value per binary confusion matrix. Means over classes: of `accuracy` 1 - Hamming loss, of `positive_f1` the macro F1 of the label
 #: sets; `uar` of a class is what class_weight_lstm (section 4) calls UA, its balanced accuracy.
-BINARY_METRICS: dict[str, Metric] = {"uar": uar, "accuracy": accuracy, "weighted_f1": weighted_f1, "positive_f1": positive_f1}
+BINARY_METRICS: dict[str, Metric] = {
+    "uar": uar,
+    "accuracy": accuracy,
+    "weighted_f1": weighted_f1,
+    "positive_f1": positive_f1,
+}
 
 
 class Summed(np.ndarray):
@@ -87,12 +101,19 @@ def measure(confusion: np.ndarray) -> np.ndarray:
     """All of METRICS, then CLASS_METRICS for each class and PAIR_METRICS for each pair, in the order of `names`: shape (..., M)."""
     confusion = confusion.view(Summed)
     overall = np.stack([metric(confusion) for metric in METRICS.values()], axis=-1)
-    return np.concatenate([overall, *(metric(confusion) for metric in (CLASS_METRICS | PAIR_METRICS).values())], axis=-1)
+    return np.concatenate(
+        [overall, *(metric(confusion) for metric in (CLASS_METRICS | PAIR_METRICS).values())],
+        axis=-1,
+    )
 
 
 def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
     """(metric, class, pair of classes or None) of each value of `measure`."""
-    return [*((metric, None) for metric in METRICS), *product(CLASS_METRICS, classes), *product(PAIR_METRICS, pairs_of(classes))]
+    return [
+        *((metric, None) for metric in METRICS),
+        *product(CLASS_METRICS, classes),
+        *product(PAIR_METRICS, pairs_of(classes)),
+    ]
 
 
 def measure_binary(confusion: np.ndarray) -> np.ndarray:

@@ -23,7 +23,19 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
 from merflow.store import read_metadata, read_table
 
-ABOUT = ("paper", "system", "corpus", "source", "protocol", "scheme", "classes", "inputs", "left_out", "settings", "runs")  # of run.json
+ABOUT = (
+    "paper",
+    "system",
+    "corpus",
+    "source",
+    "protocol",
+    "scheme",
+    "classes",
+    "inputs",
+    "left_out",
+    "settings",
+    "runs",
+)  # of run.json
 KEY = ["fold", "seed", "split", "utterance_id", "label"]
 SUM = 1e-3  # how far weights or probabilities may be from a sum of 1: they are stored as 32-bit floats
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
@@ -44,13 +56,19 @@ class Prepared:
     name: str
     utterances: pd.DataFrame
     splits: pd.DataFrame
-    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # systems of a paper ask for the same
+    _kept: dict[Any, Any] = field(
+        default_factory=dict, repr=False
+    )  # systems of a paper ask for the same
 
     @classmethod
     def read(cls, folder: Path) -> "Prepared":
         """Read data/corpora/<corpus>."""
         utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
-        return cls(folder.name, utterances.set_index("utterance_id"), read_table(folder / "splits.parquet", artifacts.SPLITS))
+        return cls(
+            folder.name,
+            utterances.set_index("utterance_id"),
+            read_table(folder / "splits.parquet", artifacts.SPLITS),
+        )
 
     def scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
         """Utterances of a split scheme, or labels of them, that are in scope: utterance_id, label, fold, split, dialogue_id, true.
@@ -71,15 +89,22 @@ class Prepared:
         return self._kept[key]
 
     def _scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
-        members = self.splits[self.splits["scheme"] == scheme].join(self.utterances[["dialogue_id", "labels"]], on="utterance_id")
+        members = self.splits[self.splits["scheme"] == scheme].join(
+            self.utterances[["dialogue_id", "labels"]], on="utterance_id"
+        )
         members["label"] = members["label"].fillna(WHOLE)
-        members["labels"] = [every if label == WHOLE else [label] for every, label in zip(members["labels"], members["label"], strict=True)]
+        members["labels"] = [
+            every if label == WHOLE else [label]
+            for every, label in zip(members["labels"], members["label"], strict=True)
+        ]
         if not (accepted := task.accepts(members["labels"].str.len())).all():
             first = members[~accepted].iloc[0]
             raise EvaluationError(
                 f"{self.name}: {first['utterance_id']} is labelled {list(first['labels'])}; only utterances with one label can be scored"
             )
-        members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(columns=["scheme", "labels"])
+        members = members.assign(true=task.encode_labels(members["labels"], class_of)).drop(
+            columns=["scheme", "labels"]
+        )
         return members[members["true"] != NO_ANSWER]
 
     def expected(self, run: Mapping[str, Any], task: Task) -> Expected:
@@ -89,10 +114,22 @@ class Prepared:
             run: its run.json.
             task: with its classes.
         """
-        runs, lacking = ({(one["fold"], one["seed"]) for one in run["runs"]}, set().union(*run["left_out"].values()))
-        key = (run["scheme"], tuple(run["classes"].items()), task, frozenset(runs), frozenset(lacking))
+        runs, lacking = (
+            {(one["fold"], one["seed"]) for one in run["runs"]},
+            set().union(*run["left_out"].values()),
+        )
+        key = (
+            run["scheme"],
+            tuple(run["classes"].items()),
+            task,
+            frozenset(runs),
+            frozenset(lacking),
+        )
         if key not in self._kept:
-            scope = _tuples(self.scope(run["scheme"], run["classes"], task), [*KEY[:1], *KEY[2:], "dialogue_id", "true"])
+            scope = _tuples(
+                self.scope(run["scheme"], run["classes"], task),
+                [*KEY[:1], *KEY[2:], "dialogue_id", "true"],
+            )
             rows = sorted(
                 (fold, seed, split, utterance_id, *rest)
                 for fold, split, utterance_id, *rest in scope
@@ -145,7 +182,9 @@ class Result:
         right = columns["true"] == columns["predicted"]
         return {seed: right[counted & (columns["seed"] == k)] for k, seed in enumerate(self.seeds)}
 
-    def counts(self, split: str, fold: int | None = None, without: Collection[str] = ()) -> np.ndarray:
+    def counts(
+        self, split: str, fold: int | None = None, without: Collection[str] = ()
+    ) -> np.ndarray:
         """Counts (D, S, K, K) or (D, S, E, 2, 2) of a split: dialogues in the order of their ids, seeds in the order of `seeds`.
 
         Args:
@@ -156,12 +195,18 @@ class Result:
         columns, counted = self._columns, self._counted(split, without)
         if fold is not None:
             counted &= columns["fold"] == fold
-        true, predicted = (self.task.one_hot[columns[name][counted]] for name in ("true", "predicted"))
+        true, predicted = (
+            self.task.one_hot[columns[name][counted]] for name in ("true", "predicted")
+        )
         return tally(columns["dialogue_id"][counted], columns["seed"][counted], true, predicted)
 
     def _counted(self, split: str, without: Collection[str]) -> np.ndarray:
         counted: np.ndarray = self._columns["split"] == split
-        return counted & ~self.predictions["utterance_id"].isin(without).to_numpy() if without else counted
+        return (
+            counted & ~self.predictions["utterance_id"].isin(without).to_numpy()
+            if without
+            else counted
+        )
 
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
@@ -172,7 +217,9 @@ class Result:
         return arrays | {"dialogue_id": pd.factorize(self.predictions["dialogue_id"], sort=True)[0]}
 
 
-def tally(dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def tally(
+    dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted: np.ndarray
+) -> np.ndarray:
     """Count predictions by dialogue and seed.
 
     Args:
@@ -185,7 +232,9 @@ def tally(dialogues: np.ndarray, seeds: np.ndarray, true: np.ndarray, predicted:
         Counts (D, S, K, K) or (D, S, E, 2, 2), dialogues in the order of their ids.
     """
     ids, numbers = np.unique(dialogues, return_inverse=True)
-    counts = np.zeros((len(ids), seeds.max(initial=0) + 1, *true.shape[1:], true.shape[-1]), predicted.dtype)
+    counts = np.zeros(
+        (len(ids), seeds.max(initial=0) + 1, *true.shape[1:], true.shape[-1]), predicted.dtype
+    )
     np.add.at(counts, (numbers, seeds), true[..., :, None] * predicted[..., None, :])
     return counts
 
@@ -216,45 +265,75 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     corpus = corpora[run["corpus"]]
     for name, ids in run["left_out"].items():
         if unknown := set(ids) - set(corpus.utterances.index):
-            raise EvaluationError(f"{folder / 'run.json'}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again")
+            raise EvaluationError(
+                f"{folder / 'run.json'}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again"
+            )
     classes = tuple(read_metadata(path, artifacts.PREDICTIONS).get("classes", ()))
-    if sorted(classes) != sorted(set(run["classes"].values())):  # the order is that of probabilities: run.json sorts its keys
+    if sorted(classes) != sorted(
+        set(run["classes"].values())
+    ):  # the order is that of probabilities: run.json sorts its keys
         known = ", ".join(dict.fromkeys(run["classes"].values()))
-        raise EvaluationError(f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again")
+        raise EvaluationError(
+            f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again"
+        )
     scheme = find(corpus.name, run["scheme"])
     task = task_of(corpus.name, run["scheme"], classes)
     rows = read_table(path, artifacts.PREDICTIONS)
     rows["label"] = rows["labels"].str[0] if scheme.instances else WHOLE
     if len(set(_tuples(rows, run_and_id := ["fold", "seed", "utterance_id", "label"]))) < len(rows):
-        raise EvaluationError(f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}")
+        raise EvaluationError(
+            f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}"
+        )
     rows = _matched(path, rows, corpus, run, task)
     for one in run["runs"]:
-        epoch, name = one["selected_epoch"], f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}"
+        epoch, name = (
+            one["selected_epoch"],
+            f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}",
+        )
         try:
             task.trained(1 if epoch is None else np.size(epoch))
         except ValueError as error:
-            raise EvaluationError(f"{name} is {epoch}, expected {error} of them; train it again") from error
-        if epoch is not None and task.single and epoch not in [past["epoch"] for past in one["history"]]:
+            raise EvaluationError(
+                f"{name} is {epoch}, expected {error} of them; train it again"
+            ) from error
+        if (
+            epoch is not None
+            and task.single
+            and epoch not in [past["epoch"] for past in one["history"]]
+        ):
             raise EvaluationError(f"{name} is {epoch}, which is not in its history; train it again")
     if (wrong := task.encode(rows["labels"]) != rows["true"]).any():
         first = rows[wrong].iloc[0]
         own = list(corpus.utterances.loc[first["utterance_id"], "labels"])
-        raise EvaluationError(f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {own}")
+        raise EvaluationError(
+            f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {own}"
+        )
     predicted = _answers(path, rows, task)
     _check_attention(path, rows, len(run.get("attention", ())))
-    return Result(run, task, rows[[*KEY, "dialogue_id", "true", "attention"]].assign(predicted=predicted))
+    return Result(
+        run, task, rows[[*KEY, "dialogue_id", "true", "attention"]].assign(predicted=predicted)
+    )
 
 
 def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
     """Refuse weights that are not one for each of what run.json says is weighed, with sum 1."""
-    wrong = rows["attention"].map(lambda weights: 0 if weights is None else len(weights)).to_numpy() != weighed
+    wrong = (
+        rows["attention"].map(lambda weights: 0 if weights is None else len(weights)).to_numpy()
+        != weighed
+    )
     if weighed and not wrong.any():
         weights = np.stack(rows["attention"].to_list()).astype(float)
         wrong = ~((weights.min(axis=1) >= 0) & (np.abs(weights.sum(axis=1) - 1) <= SUM))
     if wrong.any():
         first = rows[wrong].iloc[0]
-        weights = np.array([] if first["attention"] is None else first["attention"], dtype=float).round(4).tolist()
-        raise EvaluationError(f"{path}: {_say(first)} has attention {weights}, expected {weighed} weights with sum 1")
+        weights = (
+            np.array([] if first["attention"] is None else first["attention"], dtype=float)
+            .round(4)
+            .tolist()
+        )
+        raise EvaluationError(
+            f"{path}: {_say(first)} has attention {weights}, expected {weighed} weights with sum 1"
+        )
 
 
 def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
@@ -263,18 +342,31 @@ def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
     def refuse(wrong: np.ndarray, column: str, expected: str) -> None:
         if wrong.any():
             first = rows[wrong].iloc[0]
-            shown = [value if isinstance(value, str) else round(float(value), 4) for value in first[column]]
-            raise EvaluationError(f"{path}: {_say(first)} has {column} {shown}, expected {expected} of {', '.join(task.classes)}")
+            shown = [
+                value if isinstance(value, str) else round(float(value), 4)
+                for value in first[column]
+            ]
+            raise EvaluationError(
+                f"{path}: {_say(first)} has {column} {shown}, expected {expected} of {', '.join(task.classes)}"
+            )
 
     predicted = task.encode(rows["predicted"])
     refuse(predicted == NO_ANSWER, "predicted", task.labels)
-    refuse(rows["probabilities"].str.len().to_numpy() != len(task.classes), "probabilities", "one, from 0 to 1, for each")
+    refuse(
+        rows["probabilities"].str.len().to_numpy() != len(task.classes),
+        "probabilities",
+        "one, from 0 to 1, for each",
+    )
     probabilities = np.stack(rows["probabilities"].to_list()).astype(float)
     outside = ~((probabilities >= -ROUNDING) & (probabilities <= 1 + ROUNDING))  # NaN too
     refuse(np.any(outside, axis=1), "probabilities", "one, from 0 to 1, for each")
     refuse(~task.follows(predicted, probabilities), "predicted", task.rule)
-    if task.single:  # where several classes may be present at once, each probability is of its own question
-        refuse(np.abs(probabilities.sum(axis=1) - 1) > SUM, "probabilities", "a sum of 1 over those")
+    if (
+        task.single
+    ):  # where several classes may be present at once, each probability is of its own question
+        refuse(
+            np.abs(probabilities.sum(axis=1) - 1) > SUM, "probabilities", "a sum of 1 over those"
+        )
     return predicted
 
 
@@ -282,15 +374,21 @@ def _run(path: Path) -> dict[str, Any]:
     try:
         run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read ({error}); delete {path.parent} and train again") from error
+        raise EvaluationError(
+            f"{path}: cannot be read ({error}); delete {path.parent} and train again"
+        ) from error
     if missing := set(ABOUT) - set(run):
-        raise EvaluationError(f"{path}: lacks {', '.join(sorted(missing))}; delete {path.parent} and train again")
+        raise EvaluationError(
+            f"{path}: lacks {', '.join(sorted(missing))}; delete {path.parent} and train again"
+        )
     if not run["runs"]:
         raise EvaluationError(f"{path}: names no run; delete {path.parent} and train again")
     return run
 
 
-def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task) -> pd.DataFrame:
+def _matched(
+    path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task
+) -> pd.DataFrame:
     """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
     scope = corpus.scope(run["scheme"], run["classes"], task)
     parts = {(fold, split) for fold, split in _tuples(scope, ["fold", "split"]) if split != "train"}
@@ -299,13 +397,17 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     wanted = set(product({fold for fold, _ in parts}, {seed for _, seed in runs}))
     if not predicted_runs == runs == wanted:
         fold, seed = min((predicted_runs | runs | wanted) - (predicted_runs & runs & wanted))
-        raise EvaluationError(f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again")
+        raise EvaluationError(
+            f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again"
+        )
 
     lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
     expected = corpus.expected(run, task)
     if gone := parts - {(fold, split) for fold, _, split, *_ in expected.places}:
         fold, split = min(gone)
-        raise EvaluationError(f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score")
+        raise EvaluationError(
+            f"{path}: run.json leaves out all of {split} in fold {fold}; there is nothing to score"
+        )
     keys = list(_tuples(rows, KEY))
     places = np.array([expected.places.get(key, -1) for key in keys])
     if (extra := places < 0).any():
@@ -317,8 +419,14 @@ def _matched(path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str,
     if missing := sorted(expected.places.keys() - keys):
         fold, seed, split, first, _ = missing[0]
         part = [key for key in missing if key[:3] == (fold, seed, split)]
-        raise EvaluationError(f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {first}")
-    return rows.iloc[np.argsort(places)].reset_index(drop=True).assign(dialogue_id=expected.dialogue_ids, true=expected.true)
+        raise EvaluationError(
+            f"{path}: no prediction for {len(part)} {split} utterances (fold {fold}, seed {seed}), first {first}"
+        )
+    return (
+        rows.iloc[np.argsort(places)]
+        .reset_index(drop=True)
+        .assign(dialogue_id=expected.dialogue_ids, true=expected.true)
+    )
 
 
 def _tuples(rows: pd.DataFrame, columns: list[str]) -> Iterator[tuple[Any, ...]]:

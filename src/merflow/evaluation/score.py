@@ -53,7 +53,11 @@ Right = Mapping[int, np.ndarray]
 
 
 def score(
-    results: Sequence[Path], prepared: Sequence[Path], evaluation: Evaluation, out: Path, asked: Mapping[str, list[int]] | None = None
+    results: Sequence[Path],
+    prepared: Sequence[Path],
+    evaluation: Evaluation,
+    out: Path,
+    asked: Mapping[str, list[int]] | None = None,
 ) -> None:
     """Check all predictions and write results/scores.parquet.
 
@@ -76,12 +80,16 @@ def score(
     groups: dict[tuple[str, str, str], list[Result]] = {}
     found, missing = _checked(results, corpora, evaluation, asked or {})
     for result in found:
-        groups.setdefault((result.run["paper"], result.run["corpus"], result.run["protocol"]), []).append(result)
+        groups.setdefault(
+            (result.run["paper"], result.run["corpus"], result.run["protocol"]), []
+        ).append(result)
     rows: list[Row] = []
     for (paper, corpus, protocol), members in groups.items():
         _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
-        scope = corpora[corpus].scope(members[0].run["scheme"], members[0].run["classes"], members[0].task)
+        scope = corpora[corpus].scope(
+            members[0].run["scheme"], members[0].run["classes"], members[0].task
+        )
         tested = [Tested(result, evaluation) for result in members]
         for one in tested:
             rows += _system_rows(one)
@@ -90,16 +98,27 @@ def score(
         rows += _baseline_rows(members[0], scope, evaluation)
         rows += _difference_rows(tested)
     for paper, corpus in dict.fromkeys((paper, corpus) for paper, corpus, _ in groups):
-        protocols = {protocol: members for (p, c, protocol), members in groups.items() if (p, c) == (paper, corpus)}
+        protocols = {
+            protocol: members
+            for (p, c, protocol), members in groups.items()
+            if (p, c) == (paper, corpus)
+        }
         rows += gaps(protocols, evaluation)
-    table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype({"fold": "Int32", "seed": "Int32"})
+    table = pd.DataFrame(rows, columns=artifacts.SCORES.names).astype(
+        {"fold": "Int32", "seed": "Int32"}
+    )
     order = ["paper", "corpus", "protocol", "system", "split", "fold", "seed"]
     table = table.sort_values(order, kind="stable", na_position="first")
-    write_table(out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump(), "missing": missing})
+    write_table(
+        out, table, artifacts.SCORES, {"evaluation": evaluation.model_dump(), "missing": missing}
+    )
 
 
 def _checked(
-    results: Sequence[Path], corpora: Mapping[str, Prepared], evaluation: Evaluation, asked: Mapping[str, list[int]]
+    results: Sequence[Path],
+    corpora: Mapping[str, Prepared],
+    evaluation: Evaluation,
+    asked: Mapping[str, list[int]],
 ) -> tuple[list[Result], dict[str, str]]:
     """The results that can be scored; name of each other one -> what is wrong with it, in one line."""
     found, missing = [], {}
@@ -107,17 +126,25 @@ def _checked(
     for name in sorted({*folders, *asked}):
         try:
             if name not in folders:
-                raise EvaluationError(f"{name}: absent, though run.{name.split('/')[1]} asks for it; train it")
+                raise EvaluationError(
+                    f"{name}: absent, though run.{name.split('/')[1]} asks for it; train it"
+                )
             result = read_result(folders[name], corpora)
             if result.seeds != (seeds := asked.get(name, result.seeds)):
                 told = ["/".join(map(str, some)) for some in (result.seeds, seeds)]
-                raise EvaluationError(f"{folders[name]}: has seeds {told[0]}, params.yaml asks for {told[1]}; train it again")
+                raise EvaluationError(
+                    f"{folders[name]}: has seeds {told[0]}, params.yaml asks for {told[1]}; train it again"
+                )
             found.append(result)
         except (EvaluationError, StoreError) as error:
             if not evaluation.allow_missing:
-                raise type(error)(f"{error} (or score the rest: evaluation.allow_missing: true)") from error
+                raise type(error)(
+                    f"{error} (or score the rest: evaluation.allow_missing: true)"
+                ) from error
             log.warning("score goes on without %s: %s", name, error)
-            missing[name] = str(error) if str(error).startswith(f"{name}: ") else f"{name}: refused ({error})"
+            missing[name] = (
+                str(error) if str(error).startswith(f"{name}: ") else f"{name}: refused ({error})"
+            )
     return found, missing
 
 
@@ -125,24 +152,42 @@ def _refuse_strangers(members: Sequence[Result]) -> None:
     """Systems of a group share their baselines and are compared in pairs."""
     first, *others = members
     for other in others:
-        different = [key for key in ("source", "scheme", "classes") if first.run[key] != other.run[key]]
+        different = [
+            key for key in ("source", "scheme", "classes") if first.run[key] != other.run[key]
+        ]
         if different or first.classes != other.classes:
             what = ", ".join(different) or "order of classes"
             one, two = (
-                f"{result.run['paper']}/{result.run['system']}/{result.run['corpus']}-{result.run['protocol']}" for result in (first, other)
+                f"{result.run['paper']}/{result.run['system']}/{result.run['corpus']}-{result.run['protocol']}"
+                for result in (first, other)
             )
-            raise EvaluationError(f"results/{one} and results/{two} differ in {what}; delete both and train again")
+            raise EvaluationError(
+                f"results/{one} and results/{two} differ in {what}; delete both and train again"
+            )
 
 
 def _rows(about: Row, task: Task, values: np.ndarray, **columns: np.ndarray) -> Iterator[Row]:
     for k, (metric, name) in enumerate(task.names):
-        yield {**about, "metric": metric, "class": name, "value": values[k], **{key: column[k] for key, column in columns.items()}}
+        yield {
+            **about,
+            "metric": metric,
+            "class": name,
+            "value": values[k],
+            **{key: column[k] for key, column in columns.items()},
+        }
 
 
 def _about(result: Result, **changes: Any) -> Row:
     shared = {key: result.run[key] for key in ("paper", "system", "corpus", "source", "protocol")}
     inputs = ", ".join(dict.fromkeys(result.run["inputs"].values()))
-    return {**shared, "inputs": inputs, "classes": len(result.classes), "fold": None, "seed": None, **changes}
+    return {
+        **shared,
+        "inputs": inputs,
+        "classes": len(result.classes),
+        "fold": None,
+        "seed": None,
+        **changes,
+    }
 
 
 def _n(counts: np.ndarray) -> int:
@@ -156,8 +201,12 @@ class Tested:
     def __init__(self, result: Result, evaluation: Evaluation) -> None:
         """Nothing is counted yet."""
         self.result, self.evaluation = result, evaluation
-        self._ids = set(result.predictions.loc[result.predictions["split"] == "test", "utterance_id"])
-        self._kept: dict[frozenset[str], tuple[Sample, Right | None]] = {}  # few inputs are ever lacking
+        self._ids = set(
+            result.predictions.loc[result.predictions["split"] == "test", "utterance_id"]
+        )
+        self._kept: dict[
+            frozenset[str], tuple[Sample, Right | None]
+        ] = {}  # few inputs are ever lacking
 
     def without(self, left_out: Collection[str] = ()) -> tuple[Sample, Right | None]:
         """Counts of the system, and what it got right (see `Result.right`; None for multi-label systems).
@@ -167,8 +216,13 @@ class Tested:
         """
         gone = frozenset(self._ids.intersection(left_out))
         if gone not in self._kept:
-            sample = Sample(self.result.counts("test", without=gone), self.evaluation, self.result.task.measure)
-            self._kept[gone] = sample, self.result.right("test", gone) if self.result.task.single else None
+            sample = Sample(
+                self.result.counts("test", without=gone), self.evaluation, self.result.task.measure
+            )
+            self._kept[gone] = (
+                sample,
+                self.result.right("test", gone) if self.result.task.single else None,
+            )
         return self._kept[gone]
 
 
@@ -181,8 +235,14 @@ def _system_rows(tested: Tested) -> Iterator[Row]:
         measured = task.measure(np.stack([counts.sum(axis=0) for counts in of_folds]))
         for fold, counts, of_seeds in zip(folds, of_folds, measured, strict=True):
             for seed, values in zip(result.seeds, of_seeds, strict=True):
-                yield from _rows(_about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values)
-        yield from _mean_rows(_about(result, split=split), task, test if split == "test" else replace(test, clusters=result.counts(split)))
+                yield from _rows(
+                    _about(result, split=split, fold=fold, seed=seed, n=_n(counts)), task, values
+                )
+        yield from _mean_rows(
+            _about(result, split=split),
+            task,
+            test if split == "test" else replace(test, clusters=result.counts(split)),
+        )
 
 
 def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
@@ -192,15 +252,21 @@ def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
             yield _about(result, split="train", metric=metric, value=value, n=1)
     runs = [one for one in result.run["runs"] if one["selected_epoch"] is not None]
     for one in runs:
-        about = _about(result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1)
+        about = _about(
+            result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1
+        )
         epochs = np.atleast_1d(one["selected_epoch"])
         for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
             yield {**about, "class": name, "value": epoch}
     yield from _compression_rows(result, runs)
     if runs and result.task.single:
-        sizes = scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
+        sizes = (
+            scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
+        )
         for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
-            yield from _loss_rows(_about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split])
+            yield from _loss_rows(
+                _about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split]
+            )
 
 
 def _compression_rows(result: Result, runs: Sequence[Row]) -> Iterator[Row]:
@@ -222,13 +288,24 @@ def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> I
     for one in runs:
         value = next(past[key] for past in one["history"] if past["epoch"] == one["selected_epoch"])
         losses.setdefault(one["seed"], []).append((value, sizes[one["fold"]]))
-        yield {**about, "fold": one["fold"], "seed": one["seed"], "value": value, "n": sizes[one["fold"]]}
+        yield {
+            **about,
+            "fold": one["fold"],
+            "seed": one["seed"],
+            "value": value,
+            "n": sizes[one["fold"]],
+        }
     means = []
     for seed in sorted(losses):
         values, n = zip(*losses[seed], strict=True)
         means.append(np.average(values, weights=n))
         yield {**about, "fold": None, "seed": seed, "value": means[-1], "n": sum(n)}
-    yield {**about, "value": np.mean(means), "std": np.std(means, ddof=1) if len(means) > 1 else np.nan, "n": sum(n)}
+    yield {
+        **about,
+        "value": np.mean(means),
+        "std": np.std(means, ddof=1) if len(means) > 1 else np.nan,
+        "n": sum(n),
+    }
 
 
 def _mean_rows(about: Row, task: Task, sample: Sample) -> Iterable[Row]:
@@ -239,8 +316,12 @@ def _mean_rows(about: Row, task: Task, sample: Sample) -> Iterable[Row]:
 def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) -> Iterator[Row]:
     """Sizes of parts and classes, and what test shares with train, of what is in scope of `result`, from the corpus and its split alone."""
     scope = scope.assign(clip=scope["utterance_id"].isin(utterances["clip"].dropna().index))
-    about = _about(result, system=CORPUS, inputs=None, split="test", n=int((scope["split"] == "test").sum()))
-    for metric, count in shared(scope.join(utterances[["origin", "text", "speaker"]], on="utterance_id")).items():
+    about = _about(
+        result, system=CORPUS, inputs=None, split="test", n=int((scope["split"] == "test").sum())
+    )
+    for metric, count in shared(
+        scope.join(utterances[["origin", "text", "speaker"]], on="utterance_id")
+    ).items():
         yield {**about, "metric": metric, "value": count}
     for split, rows in scope.groupby("split"):
         about = _about(result, system=CORPUS, inputs=None, split=split, n=len(rows))
@@ -248,7 +329,12 @@ def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) 
         for metric, size in zip(SIZES, sizes, strict=True):
             yield {**about, "metric": metric, "value": size / rows["fold"].nunique()}
         for name, size in result.task.sizes(rows["true"].to_numpy()).items():
-            yield {**about, "metric": SIZES[0], "class": name, "value": size / rows["fold"].nunique()}
+            yield {
+                **about,
+                "metric": SIZES[0],
+                "class": name,
+                "value": size / rows["fold"].nunique(),
+            }
         for (metric, name), share in result.task.balance(rows["true"].to_numpy()).items():
             yield {**about, "metric": metric, "class": name, "value": share}
 
@@ -258,11 +344,23 @@ def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) 
     task = result.task
     train = scope[scope["split"] == "train"]
     for name in task.baselines:
-        shares = {fold: BASELINES[name](task.one_hot[true].sum(axis=0)) for fold, true in train.groupby("fold")["true"]}
+        shares = {
+            fold: BASELINES[name](task.one_hot[true].sum(axis=0))
+            for fold, true in train.groupby("fold")["true"]
+        }
         for split, rows in scope[scope["split"] != "train"].groupby("split"):
             predicted = np.stack([shares[fold] for fold in rows["fold"]])
-            counts = tally(rows["dialogue_id"].to_numpy(), np.zeros(len(rows), dtype=int), task.one_hot[rows["true"]], predicted)
-            yield from _mean_rows(_about(result, system=name, inputs=None, split=split), task, Sample(counts, evaluation, task.measure))
+            counts = tally(
+                rows["dialogue_id"].to_numpy(),
+                np.zeros(len(rows), dtype=int),
+                task.one_hot[rows["true"]],
+                predicted,
+            )
+            yield from _mean_rows(
+                _about(result, system=name, inputs=None, split=split),
+                task,
+                Sample(counts, evaluation, task.measure),
+            )
 
 
 def _difference_rows(tested: Sequence[Tested]) -> Iterator[Row]:

@@ -25,7 +25,9 @@ class Task(ABC):
     """A task with the classes in the order of probabilities."""
 
     classes: tuple[str, ...]
-    single: ClassVar[bool]  #: one class each: an answer is right or wrong, and one network with one loss tells all classes apart
+    single: ClassVar[
+        bool
+    ]  #: one class each: an answer is right or wrong, and one network with one loss tells all classes apart
     labels: ClassVar[str]  #: how many classes an answer has
     rule: ClassVar[str]  #: how an answer follows from the probabilities
     baselines: ClassVar[tuple[str, ...]]  #: names in merflow.evaluation.baselines
@@ -80,7 +82,9 @@ class Task(ABC):
 
     def encode_labels(self, labels: pd.Series, class_of: Mapping[str, str]) -> np.ndarray:
         """Code of the labels of each utterance, of which those that count as no class are ignored: (N,)."""
-        return self.encode(pd.Series([[class_of[name] for name in one if name in class_of] for one in labels]))
+        return self.encode(
+            pd.Series([[class_of[name] for name in one if name in class_of] for one in labels])
+        )
 
 
 class MultiClass(Task):
@@ -115,7 +119,11 @@ class MultiClass(Task):
 
     def code(self, answer: Sequence[str]) -> int:
         """Index of the class."""
-        return self.classes.index(answer[0]) if len(answer) == 1 and answer[0] in self.classes else NO_ANSWER
+        return (
+            self.classes.index(answer[0])
+            if len(answer) == 1 and answer[0] in self.classes
+            else NO_ANSWER
+        )
 
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """No class is more probable."""
@@ -155,7 +163,11 @@ class MultiLabel(Task):
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
         """`metrics.BALANCE` of each class."""
         shares = self.one_hot[codes].mean(axis=0)
-        return {(metric, name): float(shares[e, k]) for e, name in enumerate(self.classes) for k, metric in enumerate(metrics.BALANCE)}
+        return {
+            (metric, name): float(shares[e, k])
+            for e, name in enumerate(self.classes)
+            for k, metric in enumerate(metrics.BALANCE)
+        }
 
     def sizes(self, codes: np.ndarray) -> dict[str, int]:
         """Those with the class present."""
@@ -168,7 +180,11 @@ class MultiLabel(Task):
     def code(self, answer: Sequence[str]) -> int:
         """Sum of 2 ** e over the classes that are present."""
         present = set(answer)
-        return sum(1 << self.classes.index(name) for name in present) if present <= set(self.classes) else NO_ANSWER
+        return (
+            sum(1 << self.classes.index(name) for name in present)
+            if present <= set(self.classes)
+            else NO_ANSWER
+        )
 
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """Exactly what is present has a probability of 0.5 or more."""

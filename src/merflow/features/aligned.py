@@ -66,13 +66,24 @@ class Spoken:
         with csd.Reader(path, self._dim, "number", csd.MAX_FRAMES_BYTES) as reader:
             videos = set(reader.videos)
         self._video = dict(zip(rows["utterance_id"], rows["dialogue_id"], strict=True))
-        self.ids = [utterance_id for utterance_id in self._words if self._video[utterance_id] in videos]
-        missing = Counter(self._video[utterance_id] for utterance_id in self._words.keys() - self.ids)
+        self.ids = [
+            utterance_id for utterance_id in self._words if self._video[utterance_id] in videos
+        ]
+        missing = Counter(
+            self._video[utterance_id] for utterance_id in self._words.keys() - self.ids
+        )
         for video, count in sorted(missing.items()):
             detail = f"video {video}, {count} utterances, is not in {params.file}"
             self.defects.append(Defect(None, "video without sequence", detail, "not in the store"))
         for video in sorted(videos - set(rows["dialogue_id"])):
-            self.defects.append(Defect(None, "sequence without utterances", f"video {video} of {params.file}", "left out"))
+            self.defects.append(
+                Defect(
+                    None,
+                    "sequence without utterances",
+                    f"video {video} of {params.file}",
+                    "left out",
+                )
+            )
 
     @classmethod
     def of(cls, inputs: Sequence[Path], params: AlignedFeatures) -> "Spoken":
@@ -86,20 +97,29 @@ class Spoken:
             CorpusError: the sequence of a video is not what the layout says.
         """
         with csd.Reader(self._path, self._dim, "number", csd.MAX_FRAMES_BYTES) as reader:
-            return [self._item(reader, self._video[utterance_id], self._words[utterance_id]) for utterance_id in ids]
+            return [
+                self._item(reader, self._video[utterance_id], self._words[utterance_id])
+                for utterance_id in ids
+            ]
 
     def _item(self, reader: csd.Reader, video: str, spoken: np.ndarray) -> Item:
-        if self._last is None or self._last[0] != video:  # ids are sorted, so the utterances of a video come together
+        if (
+            self._last is None or self._last[0] != video
+        ):  # ids are sorted, so the utterances of a video come together
             self._last = video, reader.read(video)
         sequence = self._last[1]
-        near = (sequence.intervals[:, 1] > spoken[:, 0].min()) & (sequence.intervals[:, 0] < spoken[:, 1].max())
+        near = (sequence.intervals[:, 1] > spoken[:, 0].min()) & (
+            sequence.intervals[:, 0] < spoken[:, 1].max()
+        )
         return Item(sequence.features[near], sequence.intervals[near], spoken)
 
 
 SOURCE = Spoken
 
 
-def extract(blocks: Iterable[Sequence[Item]], params: AlignedFeatures, checkpoint: None) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[Item]], params: AlignedFeatures, checkpoint: None
+) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each utterance, by `merflow.features.words.mean`.
 
     Args:

@@ -24,7 +24,15 @@ from merflow.shards import blocks, share
 from merflow.store import iterate_features, read_index, read_metadata, write_features
 
 
-def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Path], shard: int, shards: int, out: Path) -> None:
+def extract_shard(
+    feature: str,
+    spec: dict[str, Any],
+    code: str,
+    inputs: list[Path],
+    shard: int,
+    shards: int,
+    out: Path,
+) -> None:
     """Extract `feature` of the utterances of one shard.
 
     The store's metadata say what made it (spec: feature, params, code, versions, columns, media, checkpoint with digest) and what
@@ -55,36 +63,76 @@ def extract_shard(feature: str, spec: dict[str, Any], code: str, inputs: list[Pa
     members = blocks(source.ids, source.block)
     mine = [members[number] for number in share(len(members), shard, shards)]
     ids = list(chain.from_iterable(mine))
-    log.info("%s: %d of %d utterances in shard %d of %d", feature, len(ids), len(source.ids), shard, shards)
+    log.info(
+        "%s: %d of %d utterances in shard %d of %d",
+        feature,
+        len(ids),
+        len(source.ids),
+        shard,
+        shards,
+    )
 
     defects: list[Defect] = []
-    found = track(extractor.extract((source.read(block) for block in mine), params, checkpoint), f"{feature}, utterances", len(ids))
-    metadata = {"feature": feature, "params": spec, "code": code, "versions": versions(*extractor.LIBRARIES)}
+    found = track(
+        extractor.extract((source.read(block) for block in mine), params, checkpoint),
+        f"{feature}, utterances",
+        len(ids),
+    )
+    metadata = {
+        "feature": feature,
+        "params": spec,
+        "code": code,
+        "versions": versions(*extractor.LIBRARIES),
+    }
     if names := extractor.columns(params, checkpoint):
         metadata["columns"] = names
-    if media := {path.parent.name: read_index(path.parent)["spec"] for path in inputs if path.name == "INDEX.json"}:
+    if media := {
+        path.parent.name: read_index(path.parent)["spec"]
+        for path in inputs
+        if path.name == "INDEX.json"
+    }:
         metadata["media"] = media
     if card:
         metadata["checkpoint"] = json.loads(card.read_text(encoding="utf-8"))
-    write_features(out, _usable(zip(ids, found, strict=True), defects), metadata, lambda: _listed([*source.defects, *defects]))
+    write_features(
+        out,
+        _usable(zip(ids, found, strict=True), defects),
+        metadata,
+        lambda: _listed([*source.defects, *defects]),
+    )
     kinds = Counter(defect.kind for defect in [*source.defects, *defects])
-    log.info("%s: defects: %s", feature, ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none")
+    log.info(
+        "%s: defects: %s",
+        feature,
+        ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "none",
+    )
 
 
-def _usable(rows: Iterator[tuple[str, np.ndarray | Flagged]], defects: list[Defect]) -> Iterator[tuple[str, np.ndarray]]:
+def _usable(
+    rows: Iterator[tuple[str, np.ndarray | Flagged]], defects: list[Defect]
+) -> Iterator[tuple[str, np.ndarray]]:
     """Rows with finite values; what is wrong with the others goes to `defects`."""
     for utterance_id, row in rows:
         if isinstance(row, Flagged):
             defects.append(Defect(utterance_id, row.kind, row.detail, row.action))
         values = row.values if isinstance(row, Flagged) else row
         if values is not None and (odd := int((~np.isfinite(values)).sum())):
-            defects.append(Defect(utterance_id, "not finite", f"{odd} of {values.size} values", "not in the store"))
+            defects.append(
+                Defect(
+                    utterance_id, "not finite", f"{odd} of {values.size} values", "not in the store"
+                )
+            )
         elif values is not None:
             yield utterance_id, values
 
 
 def _listed(defects: Iterable[Defect]) -> list[dict[str, Any]]:
-    return [asdict(defect) for defect in sorted(defects, key=lambda defect: (defect.utterance_id or "", defect.kind, defect.detail))]
+    return [
+        asdict(defect)
+        for defect in sorted(
+            defects, key=lambda defect: (defect.utterance_id or "", defect.kind, defect.detail)
+        )
+    ]
 
 
 def merge_shards(shards: list[Path], out: Path) -> None:
@@ -96,8 +144,15 @@ def merge_shards(shards: list[Path], out: Path) -> None:
     metadata = [read_metadata(path, artifacts.FEATURES) for path in shards]
     for path, one in zip(shards, metadata, strict=True):
         if one["spec"] != metadata[0]["spec"]:
-            raise StoreError(f"{path}: made by other parameters, code or libraries than {shards[0]}; delete the shards and run again")
+            raise StoreError(
+                f"{path}: made by other parameters, code or libraries than {shards[0]}; delete the shards and run again"
+            )
     # what a source found in the corpus as a whole is in every shard
     defects = {Defect(**defect) for one in metadata for defect in one["defects"]}
-    write_features(out, chain.from_iterable(map(iterate_features, shards)), metadata[0]["spec"], lambda: _listed(defects))
+    write_features(
+        out,
+        chain.from_iterable(map(iterate_features, shards)),
+        metadata[0]["spec"],
+        lambda: _listed(defects),
+    )
     log.info("%s: %d defects", out, len(defects))

@@ -54,11 +54,15 @@ class Source(Protocol):
 class Extractor(Protocol):
     """The names that every module of ``merflow.features.EXTRACTORS`` defines (tests/test_contracts.py)."""
 
-    SOURCE: type[Source]  #: what its items are: merflow.features.sources.{Texts, Sounds, Pictures}, or its own
+    SOURCE: type[
+        Source
+    ]  #: what its items are: merflow.features.sources.{Texts, Sounds, Pictures}, or its own
     PARAMS: type[BaseModel]  #: model of its block in params.yaml
     LIBRARIES: tuple[str, ...]  #: distributions whose versions are stored beside the values
 
-    def extract(self, blocks: Iterable[Sequence[Any]], params: Any, checkpoint: Path | None) -> Iterator[np.ndarray | Flagged]:
+    def extract(
+        self, blocks: Iterable[Sequence[Any]], params: Any, checkpoint: Path | None
+    ) -> Iterator[np.ndarray | Flagged]:
         """One (n_frames, dim) array per item, n_frames >= 1, in the order of the items.
 
         Args:

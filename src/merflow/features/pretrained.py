@@ -28,11 +28,19 @@ def load(kind: Any, folder: Path, optional: tuple[str, ...] = ("pooler.",)) -> A
     """
     try:
         model, found = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{folder}: cannot be loaded as {kind.__name__} ({' '.join(str(error).split())[:200]})") from error
-    missing = sorted(name for name in found["missing_keys"] if not any(part in name for part in optional))
+        raise CheckpointError(
+            f"{folder}: cannot be loaded as {kind.__name__} ({' '.join(str(error).split())[:200]})"
+        ) from error
+    missing = sorted(
+        name for name in found["missing_keys"] if not any(part in name for part in optional)
+    )
     if missing:
         raise CheckpointError(
             f"{folder}: {len(missing)} weights of {type(model).__name__} are not in it, the first is {missing[0]}; they would be random "

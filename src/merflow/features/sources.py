@@ -62,7 +62,9 @@ class Sounds:
     def __init__(self, folder: Path):
         """Read the ids only."""
         self._folder = folder
-        self.ids = read_parts(folder, artifacts.AUDIO, columns=["utterance_id"])["utterance_id"].tolist()
+        self.ids = read_parts(folder, artifacts.AUDIO, columns=["utterance_id"])[
+            "utterance_id"
+        ].tolist()
         self.defects: list[Defect] = []
 
     @classmethod
@@ -83,14 +85,20 @@ class Sounds:
         try:
             samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
         except soundfile.LibsndfileError as error:
-            raise StoreError(f"{self._folder}: {utterance_id}: not readable as FLAC ({error}); delete the folder and run again") from error
+            raise StoreError(
+                f"{self._folder}: {utterance_id}: not readable as FLAC ({error}); delete the folder and run again"
+            ) from error
         if rate != SAMPLING_RATE or samples.ndim != 1:
             found = f"{rate} Hz, {samples.ndim} channels"
-            raise StoreError(f"{self._folder}: {utterance_id}: {found}, expected {SAMPLING_RATE} Hz mono; delete the folder and run again")
+            raise StoreError(
+                f"{self._folder}: {utterance_id}: {found}, expected {SAMPLING_RATE} Hz mono; delete the folder and run again"
+            )
         short = round(SHORTEST_S * SAMPLING_RATE) - len(samples)
         if short > 0:
             detail = f"{len(samples) / SAMPLING_RATE:.3f} s of sound"
-            self.defects.append(Defect(utterance_id, "short sound", detail, f"silence added up to {SHORTEST_S} s"))
+            self.defects.append(
+                Defect(utterance_id, "short sound", detail, f"silence added up to {SHORTEST_S} s")
+            )
             samples = np.pad(samples, (0, short))
         return samples
 
@@ -103,7 +111,11 @@ class Pictures:
     def __init__(self, folder: Path):
         """Read the ids only."""
         self._folder = folder
-        self.ids = read_parts(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"].unique().tolist()
+        self.ids = (
+            read_parts(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"]
+            .unique()
+            .tolist()
+        )
         self.defects: list[Defect] = []
 
     @classmethod
@@ -119,7 +131,10 @@ class Pictures:
         """
         rows = read_parts(self._folder, artifacts.FRAMES, ids)
         held = dict(iter(rows.groupby("utterance_id")["values"]))
-        return [np.stack([decoded(self._folder, utterance_id, data) for data in held[utterance_id]]) for utterance_id in ids]
+        return [
+            np.stack([decoded(self._folder, utterance_id, data) for data in held[utterance_id]])
+            for utterance_id in ids
+        ]
 
 
 def decoded(folder: Path, utterance_id: str, data: bytes) -> np.ndarray:
@@ -130,5 +145,7 @@ def decoded(folder: Path, utterance_id: str, data: bytes) -> np.ndarray:
     """
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if picture is None:
-        raise StoreError(f"{folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again")
+        raise StoreError(
+            f"{folder}: {utterance_id}: a picture is not readable as JPEG; delete the folder and run again"
+        )
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -54,7 +54,14 @@ def spans(raw: Path, utterances: pd.DataFrame) -> tuple[dict[str, np.ndarray], l
         if len(intervals):
             found[row.utterance_id] = intervals
         else:
-            defects.append(Defect(row.utterance_id, "no words", f"no word of {csd.WORDS} in its time", "not in the store"))
+            defects.append(
+                Defect(
+                    row.utterance_id,
+                    "no words",
+                    f"no word of {csd.WORDS} in its time",
+                    "not in the store",
+                )
+            )
     return found, defects
 
 
@@ -123,7 +130,8 @@ class SpokenMedia(ABC):
 
 
 def over_words(
-    extract: Callable[[Iterator[list[np.ndarray]]], Iterator[np.ndarray | Flagged]], blocks: Iterable[Sequence[Item]]
+    extract: Callable[[Iterator[list[np.ndarray]]], Iterator[np.ndarray | Flagged]],
+    blocks: Iterable[Sequence[Item]],
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each utterance: frames that `extract` makes of its sound or pictures, averaged over its words.
 
@@ -170,8 +178,12 @@ def mean(values: np.ndarray, intervals: np.ndarray, words: np.ndarray) -> np.nda
     odd = int((~finite[overlap.sum(axis=0) > 0]).sum())
     empty = int((frames == 0).sum())
     if odd:
-        detail = f"{odd} values in {len(rows)} words" + (f"; {empty} words without frames" if empty else "")
-        return Flagged(rows, "not finite", detail, "left out of the means; 0 where a word has no other value")
+        detail = f"{odd} values in {len(rows)} words" + (
+            f"; {empty} words without frames" if empty else ""
+        )
+        return Flagged(
+            rows, "not finite", detail, "left out of the means; 0 where a word has no other value"
+        )
     if empty:
         return Flagged(rows, "words without frames", f"{empty} of {len(rows)}", "rows of zeros")
     return rows
@@ -188,6 +200,9 @@ def _overlap(words: np.ndarray, frames: np.ndarray) -> csr_array:
     word = np.repeat(np.arange(len(words)), candidates)
     frame = np.arange(edges[-1]) + np.repeat(first - edges[:-1], candidates)
     lengths = np.minimum(ends[frame], words[word, 1]) - np.maximum(starts[frame], words[word, 0])
-    overlap = csr_array(((lengths > EPSILON_S).astype(np.float64), order[frame], edges), shape=(len(words), len(frames)))
+    overlap = csr_array(
+        ((lengths > EPSILON_S).astype(np.float64), order[frame], edges),
+        shape=(len(words), len(frames)),
+    )
     overlap.eliminate_zeros()
     return overlap

@@ -65,7 +65,9 @@ class Span:
         return self.start_s - ROUNDING_S <= time_s < self.end_s - ROUNDING_S
 
     def __str__(self) -> str:
-        return f"from {self.start_s:.3f} s" + ("" if math.isinf(self.end_s) else f" to {self.end_s:.3f} s")
+        return f"from {self.start_s:.3f} s" + (
+            "" if math.isinf(self.end_s) else f" to {self.end_s:.3f} s"
+        )
 
 
 def decode(path: Path, start_s: float | None, end_s: float | None, media: Media) -> Clip:
@@ -87,9 +89,15 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: Media)
             span = Span(start, end, (container.start_time or 0) / av.time_base)
             _Reading(container, span, clip).run(media)
     except (av.FFmpegError, OSError, ValueError) as error:
-        lost = [f"no {what}" for what, there in (("sound", clip.sound is not None), ("pictures", clip.pictures)) if not there]
+        lost = [
+            f"no {what}"
+            for what, there in (("sound", clip.sound is not None), ("pictures", clip.pictures))
+            if not there
+        ]
         reason = getattr(error, "strerror", None) or error
-        clip.flag("clip unreadable", f"{path.name}: {reason}", ", ".join(lost) or "what was read is kept")
+        clip.flag(
+            "clip unreadable", f"{path.name}: {reason}", ", ".join(lost) or "what was read is kept"
+        )
     return clip
 
 
@@ -107,7 +115,9 @@ class _Timeline:
         """Note a packet and return its time."""
         number = len(self.ticks)
         known = (packet.pts if self.shown else packet.dts, packet.dts, packet.pts)
-        tick = next((tick for tick in known if tick is not None), self.ticks[-1] + 1 if self.ticks else 0)
+        tick = next(
+            (tick for tick in known if tick is not None), self.ticks[-1] + 1 if self.ticks else 0
+        )
         self.ticks.append(tick)
         self.numbers[packet.pts, packet.dts] = number
         if packet.is_keyframe:
@@ -122,8 +132,14 @@ class _Reading:
 
     def __init__(self, container: Any, span: Span, clip: Clip):
         self._container, self._span, self._clip = container, span, clip
-        self._audio: Any = next((stream for stream in container.streams.audio if stream.codec_context), None)
-        films = (stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic)
+        self._audio: Any = next(
+            (stream for stream in container.streams.audio if stream.codec_context), None
+        )
+        films = (
+            stream
+            for stream in container.streams.video
+            if not stream.disposition & av.stream.Disposition.attached_pic
+        )
         self._video: Any = next((stream for stream in films if stream.codec_context), None)
         self._length_s = container.duration / av.time_base if container.duration else 0.0
 
@@ -141,7 +157,10 @@ class _Reading:
                 if packet.stream is self._video:
                     tick = timeline.add(packet) + (packet.duration or 0)
                     film_end_s = max(film_end_s, span.since_zero(tick, packet.time_base))
-                elif packet.pts is None or span.since_zero(packet.pts, packet.time_base) >= span.start_s - PREROLL_S:
+                elif (
+                    packet.pts is None
+                    or span.since_zero(packet.pts, packet.time_base) >= span.start_s - PREROLL_S
+                ):
                     try:
                         for frame in packet.decode():
                             sound.add(frame)
@@ -159,11 +178,17 @@ class _Reading:
 
     def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
         """Packets of `streams` until none can belong to the span any more."""
-        going, late_s = {stream.index for stream in streams}, LEADING_S if "avi" in self._container.format.name else 0.0
+        going, late_s = (
+            {stream.index for stream in streams},
+            LEADING_S if "avi" in self._container.format.name else 0.0,
+        )
         for packet in self._container.demux(*streams):
             if not packet.size:  # AVI repeats a picture so; and PyAV ends with such
                 continue
-            if packet.dts is not None and self._span.since_zero(packet.dts, packet.time_base) >= self._span.end_s + late_s:
+            if (
+                packet.dts is not None
+                and self._span.since_zero(packet.dts, packet.time_base) >= self._span.end_s + late_s
+            ):
                 going.discard(packet.stream_index)
                 if not going:
                     return
@@ -175,12 +200,22 @@ class _Reading:
             clip.flag("no sound", "the clip has no audio stream", "left out of audio")
             return
         stated_s = self._stated_end(self._audio)
-        padded = "mp4" in self._container.format.name and stated_s is not None and 0 < sound.end_s - stated_s < GAP_S
-        samples, holes_s = sound.cut(span.start_s, min(span.end_s, stated_s if padded and stated_s else sound.end_s))
+        padded = (
+            "mp4" in self._container.format.name
+            and stated_s is not None
+            and 0 < sound.end_s - stated_s < GAP_S
+        )
+        samples, holes_s = sound.cut(
+            span.start_s, min(span.end_s, stated_s if padded and stated_s else sound.end_s)
+        )
         if damaged:
-            clip.flag("damaged sound", f"{damaged} packets cannot be decoded", "silence in their place")
+            clip.flag(
+                "damaged sound", f"{damaged} packets cannot be decoded", "silence in their place"
+            )
         elif holes_s >= GAP_S:
-            clip.flag("sound with holes", f"{holes_s:.3f} s without sound", "silence in their place")
+            clip.flag(
+                "sound with holes", f"{holes_s:.3f} s without sound", "silence in their place"
+            )
         if not len(samples):
             clip.flag("no sound", f"none {span}", "left out of audio")
             return
@@ -195,12 +230,17 @@ class _Reading:
             clip.flag("no pictures", "the clip has no video stream", "left out of frames")
             return
         unit = self._video.time_base
-        shown = {tick for number, tick in enumerate(timeline.ticks) if number not in timeline.hidden}
+        shown = {
+            tick for number, tick in enumerate(timeline.ticks) if number not in timeline.hidden
+        }
         ticks = sorted(tick for tick in shown if span.holds(span.since_zero(tick, unit)))
         if not ticks:
             clip.flag("no pictures", f"none {span}", "left out of frames")
             return
-        album, damaged = Album([span.since_zero(tick, unit) - span.start_s for tick in ticks], media), 0
+        album, damaged = (
+            Album([span.since_zero(tick, unit) - span.start_s for tick in ticks], media),
+            0,
+        )
         index_of = {tick: index for index, tick in enumerate(ticks)}
         for tick, frame in self._frames(timeline, {ticks[index] for index in album.wanted}):
             if frame is None:
@@ -211,12 +251,18 @@ class _Reading:
                     break
         pictures = album.pictures()
         if not any(pictures.values()):
-            clip.flag("no pictures", f"none of {len(ticks)} frames can be decoded", "left out of frames")
+            clip.flag(
+                "no pictures", f"none of {len(ticks)} frames can be decoded", "left out of frames"
+            )
             return
         clip.pictures = pictures
         if damaged or album.damaged or album.replaced:
             detail = f"{damaged} packets cannot be decoded, {album.damaged} kept pictures have errors, {album.replaced} do not come out"
-            clip.flag("damaged pictures", detail, "instead of what does not come out the next picture, at the end the last")
+            clip.flag(
+                "damaged pictures",
+                detail,
+                "instead of what does not come out the next picture, at the end the last",
+            )
         self._check_end("pictures", end_s, self._stated_end(self._video))
         if album.black:
             clip.flag("black pictures", f"no light in {len(album.wanted)} pictures", "kept")
@@ -224,9 +270,14 @@ class _Reading:
     def _frames(self, timeline: _Timeline, wanted: set[int]) -> Iterator[tuple[int | None, Any]]:
         """Time and frame in the order in which they are shown; a packet that cannot be decoded gives None as frame."""
         context = self._video.codec_context
-        context.thread_count, context.thread_type = 1, "SLICE"  # a worker has one core; and frames come in step with packets
+        context.thread_count, context.thread_type = (
+            1,
+            "SLICE",
+        )  # a worker has one core; and frames come in step with packets
         start = min(wanted) if timeline.shown else min(wanted) - LEADING_S / self._video.time_base
-        last = first = max((key for key in timeline.keys if timeline.ticks[key] <= start), default=0)
+        last = first = max(
+            (key for key in timeline.keys if timeline.ticks[key] <= start), default=0
+        )
         self._seek(self._video)
         try:
             for packet in self._packets([self._video]):
@@ -234,7 +285,9 @@ class _Reading:
                 if number < first:
                     continue
                 last = number
-                context.skip_frame = "DEFAULT" if not timeline.shown or packet.pts in wanted else "NONREF"
+                context.skip_frame = (
+                    "DEFAULT" if not timeline.shown or packet.pts in wanted else "NONREF"
+                )
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
@@ -245,7 +298,9 @@ class _Reading:
             pass
         yield from self._timed(context.decode(None), last + 1, timeline)
 
-    def _timed(self, frames: list[Any], number: int, timeline: _Timeline) -> Iterator[tuple[int | None, Any]]:
+    def _timed(
+        self, frames: list[Any], number: int, timeline: _Timeline
+    ) -> Iterator[tuple[int | None, Any]]:
         """Frames that came out with packet `number`; where no time is told, that is `reorder_depth` packets late."""
         for late, frame in enumerate(frames):
             slot = number + late - self._video.codec_context.reorder_depth
@@ -256,11 +311,21 @@ class _Reading:
 
     def _stated_end(self, stream: Any) -> float | None:
         """Where the stream ends by its header."""
-        return None if stream.duration is None else self._span.since_zero((stream.start_time or 0) + stream.duration, stream.time_base)
+        return (
+            None
+            if stream.duration is None
+            else self._span.since_zero((stream.start_time or 0) + stream.duration, stream.time_base)
+        )
 
     def _check_end(self, what: str, end_s: float, stated_s: float | None) -> None:
         """Flag what ends before the span does or, for a whole clip, before the header says."""
         whole = math.isinf(self._span.end_s)
-        asked_s = self._span.end_s if not whole else self._length_s if stated_s is None else stated_s
+        asked_s = (
+            self._span.end_s if not whole else self._length_s if stated_s is None else stated_s
+        )
         if asked_s - end_s > (GAP_S if whole and stated_s is not None else SLACK_S):
-            self._clip.flag(f"{what} cut short", f"up to {max(0.0, end_s):.3f} of {asked_s:.3f} s", "what is there is kept")
+            self._clip.flag(
+                f"{what} cut short",
+                f"up to {max(0.0, end_s):.3f} of {asked_s:.3f} s",
+                "what is there is kept",
+            )

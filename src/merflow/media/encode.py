@@ -29,14 +29,27 @@ class Format:
 
 
 #: H.264 and AAC in MP4: MELD, CMU-MOSEI, RAVDESS. The fast search of FFmpeg's AAC encoder takes a third of the time of its default.
-MP4 = Format("mp4", "libx264", "aac", (("preset", "ultrafast"), ("crf", "30"), ("threads", "1")), (("aac_coder", "fast"),))
+MP4 = Format(
+    "mp4",
+    "libx264",
+    "aac",
+    (("preset", "ultrafast"), ("crf", "30"), ("threads", "1")),
+    (("aac_coder", "fast"),),
+)
 #: MPEG-4 (DivX) and MP3 in AVI: IEMOCAP.
 AVI = Format("avi", "mpeg4", "libmp3lame", (("qmin", "6"), ("qmax", "6"), ("threads", "1")))
 
 LAYOUTS = {1: "mono", 2: "stereo"}
 
 
-def write_clip(path: Path, frames: Iterable[np.ndarray], fps: int, samples: np.ndarray, sampling_rate: int, form: Format = MP4) -> None:
+def write_clip(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    samples: np.ndarray,
+    sampling_rate: int,
+    form: Format = MP4,
+) -> None:
     """Encode pictures and sound into one file, whole or not at all.
 
     Args:
@@ -55,14 +68,25 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], fps: int, samples: np.n
     first = next(pictures, None)
     if first is None or first.ndim != 3 or samples.ndim != 2 or samples.shape[1] not in LAYOUTS:
         shape = None if first is None else first.shape
-        raise MediaError(f"{path}: cannot encode pictures {shape} and samples {samples.shape}; expected (h, w, 3) and (n, 1 or 2)")
+        raise MediaError(
+            f"{path}: cannot encode pictures {shape} and samples {samples.shape}; expected (h, w, 3) and (n, 1 or 2)"
+        )
     with whole(path) as part:
         try:
-            with av.open(str(part), "w", format=form.container, container_options={"fflags": "+bitexact"}) as container:
-                video = container.add_stream(form.video, rate=fps, options={**dict(form.video_options), "flags": "+bitexact"})
+            with av.open(
+                str(part), "w", format=form.container, container_options={"fflags": "+bitexact"}
+            ) as container:
+                video = container.add_stream(
+                    form.video, rate=fps, options={**dict(form.video_options), "flags": "+bitexact"}
+                )
                 video.height, video.width, video.pix_fmt = *first.shape[:2], "yuv420p"
                 options = {**dict(form.audio_options), "flags": "+bitexact", "threads": "1"}
-                audio = container.add_stream(form.audio, rate=sampling_rate, layout=LAYOUTS[samples.shape[1]], options=options)
+                audio = container.add_stream(
+                    form.audio,
+                    rate=sampling_rate,
+                    layout=LAYOUTS[samples.shape[1]],
+                    options=options,
+                )
                 audio.bit_rate = form.audio_bit_rate * samples.shape[1]
                 for index, picture in enumerate((first, *pictures)):
                     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -75,14 +99,20 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], fps: int, samples: np.n
                 container.mux(video.encode(None))
                 container.mux(audio.encode(None))
         except (av.FFmpegError, ValueError) as error:
-            raise MediaError(f"{path}: cannot be encoded as {form.video} and {form.audio} ({error})") from error
+            raise MediaError(
+                f"{path}: cannot be encoded as {form.video} and {form.audio} ({error})"
+            ) from error
 
 
-def _encode_sound(stream: av.AudioStream, samples: np.ndarray, start: int, end: int, sampling_rate: int) -> list[av.Packet]:
+def _encode_sound(
+    stream: av.AudioStream, samples: np.ndarray, start: int, end: int, sampling_rate: int
+) -> list[av.Packet]:
     part = samples[start:end]
     if not len(part):
         return []
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(part.T, np.float32), format="fltp", layout=LAYOUTS[samples.shape[1]])
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(part.T, np.float32), format="fltp", layout=LAYOUTS[samples.shape[1]]
+    )
     frame.sample_rate, frame.pts, frame.time_base = sampling_rate, start, Fraction(1, sampling_rate)
     return stream.encode(frame)
 

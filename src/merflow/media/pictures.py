@@ -24,11 +24,16 @@ def every_10th(n_frames: int) -> list[int]:
 
 def uniform_15(n_frames: int) -> list[int]:
     """The frames in the middle of 15 equal parts (deepmsi_mer section 3.3); of fewer than 15 frames, some repeat."""
-    return [(2 * part + 1) * n_frames // (2 * UNIFORM) for part in range(UNIFORM)] if n_frames else []
+    return (
+        [(2 * part + 1) * n_frames // (2 * UNIFORM) for part in range(UNIFORM)] if n_frames else []
+    )
 
 
 #: Folder in data/media/<corpus>/ -> indices of the frames of an utterance with so many.
-SAMPLINGS: dict[str, Callable[[int], list[int]]] = {"frames_every10": every_10th, "frames_15": uniform_15}
+SAMPLINGS: dict[str, Callable[[int], list[int]]] = {
+    "frames_every10": every_10th,
+    "frames_15": uniform_15,
+}
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,19 @@ class Album:
             self.replaced += len(self._open)
             self._made.update(dict.fromkeys(self._open, picture))
             self._open.clear()
-        return {name: [self._made[index] for index in indices if index in self._made] for name, indices in self._samplings.items()}
+        return {
+            name: [self._made[index] for index in indices if index in self._made]
+            for name, indices in self._samplings.items()
+        }
 
     def _encode(self, index: int, frame: av.VideoFrame) -> Picture:
         if self._size is None:  # all pictures of an utterance have one size
             scale = min(1.0, self._media.short_side / min(frame.width, frame.height))
             self._size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
         width, height = self._size
-        pixels = self._scaler.reformat(frame, width, height, "bgr24", interpolation="AREA", threads=1).to_ndarray()
+        pixels = self._scaler.reformat(
+            frame, width, height, "bgr24", interpolation="AREA", threads=1
+        ).to_ndarray()
         self.black = self.black and int(pixels.max()) <= BLACK
         _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self._media.jpeg_quality])
         return Picture(index, self._times[index], data.tobytes())

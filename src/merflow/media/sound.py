@@ -15,7 +15,9 @@ import numpy as np
 from merflow.artifacts import SAMPLING_RATE
 
 GAP_S = 0.1  # a jump of timestamps from here on is a hole in the sound; smaller ones are rounding (Matroska: 1 ms)
-RATES = range(4_000, 400_000)  # Hz; another one comes from a broken header, and a second of it may fill the memory
+RATES = range(
+    4_000, 400_000
+)  # Hz; another one comes from a broken header, and a second of it may fill the memory
 MANY_CHANNELS = 8  # PyAV makes no planar frame of so many
 
 
@@ -26,7 +28,9 @@ class Sound:
         """Both in seconds: what the file's clock shows at time 0, and the file's length, behind which no hole is filled."""
         self._origin_s = origin_s
         self._last = round(length_s * SAMPLING_RATE)
-        self._pieces: list[tuple[int, list[np.ndarray]]] = []  # first sample since time 0, and int16 arrays without a hole
+        self._pieces: list[
+            tuple[int, list[np.ndarray]]
+        ] = []  # first sample since time 0, and int16 arrays without a hole
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
         self.end_s = 0.0  # where the last frame ends
@@ -40,7 +44,9 @@ class Sound:
         if frame.sample_rate not in RATES:
             raise ValueError(f"a sampling rate of {frame.sample_rate} Hz")
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        start_s = self.end_s if frame.pts is None else frame.pts * float(frame.time_base) - self._origin_s
+        start_s = (
+            self.end_s if frame.pts is None else frame.pts * float(frame.time_base) - self._origin_s
+        )
         end_s = start_s + frame.samples / frame.sample_rate
         if form != self._form or abs(start_s - self.end_s) >= GAP_S:
             self._flush()
@@ -91,7 +97,9 @@ def _on_grid(frame: av.AudioFrame, start_s: float) -> tuple[av.AudioFrame, int]:
     channels = frame.layout.nb_channels
     if 0 < drop < frame.samples and channels < MANY_CHANNELS:
         values = frame.to_ndarray()[:, drop if frame.format.is_planar else drop * channels :]
-        rest = av.AudioFrame.from_ndarray(np.ascontiguousarray(values), format=frame.format.name, layout=frame.layout.name)
+        rest = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(values), format=frame.format.name, layout=frame.layout.name
+        )
         rest.sample_rate, rest.time_base, rest.pts = rate, Fraction(1, rate), number + drop
         frame, number = rest, number + drop
     return frame, round(Fraction(number * SAMPLING_RATE, rate))

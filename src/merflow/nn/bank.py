@@ -41,7 +41,9 @@ class LstmBank(nn.Module):
         self.n, self.units, self.layers = n, units, layers
         self.dropout = nn.Dropout(dropout)
         for layer in range(layers):
-            self.register_parameter(f"weight_ih_l{layer}", _uniform((n, 4 * units, units if layer else dim), units))
+            self.register_parameter(
+                f"weight_ih_l{layer}", _uniform((n, 4 * units, units if layer else dim), units)
+            )
             self.register_parameter(f"weight_hh_l{layer}", _uniform((n, 4 * units, units), units))
             self.register_parameter(f"bias_ih_l{layer}", _uniform((n, 4 * units), units))
             self.register_parameter(f"bias_hh_l{layer}", _uniform((n, 4 * units), units))
@@ -57,21 +59,31 @@ class LstmBank(nn.Module):
             (E, B, units).
         """
         size, steps, _ = values.shape
-        states = values.transpose(0, 1).flatten(0, 1).expand(self.n, -1, -1)  # (E, T * B, dim), steps vary slowest
+        states = (
+            values.transpose(0, 1).flatten(0, 1).expand(self.n, -1, -1)
+        )  # (E, T * B, dim), steps vary slowest
         for layer in range(self.layers):
             states = self._layer(layer, self.dropout(states) if layer else states, steps)
-        last = mask.sum(dim=1) - 1  # padding comes after the content, so no state of content has seen it
+        last = (
+            mask.sum(dim=1) - 1
+        )  # padding comes after the content, so no state of content has seen it
         return states.unflatten(1, (steps, size))[:, last, torch.arange(size, device=last.device)]
 
     def _layer(self, layer: int, values: Tensor, steps: int) -> Tensor:
         """Input of each LSTM's layer (E, T * B, dim) -> its output (E, T * B, units)."""
         kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weight_ih, weight_hh, bias_ih, bias_hh = (getattr(self, f"{kind}_l{layer}") for kind in kinds)
-        projected = torch.baddbmm((bias_ih + bias_hh)[:, None], values, weight_ih.mT).unflatten(1, (steps, -1))
+        weight_ih, weight_hh, bias_ih, bias_hh = (
+            getattr(self, f"{kind}_l{layer}") for kind in kinds
+        )
+        projected = torch.baddbmm((bias_ih + bias_hh)[:, None], values, weight_ih.mT).unflatten(
+            1, (steps, -1)
+        )
         hidden = cell = projected.new_zeros(*projected[:, 0].shape[:2], self.units)  # (E, B, units)
         outputs = []
         for step in projected.unbind(dim=1):  # (E, B, 4 * units)
-            input_gate, forget_gate, candidate, output_gate = torch.baddbmm(step, hidden, weight_hh.mT).chunk(4, dim=2)
+            input_gate, forget_gate, candidate, output_gate = torch.baddbmm(
+                step, hidden, weight_hh.mT
+            ).chunk(4, dim=2)
             cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()
             hidden = output_gate.sigmoid() * cell.tanh()
             outputs.append(hidden)

@@ -32,7 +32,9 @@ def above(scores: Tensor, present: Tensor, gamma: float) -> Tensor:
 
 def top(scores: Tensor, present: Tensor, keep: float) -> Tensor:
     """The variant of the authors' code: the best share `keep` of the tokens of each picture, rounded up. (B, N)."""
-    ranks = scores.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    ranks = (
+        scores.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    )
     return ranks < (present.sum(dim=1) * keep).ceil()[:, None]
 
 
@@ -54,11 +56,17 @@ def merged(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) -> Tenso
     Returns:
         (B, N, d); what nothing is merged into is unchanged.
     """
-    into = (j + tokens.shape[1] * torch.arange(len(tokens), device=j.device)[:, None])[irrelevant]  # rows of all pictures' tokens
+    into = (j + tokens.shape[1] * torch.arange(len(tokens), device=j.device)[:, None])[
+        irrelevant
+    ]  # rows of all pictures' tokens
     sums = torch.zeros_like(tokens).flatten(0, 1).index_add(0, into, tokens[irrelevant])
-    counts = torch.zeros_like(sums[:, :1]).index_add(0, into, torch.ones_like(sums[:, :1])[: len(into)])
+    counts = torch.zeros_like(sums[:, :1]).index_add(
+        0, into, torch.ones_like(sums[:, :1])[: len(into)]
+    )
     means = (sums / counts.clamp(min=1)).view_as(tokens)
-    return torch.where(counts.view(*tokens.shape[:2], 1) > 0, alpha * tokens + (1 - alpha) * means, tokens)
+    return torch.where(
+        counts.view(*tokens.shape[:2], 1) > 0, alpha * tokens + (1 - alpha) * means, tokens
+    )
 
 
 class Compression(nn.Module):
@@ -84,10 +92,14 @@ class Compression(nn.Module):
         self.selection, self.gamma, self.keep = selection, gamma, keep
         self.merge, self.alpha, self.tau = merge, alpha, tau * dim**0.5
         self.meaning = nn.Linear(meaning_dim, dim) if meaning_dim else None
-        if self.meaning is not None:  # a choice of tokens has no gradient, and weights without one stop distributed training
+        if (
+            self.meaning is not None
+        ):  # a choice of tokens has no gradient, and weights without one stop distributed training
             self.meaning.requires_grad_(False)
 
-    def forward(self, tokens: Tensor, present: Tensor, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, present: Tensor, meaning: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Compress.
 
         Args:

@@ -22,7 +22,9 @@ def contrastive_loss(rows: Tensor, columns: Tensor, labels: Tensor, tau: float) 
     """
     similarity = normalize(rows, dim=1) @ normalize(columns, dim=1).mT / tau
     same = labels[:, None] == labels
-    others = similarity.masked_fill(same, torch.finfo(similarity.dtype).min).logsumexp(dim=1, keepdim=True)
+    others = similarity.masked_fill(same, torch.finfo(similarity.dtype).min).logsumexp(
+        dim=1, keepdim=True
+    )
     positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     losses = softplus(others - similarity) * positive  # -log(a / (a + b)) = log(1 + b / a)
     return losses.sum() / max(1, len(labels) * (len(labels) - 1))

@@ -26,11 +26,20 @@ Grid = tuple[int, int]
 ATTENTION = "sdpa_present"
 
 
-def _attention(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **kwargs: Any) -> Any:
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    **kwargs: Any,
+) -> Any:
     """Torch's attention, in which no place looks at an empty one: ``present`` (windows, places)."""
     present = kwargs.pop("present", None)
     if present is not None:
-        empty = torch.zeros_like(present, dtype=attention_mask.dtype).masked_fill(~present, torch.finfo(attention_mask.dtype).min / 2)
+        empty = torch.zeros_like(present, dtype=attention_mask.dtype).masked_fill(
+            ~present, torch.finfo(attention_mask.dtype).min / 2
+        )
         attention_mask = attention_mask + empty[:, None, None]
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
 
@@ -80,13 +89,19 @@ class CompressedSwin(nn.Module):
         super().__init__()
         stages = len(swin.encoder.layers)
         if wrong := [stage for stage in compressions if not 1 <= stage < stages]:
-            raise ValueError(f"no compression can follow stage {wrong[0]} of {stages}: name stages from 1 to {stages - 1}")
+            raise ValueError(
+                f"no compression can follow stage {wrong[0]} of {stages}: name stages from 1 to {stages - 1}"
+            )
         swin.pooler = None
         swin.set_attn_implementation(ATTENTION)
         self.swin = swin
-        self.compressions = nn.ModuleDict({str(stage): compression for stage, compression in sorted(compressions.items())})
+        self.compressions = nn.ModuleDict(
+            {str(stage): compression for stage, compression in sorted(compressions.items())}
+        )
         self.window = swin.config.window_size
-        self.shifts = [[block.shift_size for block in stage.blocks] for stage in swin.encoder.layers]
+        self.shifts = [
+            [block.shift_size for block in stage.blocks] for stage in swin.encoder.layers
+        ]
 
     def forward(self, pixels: Tensor, meaning: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Compute vectors (B, dim), and how many tokens go into each stage after the first (B, stages - 1).
@@ -98,20 +113,35 @@ class CompressedSwin(nn.Module):
         tokens, grid = self.swin.embeddings(pixels)
         return self._from(0, tokens, None, grid, meaning)
 
-    def _from(self, number: int, tokens: Tensor, present: Tensor | None, grid: Grid, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _from(
+        self,
+        number: int,
+        tokens: Tensor,
+        present: Tensor | None,
+        grid: Grid,
+        meaning: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
         """Stages `number` (from 0) and later, for tokens (B, h * w, d) of one grid; `present` (B, h * w), None: all are."""
         if number == len(self.shifts):
-            return self._pooled(tokens, present), torch.empty(len(tokens), 0, dtype=torch.long, device=tokens.device)
+            return self._pooled(tokens, present), torch.empty(
+                len(tokens), 0, dtype=torch.long, device=tokens.device
+            )
         stage = self.swin.encoder.layers[number]
         for block, shift in zip(stage.blocks, self.shifts[number], strict=True):
             tokens = self._block(block, shift, tokens, present, grid)
         tokens, present, grid = _patches_merged(stage, tokens, present, grid)
         if str(number + 1) in self.compressions:
-            there = torch.ones_like(tokens[..., 0], dtype=torch.bool) if present is None else present
+            there = (
+                torch.ones_like(tokens[..., 0], dtype=torch.bool) if present is None else present
+            )
             tokens, present = self.compressions[str(number + 1)](tokens, there, meaning)
         if present is None:
             vector, counts = self._from(number + 1, tokens, None, grid, meaning)
-            every = torch.full((len(tokens), min(1, len(self.shifts) - 1 - number)), tokens.shape[1], device=tokens.device)
+            every = torch.full(
+                (len(tokens), min(1, len(self.shifts) - 1 - number)),
+                tokens.shape[1],
+                device=tokens.device,
+            )
             return vector, torch.cat([every, counts], dim=1)
         rows: list[Tensor] = []
         vectors: list[Tensor] = []
@@ -122,12 +152,22 @@ class CompressedSwin(nn.Module):
             vector, counts = self._from(number + 1, folded, None if full else held, shape, told)
             rows, vectors, later = [*rows, here], [*vectors, vector], [*later, counts]
         order = torch.cat(rows).argsort()
-        kept = present.sum(dim=1, keepdim=True)[:, : len(self.shifts) - 1 - number]  # none after the last stage
+        kept = present.sum(dim=1, keepdim=True)[
+            :, : len(self.shifts) - 1 - number
+        ]  # none after the last stage
         return torch.cat(vectors)[order], torch.cat([kept, torch.cat(later)[order]], dim=1)
 
-    def _block(self, block: SwinLayer, shift: int, tokens: Tensor, present: Tensor | None, grid: Grid) -> Tensor:
-        block.shift_size = 0 if min(grid) <= self.window else shift  # Swin's own rule, which it applies once and for all
-        masks = {} if present is None else {"present": _windows(present, grid, self.window, block.shift_size)}
+    def _block(
+        self, block: SwinLayer, shift: int, tokens: Tensor, present: Tensor | None, grid: Grid
+    ) -> Tensor:
+        block.shift_size = (
+            0 if min(grid) <= self.window else shift
+        )  # Swin's own rule, which it applies once and for all
+        masks = (
+            {}
+            if present is None
+            else {"present": _windows(present, grid, self.window, block.shift_size)}
+        )
         tokens, _ = block(tokens, grid, always_partition=True, **masks)
         return tokens
 
@@ -152,20 +192,26 @@ def fold(tokens: Tensor, present: Tensor, places: int) -> tuple[Tensor, Tensor]:
     tokens, present = pad(tokens, (0, 0, 0, missing)), pad(present, (0, missing))
     order = present.int().argsort(dim=1, descending=True, stable=True)[:, :places]
     present = present.gather(1, order)
-    return tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[2])) * present[..., None], present
+    return tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[2])) * present[
+        ..., None
+    ], present
 
 
 def _by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[Grid, Tensor, bool]]:
     """Each shape of grid, the rows (n,) of its pictures, and whether they fill it; a picture that keeps every token keeps its grid."""
     counts = present.sum(dim=1).tolist()
-    shapes = [grid if count == present.shape[1] else smallest_grid(count, window) for count in counts]
+    shapes = [
+        grid if count == present.shape[1] else smallest_grid(count, window) for count in counts
+    ]
     for shape in dict.fromkeys(shapes):
         rows = [row for row, other in enumerate(shapes) if other == shape]
         full = all(counts[row] == shape[0] * shape[1] for row in rows)
         yield shape, torch.tensor(rows, device=present.device), full
 
 
-def _patches_merged(stage: SwinStage, tokens: Tensor, present: Tensor | None, grid: Grid) -> tuple[Tensor, Tensor | None, Grid]:
+def _patches_merged(
+    stage: SwinStage, tokens: Tensor, present: Tensor | None, grid: Grid
+) -> tuple[Tensor, Tensor | None, Grid]:
     """Two by two places become one, which is present if one of them was."""
     if stage.downsample is None:
         return tokens, present, grid
@@ -173,11 +219,18 @@ def _patches_merged(stage: SwinStage, tokens: Tensor, present: Tensor | None, gr
         tokens = tokens * present[..., None]
     tokens = stage.downsample(tokens, grid)
     if present is not None:
-        present = max_pool2d(present.to(tokens.dtype).unflatten(1, grid)[:, None], 2, ceil_mode=True).flatten(1) > 0
+        present = (
+            max_pool2d(
+                present.to(tokens.dtype).unflatten(1, grid)[:, None], 2, ceil_mode=True
+            ).flatten(1)
+            > 0
+        )
     return tokens, present, (-(-grid[0] // 2), -(-grid[1] // 2))
 
 
 def _windows(present: Tensor, grid: Grid, window: int, shift: int) -> Tensor:
     """(B, h * w) -> (B * windows, window * window), as Swin pads, shifts and cuts the tokens."""
-    places = pad(present.unflatten(1, grid), (0, -grid[1] % window, 0, -grid[0] % window)).roll((-shift, -shift), (1, 2))
+    places = pad(present.unflatten(1, grid), (0, -grid[1] % window, 0, -grid[0] % window)).roll(
+        (-shift, -shift), (1, 2)
+    )
     return window_partition(places[..., None], window).flatten(1)

@@ -29,8 +29,16 @@ class TemporalBlock(nn.Module):
         """From `dim` to `out` channels."""
         super().__init__()
         self.layers = nn.Sequential(
-            *(weight_norm(CausalConvolution(dim, out, kernel, dilation)), nn.ReLU(), nn.Dropout(dropout)),
-            *(weight_norm(CausalConvolution(out, out, kernel, dilation)), nn.ReLU(), nn.Dropout(dropout)),
+            *(
+                weight_norm(CausalConvolution(dim, out, kernel, dilation)),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ),
+            *(
+                weight_norm(CausalConvolution(out, out, kernel, dilation)),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ),
         )
         self.residual = nn.Identity() if dim == out else nn.Conv1d(dim, out, 1)
 
@@ -47,7 +55,12 @@ class TemporalConvolution(nn.Module):
         super().__init__()
         widths = [dim, *channels]
         self.dim = widths[-1]
-        self.blocks = nn.Sequential(*(TemporalBlock(widths[level], out, kernel, 2**level, dropout) for level, out in enumerate(channels)))
+        self.blocks = nn.Sequential(
+            *(
+                TemporalBlock(widths[level], out, kernel, 2**level, dropout)
+                for level, out in enumerate(channels)
+            )
+        )
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, T, dim) -> (B, T, channels[-1])."""

@@ -8,9 +8,13 @@ from torch import Tensor, float32
 
 def text_encoder(checkpoint: Path) -> Any:
     """The encoder in `checkpoint`, a folder in the Hub's format."""
-    from transformers import AutoModel  # seconds to import: not where a paper's other systems are computed
+    from transformers import (
+        AutoModel,
+    )  # seconds to import: not where a paper's other systems are computed
 
-    encoder = AutoModel.from_pretrained(checkpoint, local_files_only=True, use_safetensors=True, dtype=float32)
+    encoder = AutoModel.from_pretrained(
+        checkpoint, local_files_only=True, use_safetensors=True, dtype=float32
+    )
     encoder.pooler = None  # next-sentence head: not used, and weights without a gradient stop distributed training
     return encoder
 
@@ -22,7 +26,9 @@ def text_vectors(encoder: Any, tokens: Tensor, mask: Tensor, pooling: str) -> Te
     """
     ids, segments = tokens.unbind(dim=-1)
     types = segments.clamp(max=encoder.config.type_vocab_size - 1)  # RoBERTa has one type only
-    states: Tensor = encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+    states: Tensor = encoder(
+        input_ids=ids, attention_mask=mask, token_type_ids=types
+    ).last_hidden_state
     if pooling == "cls":
         return states[:, 0]
     weights = (mask & (segments == 0))[..., None].to(states.dtype)

@@ -31,7 +31,10 @@ from merflow.training.batches import Batch, System, Transformer
 
 def scaling(scale: str) -> Transformer:
     """What is done to each acoustic or visual feature before the network: standard or none, see the module's docstring."""
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler  # seconds to import: not for the second stage
+    from sklearn.preprocessing import (
+        FunctionTransformer,
+        StandardScaler,
+    )  # seconds to import: not for the second stage
 
     return StandardScaler() if scale == "standard" else FunctionTransformer()
 
@@ -42,7 +45,15 @@ def scaling(scale: str) -> Transformer:
 class Lstm(nn.Module):
     """LSTM + CW: three stacked LSTM layers, one dense layer, prediction (Figures 2 and 3)."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, layers: int, units: int, dense: int, dropout: float):
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        layers: int,
+        units: int,
+        dense: int,
+        dropout: float,
+    ):
         """`layers` of `units` over all features of `dims`, concatenated in that order; then `dense` activations and a logit."""
         super().__init__()
         self.inputs = tuple(dims)
@@ -58,7 +69,9 @@ class Lstm(nn.Module):
             ValueError: the modalities of an example have different numbers of words.
         """
         _aligned(batch, self.inputs)
-        words = torch.cat([batch.inputs[name] for name in self.inputs], dim=2)  # (B, T, 35 + 74 + 300 = 409)
+        words = torch.cat(
+            [batch.inputs[name] for name in self.inputs], dim=2
+        )  # (B, T, 35 + 74 + 300 = 409)
         states = self.lstm(words, batch.masks[self.inputs[0]])  # (n_classes, B, units)
         activations = self.dense(self.dropout(states)).relu()  # (n_classes, B, 32)
         return torch.cat([activations, self.output(activations)], dim=2).transpose(0, 1)
@@ -73,8 +86,12 @@ def _aligned(batch: Batch, names: Sequence[str]) -> None:
     counts = torch.stack([batch.masks[name].sum(dim=1) for name in names])  # (modalities, B)
     if (unequal := (counts != counts[0]).any(dim=0)).any():
         row = int(unequal.nonzero()[0])
-        found = ", ".join(f"{count} of {name}" for name, count in zip(names, counts[:, row].tolist(), strict=True))
-        raise ValueError(f"early fusion takes one row per word of every modality, but example {int(batch.index[row])} has {found}")
+        found = ", ".join(
+            f"{count} of {name}" for name, count in zip(names, counts[:, row].tolist(), strict=True)
+        )
+        raise ValueError(
+            f"early fusion takes one row per word of every modality, but example {int(batch.index[row])} has {found}"
+        )
 
 
 # IV.B Fusion of pre-trained unimodal networks
@@ -92,7 +109,9 @@ class LateFusion(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, n_classes) of members (B, n_classes, 32 + 1)."""
-        activations = torch.cat([batch.inputs[name][..., :-1] for name in self.members], dim=2)  # (B, n_classes, 3 * 32 = 96)
+        activations = torch.cat(
+            [batch.inputs[name][..., :-1] for name in self.members], dim=2
+        )  # (B, n_classes, 3 * 32 = 96)
         return _logits(self.output, self.dense(activations.transpose(0, 1)).relu())
 
 
@@ -107,7 +126,9 @@ class DeepFusion(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, n_classes) of members (B, n_classes, 32 + 1)."""
-        logits = torch.stack([batch.inputs[name][..., -1] for name in self.members], dim=2)  # (B, n_classes, 3)
+        logits = torch.stack(
+            [batch.inputs[name][..., -1] for name in self.members], dim=2
+        )  # (B, n_classes, 3)
         return _logits(self.output, confidences(logits).transpose(0, 1))
 
 
@@ -123,11 +144,15 @@ class TensorFusion(nn.Module):
         """A dense layer over the flattened outer product of the members' activations: 33^3 for three of 32."""
         super().__init__()
         self.members = tuple(dims)
-        self.output = LinearBank(n_classes, math.prod(dims.values()), 1)  # [z; 1] is as long as z and the logit
+        self.output = LinearBank(
+            n_classes, math.prod(dims.values()), 1
+        )  # [z; 1] is as long as z and the logit
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, n_classes) of members (B, n_classes, 32 + 1)."""
-        z_m = tensor_product([batch.inputs[name][..., :-1] for name in self.members])  # (B, n_classes, 33 * 33 * 33)
+        z_m = tensor_product(
+            [batch.inputs[name][..., :-1] for name in self.members]
+        )  # (B, n_classes, 33 * 33 * 33)
         return _logits(self.output, z_m.transpose(0, 1))
 
 
@@ -155,10 +180,14 @@ def _systems(suffix: str) -> dict[str, System]:
         acoustic: System(("acoustic",), Lstm, {"acoustic": scaling}, bank=True, hands_over=True),
         visual: System(("visual",), Lstm, {"visual": scaling}, bank=True, hands_over=True),
         language: System(("language",), Lstm, bank=True, hands_over=True),
-        f"early_fusion{suffix}": System(("visual", "acoustic", "language"), Lstm, scaled, bank=True, aligned=True),
+        f"early_fusion{suffix}": System(
+            ("visual", "acoustic", "language"), Lstm, scaled, bank=True, aligned=True
+        ),
         f"late_fusion{suffix}": System((), LateFusion, bank=True, members=tuple(members)),
         f"deep_fusion{suffix}": System((), DeepFusion, bank=True, members=tuple(members)),
-        f"tensor_fusion{suffix}": System((), TensorFusion, bank=True, members=(language, visual, acoustic)),
+        f"tensor_fusion{suffix}": System(
+            (), TensorFusion, bank=True, members=(language, visual, acoustic)
+        ),
     }
 
 

@@ -50,7 +50,15 @@ FRAMES = "frames_15"
 class Text(nn.Module):
     """text: BERT fine-tuned on transcripts, whose vectors t_cls the other systems take."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, pooling: str, dropout: float):
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        *,
+        checkpoint: Path,
+        pooling: str,
+        dropout: float,
+    ):
         """The encoder in `checkpoint`, its first state or the mean of all (`pooling`: cls, mean), dropout, one linear layer."""
         super().__init__()
         self.encoder, self.pooling = text_encoder(checkpoint), pooling
@@ -59,7 +67,9 @@ class Text(nn.Module):
 
     def hidden(self, batch: Batch) -> Tensor:
         """t_cls, (B, 1, H), of input ``tokens`` (B, T, 2)."""
-        return text_vectors(self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling)[:, None]
+        return text_vectors(
+            self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling
+        )[:, None]
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, n_classes)."""
@@ -69,7 +79,9 @@ class Text(nn.Module):
 class Audio(nn.Module):
     """audio: a classifier of a_cls, the sentence vector of wav2vec2."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, hidden: Sequence[int], dropout: float):
+    def __init__(
+        self, dims: Mapping[str, int], n_classes: int, hidden: Sequence[int], dropout: float
+    ):
         """Layers of `hidden` activations."""
         super().__init__()
         self.classifier = _classifier(dims["audio"], hidden, n_classes, dropout)
@@ -94,13 +106,20 @@ class Video(nn.Module):
         **compression: float,
     ):
         """Swin of `checkpoint`, a compression after each stage of `compress_after`, then blocks of `channels`."""
-        from merflow.nn.swin import CompressedSwin, Pixels, load_swin  # transformers' models take seconds to import: not for audio
+        from merflow.nn.swin import (
+            CompressedSwin,
+            Pixels,
+            load_swin,
+        )  # transformers' models take seconds to import: not for audio
 
         super().__init__()
         self.pixels = Pixels(checkpoint)
         swin = load_swin(checkpoint, pretrained)
         width = swin.config.embed_dim
-        compressions = {stage: Compression(width * 2**stage, meaning_dim, **compression) for stage in compress_after}  # type: ignore[arg-type]
+        compressions = {
+            stage: Compression(width * 2**stage, meaning_dim, **compression)
+            for stage in compress_after
+        }  # type: ignore[arg-type]
         self.swin = CompressedSwin(swin, compressions)
         self.temporal = TemporalConvolution(swin.config.hidden_size, channels, kernel, dropout)
 
@@ -147,9 +166,16 @@ class DeepMsi(nn.Module):
         super().__init__()
         self.sentences = tuple(name for name in ("text", "audio") if name in dims)
         self.alpha_ce, self.beta_cl, self.contrast_tau = alpha_ce, beta_cl, contrast_tau
-        self.video = Video(checkpoint, meaning_dim=sum(dims[name] for name in self.sentences), dropout=dropout, **video)  # type: ignore[arg-type]
+        self.video = Video(
+            checkpoint,
+            meaning_dim=sum(dims[name] for name in self.sentences),
+            dropout=dropout,
+            **video,
+        )  # type: ignore[arg-type]
         lengths = {name: dims[name] for name in self.sentences} | {"video": self.video.temporal.dim}
-        self.projections = nn.ModuleDict({name: nn.Linear(length, projection) for name, length in lengths.items()})
+        self.projections = nn.ModuleDict(
+            {name: nn.Linear(length, projection) for name, length in lengths.items()}
+        )
         self.classifier = _classifier(projection * len(lengths), hidden, n_classes, dropout)
 
     def forward(self, batch: Batch) -> Tensor | Learning:
@@ -160,8 +186,13 @@ class DeepMsi(nn.Module):
         logits = self.classifier(torch.cat(list(mapped.values()), dim=1))
         if not self.training:
             return logits
-        contrasts = [contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau) for name in self.sentences]
-        return Learning(logits, self.alpha_ce, self.beta_cl * sum(contrasts, start=logits.new_zeros(())))
+        contrasts = [
+            contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau)
+            for name in self.sentences
+        ]
+        return Learning(
+            logits, self.alpha_ce, self.beta_cl * sum(contrasts, start=logits.new_zeros(()))
+        )
 
     def tokens(self, batch: Batch) -> Tensor:
         """How many tokens of a frame go into each stage of Swin after the first, mean over the frames (B, stages - 1)."""
@@ -189,7 +220,9 @@ SYSTEMS = {
     "text": System(("tokens",), Text, pretrained=True, hands_over=True),
     "audio": System(("audio",), Audio),
     "video": System((FRAMES,), DeepMsi, pretrained=True, counts_tokens=True),
-    "text_video": System((FRAMES,), DeepMsi, pretrained=True, members=("text",), counts_tokens=True),
+    "text_video": System(
+        (FRAMES,), DeepMsi, pretrained=True, members=("text",), counts_tokens=True
+    ),
     "audio_video": System((FRAMES, "audio"), DeepMsi, pretrained=True, counts_tokens=True),
     "text_audio_video": _ALL,
     "without_vsc": _ALL,

@@ -45,7 +45,8 @@ class TextExtractor(nn.Module):
         """Filters of each width f_1, f_2, f_3 over words of `dim`, f_out = `maps` each, then a dense layer of D_T = `text_dim`."""
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Sequential(nn.ZeroPad1d(((width - 1) // 2, width // 2)), nn.Conv1d(dim, maps, width)) for width in widths
+            nn.Sequential(nn.ZeroPad1d(((width - 1) // 2, width // 2)), nn.Conv1d(dim, maps, width))
+            for width in widths
         )
         self.dense = nn.Linear(len(widths) * maps, text_dim)
 
@@ -60,7 +61,9 @@ class TextExtractor(nn.Module):
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         """Words (B, T, dim) and where there are any (B, T) -> T (B, D_T)."""
-        maps = self.feature_maps(words).masked_fill(~mask[:, None], 0)  # after a ReLU, 0 never wins over a word
+        maps = self.feature_maps(words).masked_fill(
+            ~mask[:, None], 0
+        )  # after a ReLU, 0 never wins over a word
         return self.dense(maps.amax(dim=2))  # (B, widths * maps) -> (B, D_T)
 
 
@@ -94,8 +97,12 @@ class TextLstm(nn.Module):
             steps = self.extractor.positions(words)  # (B, T, D_T)
         else:
             steps, mask = self.extractor(words, mask)[:, None], mask[:, :1]  # (B, 1, D_T), (B, 1)
-        states, _ = self.lstm(steps)  # (B, T, N_1); padding comes after the words, so no state of a word has seen it
-        last = states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]  # (B, N_1)
+        states, _ = self.lstm(
+            steps
+        )  # (B, T, N_1); padding comes after the words, so no state of a word has seen it
+        last = states[
+            torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1
+        ]  # (B, N_1)
         return self.dense(self.dropout(last))
 
 
@@ -110,13 +117,18 @@ def selection(method: str, keep: int, alpha: float) -> Transformer:
         keep: how many features are kept.
         alpha: weight of the squared L2 norm of the coefficients (ridge).
     """
-    from sklearn.feature_selection import SelectFromModel, SelectKBest  # seconds to import: not where only a fusion is computed
+    from sklearn.feature_selection import (
+        SelectFromModel,
+        SelectKBest,
+    )  # seconds to import: not where only a fusion is computed
     from sklearn.linear_model import RidgeClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
 
     if method == "ridge":
-        select = SelectFromModel(RidgeClassifier(alpha=alpha), norm_order=2, max_features=keep, threshold=-np.inf)
+        select = SelectFromModel(
+            RidgeClassifier(alpha=alpha), norm_order=2, max_features=keep, threshold=-np.inf
+        )
     else:
         select = SelectKBest(_norms, k=keep)
     return make_pipeline(MinMaxScaler(), select)
@@ -129,7 +141,15 @@ def _norms(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 class Cnn(nn.Module):
     """Classifies a vector of features as a sequence of one channel: speech CNN and joint-CNN (sections 3.2 and 4.1)."""
 
-    def __init__(self, length: int, n_classes: int, filters: int, width: int, pool: int, hidden: Sequence[int]):
+    def __init__(
+        self,
+        length: int,
+        n_classes: int,
+        filters: int,
+        width: int,
+        pool: int,
+        hidden: Sequence[int],
+    ):
         """Twice N_f = `filters` of N_w = `width`, ReLU and max-pooling, then dense layers of N_c2, N_c3 = `hidden` and N_c4.
 
         Raises:
@@ -149,14 +169,24 @@ class Cnn(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, length) -> logits (B, n_classes)."""
-        maps = self.convolutions(features[:, None])  # (B, 1, 100) -> (B, 128, 96 / 2 = 48) -> (B, 128, 44 / 2 = 22)
+        maps = self.convolutions(
+            features[:, None]
+        )  # (B, 1, 100) -> (B, 128, 96 / 2 = 48) -> (B, 128, 44 / 2 = 22)
         return self.dense(maps.flatten(start_dim=1))  # (B, 128 * 22) -> (B, n_classes)
 
 
 class SpeechCnn(nn.Module):
     """speech_cnn (section 3.2)."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, filters: int, width: int, pool: int, hidden: Sequence[int]):
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        filters: int,
+        width: int,
+        pool: int,
+        hidden: Sequence[int],
+    ):
         """The CNN over S, of D_S = dims["speech"]; see Cnn."""
         super().__init__()
         self.cnn = Cnn(dims["speech"], n_classes, filters, width, pool, hidden)
@@ -233,7 +263,13 @@ def product(probabilities: np.ndarray) -> np.ndarray:
 def _dense(dim: int, hidden: Sequence[int], n_classes: int) -> nn.Sequential:
     """The three fully connected layers that every network ends with: (B, dim) -> (B, n_classes)."""
     first, second = hidden
-    return nn.Sequential(nn.Linear(dim, first), nn.ReLU(), nn.Linear(first, second), nn.ReLU(), nn.Linear(second, n_classes))
+    return nn.Sequential(
+        nn.Linear(dim, first),
+        nn.ReLU(),
+        nn.Linear(first, second),
+        nn.ReLU(),
+        nn.Linear(second, n_classes),
+    )
 
 
 _LATE = ("text_lstm", "joint_cnn")

@@ -79,20 +79,30 @@ class SpeechModule(nn.Module):
         self.bands = FrameNorm(bands)
         self.parallel = nn.ModuleList(Convolution(1, maps, kernel) for kernel in ((10, 2), (2, 8)))
         sizes = (2 * maps, *channels)
-        self.further = nn.ModuleList(Convolution(size, out, (3, 3)) for size, out in zip(sizes[:-1], channels, strict=True))
+        self.further = nn.ModuleList(
+            Convolution(size, out, (3, 3)) for size, out in zip(sizes[:-1], channels, strict=True)
+        )
         left = -(-bands // 4)  # bands after two poolings
-        self.dense = nn.Sequential(nn.Linear(channels[-1] * left, dense), nn.ReLU(), nn.Dropout(dropout))
+        self.dense = nn.Sequential(
+            nn.Linear(channels[-1] * left, dense), nn.ReLU(), nn.Dropout(dropout)
+        )
         # as FrameNorm lays values out: convolutions take less than half the time
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_maps(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrograms (B, T, bands) -> feature maps (B, 80, T / 4, bands / 4), zero in padding, and where there is content (B, T / 4)."""
-        values = self.bands(frames.transpose(1, 2)[..., None], mask).permute(0, 3, 2, 1)  # (B, 1, T, bands)
-        values = torch.cat([convolution(values, mask) for convolution in self.parallel], dim=1)  # (B, 8 + 8, T, bands)
+        values = self.bands(frames.transpose(1, 2)[..., None], mask).permute(
+            0, 3, 2, 1
+        )  # (B, 1, T, bands)
+        values = torch.cat(
+            [convolution(values, mask) for convolution in self.parallel], dim=1
+        )  # (B, 8 + 8, T, bands)
         for number, convolution in enumerate(self.further):  # channels 16 -> 32 -> 48 -> 64 -> 80
             values = convolution(values, mask)
             if number < 2:
-                values = max_pool2d(values, 2, ceil_mode=True)  # after a ReLU, padding of 0 never wins over content
+                values = max_pool2d(
+                    values, 2, ceil_mode=True
+                )  # after a ReLU, padding of 0 never wins over content
                 mask = mask[:, ::2]
         return values, mask
 
@@ -118,8 +128,12 @@ class DialogueGru(nn.Module):
         """Utterances (B, dim) and the rows of each dialogue in the order of turns (D, U), then -1 -> (B, 2 * hidden)."""
         inside = dialogues >= 0
         turns = utterances[dialogues.clamp(min=0)]  # (D, U, dim)
-        packed = pack_padded_sequence(turns, inside.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=dialogues.shape[1])  # (D, U, 2 * hidden)
+        packed = pack_padded_sequence(
+            turns, inside.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(
+            self.gru(packed)[0], batch_first=True, total_length=dialogues.shape[1]
+        )  # (D, U, 2 * hidden)
         return states[inside][torch.argsort(dialogues[inside])]
 
 
@@ -137,7 +151,9 @@ class TextModule(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """A value per emotion (B, n_classes) of input ``text`` (B, T, dim): BERT's one vector, or its tokens, which are averaged."""
         mask = batch.masks["text"][..., None]
-        utterances = (batch.inputs["text"] * mask).sum(dim=1) / mask.sum(dim=1)  # (B, dim); padding is zero
+        utterances = (batch.inputs["text"] * mask).sum(dim=1) / mask.sum(
+            dim=1
+        )  # (B, dim); padding is zero
         features = self.dropout(self.utterance(utterances))  # (B, 100)
         assert batch.dialogues is not None  # these systems are batched by dialogue
         return self.emotions(self.dropout(self.dialogue(features, batch.dialogues)))
@@ -165,7 +181,15 @@ class AttentionFusion(nn.Module):
 class Speech(nn.Module):
     """speech."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, maps: int, channels: Sequence[int], dense: int, dropout: float):
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        maps: int,
+        channels: Sequence[int],
+        dense: int,
+        dropout: float,
+    ):
         """The speech module and a logit per emotion; see SpeechModule."""
         super().__init__()
         self.module = SpeechModule(dims["speech"], maps, channels, dense, dropout)
@@ -179,7 +203,9 @@ class Speech(nn.Module):
 class Text(nn.Module):
     """text."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, text_dim: int, gru: int, dropout: float):
+    def __init__(
+        self, dims: Mapping[str, int], n_classes: int, text_dim: int, gru: int, dropout: float
+    ):
         """The text module, whose values are logits; see TextModule."""
         super().__init__()
         self.module = TextModule(dims["text"], n_classes, text_dim, gru, dropout)

@@ -34,7 +34,15 @@ from merflow.training.batches import Batch, Fusion, OffTheShelf, System
 class TextClassifier(nn.Module):
     """A pre-trained encoder, one vector per text, dropout, one linear layer."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, pooling: str, dropout: float):
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        *,
+        checkpoint: Path,
+        pooling: str,
+        dropout: float,
+    ):
         """Load the encoder from `checkpoint`, a folder in the Hub's format; `pooling` is mean or cls; `dims` is empty."""
         super().__init__()
         self.encoder = text_encoder(checkpoint)
@@ -44,7 +52,13 @@ class TextClassifier(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T, 2)."""
-        return self.classifier(self.dropout(text_vectors(self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling)))
+        return self.classifier(
+            self.dropout(
+                text_vectors(
+                    self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling
+                )
+            )
+        )
 
 
 def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -57,7 +71,11 @@ _CLIP = OffTheShelf(("clip_emotion",))
 _LATE = Fusion(("text_roberta_16", "audio_wav2vec2", "video_clip"), weighted_average, weighted=True)
 
 SYSTEMS = {
-    **{f"text_{encoder}_{setting}": _TEXT for encoder in ("bert", "roberta") for setting in ("8", "16", "32", "16_context")},
+    **{
+        f"text_{encoder}_{setting}": _TEXT
+        for encoder in ("bert", "roberta")
+        for setting in ("8", "16", "32", "16_context")
+    },
     "audio_wav2vec2": OffTheShelf(("wav2vec2_emotion",)),
     "video_clip": _CLIP,
     "video_clip_max": _CLIP,

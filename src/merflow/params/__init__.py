@@ -14,7 +14,13 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from merflow.errors import ParamsError
-from merflow.params import class_weight_lstm, deepmsi_mer, joint_cnn, mel_cnn_bert, weighted_late_fusion
+from merflow.params import (
+    class_weight_lstm,
+    deepmsi_mer,
+    joint_cnn,
+    mel_cnn_bert,
+    weighted_late_fusion,
+)
 from merflow.params.asked import asked
 from merflow.params.base import CorpusName, KnownCorpus, Positive, Strict
 from merflow.params.explain import explain
@@ -76,11 +82,20 @@ class Checkpoint(Strict):
     url: str | None = None  # a file, or a zip archive with one file
     package: str | None = None  # a Python package that carries the files
     folder: str | None = None
-    demo: Literal["roberta", "wav2vec2", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"] | None = None  # made here
+    demo: (
+        Literal["roberta", "wav2vec2", "wav2vec2_emotion", "clip", "swin", "glove", "fasttext"]
+        | None
+    ) = None  # made here
 
     @model_validator(mode="after")
     def _one(self) -> "Checkpoint":
-        if sum(place is not None for place in (self.hub, self.url, self.package, self.folder, self.demo)) != 1:
+        if (
+            sum(
+                place is not None
+                for place in (self.hub, self.url, self.package, self.folder, self.demo)
+            )
+            != 1
+        ):
             raise ValueError("name exactly one of hub, url, package, folder, demo")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("hub and revision (a full commit) go together")
@@ -156,7 +171,9 @@ class Params(Strict):
     def _known(self) -> "Params":
         for corpus in self.run.corpora:
             if corpus not in self.corpora:
-                raise ValueError(f"run.corpora: {corpus} has no block under corpora; known: {', '.join(self.corpora)}")
+                raise ValueError(
+                    f"run.corpora: {corpus} has no block under corpora; known: {', '.join(self.corpora)}"
+                )
             if corpus not in self.run.shards and corpus in get_args(KnownCorpus):
                 raise ValueError(f"run.shards: {corpus} is missing")
         for corpus, block in self.corpora.items():
@@ -170,7 +187,9 @@ class Params(Strict):
             self._runs(paper, getattr(self.run, paper), getattr(self.papers, paper))
         # with all papers, corpora and features are made without systems too
         if set(self.run.papers) != set(papers) and not any(map(self._asks, self.run.papers)):
-            chosen = " is asked for on ".join(", ".join(names) for names in (self.run.papers, self.run.corpora))
+            chosen = " is asked for on ".join(
+                ", ".join(names) for names in (self.run.papers, self.run.corpora)
+            )
             raise ValueError(f"run: no system of {chosen}: nothing is left")
         return self
 
@@ -183,34 +202,51 @@ class Params(Strict):
         """Annotations go with one's own corpora, and only with these."""
         known = get_args(KnownCorpus)
         if corpus in known and block.annotations:
-            raise ValueError(f"corpora.{corpus}.annotations: {corpus} has its own; choose another name for clips of your own")
+            raise ValueError(
+                f"corpora.{corpus}.annotations: {corpus} has its own; choose another name for clips of your own"
+            )
         if corpus not in known and not block.annotations:
-            raise ValueError(f"corpora.{corpus}: none of {', '.join(known)}, and clips of your own need annotations, a CSV file")
+            raise ValueError(
+                f"corpora.{corpus}: none of {', '.join(known)}, and clips of your own need annotations, a CSV file"
+            )
         if corpus not in known and block.source in ("demo", "official"):
-            raise ValueError(f"corpora.{corpus}.source: {block.source} is there of {', '.join(known)} only; name the folder of the clips")
+            raise ValueError(
+                f"corpora.{corpus}.source: {block.source} is there of {', '.join(known)} only; name the folder of the clips"
+            )
 
     def _runs(self, paper: str, run: PaperRun, block: Any) -> None:
         """What run.<paper> asks for has its blocks."""
         for protocol in run.protocols:
             if protocol not in block.protocols:
-                raise ValueError(f"run.{paper}.protocols: {protocol} has no block under papers.{paper}.protocols")
+                raise ValueError(
+                    f"run.{paper}.protocols: {protocol} has no block under papers.{paper}.protocols"
+                )
             if protocol == "clean" and block.protocols[protocol].select == "test":
-                raise ValueError(f"papers.{paper}.protocols.clean.select: test is what a clean protocol may not see; take dev or last")
+                raise ValueError(
+                    f"papers.{paper}.protocols.clean.select: test is what a clean protocol may not see; take dev or last"
+                )
         for stage, rows in run:
             if not isinstance(rows, Rows):
                 continue
             self._listed(f"{paper}.{stage}", rows.corpora)
             selected = [corpus for corpus in rows.corpora if corpus in self.run.corpora]
             for corpus, protocol in itertools.product(selected, run.protocols):
-                if corpus in get_args(KnownCorpus) and corpus not in block.protocols[protocol].scheme:
-                    raise ValueError(f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}")
+                if (
+                    corpus in get_args(KnownCorpus)
+                    and corpus not in block.protocols[protocol].scheme
+                ):
+                    raise ValueError(
+                        f"papers.{paper}.protocols.{protocol}.scheme: names no split scheme for {corpus}"
+                    )
 
     def _listed(self, key: str, corpora: list[CorpusName]) -> None:
         """Lists may name corpora that are not selected, but none that nobody knows."""
         known = dict.fromkeys([*get_args(KnownCorpus), *self.corpora])
         for corpus in corpora:
             if corpus not in known:
-                raise ValueError(f"run.{key}.corpora: {corpus} has no block under corpora; known: {', '.join(known)}")
+                raise ValueError(
+                    f"run.{key}.corpora: {corpus} has no block under corpora; known: {', '.join(known)}"
+                )
 
 
 def load(path: Path) -> Params:

@@ -15,8 +15,14 @@ def asked(values: Mapping[str, Any]) -> dict[str, list[int]]:
     """
     found = {}
     for paper, groups in values["axes.papers"].items():
-        protocols = {name: Protocol(**block) for name, block in values[f"papers.{paper}.protocols"].items()}
+        protocols = {
+            name: Protocol(**block) for name, block in values[f"papers.{paper}.protocols"].items()
+        }
         for axis in groups.values():
-            for system, corpus, protocol in product(axis["systems"], axis["corpora"], axis["protocols"]):
-                found[f"results/{paper}/{system}/{corpus}-{protocol}"] = sorted(protocols[protocol].seeds)
+            for system, corpus, protocol in product(
+                axis["systems"], axis["corpora"], axis["protocols"]
+            ):
+                found[f"results/{paper}/{system}/{corpus}-{protocol}"] = sorted(
+                    protocols[protocol].seeds
+                )
     return found

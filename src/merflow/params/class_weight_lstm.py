@@ -128,4 +128,6 @@ class Run(PaperRun):
     language: Rows[Literal["language", "language_unweighted"]]
     early: Rows[Literal["early_fusion", "early_fusion_unweighted"]]
     fusion: Rows[Literal["late_fusion", "deep_fusion", "tensor_fusion"]]
-    fusion_unweighted: Rows[Literal["late_fusion_unweighted", "deep_fusion_unweighted", "tensor_fusion_unweighted"]]
+    fusion_unweighted: Rows[
+        Literal["late_fusion_unweighted", "deep_fusion_unweighted", "tensor_fusion_unweighted"]
+    ]

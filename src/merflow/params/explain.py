@@ -16,11 +16,19 @@ def explain(error: ValidationError, where: str, root: type[BaseModel] | None = N
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        message = f"unknown key; allowed here: {_allowed(root, first['loc'])}" if root else "unknown key"
+        message = (
+            f"unknown key; allowed here: {_allowed(root, first['loc'])}" if root else "unknown key"
+        )
     elif first["type"] == "missing":
         message = "missing"
-    elif first["type"] == "float_type" and isinstance(first["input"], str) and re.fullmatch(r"\d+e-?\d+", first["input"]):
-        message = f"here YAML reads {first['input']} as text; write {first['input'].replace('e', '.0e')}"
+    elif (
+        first["type"] == "float_type"
+        and isinstance(first["input"], str)
+        and re.fullmatch(r"\d+e-?\d+", first["input"])
+    ):
+        message = (
+            f"here YAML reads {first['input']} as text; write {first['input'].replace('e', '.0e')}"
+        )
     elif "input" in first and not isinstance(first["input"], dict | list):
         message += f", not {first['input']!r}"
     rest = f" (and {len(more)} more)" if more else ""
@@ -30,7 +38,11 @@ def explain(error: ValidationError, where: str, root: type[BaseModel] | None = N
 def _allowed(root: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     model: Any = root
     for part in loc[:-1]:
-        annotation = model.model_fields[str(part)].annotation if isinstance(model, type) and issubclass(model, BaseModel) else model
+        annotation = (
+            model.model_fields[str(part)].annotation
+            if isinstance(model, type) and issubclass(model, BaseModel)
+            else model
+        )
         arguments = getattr(annotation, "__args__", ())
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = annotation

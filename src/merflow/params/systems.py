@@ -8,9 +8,19 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from merflow.params.base import CorpusName, KnownCorpus, Positive, PositiveReal, ProtocolName, Share, Strict
+from merflow.params.base import (
+    CorpusName,
+    KnownCorpus,
+    Positive,
+    PositiveReal,
+    ProtocolName,
+    Share,
+    Strict,
+)
 
-SchemeName = Literal["official", "sessions", "session5", "actors", "pooled", "instances", "ten_folds"]
+SchemeName = Literal[
+    "official", "sessions", "session5", "actors", "pooled", "instances", "ten_folds"
+]
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -21,7 +31,9 @@ class Protocol(Strict):
     """
 
     scheme: dict[KnownCorpus, SchemeName]
-    select: Literal["last", "dev", "test"]  # test: the epoch that scores best on the very part that is scored; some papers do so
+    select: Literal[
+        "last", "dev", "test"
+    ]  # test: the epoch that scores best on the very part that is scored; some papers do so
     seeds: Annotated[list[int], Field(min_length=1)]
 
 
@@ -38,8 +50,12 @@ class Training(Strict):
     # linear: up over `warmup`, a share of the steps, then down to 0; inverse: then learning_rate / (1 + decay x steps)
     schedule: Literal["constant", "linear", "inverse"]
     warmup: Share
-    patience: Positive | None  # epochs in a row without a lower dev loss after which training stops; null: never
-    class_weights: bool = False  # of multi-label systems: w_i = n / (k n_i) for present and absent, counted on train
+    patience: (
+        Positive | None
+    )  # epochs in a row without a lower dev loss after which training stops; null: never
+    class_weights: bool = (
+        False  # of multi-label systems: w_i = n / (k n_i) for present and absent, counted on train
+    )
     decay: Annotated[float, Field(ge=0)] = 0.0  # of the schedule inverse, and of no other
     l2: bool = False  # weight_decay is an L2 penalty, added to the gradient; false: it is decoupled (AdamW)
 
@@ -61,15 +77,21 @@ class System(Strict):
 class Fusion(Strict):
     """A fusion of systems, as the paper's block and the step ``train`` know it."""
 
-    weights: Literal["dev"] | list[Weight] | None = None  # dev: the best on the dev part, in steps of `step`; null: it takes none
+    weights: Literal["dev"] | list[Weight] | None = (
+        None  # dev: the best on the dev part, in steps of `step`; null: it takes none
+    )
     step: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    calibration: Literal["none", "temperature"] = "none"  # temperature: of each member, the one with the lowest loss on dev
+    calibration: Literal["none", "temperature"] = (
+        "none"  # temperature: of each member, the one with the lowest loss on dev
+    )
 
 
 class OffTheShelf(Strict):
     """A published model as it is."""
 
-    pooling: Literal["sum", "max", "product", "vote"]  # probabilities of an utterance from those of its frames; one frame: no matter
+    pooling: Literal[
+        "sum", "max", "product", "vote"
+    ]  # probabilities of an utterance from those of its frames; one frame: no matter
 
 
 class Unweighted(Strict):

@@ -66,7 +66,9 @@ class Run(PaperRun):
     """Block run.weighted_late_fusion: text systems by the checkpoint that they start from, the others by modality."""
 
     bert: Rows[Literal["text_bert_8", "text_bert_16", "text_bert_32", "text_bert_16_context"]]
-    roberta: Rows[Literal["text_roberta_8", "text_roberta_16", "text_roberta_32", "text_roberta_16_context"]]
+    roberta: Rows[
+        Literal["text_roberta_8", "text_roberta_16", "text_roberta_32", "text_roberta_16_context"]
+    ]
     audio: Rows[Literal["audio_wav2vec2"]]
     video: Rows[Literal["video_clip", "video_clip_max", "video_clip_product", "video_clip_vote"]]
     fusion: Rows[Literal["late_fusion", "late_fusion_calibrated"]]

@@ -57,7 +57,10 @@ class Clips:
             rows = [row for row in _rows(table) if target.is_dir() or row.clip == target.name]
         elif target.is_dir():
             found = sorted(path for path in target.rglob("*") if path.suffix.lower() in SUFFIXES)
-            rows = [_row(number, path.relative_to(raw).as_posix(), _beside(path)) for number, path in enumerate(found)]
+            rows = [
+                _row(number, path.relative_to(raw).as_posix(), _beside(path))
+                for number, path in enumerate(found)
+            ]
         else:
             rows = [_row(0, target.name, text if text is not None else _beside(target))]
         if not target.exists() or not rows:
@@ -65,7 +68,11 @@ class Clips:
                 f"{target}: {'no clip in it' if target.exists() else 'no such clip or folder'}; known endings: {', '.join(SUFFIXES)}"
             )
         probes = probe_all([raw / row.clip for row in rows if row.clip], "clips")
-        failed = {row.utterance_id: reason for row in rows if row.clip and isinstance(reason := probes[raw / row.clip], str)}
+        failed = {
+            row.utterance_id: reason
+            for row in rows
+            if row.clip and isinstance(reason := probes[raw / row.clip], str)
+        }
         columns: list[dict[str, Any]] = [
             {
                 "utterance_id": row.utterance_id,
@@ -78,7 +85,9 @@ class Clips:
             }
             for row in rows
         ]
-        utterances = pd.DataFrame(columns, columns=artifacts.UTTERANCES.names).sort_values("utterance_id", ignore_index=True)
+        utterances = pd.DataFrame(columns, columns=artifacts.UTTERANCES.names).sort_values(
+            "utterance_id", ignore_index=True
+        )
         write_table(scratch / "utterances.parquet", utterances, artifacts.UTTERANCES)
         return cls(raw, utterances, failed, scratch)
 
@@ -92,11 +101,21 @@ class Clips:
         key = _key(spec["params"])
         if key not in self._media:
             folder = self.scratch / "media" / key
-            decode_shard(self.scratch / "utterances.parquet", self.raw, spec["params"], spec["code"], 0, 1, folder / "shard" / "DONE.json")
+            decode_shard(
+                self.scratch / "utterances.parquet",
+                self.raw,
+                spec["params"],
+                spec["code"],
+                0,
+                1,
+                folder / "shard" / "DONE.json",
+            )
             assemble([folder / "shard"], folder)
             for row in pd.read_csv(folder / "defects.csv").itertuples():
                 self.defects.setdefault(row.utterance_id, f"{row.kind}: {row.detail}")
-            self._media[key] = {path.parent.name: path.parent for path in folder.glob("*/INDEX.json")}
+            self._media[key] = {
+                path.parent.name: path.parent for path in folder.glob("*/INDEX.json")
+            }
         return self._media[key]
 
     def feature(self, spec: Mapping[str, Any], checkpoint: Path | None) -> Path:
@@ -104,7 +123,10 @@ class Clips:
         store = self.scratch / "features" / _key(spec) / f"{spec['feature']}.parquet"
         if not store.exists():
             inputs = [self.scratch / "utterances.parquet"]
-            inputs += [self.media(medium)[name] / "INDEX.json" for name, medium in spec.get("media", {}).items()]
+            inputs += [
+                self.media(medium)[name] / "INDEX.json"
+                for name, medium in spec.get("media", {}).items()
+            ]
             inputs += [checkpoint / "SOURCE.json"] if checkpoint else []
             extract_shard(spec["feature"], spec["params"], spec["code"], inputs, 0, 1, store)
         return store

@@ -44,7 +44,13 @@ def probabilities(model: Model, clips: Clips, fold: int, seed: int) -> Rows:
         return _as_it_is(model, model.row, clips)
     several = multi_label(model.record["corpus"], model.record["scheme"])
     return _forward(
-        model, model.row, clips, fold, seed, lambda network: network, torch.sigmoid if several else partial(torch.softmax, dim=-1)
+        model,
+        model.row,
+        clips,
+        fold,
+        seed,
+        lambda network: network,
+        torch.sigmoid if several else partial(torch.softmax, dim=-1),
     )
 
 
@@ -52,7 +58,9 @@ def _as_it_is(model: Model, row: OffTheShelf, clips: Clips) -> Rows:
     """Probabilities of a published model, under the names of the corpus, pooled."""
     spec = model.record["features"][row.inputs[0]]
     store = clips.feature(spec, model.checkpoint(spec.get("checkpoint")))
-    places = counterparts(read_metadata(store, artifacts.FEATURES)["spec"]["columns"], model.classes)
+    places = counterparts(
+        read_metadata(store, artifacts.FEATURES)["spec"]["columns"], model.classes
+    )
     pooling = ShelfSettings.model_validate(model.record["settings"]).pooling
     return {key: pool(frames[:, places], pooling) for key, frames in read_features(store).items()}
 
@@ -60,7 +68,9 @@ def _as_it_is(model: Model, row: OffTheShelf, clips: Clips) -> Rows:
 def _fused(model: Model, row: Fusion, clips: Clips, fold: int, seed: int) -> Rows:
     """Probabilities of the members, with the temperatures and weights that were chosen in training, of who has all of them."""
     run = next(one for one in model.record["runs"] if (one["fold"], one["seed"]) == (fold, seed))
-    found = {name: probabilities(member, clips, fold, seed) for name, member in model.members.items()}
+    found = {
+        name: probabilities(member, clips, fold, seed) for name, member in model.members.items()
+    }
     ids = sorted(set.intersection(*(set(rows) for rows in found.values())))
     if not ids:
         return {}
@@ -68,7 +78,11 @@ def _fused(model: Model, row: Fusion, clips: Clips, fold: int, seed: int) -> Row
     if temperatures := run.get("temperatures"):
         stacked = {name: softened(values, temperatures[name]) for name, values in stacked.items()}
     every = np.stack([stacked[name] for name in row.members])
-    fused = row.combine(every, np.array([run["weights"][name] for name in row.members])) if row.weighted else row.combine(every)
+    fused = (
+        row.combine(every, np.array([run["weights"][name] for name in row.members]))
+        if row.weighted
+        else row.combine(every)
+    )
     return dict(zip(ids, fused, strict=True))
 
 
@@ -87,7 +101,11 @@ def _forward(
     checkpoint = model.checkpoint(model.record["checkpoint"])
     stores = {}
     for name, spec in features.items():
-        stores[name] = clips.feature(spec, model.checkpoint(spec.get("checkpoint"))) if "feature" in spec else clips.media(spec)[name]
+        stores[name] = (
+            clips.feature(spec, model.checkpoint(spec.get("checkpoint")))
+            if "feature" in spec
+            else clips.media(spec)[name]
+        )
     arrays, _ = arrays_of(clips.utterances, clips.ids, row, settings.inputs, stores, checkpoint)
     handed = {name: _hidden(model.members[name], clips, fold, seed) for name in row.members}
     sources: dict[str, Mapping[str, np.ndarray]] = {**arrays, **handed}
@@ -100,7 +118,12 @@ def _forward(
         inputs[name] = transformed(transformer, inputs[name])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(model, row, settings, dims_of(inputs), fold, seed).to(device)
-    examples = Examples(ids, inputs, np.zeros(len(ids), dtype=np.int64), _dialogues(clips, ids) if row.by_dialogue else None)
+    examples = Examples(
+        ids,
+        inputs,
+        np.zeros(len(ids), dtype=np.int64),
+        _dialogues(clips, ids) if row.by_dialogue else None,
+    )
     with torch.inference_mode(), _precision(model, fold, seed, device):
         found = after(predict(part(network), examples, device)).numpy()
     return dict(zip(ids, found, strict=True))
@@ -108,7 +131,11 @@ def _forward(
 
 def _of(values: Mapping[str, np.ndarray], ids: list[str]) -> Sequence[np.ndarray]:
     """Arrays of the utterances; pictures are decoded when a batch asks for them."""
-    return Drawn(values.__getitem__, ids, values.frames) if isinstance(values, Pictures) else [values[key] for key in ids]
+    return (
+        Drawn(values.__getitem__, ids, values.frames)
+        if isinstance(values, Pictures)
+        else [values[key] for key in ids]
+    )
 
 
 def _hidden(member: Model, clips: Clips, fold: int, seed: int) -> Rows:
@@ -117,7 +144,9 @@ def _hidden(member: Model, clips: Clips, fold: int, seed: int) -> Rows:
     return _forward(member, member.row, clips, fold, seed, lambda network: network.hidden)  # type: ignore[arg-type, return-value]
 
 
-def _network(model: Model, row: System, settings: Settings, dims: dict[str, int], fold: int, seed: int) -> nn.Module:
+def _network(
+    model: Model, row: System, settings: Settings, dims: dict[str, int], fold: int, seed: int
+) -> nn.Module:
     """The network of a run with its weights.
 
     Raises:
@@ -130,17 +159,28 @@ def _network(model: Model, row: System, settings: Settings, dims: dict[str, int]
         network.load_state_dict(load_file(path))
     except (RuntimeError, ValueError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise StoreError(f"{path}: these weights do not fit the network of {model.record['system']} ({reason}); train it again") from error
+        raise StoreError(
+            f"{path}: these weights do not fit the network of {model.record['system']} ({reason}); train it again"
+        ) from error
     return network.eval()
 
 
-def _precision(model: Model, fold: int, seed: int, device: torch.device) -> AbstractContextManager[Any]:
+def _precision(
+    model: Model, fold: int, seed: int, device: torch.device
+) -> AbstractContextManager[Any]:
     """The precision that the run computed in."""
     run = next(one for one in model.record["runs"] if (one["fold"], one["seed"]) == (fold, seed))
-    return torch.autocast(device.type, torch.bfloat16) if run["precision"] == "bf16" else nullcontext()
+    return (
+        torch.autocast(device.type, torch.bfloat16) if run["precision"] == "bf16" else nullcontext()
+    )
 
 
 def _dialogues(clips: Clips, ids: list[str]) -> list[np.ndarray]:
     """Positions of the utterances of each dialogue, in the order of turns."""
-    rows = clips.utterances.set_index("utterance_id").loc[ids].assign(position=range(len(ids))).sort_values("turn", kind="stable")
+    rows = (
+        clips.utterances.set_index("utterance_id")
+        .loc[ids]
+        .assign(position=range(len(ids)))
+        .sort_values("turn", kind="stable")
+    )
     return [group["position"].to_numpy() for _, group in rows.groupby("dialogue_id", sort=True)]

@@ -61,9 +61,17 @@ class Model:
                 f"{folder}: no result of a known system in it ({error}); name results/<paper>/<system>/<corpus>-<protocol>"
             ) from error
         if not isinstance(row, Fusion) and "features" not in record:
-            raise StoreError(f"{folder}: its run.json does not say how features were made: it is of an older version; train it again")
-        members = {name: cls.read(folder.parent.parent / name / folder.name, checkpoints, lenient) for name in row.members}
-        held = {json.loads(card.read_text(encoding="utf-8")).get("sha256"): card.parent for card in checkpoints.glob("*/SOURCE.json")}
+            raise StoreError(
+                f"{folder}: its run.json does not say how features were made: it is of an older version; train it again"
+            )
+        members = {
+            name: cls.read(folder.parent.parent / name / folder.name, checkpoints, lenient)
+            for name in row.members
+        }
+        held = {
+            json.loads(card.read_text(encoding="utf-8")).get("sha256"): card.parent
+            for card in checkpoints.glob("*/SOURCE.json")
+        }
         classes = read_metadata(folder / "predictions.parquet", artifacts.PREDICTIONS)["classes"]
         model = cls(folder, record, row, classes, members, held)
         model._check(lenient)
@@ -81,7 +89,9 @@ class Model:
             runs = [run for run in runs if self.weights(*run).exists()]
             if not runs:
                 key = f"papers.{self.record['paper']}.keep_weights"
-                raise StoreError(f"{self.folder}: keeps no weights; set {key}: true in params.yaml and run snakemake again")
+                raise StoreError(
+                    f"{self.folder}: keeps no weights; set {key}: true in params.yaml and run snakemake again"
+                )
         for member in self.members.values():
             runs = [run for run in runs if run in member.runs]
         return runs
@@ -120,31 +130,51 @@ class Model:
         """Refuse inputs that cannot be made of clips, or not by the same code, libraries and checkpoints."""
         changed = []
         changed += _changes(
-            "training", self.record["code"], self.record["versions"], ("merflow.training.run", PAPERS[self.record["paper"]])
+            "training",
+            self.record["code"],
+            self.record["versions"],
+            ("merflow.training.run", PAPERS[self.record["paper"]]),
         )
         self.checkpoint(self.record.get("checkpoint"))
         for name, spec in self.record.get("features", {}).items():
             if "feature" in spec:
                 feature = spec["feature"]
                 if feature not in EXTRACTORS:
-                    raise StoreError(f"{self.folder}: its input {name} is the feature {feature}, which this version cannot extract")
+                    raise StoreError(
+                        f"{self.folder}: its input {name} is the feature {feature}, which this version cannot extract"
+                    )
                 if import_module(EXTRACTORS[feature]).SOURCE not in (Texts, Sounds, Pictures):
                     raise StoreError(
                         f"{self.folder}: its input {name} is {feature}, made from the corpus' own files or word times, not from clips"
                     )
                 self.checkpoint(spec.get("checkpoint"))
-                changed += _changes(feature, spec["code"], spec["versions"], ("merflow.features.extract", EXTRACTORS[feature]))
-            for medium in spec["media"].values() if "media" in spec else [] if "feature" in spec else [spec]:
+                changed += _changes(
+                    feature,
+                    spec["code"],
+                    spec["versions"],
+                    ("merflow.features.extract", EXTRACTORS[feature]),
+                )
+            for medium in (
+                spec["media"].values() if "media" in spec else [] if "feature" in spec else [spec]
+            ):
                 changed += _changes("decoding", medium["code"], medium["versions"], (DECODER,))
         if changed:
             told = f"{self.folder}: since it was trained, these have changed: {', '.join(dict.fromkeys(changed))}"
             if not lenient:
-                raise StoreError(f"{told}; its inputs may be others: train it again, or add --despite-changes")
+                raise StoreError(
+                    f"{told}; its inputs may be others: train it again, or add --despite-changes"
+                )
             log.warning("%s; going on as asked", told)
 
 
-def _changes(what: str, code: str, libraries: Mapping[str, str], roots: tuple[str, ...]) -> list[str]:
+def _changes(
+    what: str, code: str, libraries: Mapping[str, str], roots: tuple[str, ...]
+) -> list[str]:
     """What differs here from what made `what`."""
     here = versions(*libraries)
-    found = [f"{name} {version} (now {here[name]})" for name, version in libraries.items() if here[name] != version]
+    found = [
+        f"{name} {version} (now {here[name]})"
+        for name, version in libraries.items()
+        if here[name] != version
+    ]
     return [*found, *([f"code of {what}"] if digest(*roots) != code else [])]

@@ -49,16 +49,28 @@ def predict(
     trained = Model.read(model, checkpoints, lenient)
     runs = [run for run in trained.runs if fold in (None, run[0]) and seed in (None, run[1])]
     if not runs:
-        raise StoreError(f"{model}: keeps no weights of fold {fold}, seed {seed}; it has {_listed(trained.runs)}")
+        raise StoreError(
+            f"{model}: keeps no weights of fold {fold}, seed {seed}; it has {_listed(trained.runs)}"
+        )
     with tempfile.TemporaryDirectory(prefix="merflow-predict-") as scratch:
         clips = Clips.find(target, text, annotations, Path(scratch))
-        log.info("%s: %d clips, %d cannot be opened; runs %s", target, len(clips.utterances), len(clips.failed), _listed(runs))
+        log.info(
+            "%s: %d clips, %d cannot be opened; runs %s",
+            target,
+            len(clips.utterances),
+            len(clips.failed),
+            _listed(runs),
+        )
         every = [probabilities(trained, clips, *run) for run in track(runs, "runs", len(runs))]
         failed = dict(clips.failed)
         for key in sorted(clips.ids - set(every[0])):
             failed[key] = _lacking(clips, key, trained)
     mean = {key: np.mean([found[key] for found in every], axis=0) for key in every[0]}
-    several = multi_label(trained.record["corpus"], trained.record["scheme"]) if "scheme" in trained.record else False
+    several = (
+        multi_label(trained.record["corpus"], trained.record["scheme"])
+        if "scheme" in trained.record
+        else False
+    )
     return {
         "model": str(model),
         "classes": trained.classes,
@@ -66,8 +78,13 @@ def predict(
         "predictions": [
             {
                 "utterance": key,
-                "predicted": [trained.classes[k] for k in (np.flatnonzero(row >= 0.5) if several else [row.argmax()])],
-                "probabilities": {name: float(p) for name, p in zip(trained.classes, row, strict=True)},
+                "predicted": [
+                    trained.classes[k]
+                    for k in (np.flatnonzero(row >= 0.5) if several else [row.argmax()])
+                ],
+                "probabilities": {
+                    name: float(p) for name, p in zip(trained.classes, row, strict=True)
+                },
             }
             for key, row in sorted(mean.items())
         ],
@@ -83,7 +100,9 @@ def _lacking(clips: Clips, key: str, model: Model) -> str:
     """Why an utterance that can be opened has no prediction."""
     row = clips.utterances.set_index("utterance_id").loc[key]
     if "text" in model.takes and row["text"] is None:
-        return "no text, which this model reads: give --text, --annotations or a .txt file beside it"
+        return (
+            "no text, which this model reads: give --text, --annotations or a .txt file beside it"
+        )
     return clips.defects.get(key, f"has not all of {', '.join(sorted(model.takes))}")
 
 
@@ -94,7 +113,11 @@ def show(answer: dict[str, Any], as_json: bool, console: Console | None = None) 
         return
     table = Table("utterance", "predicted", *answer["classes"])
     for one in answer["predictions"]:
-        table.add_row(one["utterance"], ", ".join(one["predicted"]) or "none", *(f"{p:.3f}" for p in one["probabilities"].values()))
+        table.add_row(
+            one["utterance"],
+            ", ".join(one["predicted"]) or "none",
+            *(f"{p:.3f}" for p in one["probabilities"].values()),
+        )
     console = console or progress.console()
     console.print(
         f"{answer['model']}: probabilities, mean of {len(answer['runs'])} run{'s' * (len(answer['runs']) > 1)}",

@@ -90,7 +90,9 @@ class Claim(Strict):
     quote: Text
     where: Text
     corpora: Names
-    decided_by: Annotated[Order | ClassWeights | Spread | ClassExtreme | MostConfused, Field(discriminator="kind")]
+    decided_by: Annotated[
+        Order | ClassWeights | Spread | ClassExtreme | MostConfused, Field(discriminator="kind")
+    ]
     note: str = ""
 
 
@@ -116,14 +118,25 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
     except ValidationError as error:
         raise EvaluationError(explain(error, str(path))) from error
     ids = [claim.id for claim in claims]
-    tested = grouped(printed[(printed["split"] == "test") & (printed["table"] != "text")].to_dict("records"), "corpus")
+    tested = grouped(
+        printed[(printed["split"] == "test") & (printed["table"] != "text")].to_dict("records"),
+        "corpus",
+    )
     for claim in claims:
         where = f"{path}, {claim.id}"
         if ids.count(claim.id) > 1:
-            raise EvaluationError(f"{where}: stands {ids.count(claim.id)} times; give each claim an id of its own")
+            raise EvaluationError(
+                f"{where}: stands {ids.count(claim.id)} times; give each claim an id of its own"
+            )
         for corpus in claim.corpora:
             _known(where, "corpus", [corpus], dict.fromkeys(printed["corpus"]))
-            _check(where, claim, corpus, paper, [row for row in tested.get((corpus,), []) if row["system"]])
+            _check(
+                where,
+                claim,
+                corpus,
+                paper,
+                [row for row in tested.get((corpus,), []) if row["system"]],
+            )
     return claims
 
 
@@ -134,40 +147,66 @@ def _check(where: str, claim: Claim, corpus: str, paper: str, scores: Sequence[R
     if isinstance(rule, Order):
         _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *systems]))
         if rule.in_turn and len(rule.better) != len(rule.than):
-            raise EvaluationError(f"{where}: {len(rule.better)} systems cannot be set against {len(rule.than)} in turn")
+            raise EvaluationError(
+                f"{where}: {len(rule.better)} systems cannot be set against {len(rule.than)} in turn"
+            )
     else:
         _known(where, "system", [] if rule.systems == "all" else rule.systems, own)
     if isinstance(rule, Order | ClassWeights):
         losses = (LOSS,) if isinstance(rule, Order) and corpus not in MULTI_LABEL else ()
-        _known(where, "metric", rule.metrics, [*(BINARY_METRICS if corpus in MULTI_LABEL else METRICS), *losses])
+        _known(
+            where,
+            "metric",
+            rule.metrics,
+            [*(BINARY_METRICS if corpus in MULTI_LABEL else METRICS), *losses],
+        )
         if rule.classes is not None and corpus not in MULTI_LABEL:
-            raise EvaluationError(f"{where}: an utterance of {corpus} has one class, so no class has scores of its own; take classes out")
-        _known(where, "class", [] if rule.classes in (None, "all") else list(rule.classes), CLASSES[corpus])
+            raise EvaluationError(
+                f"{where}: an utterance of {corpus} has one class, so no class has scores of its own; take classes out"
+            )
+        _known(
+            where,
+            "class",
+            [] if rule.classes in (None, "all") else list(rule.classes),
+            CLASSES[corpus],
+        )
     if isinstance(rule, Order):
         if LOSS in rule.metrics and (rule.by or not {*rule.better, *rule.than} <= set(own)):
-            raise EvaluationError(f"{where}: losses are compared between systems of the paper, and have no points; take by and others out")
+            raise EvaluationError(
+                f"{where}: losses are compared between systems of the paper, and have no points; take by and others out"
+            )
         about = {(row["system"], row["metric"], row["class"]) for row in scores}
-        for (higher, lower), metric, name in product(versus(rule), rule.metrics, classes_of(rule.classes, corpus)):
+        for (higher, lower), metric, name in product(
+            versus(rule), rule.metrics, classes_of(rule.classes, corpus)
+        ):
             if higher == lower:
                 raise EvaluationError(f"{where}: {higher} is meant to be better than itself")
             for system in (higher, lower):
                 if system not in own and (system, metric, name) not in about:
                     what = f"{metric} of {system}{f' ({name})' if name else ''}"
-                    raise EvaluationError(f"{where}: the paper prints no {what} on the test part of {corpus}; take it out")
+                    raise EvaluationError(
+                        f"{where}: the paper prints no {what} on the test part of {corpus}; take it out"
+                    )
     elif isinstance(rule, Spread):
         _known(where, "metric", [rule.metric], BINARY_METRICS if corpus in MULTI_LABEL else METRICS)
     elif isinstance(rule, ClassExtreme | MostConfused):
         if isinstance(rule, ClassExtreme):
             _known(where, "metric", [rule.metric], CLASS_METRICS)
             if rule.lowest == rule.highest:
-                raise EvaluationError(f"{where}: name a lowest class, a highest class, or two different ones")
+                raise EvaluationError(
+                    f"{where}: name a lowest class, a highest class, or two different ones"
+                )
         names = [rule.lowest, rule.highest] if isinstance(rule, ClassExtreme) else rule.pair
         _known(where, "class", [name for name in names if name is not None], CLASSES[corpus])
 
 
 def versus(rule: Order) -> list[tuple[str, str]]:
     """The systems of an order, the one that is meant to be higher first."""
-    return list(zip(rule.better, rule.than, strict=True)) if rule.in_turn else list(product(rule.better, rule.than))
+    return (
+        list(zip(rule.better, rule.than, strict=True))
+        if rule.in_turn
+        else list(product(rule.better, rule.than))
+    )
 
 
 def classes_of(classes: Literal["all"] | list[str] | None, corpus: str) -> list[str]:

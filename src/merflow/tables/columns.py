@@ -12,7 +12,19 @@ import pandas as pd
 
 from merflow.evaluation.metrics import LOSS, SETTINGS, SIZES
 from merflow.tables.comparison import NAN, Comparison
-from merflow.tables.render import NOTHING, Column, decimal, interval, number, percent, points, setting, signed, spread, words
+from merflow.tables.render import (
+    NOTHING,
+    Column,
+    decimal,
+    interval,
+    number,
+    percent,
+    points,
+    setting,
+    signed,
+    spread,
+    words,
+)
 from merflow.tables.reported import MISSING, Row, remarks_of
 
 
@@ -54,7 +66,11 @@ def figure(cell: Mapping[str, Any] | None) -> float:
 def printed_cell(key: str, cell: Mapping[str, Any] | None) -> dict[str, Any]:
     """What `printed_column` shows: the printed `figure` of `key`, as it is printed, and its decimals in percent; None: none."""
     text, decimals = (cell["value"], percent_decimals(cell)) if cell else ("", 0)
-    return {f"printed_{key}": figure(cell), f"printed_{key}_as": text, f"printed_{key}_decimals": decimals}
+    return {
+        f"printed_{key}": figure(cell),
+        f"printed_{key}_as": text,
+        f"printed_{key}_decimals": decimals,
+    }
 
 
 def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
@@ -67,15 +83,23 @@ def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column
     def cell(row: Row) -> str:
         if pd.isna(row[key]):
             scored = unit is not SHARE and row.get("n", "")
-            return NOTHING if row["kind"] == "cited" or scored or not row.get(f"{key}_metric", True) else "not run"
+            return (
+                NOTHING
+                if row["kind"] == "cited" or scored or not row.get(f"{key}_metric", True)
+                else "not run"
+            )
         return spread(row[key], row[f"{key}_std"], unit.show)
 
     return Column(header, cell, group)
 
 
-def limits_column(view: Comparison, key: str, group: str, show: Callable[[float], str] = percent) -> Column:
+def limits_column(
+    view: Comparison, key: str, group: str, show: Callable[[float], str] = percent
+) -> Column:
     """The interval of the mean, or the difference, under `key`."""
-    return Column(view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"], show), group)
+    return Column(
+        view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"], show), group
+    )
 
 
 def printed_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
@@ -96,8 +120,12 @@ def note_column(frame: pd.DataFrame) -> tuple[Column, list[str]]:
     common = set.intersection(*noted) if len(noted) > 1 else set()
     remarks = list(dict.fromkeys(remark for note in frame["note"] for remark in remarks_of(note)))
     numbered = [remark for remark in remarks if remark not in common]
-    cell = lambda note: " ".join(f"({numbered.index(remark) + 1})" for remark in remarks_of(note) if remark not in common)
-    listed = [f"{remark}." for remark in remarks if remark in common] + [f"({k}) {remark}." for k, remark in enumerate(numbered, 1)]
+    cell = lambda note: " ".join(
+        f"({numbered.index(remark) + 1})" for remark in remarks_of(note) if remark not in common
+    )
+    listed = [f"{remark}." for remark in remarks if remark in common] + [
+        f"({k}) {remark}." for k, remark in enumerate(numbered, 1)
+    ]
     return words("notes", "note", cell), listed
 
 
@@ -105,8 +133,12 @@ def remarks(lines: Sequence[Row]) -> list[str]:
     """Each remark of printed rows once; where it is not of all, it names their systems, or columns."""
     notes = []
     if any(row["value"] == MISSING for row in lines):
-        notes.append(f"{MISSING.capitalize()}: the paper prints this cell, but the text of it that we have does not hold its value.")
-    for remark in dict.fromkeys(remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING):
+        notes.append(
+            f"{MISSING.capitalize()}: the paper prints this cell, but the text of it that we have does not hold its value."
+        )
+    for remark in dict.fromkeys(
+        remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING
+    ):
         told = [row for row in lines if remark in remarks_of(row["note"])]
         names = dict.fromkeys(row["system"] or row["metric_as_printed"] for row in told)
         notes.append(f"{remark}." if len(told) == len(lines) else f"{', '.join(names)}: {remark}.")

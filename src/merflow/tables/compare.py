@@ -20,7 +20,18 @@ import pyarrow as pa
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
 from merflow.store import read_metadata, read_table, write_folder
-from merflow.tables import OVERALL, audit, compression, cross, dvc_files, overall, overview, paper_tables, protocols, verdicts
+from merflow.tables import (
+    OVERALL,
+    audit,
+    compression,
+    cross,
+    dvc_files,
+    overall,
+    overview,
+    paper_tables,
+    protocols,
+    verdicts,
+)
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
 from merflow.tables.render import Table, page, plain, render
@@ -32,8 +43,16 @@ TEXTS = {
 PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
-@pd.option_context("mode.string_storage", "python")  # frames of a few rows: Arrow's strings would take longer
-def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None = None, corpora: Sequence[str] | None = None) -> None:
+@pd.option_context(
+    "mode.string_storage", "python"
+)  # frames of a few rows: Arrow's strings would take longer
+def build(
+    scores: Path,
+    reported: Path,
+    out: Path,
+    papers: Sequence[str] | None = None,
+    corpora: Sequence[str] | None = None,
+) -> None:
     """Write results/tables.
 
     Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
@@ -54,7 +73,11 @@ def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None 
     confidence, missing = about["evaluation"]["confidence"], about.get("missing", {})
     files: dict[str, str] = {}
     sections, studied, audited = [], [], {}
-    papers = [path.stem for path in sorted(reported.glob("*.csv")) if papers is None or path.stem in papers]
+    papers = [
+        path.stem
+        for path in sorted(reported.glob("*.csv"))
+        if papers is None or path.stem in papers
+    ]
     for paper in papers:
         printed = load(reported, paper)
         claimed = load_claims(reported, paper, printed)
@@ -63,27 +86,63 @@ def build(scores: Path, reported: Path, out: Path, papers: Sequence[str] | None 
             if corpora is not None and corpus not in corpora:
                 continue
             here = ours[ours["corpus"] == corpus].astype(TEXTS)
-            gone = {name: line for name, line in missing.items() if re.match(rf"results/{paper}/\w+/{corpus}-", name)}
+            gone = {
+                name: line
+                for name, line in missing.items()
+                if re.match(rf"results/{paper}/\w+/{corpus}-", name)
+            }
             found = views(paper, corpus, printed, here, confidence, _by_system(gone))
             about_it = [claim for claim in claimed if corpus in claim.corpora]
             judged = [verdicts.table(view, about_it) for view in found]
-            tables = [table for view, claims in zip(found, judged, strict=True) for table in (*paper_tables.tables(view), claims)]
+            tables = [
+                table
+                for view, claims in zip(found, judged, strict=True)
+                for table in (*paper_tables.tables(view), claims)
+            ]
             gap = protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)])
             studied.append(overall.Studied(found, judged, gap, protocols.leakage(found)))
             tables += [gap, studied[-1].leakage]
             tables += [table for view in found for table in compression.tables(view)]
-            audited[paper, corpus] = looked = audit.examine(paper, corpus, printed, found[0], about_it)
+            audited[paper, corpus] = looked = audit.examine(
+                paper, corpus, printed, found[0], about_it
+            )
             tables.append(audit.section(found[0], looked))
-            tables += [table for view in found for table in overview.tables(view, verdicts.compared(view, about_it))]
-            said = [line for view, claims in zip(found, judged, strict=True) for line in verdicts.headlines(view, claims)]
+            tables += [
+                table
+                for view in found
+                for table in overview.tables(view, verdicts.compared(view, about_it))
+            ]
+            said = [
+                line
+                for view, claims in zip(found, judged, strict=True)
+                for line in verdicts.headlines(view, claims)
+            ]
             said += [line for view in found for line in overview.headlines(view)]
-            section = {"paper": paper, "corpus": corpus, "demo": found[0].demo, "extra": found[0].extra}
-            sections.append(section | {"headlines": said, "tables": _add(tables, paper, files, gone.values())})
-    everything = [*cross.tables([view for one in studied for view in one.views]), *overall.tables(studied), *audit.overall(audited)]
+            section = {
+                "paper": paper,
+                "corpus": corpus,
+                "demo": found[0].demo,
+                "extra": found[0].extra,
+            }
+            sections.append(
+                section | {"headlines": said, "tables": _add(tables, paper, files, gone.values())}
+            )
+    everything = [
+        *cross.tables([view for one in studied for view in one.views]),
+        *overall.tables(studied),
+        *audit.overall(audited),
+    ]
     files |= dvc_files.files([view for one in studied for view in one.views])
-    index = {"missing": list(missing.values()), "overall": _add(everything, OVERALL, files, missing.values()), "sections": sections}
+    index = {
+        "missing": list(missing.values()),
+        "overall": _add(everything, OVERALL, files, missing.values()),
+        "sections": sections,
+    }
     for folder in (OVERALL, *papers):
-        files[f"{folder}/{PAGE}"] = page(plain(folder), [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)])
+        files[f"{folder}/{PAGE}"] = page(
+            plain(folder),
+            [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)],
+        )
     files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
 
@@ -92,11 +151,15 @@ def _by_system(missing: Mapping[str, str]) -> dict[str, str]:
     """System -> what is said of its results that are absent or were refused."""
     found: dict[str, list[str]] = {}
     for name, line in missing.items():
-        found.setdefault(name.split("/")[2], []).append(line.replace("; ", ", "))  # a note is remarks, separated by "; "
+        found.setdefault(name.split("/")[2], []).append(
+            line.replace("; ", ", ")
+        )  # a note is remarks, separated by "; "
     return {system: "; ".join(lines) for system, lines in found.items()}
 
 
-def _add(tables: Iterable[Table], folder: str, files: dict[str, str], missing: Iterable[str] = ()) -> list[dict[str, Any]]:
+def _add(
+    tables: Iterable[Table], folder: str, files: dict[str, str], missing: Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """Render tables that have a row into `files`, each with what they were made without; what index.json says of each."""
     without = tuple(f"Made without {line}" for line in missing)
     shown = [replace(table, notes=(*without, *table.notes)) for table in tables if len(table.frame)]

@@ -47,9 +47,7 @@ BINARY_FORMULAS = {
 #: Ending of a system's name: ours, the same system without the class weights of the paper.
 UNWEIGHTED = "_unweighted"
 #: Of the baseline all_negative.
-NEGATIVE = (
-    "All-negative: no emotion is ever predicted; where they are rare, its accuracy and weighted F1 are high, UAR 50, F1 of present 0."
-)
+NEGATIVE = "All-negative: no emotion is ever predicted; where they are rare, its accuracy and weighted F1 are high, UAR 50, F1 of present 0."
 #: Columns of scores.parquet that a figure consists of, by the ending that they get in the CSV of a table.
 FIGURE = {"": "value", "_std": "std", "_low": "low", "_high": "high"}
 NAN = float("nan")
@@ -124,43 +122,83 @@ class Comparison:
         self.paper, self.corpus, self.missing = paper, corpus, missing
         every: list[Row] = [row for row in printed.to_dict("records") if row["table"] != "text"]
         scores = [row for row in every if row["metric"] in SCORES or row["metric"] in PER_CLASS]
-        self.lines, self.printed = ([row for row in rows if row["corpus"] == corpus] for rows in (every, scores))
+        self.lines, self.printed = (
+            [row for row in rows if row["corpus"] == corpus] for rows in (every, scores)
+        )
         rows_of = grouped(self.printed, "table", "row")
-        self.across = {table for (table, _), rows in rows_of.items() if len({row["system"] for row in rows}) > 1}
+        self.across = {
+            table
+            for (table, _), rows in rows_of.items()
+            if len({row["system"] for row in rows}) > 1
+        }
         self.extra = corpus not in set(printed["corpus"])
         pair = ours["system"].str.contains(VERSUS, regex=False)
         self.runs = ours[ours["seed"].notna() & ~pair].astype({"seed": "int64"})
-        self.parts, self.differences = ours[ours["system"] == CORPUS], ours[pair & ours["seed"].isna()]
+        self.parts, self.differences = (
+            ours[ours["system"] == CORPUS],
+            ours[pair & ours["seed"].isna()],
+        )
         self.means = ours[ours["seed"].isna() & ~pair & (ours["system"] != CORPUS)]
-        self._scored = grouped(self.means[ABOUT].drop_duplicates().to_dict("records"), "system", "split")
-        self._seeds = Counter(self.runs[RUN].drop_duplicates()[RUN[:3]].itertuples(index=False, name=None))
-        self.systems = [name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES]
+        self._scored = grouped(
+            self.means[ABOUT].drop_duplicates().to_dict("records"), "system", "split"
+        )
+        self._seeds = Counter(
+            self.runs[RUN].drop_duplicates()[RUN[:3]].itertuples(index=False, name=None)
+        )
+        self.systems = [
+            name for name in dict.fromkeys(self.means["system"]) if name not in BASELINES
+        ]
         found = set(ours["protocol"])
-        self.protocols = [*(name for name in PROTOCOLS if name in found), *sorted(found - set(PROTOCOLS))]
+        self.protocols = [
+            *(name for name in PROTOCOLS if name in found),
+            *sorted(found - set(PROTOCOLS)),
+        ]
         self.multi_label = _several(ours) if len(ours) else corpus in MULTI_LABEL
-        usual = _usual([row for row in scores if row["split"] == "test" and row["metric"] in SCORES])
+        usual = _usual(
+            [row for row in scores if row["split"] == "test" and row["metric"] in SCORES]
+        )
         self.metrics = list(BINARY_METRICS) if self.multi_label else usual
         self.main = "uar" if self.multi_label else "weighted_f1"
         self.source = "/".join(sorted(set(ours["source"]))) or "not run"
         self.demo = "demo" in set(ours["source"])
         self.suffix = suffix
-        told = printed.loc[(printed["corpus"] == corpus) & (printed["metric"] == "classes"), "number"]
-        known = len(CLASSES[corpus]) if corpus in CLASSES else ours["classes"].iloc[0]  # of one's own: those of its annotations
+        told = printed.loc[
+            (printed["corpus"] == corpus) & (printed["metric"] == "classes"), "number"
+        ]
+        known = (
+            len(CLASSES[corpus]) if corpus in CLASSES else ours["classes"].iloc[0]
+        )  # of one's own: those of its annotations
         self.told = int(told.iloc[0] if len(told) else known)
         self.unlike = ""
         if others := [count for count in ours["classes"].tolist() if count != self.told]:
             self.unlike = f"{others[0]} classes instead of {self.told}"
         elif another:
-            self.unlike = "any number of classes at once instead of one" if self.multi_label else "one class instead of any number at once"
-        decisive = grouped((row for row in self.lines if row["split"] == part_of(row["metric"])), "system", "metric", "class")
+            self.unlike = (
+                "any number of classes at once instead of one"
+                if self.multi_label
+                else "one class instead of any number at once"
+            )
+        decisive = grouped(
+            (row for row in self.lines if row["split"] == part_of(row["metric"])),
+            "system",
+            "metric",
+            "class",
+        )
         self._cells = {key: rows[0] for key, rows in decisive.items()}
         figures = [*FIGURE.values(), "p"]
         means = ours[ours["seed"].isna()].fillna({"class": ""})
-        keys = zip(*(means[name].tolist() for name in ("system", "split", "protocol", "metric", "class")), strict=True)
+        keys = zip(
+            *(means[name].tolist() for name in ("system", "split", "protocol", "metric", "class")),
+            strict=True,
+        )
         self._figures = dict(zip(keys, means[figures].to_dict("records"), strict=True))
-        seeds = ours.loc[pair & ours["seed"].notna(), ["system", "protocol", "seed", "metric", "value", "p"]]
+        seeds = ours.loc[
+            pair & ours["seed"].notna(), ["system", "protocol", "seed", "metric", "value", "p"]
+        ]
         self._tests: dict[tuple[str, str], list[Tested]] = {}
-        for (system, protocol, _), rows in grouped(seeds.to_dict("records"), "system", "protocol", "seed").items():
+        for (system, protocol, _), rows in grouped(
+            seeds.to_dict("records"), "system", "protocol", "seed"
+        ).items():
             of = {row["metric"]: row for row in rows}
             tested = Tested(of["accuracy"]["p"], *(int(of[name]["value"]) for name in ALONE))
             self._tests.setdefault((system, protocol), []).append(tested)
@@ -176,14 +214,18 @@ class Comparison:
         """Whether ours may stand against printed figures."""
         return not self.demo and not self.unlike
 
-    def mean(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> Mapping[str, float] | None:
+    def mean(
+        self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None
+    ) -> Mapping[str, float] | None:
         """Mean over seeds: value, std, low, high, p; None: not run.
 
         `name`: of the class, or pair of classes, for metrics of these; `split`: without one `part_of` the metric.
         """
         return self._figures.get((system, split or part_of(metric), protocol, metric, name))
 
-    def difference(self, first: str, second: str, protocol: str, metric: str, name: str = "") -> Mapping[str, float] | None:
+    def difference(
+        self, first: str, second: str, protocol: str, metric: str, name: str = ""
+    ) -> Mapping[str, float] | None:
         """`first` minus `second` on the utterances that both predicted: value, low, high, p; None: not both run."""
         if found := self.mean(f"{first}{VERSUS}{second}", protocol, metric, name):
             return found
@@ -195,12 +237,20 @@ class Comparison:
         """The test of each seed that both ran, the smallest p first; none where several classes may be present at once."""
         found = self._tests.get((f"{first}{VERSUS}{second}", protocol), [])
         turned = self._tests.get((f"{second}{VERSUS}{first}", protocol), [])
-        return sorted([*found, *(Tested(one.p, one.second_alone, one.first_alone) for one in turned)])
+        return sorted(
+            [*found, *(Tested(one.p, one.second_alone, one.first_alone) for one in turned)]
+        )
 
     def losses(self, system: str, protocol: str) -> list[float]:
         """Loss on dev of each seed."""
-        runs = self.runs[(self.runs["metric"] == LOSS) & (self.runs["split"] == part_of(LOSS)) & self.runs["fold"].isna()]
-        return runs.loc[(runs["system"] == system) & (runs["protocol"] == protocol), "value"].tolist()
+        runs = self.runs[
+            (self.runs["metric"] == LOSS)
+            & (self.runs["split"] == part_of(LOSS))
+            & self.runs["fold"].isna()
+        ]
+        return runs.loc[
+            (runs["system"] == system) & (runs["protocol"] == protocol), "value"
+        ].tolist()
 
     def print_of(self, system: str, metric: str, name: str = "") -> Mapping[str, Any] | None:
         """The first row of `lines` for a score on `part_of` it; None: not printed."""
@@ -224,7 +274,9 @@ class Comparison:
 
     def variant_of(self, system: str) -> str | None:
         """The printed system whose name a name of ours begins with: ``video_clip`` of ``video_clip_max``."""
-        return max((name for name in self.names if system.startswith(f"{name}_")), key=len, default=None)
+        return max(
+            (name for name in self.names if system.startswith(f"{name}_")), key=len, default=None
+        )
 
     @cached_property
     def names(self) -> list[str]:
@@ -234,9 +286,17 @@ class Comparison:
     @cached_property
     def _order(self) -> list[str]:
         """Systems of the paper in its order, each followed by its variants, then other ones of ours, then the baselines."""
-        ours = [name for name in dict.fromkeys(one.removesuffix(UNWEIGHTED) for one in self.systems) if name not in self.names]
+        ours = [
+            name
+            for name in dict.fromkeys(one.removesuffix(UNWEIGHTED) for one in self.systems)
+            if name not in self.names
+        ]
         variants = {name: self.variant_of(name) for name in ours}
-        with_variants = [one for name in self.names for one in (name, *(own for own in ours if variants[own] == name))]
+        with_variants = [
+            one
+            for name in self.names
+            for one in (name, *(own for own in ours if variants[own] == name))
+        ]
         return [*with_variants, *(name for name in ours if variants[name] is None), *BASELINES]
 
     def rank(self, system: str) -> list[int]:
@@ -245,7 +305,11 @@ class Comparison:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {name: 2 * place + k for place, one in enumerate(self._order) for k, name in enumerate((f"{one}{UNWEIGHTED}", one))}
+        return {
+            name: 2 * place + k
+            for place, one in enumerate(self._order)
+            for k, name in enumerate((f"{one}{UNWEIGHTED}", one))
+        }
 
     def unprinted(self, split: str, printed: Iterable[Row]) -> list[str]:
         """Ours with scores that are not in the rows `printed`, then the trivial baselines."""
@@ -261,23 +325,39 @@ class Comparison:
         """Number of seeds of a system that were scored on a part; NaN: it was not run."""
         return self._seeds.get((system, protocol, split), NAN)
 
-    def about(self, system: str, lines: Sequence[Row], split: str, protocols: Sequence[str]) -> dict[str, Any]:
+    def about(
+        self, system: str, lines: Sequence[Row], split: str, protocols: Sequence[str]
+    ) -> dict[str, Any]:
         """What a row says besides figures: label, system, kind, n, source, inputs, note. `lines`: the row in `printed`."""
-        mine = [row for row in self._scored.get((system, split), []) if row["protocol"] in protocols]
+        mine = [
+            row for row in self._scored.get((system, split), []) if row["protocol"] in protocols
+        ]
         kind = self.kind(system)
-        remarks = [remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING]  # the cell says that
+        remarks = [
+            remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING
+        ]  # the cell says that
         return {
-            "label": _label(system, {row["row"] for row in lines if row["table"] not in self.across}),
+            "label": _label(
+                system, {row["row"] for row in lines if row["table"] not in self.across}
+            ),
             "system": system,
             "kind": kind,
             "printed": len(lines) > 0,
-            "n": "/".join(map(str, sorted({row["n"] for row in mine}))),  # one number, unless the protocols score different utterances
+            "n": "/".join(
+                map(str, sorted({row["n"] for row in mine}))
+            ),  # one number, unless the protocols score different utterances
             "source": "/".join(sorted({row["source"] for row in mine})),
-            "inputs": "/".join(sorted({row["inputs"] for row in mine if isinstance(row["inputs"], str)})),
-            "note": "; ".join(dict.fromkeys([*([self.reason(system)] if kind == "absent" else []), *remarks])),
+            "inputs": "/".join(
+                sorted({row["inputs"] for row in mine if isinstance(row["inputs"], str)})
+            ),
+            "note": "; ".join(
+                dict.fromkeys([*([self.reason(system)] if kind == "absent" else []), *remarks])
+            ),
         }
 
-    def figures(self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None) -> dict[str, float]:
+    def figures(
+        self, system: str, protocol: str, metric: str, name: str = "", split: str | None = None
+    ) -> dict[str, float]:
         """Figures of ours by the endings of FIGURE; NaN where not run."""
         found = self.mean(system, protocol, metric, name, split) or {}
         return {ending: found.get(column, NAN) for ending, column in FIGURE.items()}
@@ -285,7 +365,11 @@ class Comparison:
     @property
     def where(self) -> str:
         """The corpus, and where it comes from."""
-        return f"demo corpus in the layout of {self.corpus}" if self.demo else f"{self.corpus} ({self.source})"
+        return (
+            f"demo corpus in the layout of {self.corpus}"
+            if self.demo
+            else f"{self.corpus} ({self.source})"
+        )
 
     @property
     def demo_notes(self) -> list[str]:
@@ -309,7 +393,9 @@ class Comparison:
             heads.append(f"Corpus not in the paper: it prints no figure on {self.corpus}.")
         if self.unlike:
             where += f", {self.unlike}"
-            heads.append("Ours answer another question than the paper: no comparison with its figures.")
+            heads.append(
+                "Ours answer another question than the paper: no comparison with its figures."
+            )
         if self.suffix and not name.endswith(self.suffix):
             name, title = f"{name}{self.suffix}", f"{title}, {plain(self.suffix[1:])}"
         return Table(
@@ -328,7 +414,12 @@ class Comparison:
 
 
 def views(
-    paper: str, corpus: str, printed: pd.DataFrame, ours: pd.DataFrame, confidence: float, missing: Mapping[str, str] = {}
+    paper: str,
+    corpus: str,
+    printed: pd.DataFrame,
+    ours: pd.DataFrame,
+    confidence: float,
+    missing: Mapping[str, str] = {},
 ) -> list[Comparison]:
     """One view of all protocols that ask the same of a system: to tell so many classes apart, one of them or any number at once.
 
@@ -343,7 +434,14 @@ def views(
         return [Comparison(paper, corpus, printed, ours, confidence, missing=missing)]
     return [
         Comparison(
-            paper, corpus, printed, ours[ours["protocol"].isin(protocols)], confidence, f"-{'-'.join(protocols)}", place > 0, missing
+            paper,
+            corpus,
+            printed,
+            ours[ours["protocol"].isin(protocols)],
+            confidence,
+            f"-{'-'.join(protocols)}",
+            place > 0,
+            missing,
         )
         for place, protocols in enumerate(asked.values())
     ]
@@ -357,19 +455,38 @@ def _several(ours: pd.DataFrame) -> bool:
 def formulas(metrics: Iterable[str], multi_label: bool) -> str:
     """A note with the formula of each of `metrics` that has one."""
     known = BINARY_FORMULAS if multi_label else FORMULAS
-    told = [f"{HEADERS[metric]} = {known[metric]}" for metric in dict.fromkeys(metrics) if metric in known]
+    told = [
+        f"{HEADERS[metric]} = {known[metric]}"
+        for metric in dict.fromkeys(metrics)
+        if metric in known
+    ]
     return f"P utterances of a class, N others, n in all: {'; '.join(told)}{', of each emotion' if multi_label else ''}."
 
 
 def flipped(difference: Mapping[str, Any]) -> dict[str, Any]:
     """The difference of the same two systems the other way round; what is no figure stays."""
-    return {**difference, "value": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
+    return {
+        **difference,
+        "value": -difference["value"],
+        "low": -difference["high"],
+        "high": -difference["low"],
+    }
 
 
 def _usual(scores: Sequence[Row]) -> list[str]:
-    tables = {metric: {row["table"] for row in rows} for (metric,), rows in grouped(scores, "metric").items()}
+    tables = {
+        metric: {row["table"] for row in rows}
+        for (metric,), rows in grouped(scores, "metric").items()
+    }
     every = set().union(*tables.values())
-    return list(dict.fromkeys([*(metric for metric, some in tables.items() if 2 * len(some) >= len(every)), "weighted_f1"]))
+    return list(
+        dict.fromkeys(
+            [
+                *(metric for metric, some in tables.items() if 2 * len(some) >= len(every)),
+                "weighted_f1",
+            ]
+        )
+    )
 
 
 def _label(system: str, rows: set[str]) -> str:

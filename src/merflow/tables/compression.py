@@ -11,7 +11,17 @@ import pandas as pd
 from merflow.evaluation.metrics import CLIP_S, TOKENS
 from merflow.tables.columns import ours_column
 from merflow.tables.comparison import HEADERS, NAN, Comparison
-from merflow.tables.render import Column, Table, decimal, interval, number, percent, plain, points, words
+from merflow.tables.render import (
+    Column,
+    Table,
+    decimal,
+    interval,
+    number,
+    percent,
+    plain,
+    points,
+    words,
+)
 
 SHOWN = ("accuracy", "weighted_f1")
 NOTES = (
@@ -32,16 +42,29 @@ def tables(view: Comparison) -> Iterator[Table]:
     rows = [
         _row(view, system, protocol, stages, most, own)
         for protocol in view.protocols
-        for system in sorted(set(counted.loc[counted["protocol"] == protocol, "system"]), key=view.rank)
+        for system in sorted(
+            set(counted.loc[counted["protocol"] == protocol, "system"]), key=view.rank
+        )
     ]
     columns = [words("system", "system"), words("protocol", "protocol", plain)]
-    columns += [number(stage, stage, lambda count: decimal(count, decimals=1), "tokens") for stage in stages]
-    columns += [number("share", "share", lambda share: percent(share, 1)), number("ms per clip", "ms", lambda ms: decimal(ms, decimals=2))]
+    columns += [
+        number(stage, stage, lambda count: decimal(count, decimals=1), "tokens") for stage in stages
+    ]
+    columns += [
+        number("share", "share", lambda share: percent(share, 1)),
+        number("ms per clip", "ms", lambda ms: decimal(ms, decimals=2)),
+    ]
     for metric in SHOWN:
         columns.append(ours_column(HEADERS[metric], metric, ""))
     group = f"{HEADERS['weighted_f1']}, minus {own}"
     columns.append(number("difference", "difference", points, group))
-    columns.append(Column(view.interval, lambda row: interval(row["difference_low"], row["difference_high"], points), group))
+    columns.append(
+        Column(
+            view.interval,
+            lambda row: interval(row["difference_low"], row["difference_high"], points),
+            group,
+        )
+    )
     columns.append(words("source", "source"))
     title, caption = (
         "Tokens kept, time, and scores",
@@ -58,15 +81,29 @@ def _own(view: Comparison) -> str:
     return (beside or own)[0]["system"] if own else view.systems[0]
 
 
-def _row(view: Comparison, system: str, protocol: str, stages: list[str], most: float, own: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"system": system, "protocol": protocol, "kind": "system", "source": view.source}
+def _row(
+    view: Comparison, system: str, protocol: str, stages: list[str], most: float, own: str
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "system": system,
+        "protocol": protocol,
+        "kind": "system",
+        "source": view.source,
+    }
     for stage in stages:
         row[stage] = (view.mean(system, protocol, TOKENS, stage) or {}).get("value", NAN)
     total, seconds = (view.mean(system, protocol, metric) for metric in (TOKENS, CLIP_S))
-    row |= {"share": total["value"] / most if total else NAN, "ms": 1000 * seconds["value"] if seconds else NAN}
+    row |= {
+        "share": total["value"] / most if total else NAN,
+        "ms": 1000 * seconds["value"] if seconds else NAN,
+    }
     for metric in SHOWN:
-        row |= {f"{metric}{ending}": value for ending, value in view.figures(system, protocol, metric).items()}
+        row |= {
+            f"{metric}{ending}": value
+            for ending, value in view.figures(system, protocol, metric).items()
+        }
     found = None if system == own else view.difference(system, own, protocol, "weighted_f1")
     return row | {
-        f"difference{ending}": found[key] if found else NAN for ending, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+        f"difference{ending}": found[key] if found else NAN
+        for ending, key in (("", "value"), ("_low", "low"), ("_high", "high"))
     }

@@ -54,8 +54,14 @@ class Answers(NamedTuple):
 
 def question_of(view: Comparison) -> Question:
     """What `PROTOCOL` asks in `view`, which has it."""
-    rows = view.parts[(view.parts["protocol"] == PROTOCOL) & (view.parts["split"] == "test")].fillna({"class": ""})
-    part = tuple(rows[["metric", "class", "value"]].sort_values(["metric", "class"]).itertuples(index=False, name=None))
+    rows = view.parts[
+        (view.parts["protocol"] == PROTOCOL) & (view.parts["split"] == "test")
+    ].fillna({"class": ""})
+    part = tuple(
+        rows[["metric", "class", "value"]]
+        .sort_values(["metric", "class"])
+        .itertuples(index=False, name=None)
+    )
     classes = view.means.loc[view.means["protocol"] == PROTOCOL, "classes"]
     return Question(view.corpus, int(classes.iloc[0]), view.multi_label, part)
 
@@ -72,10 +78,20 @@ def tables(views: Sequence[Comparison]) -> Iterator[Table]:
             questions.setdefault(question_of(view), []).append(view)
     columns = []
     found = {view.corpus for view in views}
-    for corpus in (*(name for name in CLASSES if name in found), *sorted(found - set(CLASSES))):  # one's own come last
+    for corpus in (
+        *(name for name in CLASSES if name in found),
+        *sorted(found - set(CLASSES)),
+    ):  # one's own come last
         asked = sorted(one for one in questions if one.corpus == corpus)
         for place, one in enumerate(asked, 1):
-            columns.append(Answers(f"cross-{corpus}" + (f"-{place}" if len(asked) > 1 else ""), corpus, one.words, questions[one]))
+            columns.append(
+                Answers(
+                    f"cross-{corpus}" + (f"-{place}" if len(asked) > 1 else ""),
+                    corpus,
+                    one.words,
+                    questions[one],
+                )
+            )
         if not asked:
             columns.append(Answers(f"cross-{corpus}", corpus, "nothing run", []))
     if questions:
@@ -87,7 +103,10 @@ def tables(views: Sequence[Comparison]) -> Iterator[Table]:
 
 def _systems(views: Sequence[Comparison]) -> list[str]:
     """Systems of a paper that ran, that it prints, or that its parameters know, in its order."""
-    known = [sorted({*filter(is_key, view.names), *view.systems} - set(BASELINES), key=view.rank) for view in views]
+    known = [
+        sorted({*filter(is_key, view.names), *view.systems} - set(BASELINES), key=view.rank)
+        for view in views
+    ]
     return list(dict.fromkeys([*chain.from_iterable(known), *systems_of(views[0].paper)]))
 
 
@@ -112,15 +131,24 @@ def _matrix(views: Sequence[Comparison], columns: Sequence[Answers]) -> Table:
                 elsewhere = any(view in other.views for other in columns for view in there)
                 row |= {f"{one.name}{ending}": NAN for ending in FIGURE} | {f"{one.name}_why": ""}
                 if mine and mine.mean(system, PROTOCOL, mine.main):
-                    row |= {f"{one.name}{ending}": value for ending, value in mine.figures(system, PROTOCOL, mine.main).items()}
+                    row |= {
+                        f"{one.name}{ending}": value
+                        for ending, value in mine.figures(system, PROTOCOL, mine.main).items()
+                    }
                     row["kind"] = "system"
                 elif there and (mine or not elsewhere):
                     row[f"{one.name}_why"] = why = _why(there, system)
                     reasons.setdefault(why, len(reasons) + 1)
             rows.append(row)
-    majority: dict[str, Any] = {"paper": "", "system": "majority", "kind": "baseline"} | {f"{one.name}_why": "" for one in columns}
+    majority: dict[str, Any] = {"paper": "", "system": "majority", "kind": "baseline"} | {
+        f"{one.name}_why": "" for one in columns
+    }
     for one in columns:
-        found = one.views[0].figures("majority", PROTOCOL, one.views[0].main) if one.views else dict.fromkeys(FIGURE, NAN)
+        found = (
+            one.views[0].figures("majority", PROTOCOL, one.views[0].main)
+            if one.views
+            else dict.fromkeys(FIGURE, NAN)
+        )
         majority |= {f"{one.name}{ending}": value for ending, value in found.items()}
 
     def column(one: Answers) -> Column:
@@ -130,40 +158,102 @@ def _matrix(views: Sequence[Comparison], columns: Sequence[Answers]) -> Table:
             why = row[f"{one.name}_why"]
             return f"not run ({reasons[why]})" if why else NOTHING
 
-        return Column(f"{one.words}, {HEADERS[one.views[0].main]}" if one.views else one.words, cell, one.corpus)
+        return Column(
+            f"{one.words}, {HEADERS[one.views[0].main]}" if one.views else one.words,
+            cell,
+            one.corpus,
+        )
 
     demo = sorted({view.corpus for view in views if view.demo})
-    notes = [f"Demo: figures under {', '.join(demo)} are on synthetic corpora in their layout, no results on them."] if demo else []
-    notes += ["Only figures of one column answer one question; the tables below have their intervals, and how many utterances were scored."]
+    notes = (
+        [
+            f"Demo: figures under {', '.join(demo)} are on synthetic corpora in their layout, no results on them."
+        ]
+        if demo
+        else []
+    )
+    notes += [
+        "Only figures of one column answer one question; the tables below have their intervals, and how many utterances were scored."
+    ]
     notes += [f"{NOTHING}: {UNASKED}", *(f"({k}) {why}." for why, k in reasons.items())]
     title = f"All systems of all papers, {PROTOCOL}{', demo corpora' if demo else ''}."
     caption = "Test part, in percent: mean ± standard deviation over seeds."
     shown = (words("system", "system"), words("paper", "paper"), *map(column, columns))
-    return Table("cross", title, caption, pd.DataFrame([*rows, majority]), shown, tuple(notes), bool(demo), anchor="overall-cross")
+    return Table(
+        "cross",
+        title,
+        caption,
+        pd.DataFrame([*rows, majority]),
+        shown,
+        tuple(notes),
+        bool(demo),
+        anchor="overall-cross",
+    )
 
 
 def _ranking(answers: Answers, there: Sequence[Comparison]) -> Table:
     """The systems that answer a question, the best first, with the trivial baselines; below it those that could, but were not run."""
     first = answers.views[0]
     metrics = list(dict.fromkeys([first.main, *(BINARY_METRICS if first.multi_label else METRICS)]))
-    rows = [_row(view, name, metrics) for view in answers.views for name in view.systems if view.mean(name, PROTOCOL, first.main)]
-    rows += [_row(first, name, metrics) | {"paper": ""} for name in BASELINES if first.mean(name, PROTOCOL, first.main)]
+    rows = [
+        _row(view, name, metrics)
+        for view in answers.views
+        for name in view.systems
+        if view.mean(name, PROTOCOL, first.main)
+    ]
+    rows += [
+        _row(first, name, metrics) | {"paper": ""}
+        for name in BASELINES
+        if first.mean(name, PROTOCOL, first.main)
+    ]
     rows.sort(key=lambda row: -row[first.main])
     whole = max(row["n"] for row in rows)
     figures = [f"{metric}{ending}" for metric in metrics for ending in FIGURE]
-    frame = pd.DataFrame(rows, columns=["paper", "system", "kind", *figures, "seeds", "n", "source", "inputs"])
-    columns = [words("system", "system"), words("paper", "paper"), ours_column(HEADERS[first.main], first.main, "")]
-    columns += [limits_column(first, first.main, ""), *(ours_column(HEADERS[metric], metric, "") for metric in metrics[1:])]
-    columns += [number("seeds", "seeds", lambda count: f"{count:.0f}" if count > 0 else ""), number("n", "n", partial(_of, whole=whole))]
+    frame = pd.DataFrame(
+        rows, columns=["paper", "system", "kind", *figures, "seeds", "n", "source", "inputs"]
+    )
+    columns = [
+        words("system", "system"),
+        words("paper", "paper"),
+        ours_column(HEADERS[first.main], first.main, ""),
+    ]
+    columns += [
+        limits_column(first, first.main, ""),
+        *(ours_column(HEADERS[metric], metric, "") for metric in metrics[1:]),
+    ]
+    columns += [
+        number("seeds", "seeds", lambda count: f"{count:.0f}" if count > 0 else ""),
+        number("n", "n", partial(_of, whole=whole)),
+    ]
     columns += [words("source", "source"), words("inputs", "inputs")]
-    notes = [*first.demo_notes, f"Sorted by {HEADERS[first.main]}; [ ]: bootstrap interval of its mean over dialogues."]
-    notes += ["n: utterances scored. Who lacks an input of some leaves them out: where n differs, a small difference is no order."]
-    notes += ["Systems of one paper are compared on common utterances in its table of differences; between papers, by their intervals."]
+    notes = [
+        *first.demo_notes,
+        f"Sorted by {HEADERS[first.main]}; [ ]: bootstrap interval of its mean over dialogues.",
+    ]
+    notes += [
+        "n: utterances scored. Who lacks an input of some leaves them out: where n differs, a small difference is no order."
+    ]
+    notes += [
+        "Systems of one paper are compared on common utterances in its table of differences; between papers, by their intervals."
+    ]
     notes += [formulas(metrics, first.multi_label), *([NEGATIVE] if first.multi_label else [])]
-    notes += [line for view in answers.views for line in _absent(view, [other for other in there if other.paper == view.paper])]
+    notes += [
+        line
+        for view in answers.views
+        for line in _absent(view, [other for other in there if other.paper == view.paper])
+    ]
     title = f"All systems, {PROTOCOL}, {answers.words}, {first.where}."
     caption = "Test part, in percent: mean ± standard deviation over seeds."
-    return Table(answers.name, title, caption, frame, tuple(columns), tuple(notes), first.demo, anchor=f"overall-{answers.name}")
+    return Table(
+        answers.name,
+        title,
+        caption,
+        frame,
+        tuple(columns),
+        tuple(notes),
+        first.demo,
+        anchor=f"overall-{answers.name}",
+    )
 
 
 def _absent(view: Comparison, same: Sequence[Comparison]) -> Iterator[str]:
@@ -178,10 +268,18 @@ def _absent(view: Comparison, same: Sequence[Comparison]) -> Iterator[str]:
 
 def _row(view: Comparison, system: str, metrics: Sequence[str]) -> dict[str, Any]:
     scored = view.about(system, [], "test", [PROTOCOL])
-    about = {"paper": view.paper, "system": system, "kind": scored["kind"], "seeds": view.n_seeds(system, PROTOCOL, "test")}
+    about = {
+        "paper": view.paper,
+        "system": system,
+        "kind": scored["kind"],
+        "seeds": view.n_seeds(system, PROTOCOL, "test"),
+    }
     about |= {"n": int(scored["n"]), "source": scored["source"], "inputs": scored["inputs"] or NAN}
     for metric in metrics:
-        about |= {f"{metric}{ending}": value for ending, value in view.figures(system, PROTOCOL, metric).items()}
+        about |= {
+            f"{metric}{ending}": value
+            for ending, value in view.figures(system, PROTOCOL, metric).items()
+        }
     return about
 
 

@@ -35,8 +35,17 @@ CAPTION = (
     "Chosen by rule: clips told right and told wrong in turn, each of another label where there is one; first those with most frames "
     "({shown} or more count alike), of these the ones of which the system is surest."
 )
-RASTER = STYLE | {"font.sans-serif": ["DejaVu Sans"], "text.parse_math": False}  # the font that matplotlib carries; "$" is a dollar
-TEXT, SHOT, NAMES, BARS, HEIGHT = 2.3, 1.4, 0.75, 1.1, 1.6  # inches; names of classes stand before their bars
+RASTER = STYLE | {
+    "font.sans-serif": ["DejaVu Sans"],
+    "text.parse_math": False,
+}  # the font that matplotlib carries; "$" is a dollar
+TEXT, SHOT, NAMES, BARS, HEIGHT = (
+    2.3,
+    1.4,
+    0.75,
+    1.1,
+    1.6,
+)  # inches; names of classes stand before their bars
 GREY = "#a8b0b8"
 
 
@@ -78,8 +87,13 @@ class Clip:
 
     def words(self) -> str:
         """All that its row of the sheet shows."""
-        shots = "; ".join(f"{shot.time_s:.1f} s {shot.best} {shot.probability:.0%}" for shot in self.shots)
-        totals = ", ".join(f"{name} {total:.1f}" for name, total in sorted(self.totals.items(), key=lambda item: -item[1]))
+        shots = "; ".join(
+            f"{shot.time_s:.1f} s {shot.best} {shot.probability:.0%}" for shot in self.shots
+        )
+        totals = ", ".join(
+            f"{name} {total:.1f}"
+            for name, total in sorted(self.totals.items(), key=lambda item: -item[1])
+        )
         return f"“{self.text}” {self.verdict.capitalize()}. {shots}. {self.summed.capitalize()}: {totals}."
 
 
@@ -100,9 +114,13 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
     """
     corpus = Prepared.read(prepared)
     found = read_result(result, {corpus.name: corpus})
-    rows = found.predictions[(found.predictions["split"] == "test") & (found.predictions["seed"] == found.seeds[0])]
+    rows = found.predictions[
+        (found.predictions["split"] == "test") & (found.predictions["seed"] == found.seeds[0])
+    ]
     rows = rows.set_index("utterance_id").sort_index()
-    places = counterparts(read_metadata(store, artifacts.FEATURES)["spec"]["columns"], found.classes)
+    places = counterparts(
+        read_metadata(store, artifacts.FEATURES)["spec"]["columns"], found.classes
+    )
     seen = {key: values[:, places] for key, values in read_features(store, rows.index).items()}
     seen = {key: values / values.sum(axis=1, keepdims=True) for key, values in seen.items()}
     shares = [seen[key][:, code].mean() for key, code in rows["predicted"].items()]
@@ -113,9 +131,18 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
     for key, row in chosen.iterrows():
         album, values = kept[kept["utterance_id"] == key], seen[key]
         if len(album) != len(values):
-            raise StoreError(f"{store}: {key} has {len(values)} rows, {frames} {len(album)} pictures; delete the store and run again")
+            raise StoreError(
+                f"{store}: {key} has {len(values)} rows, {frames} {len(album)} pictures; delete the store and run again"
+            )
         at = np.linspace(0, len(values) - 1, min(SHOWN, len(values))).round().astype(int)
-        shots = [Shot(float(album["time_s"].iloc[k]), found.classes[values[k].argmax()], float(values[k].max())) for k in at]
+        shots = [
+            Shot(
+                float(album["time_s"].iloc[k]),
+                found.classes[values[k].argmax()],
+                float(values[k].max()),
+            )
+            for k in at
+        ]
         totals = dict(zip(found.classes, map(float, values.sum(axis=0)), strict=True))
         true, predicted = (found.classes[row[column]] for column in ("true", "predicted"))
         clips.append(Clip(key, texts[key], true, predicted, len(values), totals, shots))
@@ -123,14 +150,22 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
     about = {key: found.run[key] for key in ("paper", "system", "corpus")}
     about["caption"] = CAPTION.format(shown=SHOWN, system=about["system"])
     about["clips"] = [asdict(clip) | {"words": clip.words()} for clip in clips]
-    write_folder(out, {SHEET_PICTURE: draw(clips, pictures), SHEET: json.dumps(about, indent=1, ensure_ascii=False) + "\n"})
+    write_folder(
+        out,
+        {
+            SHEET_PICTURE: draw(clips, pictures),
+            SHEET: json.dumps(about, indent=1, ensure_ascii=False) + "\n",
+        },
+    )
 
 
 def _decode(frames: Path, key: str, data: bytes) -> np.ndarray:
     try:
         return imread(io.BytesIO(data), format="jpg")
     except OSError as error:
-        raise StoreError(f"{frames}: {key}: a picture is not readable as JPEG; delete the folder and run again") from error
+        raise StoreError(
+            f"{frames}: {key}: a picture is not readable as JPEG; delete the folder and run again"
+        ) from error
 
 
 def choose(rows: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +176,9 @@ def choose(rows: pd.DataFrame) -> pd.DataFrame:
     Args:
         rows: true, predicted, n_pictures, and share, the mean probability of what is predicted; by utterance id.
     """
-    order = rows.assign(shown=rows["n_pictures"].clip(upper=SHOWN)).sort_values(["shown", "share"], ascending=False, kind="stable")
+    order = rows.assign(shown=rows["n_pictures"].clip(upper=SHOWN)).sort_values(
+        ["shown", "share"], ascending=False, kind="stable"
+    )
     right = order["true"] == order["predicted"]
     chosen: list[Any] = []
     for wanted in (True, False) * PAIRS:
@@ -162,7 +199,14 @@ def draw(clips: Sequence[Clip], pictures: Sequence[Sequence[np.ndarray]]) -> byt
     widths = [TEXT, *[SHOT] * columns, NAMES, BARS]
     with mpl.rc_context(RASTER):
         figure = Figure(figsize=(sum(widths), HEIGHT * len(clips)), dpi=120)
-        margins = {"left": 0.01, "right": 0.98, "top": 0.96, "bottom": 0.06, "wspace": 0.06, "hspace": 0.35}
+        margins = {
+            "left": 0.01,
+            "right": 0.98,
+            "top": 0.96,
+            "bottom": 0.06,
+            "wspace": 0.06,
+            "hspace": 0.35,
+        }
         grid = figure.add_gridspec(len(clips), len(widths), width_ratios=widths, **margins)
         for row, (clip, album) in enumerate(zip(clips, pictures, strict=True)):
             _say(figure.add_subplot(grid[row, 0]), clip)
@@ -178,7 +222,14 @@ def _say(axes: Axes, clip: Clip) -> None:
     axes.axis("off")
     lines = textwrap.wrap(f"“{clip.text}”", 30, max_lines=5, placeholder=" …")
     axes.text(0, 1, "\n".join(lines), va="top", transform=axes.transAxes)
-    axes.text(0, 0, clip.verdict.replace(", ", ",\n"), va="bottom", fontweight="bold", transform=axes.transAxes)
+    axes.text(
+        0,
+        0,
+        clip.verdict.replace(", ", ",\n"),
+        va="bottom",
+        fontweight="bold",
+        transform=axes.transAxes,
+    )
 
 
 def _show(axes: Axes, shot: Shot, picture: np.ndarray, right: bool) -> None:
@@ -187,12 +238,20 @@ def _show(axes: Axes, shot: Shot, picture: np.ndarray, right: bool) -> None:
     axes.spines[:].set_visible(False)
     colour, weight = (COLOURS[0], "bold") if right else ("#222222", "normal")
     axes.set_title(f"{shot.time_s:.1f} s", fontsize=7.5, pad=2)
-    axes.set_xlabel(f"{shot.best} {shot.probability:.0%}", fontsize=8, color=colour, fontweight=weight, labelpad=2)
+    axes.set_xlabel(
+        f"{shot.best} {shot.probability:.0%}",
+        fontsize=8,
+        color=colour,
+        fontweight=weight,
+        labelpad=2,
+    )
 
 
 def _sum(axes: Axes, clip: Clip) -> None:
     bars = axes.barh(
-        list(clip.totals), list(clip.totals.values()), color=[COLOURS[0] if name == clip.true else GREY for name in clip.totals]
+        list(clip.totals),
+        list(clip.totals.values()),
+        color=[COLOURS[0] if name == clip.true else GREY for name in clip.totals],
     )
     axes.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
     axes.invert_yaxis()

@@ -10,7 +10,18 @@ import pandas as pd
 from merflow.tables.columns import unit_of
 from merflow.tables.comparison import HEADERS, PROTOCOLS, Comparison, name_of, part_of
 from merflow.tables.protocols import LEAKS
-from merflow.tables.render import NOTHING, Column, Table, interval, number, percent, plain, points, prose, words
+from merflow.tables.render import (
+    NOTHING,
+    Column,
+    Table,
+    interval,
+    number,
+    percent,
+    plain,
+    points,
+    prose,
+    words,
+)
 from merflow.tables.reported import Row
 from merflow.tables.verdicts import VERDICTS
 
@@ -28,15 +39,30 @@ class Studied:
 def tables(studied: Sequence[Studied]) -> Iterator[Table]:
     """All of them; `studied`: each paper on each corpus."""
     demo = sorted({view.corpus for one in studied for view in one.views if view.demo})
-    heads = [f"Demo: ours of {', '.join(demo)} are figures on synthetic corpora in their layout, no results on them."] if demo else []
+    heads = (
+        [
+            f"Demo: ours of {', '.join(demo)} are figures on synthetic corpora in their layout, no results on them."
+        ]
+        if demo
+        else []
+    )
     yield _claims(studied, heads)
     yield _leakage(studied, heads)
 
 
-def _table(name: str, title: str, caption: str, frame: pd.DataFrame, columns: Sequence[Column], notes: Sequence[str]) -> Table:
+def _table(
+    name: str,
+    title: str,
+    caption: str,
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    notes: Sequence[str],
+) -> Table:
     demo = "demo" in set(frame["source"])
     title = f"{title}{', demo corpora' if demo else ''}."
-    return Table(name, title, caption, frame, tuple(columns), tuple(notes), demo, anchor=f"overall-{name}")
+    return Table(
+        name, title, caption, frame, tuple(columns), tuple(notes), demo, anchor=f"overall-{name}"
+    )
 
 
 def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
@@ -44,15 +70,30 @@ def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
     for one in studied:
         for view, table in zip(one.views, one.claims, strict=True):
             for claim in table.frame.to_dict("records"):
-                about = {"paper": view.paper, "corpus": view.corpus, "kind": "system", "source": view.source}
+                about = {
+                    "paper": view.paper,
+                    "corpus": view.corpus,
+                    "kind": "system",
+                    "source": view.source,
+                }
                 row = rows.setdefault((view.paper, view.corpus, claim["id"]), about)
                 row |= {key: value for key, value in claim.items() if key not in about}
-    frame = pd.DataFrame(rows.values(), columns=None if rows else ["source"])  # no claim is about what is selected
+    frame = pd.DataFrame(
+        rows.values(), columns=None if rows else ["source"]
+    )  # no claim is about what is selected
     protocols = [name for name in PROTOCOLS if f"{name}_verdict" in frame]
-    columns = [words("paper", "paper"), words("corpus", "corpus"), prose("claim", "claim"), prose("its printed numbers", "print")]
+    columns = [
+        words("paper", "paper"),
+        words("corpus", "corpus"),
+        prose("claim", "claim"),
+        prose("its printed numbers", "print"),
+    ]
     counted = []
     for protocol in protocols:
-        columns += [words("verdict", f"{protocol}_verdict", _verdict, plain(protocol)), _effect(protocol)]
+        columns += [
+            words("verdict", f"{protocol}_verdict", _verdict, plain(protocol)),
+            _effect(protocol),
+        ]
         counts = Counter(frame[f"{protocol}_verdict"].dropna())
         told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
         counted.append(f"{plain(protocol)}: {told}")
@@ -64,7 +105,14 @@ def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
         f"{NOTHING}: the protocol was not run.",
     ]
     caption = f"{len(frame)} claims, and what ours say of them. {'; '.join(counted)}."
-    return _table("claims", "Claims of all papers", caption, frame, [*columns, words("source", "source")], notes)
+    return _table(
+        "claims",
+        "Claims of all papers",
+        caption,
+        frame,
+        [*columns, words("source", "source")],
+        notes,
+    )
 
 
 def _verdict(verdict: Any) -> str:
@@ -75,11 +123,17 @@ def _effect(protocol: str) -> Column:
     """The effect with its limits and what it is of; why there is none."""
 
     def cell(row: Row) -> str:
-        verdict, effect, metric = (row[f"{protocol}_{key}"] for key in ("verdict", "effect", "metric"))
+        verdict, effect, metric = (
+            row[f"{protocol}_{key}"] for key in ("verdict", "effect", "metric")
+        )
         if pd.isna(verdict):
             return NOTHING
         if pd.isna(effect):
-            return f"no scores of {row[f'{protocol}_evidence']}" if verdict == "not run" else row[f"{protocol}_evidence"]
+            return (
+                f"no scores of {row[f'{protocol}_evidence']}"
+                if verdict == "not run"
+                else row[f"{protocol}_evidence"]
+            )
         show = unit_of(metric).difference
         return f"{name_of(metric, part_of(metric))} {show(effect)} {interval(row[f'{protocol}_low'], row[f'{protocol}_high'], show)}"
 
@@ -95,23 +149,52 @@ def _leakage(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
             row = {"paper": view.paper, "corpus": view.corpus, **shared, "main": HEADERS[view.main]}
             rows.append(row | (gaps if place == 0 else {}))
     gap = ["gap_median", "gap_lowest", "gap_highest", "gap_systems"]
-    frame = pd.DataFrame(rows, columns=["paper", "corpus", "protocol", "kind", "n", *LEAKS, "leaks", "main", *gap, "source"])
+    frame = pd.DataFrame(
+        rows,
+        columns=[
+            "paper",
+            "corpus",
+            "protocol",
+            "kind",
+            "n",
+            *LEAKS,
+            "leaks",
+            "main",
+            *gap,
+            "source",
+        ],
+    )
 
     def share(metric: str) -> Column:
-        return Column(LEAKS[metric], lambda row: percent(row[metric] / row["n"], 1), "also in train, %")
+        return Column(
+            LEAKS[metric], lambda row: percent(row[metric] / row["n"], 1), "also in train, %"
+        )
 
     def against(row: Row) -> str:
         return interval(row["gap_lowest"], row["gap_highest"], points)
 
     group = "as published minus clean"
-    columns = [words("paper", "paper"), words("corpus", "corpus"), words("protocol", "protocol", plain), number("test rows", "n")]
-    columns += [*map(share, LEAKS), words("leaks", "leaks", lambda leaks: leaks or "no clip, no dialogue")]
+    columns = [
+        words("paper", "paper"),
+        words("corpus", "corpus"),
+        words("protocol", "protocol", plain),
+        number("test rows", "n"),
+    ]
+    columns += [
+        *map(share, LEAKS),
+        words("leaks", "leaks", lambda leaks: leaks or "no clip, no dialogue"),
+    ]
     columns += [
         words("measure", "main", group=group),
         number("median gap", "gap_median", points, group),
         Column("lowest, highest", against, group),
     ]
-    columns += [number("systems", "gap_systems", lambda count: f"{count:.0f}" if count > 0 else NOTHING, group), words("source", "source")]
+    columns += [
+        number(
+            "systems", "gap_systems", lambda count: f"{count:.0f}" if count > 0 else NOTHING, group
+        ),
+        words("source", "source"),
+    ]
     notes = [
         *heads,
         "All folds together: each test row, an utterance or one of its labels, is looked up in the train part of its own fold; texts are"
@@ -132,4 +215,9 @@ def _gaps(one: Studied) -> dict[str, float]:
     found = one.gap.frame.loc[one.gap.frame["kind"] == "system", key].dropna()
     if found.empty:
         return {}
-    return {"gap_median": found.median(), "gap_lowest": found.min(), "gap_highest": found.max(), "gap_systems": len(found)}
+    return {
+        "gap_median": found.median(),
+        "gap_lowest": found.min(),
+        "gap_highest": found.max(),
+        "gap_systems": len(found),
+    }

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import pairs_of
-from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, Order, Spread, classes_of, versus
+from merflow.tables.claims import (
+    Claim,
+    ClassExtreme,
+    ClassWeights,
+    Order,
+    Spread,
+    classes_of,
+    versus,
+)
 from merflow.tables.comparison import UNWEIGHTED, Comparison, name_of, part_of
 
 
@@ -47,21 +55,42 @@ def pairs(view: Comparison, claim: Claim, value: Callable[[Score], float]) -> li
     rule = claim.decided_by
     if isinstance(rule, Order):
         names, by = classes_of(rule.classes, view.corpus), (rule.by or 0) / 100
-        return [Pair(Score(a, one, name), Score(b, one, name), by) for one in rule.metrics for name in names for a, b in versus(rule)]
+        return [
+            Pair(Score(a, one, name), Score(b, one, name), by)
+            for one in rule.metrics
+            for name in names
+            for a, b in versus(rule)
+        ]
     if isinstance(rule, Spread):
         return []
-    own = [name for name in dict.fromkeys(row["system"] for row in view.printed if row["split"] == "test") if view.kind(name) != "cited"]
+    own = [
+        name
+        for name in dict.fromkeys(row["system"] for row in view.printed if row["split"] == "test")
+        if view.kind(name) != "cited"
+    ]
     found: list[Pair] = []
     for system in own if rule.systems == "all" else rule.systems:
         if isinstance(rule, ClassWeights):
-            ours = [Score(system, one, name) for one in rule.metrics for name in classes_of(rule.classes, view.corpus)]
+            ours = [
+                Score(system, one, name)
+                for one in rule.metrics
+                for name in classes_of(rule.classes, view.corpus)
+            ]
             found += [Pair(score, score._replace(system=f"{system}{UNWEIGHTED}")) for score in ours]
         elif isinstance(rule, ClassExtreme):
             scores = {name: Score(system, rule.metric, name) for name in CLASSES[view.corpus]}
             if rule.lowest is not None:
-                found += [Pair(scores[name], scores[rule.lowest]) for name in scores if name != rule.lowest]
+                found += [
+                    Pair(scores[name], scores[rule.lowest])
+                    for name in scores
+                    if name != rule.lowest
+                ]
             if rule.highest is not None:
-                found += [Pair(scores[rule.highest], scores[name]) for name in scores if name != rule.highest]
+                found += [
+                    Pair(scores[rule.highest], scores[name])
+                    for name in scores
+                    if name != rule.highest
+                ]
         else:
             both = [Score(system, "confused", name) for name in pairs_of(rule.pair)]
             most = max(both, key=lambda score: -1.0 if isnan(value(score)) else value(score))

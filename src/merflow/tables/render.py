@@ -19,7 +19,11 @@ from merflow.tables.reported import Row
 
 NOTHING = "–"
 TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("merflow.tables"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    loader=jinja2.PackageLoader("merflow.tables"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
 )
 
 
@@ -79,7 +83,9 @@ class Table:
     @cached_property
     def rows(self) -> list[Row]:
         """Rows of `frame` that people see; the CSV has them all."""
-        return (self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame).to_dict("records")
+        return (self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame).to_dict(
+            "records"
+        )
 
 
 def prose(header: str, key: str, group: str = "") -> Column:
@@ -150,18 +156,42 @@ def render(table: Table) -> dict[str, str]:
 
 def markdown(table: Table) -> str:
     """A pipe table with its title, caption and notes."""
-    headers = [f"{column.group}: {column.header}" if column.group else column.header for column in table.columns]
+    headers = [
+        f"{column.group}: {column.header}" if column.group else column.header
+        for column in table.columns
+    ]
     rule = ["--:" if column.numeric else "---" for column in table.columns]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [headers, rule, *table.cells]]
-    return "\n\n".join([f"## {table.title}", table.caption, "\n".join(lines), *(f"- {note}" for note in table.notes)]) + "\n"
+    lines = [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        for row in [headers, rule, *table.cells]
+    ]
+    return (
+        "\n\n".join(
+            [
+                f"## {table.title}",
+                table.caption,
+                "\n".join(lines),
+                *(f"- {note}" for note in table.notes),
+            ]
+        )
+        + "\n"
+    )
 
 
 def html(table: Table) -> str:
     """A ``<figure>`` with the table in a region that scrolls sideways by touch and by keyboard."""
     kinds = [row.get("kind", "system") for row in table.rows]
-    links = [_links(table, row) if kind == "system" else [] for kind, row in zip(kinds, table.rows, strict=True)]
+    links = [
+        _links(table, row) if kind == "system" else []
+        for kind, row in zip(kinds, table.rows, strict=True)
+    ]
     rows = list(zip(kinds, table.cells, links, strict=True))
-    return TEMPLATES.get_template("table.html.j2").render(table=table, groups=_groups(table), rows=rows) + "\n"
+    return (
+        TEMPLATES.get_template("table.html.j2").render(
+            table=table, groups=_groups(table), rows=rows
+        )
+        + "\n"
+    )
 
 
 def page(title: str, tables: Sequence[str]) -> str:
@@ -186,23 +216,44 @@ def _links(table: Table, row: Row) -> list[tuple[str, str]]:
     """
     paper, corpus, protocol, system = (
         value if isinstance(value := row.get(key, default), str) else ""
-        for key, default in (("paper", table.paper), ("corpus", table.corpus), ("protocol", ""), ("system", ""))
+        for key, default in (
+            ("paper", table.paper),
+            ("corpus", table.corpus),
+            ("protocol", ""),
+            ("system", ""),
+        )
     )
     if not paper or not system:
         return []
-    return [(name, f"{runs_page(paper)}#{runs_anchor(name, corpus, protocol)}") for name in system.split(VERSUS)]
+    return [
+        (name, f"{runs_page(paper)}#{runs_anchor(name, corpus, protocol)}")
+        for name in system.split(VERSUS)
+    ]
 
 
 def _groups(table: Table) -> list[tuple[str, int]]:
     """Headers of groups, each with the number of its columns; neighbours of one group are joined."""
-    return [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda column: column.group)]
+    return [
+        (group, len(list(columns)))
+        for group, columns in groupby(table.columns, key=lambda column: column.group)
+    ]
 
 
 #: Signs that mean something to LaTeX, and those that it sets in mathematics; it takes quotation marks, dashes and accents as they are.
 ESCAPED = {sign: f"\\{sign}" for sign in "&%$#_{}"}
 ESCAPED |= {"\\": "\\textbackslash ", "~": "\\textasciitilde ", "^": "\\textasciicircum "}
-ESCAPED |= {f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^"}  # a command swallows the space that ends it
-ESCAPED |= {"\N{MINUS SIGN}": "$-$", "±": "$\\pm$", "×": "$\\times$", "≥": "$\\geq$", "≤": "$\\leq$", "→": "$\\to$", "∞": "$\\infty$"}
+ESCAPED |= {
+    f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^"
+}  # a command swallows the space that ends it
+ESCAPED |= {
+    "\N{MINUS SIGN}": "$-$",
+    "±": "$\\pm$",
+    "×": "$\\times$",
+    "≥": "$\\geq$",
+    "≤": "$\\leq$",
+    "→": "$\\to$",
+    "∞": "$\\infty$",
+}
 SIGNS = re.compile("|".join(map(re.escape, sorted(ESCAPED, key=len, reverse=True))))
 LANDSCAPE = "\\usepackage{pdflscape} \\begin{landscape}\\footnotesize ... \\end{landscape}"
 SHRINK = "\\usepackage{adjustbox} \\begin{adjustbox}{max width=\\linewidth} ... \\end{adjustbox}"
@@ -216,25 +267,57 @@ def latex(table: Table) -> str:
     """
     long = len(table.rows) > LONG or any(column.prose for column in table.columns)
     groups, count = _groups(table), len(table.columns)
-    width = min(4.0, 12.5 / max(sum(column.prose for column in table.columns), 1))  # cm, so that they fit a landscape page together
-    align = "".join(f"p{{{width:g}cm}}" if column.prose else "r" if column.numeric else "l" for column in table.columns)
+    width = min(
+        4.0, 12.5 / max(sum(column.prose for column in table.columns), 1)
+    )  # cm, so that they fit a landscape page together
+    align = "".join(
+        f"p{{{width:g}cm}}" if column.prose else "r" if column.numeric else "l"
+        for column in table.columns
+    )
     head = [_line(column.header for column in table.columns)]
     if any(group for group, _ in groups):
-        spans = (_escaped(group) if span == 1 else f"\\multicolumn{{{span}}}{{c}}{{{_escaped(group)}}}" for group, span in groups)
+        spans = (
+            _escaped(group) if span == 1 else f"\\multicolumn{{{span}}}{{c}}{{{_escaped(group)}}}"
+            for group, span in groups
+        )
         head.insert(0, " & ".join(spans) + " \\\\")
     head = ["\\toprule", *head, "\\midrule"]
     if long:
-        more = ["\\midrule", f"\\multicolumn{{{count}}}{{r}}{{Continued on next page}} \\\\", "\\midrule"]
-        head = [*head, "\\endfirsthead", *head, "\\endhead", *more, "\\endfoot", "\\bottomrule", "\\endlastfoot"]
-    environment, packages, fit = ("longtable", "booktabs,longtable", LANDSCAPE) if long else ("tabular", "booktabs", SHRINK)
-    lines = [f"% \\usepackage{{{packages}}} \\usepackage[T1]{{fontenc}}; {count} columns, too wide? {fit}"]
-    lines += [f"\\begin{{{environment}}}{{{align}}}", *head, *map(_line, table.cells), *([] if long else ["\\bottomrule"])]
+        more = [
+            "\\midrule",
+            f"\\multicolumn{{{count}}}{{r}}{{Continued on next page}} \\\\",
+            "\\midrule",
+        ]
+        head = [
+            *head,
+            "\\endfirsthead",
+            *head,
+            "\\endhead",
+            *more,
+            "\\endfoot",
+            "\\bottomrule",
+            "\\endlastfoot",
+        ]
+    environment, packages, fit = (
+        ("longtable", "booktabs,longtable", LANDSCAPE) if long else ("tabular", "booktabs", SHRINK)
+    )
+    lines = [
+        f"% \\usepackage{{{packages}}} \\usepackage[T1]{{fontenc}}; {count} columns, too wide? {fit}"
+    ]
+    lines += [
+        f"\\begin{{{environment}}}{{{align}}}",
+        *head,
+        *map(_line, table.cells),
+        *([] if long else ["\\bottomrule"]),
+    ]
     return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
 
 
 def _line(cells: Iterable[str]) -> str:
     text = " & ".join(map(_escaped, cells)) + " \\\\"
-    return f"{{[}}{text[1:]}" if text.startswith("[") else text  # what begins with a bracket would be an argument of the row before it
+    return (
+        f"{{[}}{text[1:]}" if text.startswith("[") else text
+    )  # what begins with a bracket would be an argument of the row before it
 
 
 def _escaped(text: str) -> str:

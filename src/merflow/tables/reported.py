@@ -29,12 +29,35 @@ from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, M
 from merflow.params import Papers
 
 Row = Mapping[str, Any]  # of a table: by column
-COLUMNS = ("table", "row", "corpus", "system", "metric", "metric_as_printed", "class", "split", "value", "unit", "where", "note")
+COLUMNS = (
+    "table",
+    "row",
+    "corpus",
+    "system",
+    "metric",
+    "metric_as_printed",
+    "class",
+    "split",
+    "value",
+    "unit",
+    "where",
+    "note",
+)
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
 
 #: What a share is of these units; others (count, number...) are no share.
 SHARE = {"share": 1.0, "percent": 0.01}
-UNITS = {*SHARE, "count", "gigabytes", "hours", "instances", "million", "number", "points", "utterances"}
+UNITS = {
+    *SHARE,
+    "count",
+    "gigabytes",
+    "hours",
+    "instances",
+    "million",
+    "number",
+    "points",
+    "utterances",
+}
 #: Remark of a printed cell whose value we do not have.
 MISSING = "not in the source"
 #: Metrics of all classes, or of one emotion of those of which several may be present.
@@ -49,8 +72,26 @@ COUNTED = {"count", "instances", "utterances"}
 DESCRIPTIVE = {
     *SHARES,
     *("count", "classes", "imbalance", "duration", "difference", "gain", "spread"),
-    *("loss", "batch_size", "learning_rate", "learning_rate_decay", "weight_decay", "epochs", "patience", "max_tokens"),
-    *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads", "parameters", "memory"),
+    *(
+        "loss",
+        "batch_size",
+        "learning_rate",
+        "learning_rate_decay",
+        "weight_decay",
+        "epochs",
+        "patience",
+        "max_tokens",
+    ),
+    *(
+        "frame_step",
+        "image_size",
+        "sampling_rate",
+        "layers",
+        "hidden_units",
+        "attention_heads",
+        "parameters",
+        "memory",
+    ),
     *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
 }
 
@@ -76,36 +117,101 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if tuple(table.columns) != COLUMNS:
-        raise EvaluationError(f"{path}: its columns are {', '.join(table.columns)}; expected {', '.join(COLUMNS)}")
+        raise EvaluationError(
+            f"{path}: its columns are {', '.join(table.columns)}; expected {', '.join(COLUMNS)}"
+        )
 
     table["number"] = pd.to_numeric(table["value"], errors="coerce")
     table["share"] = table["number"] * table["unit"].map(SHARE)
     table["decimals"] = table["value"].str.partition(".")[2].str.len()
     missing = table["note"].map(lambda note: MISSING in remarks_of(note))
-    _refuse(path, table, missing & (table["value"] != ""), "value", f"stands beside the remark {MISSING!r}; take one of them out")
+    _refuse(
+        path,
+        table,
+        missing & (table["value"] != ""),
+        "value",
+        f"stands beside the remark {MISSING!r}; take one of them out",
+    )
     _refuse(path, table, ~missing & ~np.isfinite(table["number"]), "value", "is no number")
     table.loc[missing, "value"] = MISSING
-    _refuse(path, table, ~table["unit"].isin(UNITS), "unit", f"is unknown; known: {', '.join(sorted(UNITS))}")
+    _refuse(
+        path,
+        table,
+        ~table["unit"].isin(UNITS),
+        "unit",
+        f"is unknown; known: {', '.join(sorted(UNITS))}",
+    )
     known = {*SCORES, *PER_CLASS, *DESCRIPTIVE}
-    _refuse(path, table, ~table["metric"].isin(known), "metric", "is unknown to merflow.evaluation.metrics")
-    _refuse(path, table, ~table["corpus"].isin(CLASSES), "corpus", f"is unknown; known: {', '.join(CLASSES)}")
+    _refuse(
+        path,
+        table,
+        ~table["metric"].isin(known),
+        "metric",
+        "is unknown to merflow.evaluation.metrics",
+    )
+    _refuse(
+        path,
+        table,
+        ~table["corpus"].isin(CLASSES),
+        "corpus",
+        f"is unknown; known: {', '.join(CLASSES)}",
+    )
     for line, system in enumerate(table["system"]):
         if wrong := unknown_system(system, paper):
             raise EvaluationError(f"{path}, line {line + 2}: system {wrong}")
     _refuse(
-        path, table, [not _is_class(*cell) for cell in zip(table["corpus"], table["class"], strict=True)], "class", "is none of the corpus"
+        path,
+        table,
+        [not _is_class(*cell) for cell in zip(table["corpus"], table["class"], strict=True)],
+        "class",
+        "is none of the corpus",
     )
     shares = table["metric"].isin({*SCORES, *PER_CLASS, *SHARES}) & ~missing
-    _refuse(path, table, shares & ~table["share"].between(0, 1), "value", "is no share between 0 and 1 (or percent between 0 and 100)")
+    _refuse(
+        path,
+        table,
+        shares & ~table["share"].between(0, 1),
+        "value",
+        "is no share between 0 and 1 (or percent between 0 and 100)",
+    )
     signed = table["metric"].isin({"difference", "gain"})
     _refuse(path, table, ~signed & (table["number"] < 0), "value", "is below 0")
-    _refuse(path, table, table["unit"].isin(COUNTED) & (table["number"] % 1 > 0), "value", "is no whole number")
+    _refuse(
+        path,
+        table,
+        table["unit"].isin(COUNTED) & (table["number"] % 1 > 0),
+        "value",
+        "is no whole number",
+    )
     named = table["class"] != ""
-    binary = [corpus in MULTI_LABEL and name in CLASSES[corpus] for corpus, name in zip(table["corpus"], table["class"], strict=True)]
-    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (table["metric"].isin(SCORES) & named & ~pd.Series(binary, dtype=bool))
-    _refuse(path, table, wrong, "class", "must be named for metrics of one class, and not for metrics of all")
-    _refuse(path, table, ~table["split"].isin({"", "train", "dev", "test"}), "split", "is none of train, dev, test")
-    _refuse(path, table, table.duplicated(KEY), "metric_as_printed", "stands twice for the same table, row, system, class and split")
+    binary = [
+        corpus in MULTI_LABEL and name in CLASSES[corpus]
+        for corpus, name in zip(table["corpus"], table["class"], strict=True)
+    ]
+    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (
+        table["metric"].isin(SCORES) & named & ~pd.Series(binary, dtype=bool)
+    )
+    _refuse(
+        path,
+        table,
+        wrong,
+        "class",
+        "must be named for metrics of one class, and not for metrics of all",
+    )
+    _refuse(
+        path,
+        table,
+        ~table["split"].isin({"", "train", "dev", "test"}),
+        "split",
+        "is none of train, dev, test",
+    )
+    _refuse(
+        path,
+        table,
+        table.duplicated(KEY),
+        "metric_as_printed",
+        "stands twice for the same table, row, system, class and split",
+    )
     return table
 
 
@@ -131,7 +237,11 @@ def systems_of(paper: str) -> list[str]:
     """Systems that the parameters of the paper name, printed or not; none where there are no parameters of it."""
     block = Papers.model_fields.get(paper)
     systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
-    return list(systems.model_fields) if isinstance(systems, type) and issubclass(systems, BaseModel) else []
+    return (
+        list(systems.model_fields)
+        if isinstance(systems, type) and issubclass(systems, BaseModel)
+        else []
+    )
 
 
 def unknown_system(system: str, paper: str) -> str:
@@ -154,7 +264,11 @@ def _is_class(corpus: str, name: str) -> bool:
     return not name or all(part in CLASSES[corpus] for part in name.split(" as "))
 
 
-def _refuse(path: Path, table: pd.DataFrame, wrong: pd.Series | list[bool], column: str, message: str) -> None:
+def _refuse(
+    path: Path, table: pd.DataFrame, wrong: pd.Series | list[bool], column: str, message: str
+) -> None:
     if any(wrong):
         line = int(np.argmax(wrong))
-        raise EvaluationError(f"{path}, line {line + 2}: {column} {table[column].iloc[line]!r} {message}")
+        raise EvaluationError(
+            f"{path}, line {line + 2}: {column} {table[column].iloc[line]!r} {message}"
+        )

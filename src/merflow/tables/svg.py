@@ -25,7 +25,9 @@ def svg_of(figure: Figure) -> str:
     for axes in figure.axes:
         axes.patch.set_visible(False)
     out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    FigureCanvasSVG(figure).print_svg(
+        out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     root = ElementTree.fromstring(out.getvalue())
     looks: dict[str, str] = {}
     for element in root.iter():
@@ -42,20 +44,31 @@ def svg_of(figure: Figure) -> str:
     _unwrap(root, _referred(root))
     sheet = root.find(f".//{{{SVG}}}style")
     if sheet is not None:
-        rules = (f".{name}{{{style.replace('; ', ';').replace(': ', ':')}}}" for style, name in looks.items())
+        rules = (
+            f".{name}{{{style.replace('; ', ';').replace(': ', ':')}}}"
+            for style, name in looks.items()
+        )
         sheet.text = f"{sheet.text or ''}{''.join(rules)}"
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _rounded(value: str) -> str:
     """Numbers to a tenth of a point; no turn by nothing; no line breaks."""
-    value = NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), TURNED.sub("", value))
-    return re.sub(r" ?([A-Za-z]) ?(?=[-\d]|$)", r"\1", " ".join(value.split())) if value[:1] == "M" else " ".join(value.split())
+    value = NUMBER.sub(
+        lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), TURNED.sub("", value)
+    )
+    return (
+        re.sub(r" ?([A-Za-z]) ?(?=[-\d]|$)", r"\1", " ".join(value.split()))
+        if value[:1] == "M"
+        else " ".join(value.split())
+    )
 
 
 def _referred(root: ElementTree.Element) -> set[str]:
     """Ids that something in the picture refers to."""
-    values = " ".join(value for element in root.iter() for key, value in element.attrib.items() if key != "id")
+    values = " ".join(
+        value for element in root.iter() for key, value in element.attrib.items() if key != "id"
+    )
     return set(re.findall(r"#([\w.-]+)", values))
 
 

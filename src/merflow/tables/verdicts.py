@@ -36,7 +36,17 @@ from merflow.tables.claims import Claim, Spread
 from merflow.tables.columns import as_printed, figure
 from merflow.tables.comparison import NAN, Comparison
 from merflow.tables.pairs import Pair, Score, pairs
-from merflow.tables.render import Table, decimal, interval, p_value, percent, plain, points, prose, words
+from merflow.tables.render import (
+    Table,
+    decimal,
+    interval,
+    p_value,
+    percent,
+    plain,
+    points,
+    prose,
+    words,
+)
 from merflow.tables.reported import MISSING
 
 VERDICTS = ("supported", "refuted", "inconclusive", "not run", "not compared")
@@ -71,20 +81,35 @@ def table(view: Comparison, claims: Sequence[Claim]) -> Table:
     """One row per claim: what the paper says, what its own numbers say, and the verdict under each protocol."""
     rows = []
     for claim in claims:
-        row = claim.model_dump(include={"id", "claim", "quote", "where", "note"}) | {"kind": "system", "print": in_print(view, claim)}
-        row["said"] = f"“{claim.quote}” ({claim.where})" + (f" [{claim.note}]" if claim.note else "")
+        row = claim.model_dump(include={"id", "claim", "quote", "where", "note"}) | {
+            "kind": "system",
+            "print": in_print(view, claim),
+        }
+        row["said"] = f"“{claim.quote}” ({claim.where})" + (
+            f" [{claim.note}]" if claim.note else ""
+        )
         for protocol in view.protocols:
             judged = judge(view, claim, protocol)
-            row |= {f"{protocol}_verdict": judged.verdict, f"{protocol}_evidence": judged.words, f"{protocol}_metric": judged.metric}
+            row |= {
+                f"{protocol}_verdict": judged.verdict,
+                f"{protocol}_evidence": judged.words,
+                f"{protocol}_metric": judged.metric,
+            }
             row |= {f"{protocol}_{key}": getattr(judged, key) for key in ("effect", "low", "high")}
         rows.append(row)
-    columns = [prose("claim", "claim"), prose("in the paper [how it is read]", "said"), prose("its printed numbers", "print")]
+    columns = [
+        prose("claim", "claim"),
+        prose("in the paper [how it is read]", "said"),
+        prose("its printed numbers", "print"),
+    ]
     for protocol in view.protocols:
         columns += [
             words("verdict", f"{protocol}_verdict", group=plain(protocol)),
             prose("evidence", f"{protocol}_evidence", plain(protocol)),
         ]
-    notes = ["Supported: every comparison of the claim holds, its interval leaving out 0; refuted: one is the other way round."]
+    notes = [
+        "Supported: every comparison of the claim holds, its interval leaving out 0; refuted: one is the other way round."
+    ]
     notes.append(
         "Between two of our systems the paired difference decides, its interval and p as in the table of differences; against a cited"
         " one its printed number; losses are compared seed by seed. merflow.tables.verdicts has all rules. Nothing is corrected for the"
@@ -108,8 +133,15 @@ def compared(view: Comparison, claims: Sequence[Claim]) -> set[frozenset[str]]:
     """Pairs of systems that decide a claim."""
     by_class = [claim for claim in claims if not isinstance(claim.decided_by, Spread)]
     spread = [claim.decided_by.systems for claim in claims if isinstance(claim.decided_by, Spread)]
-    both = [(pair.higher.system, pair.lower.system) for claim in by_class for pair in pairs(view, claim, lambda score: NAN)]
-    return {frozenset(pair) for pair in (*both, *(two for systems in spread for two in combinations(systems, 2)))}
+    both = [
+        (pair.higher.system, pair.lower.system)
+        for claim in by_class
+        for pair in pairs(view, claim, lambda score: NAN)
+    ]
+    return {
+        frozenset(pair)
+        for pair in (*both, *(two for systems in spread for two in combinations(systems, 2)))
+    }
 
 
 def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
@@ -126,9 +158,20 @@ def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
     counts = Counter(one.verdict for one in judged)
     verdict = _verdict(counts)
     told = f"{counts['supported']} of {len(judged)} comparisons hold"
-    told += "".join(f", {counts[name]} {name}" for name in ("refuted", "not run", "not compared") if 0 < counts[name] < len(judged))
+    told += "".join(
+        f", {counts[name]} {name}"
+        for name in ("refuted", "not run", "not compared")
+        if 0 < counts[name] < len(judged)
+    )
     if verdict == "not run":
-        return Judged(verdict, ", ".join(_absent(view, [score.system for pair in compared for score in pair.scores], protocol)))
+        return Judged(
+            verdict,
+            ", ".join(
+                _absent(
+                    view, [score.system for pair in compared for score in pair.scores], protocol
+                )
+            ),
+        )
     if verdict == "not compared":
         return Judged(verdict, "; ".join(dict.fromkeys(one.words for one in judged)))
     deciding = [one for one in judged if one.verdict == verdict]
@@ -140,7 +183,11 @@ def judge(view: Comparison, claim: Claim, protocol: str) -> Judged:
 
 def _absent(view: Comparison, systems: Sequence[str], protocol: str) -> list[str]:
     """Systems of ours that have no scores, each once."""
-    return [name for name in dict.fromkeys(systems) if view.kind(name) != "cited" and not view.mean(name, protocol, "accuracy")]
+    return [
+        name
+        for name in dict.fromkeys(systems)
+        if view.kind(name) != "cited" and not view.mean(name, protocol, "accuracy")
+    ]
 
 
 def _verdict(counts: Counter[str]) -> str:
@@ -155,7 +202,11 @@ def _verdict(counts: Counter[str]) -> str:
 
 def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
     ours = [score for score in pair.scores if view.kind(score.system) != "cited"]
-    means = {score: found for score in ours if (found := view.mean(score.system, protocol, score.metric, score.name))}
+    means = {
+        score: found
+        for score in ours
+        if (found := view.mean(score.system, protocol, score.metric, score.name))
+    }
     if not ours:
         return Judged("not compared", "both systems are cited ones")
     if view.unlike and (len(ours) == 1 or pair.higher.name):
@@ -168,7 +219,11 @@ def _judge_pair(view: Comparison, pair: Pair, protocol: str) -> Judged:
         return _against_printed(view, pair, means)
     if pair.higher.metric == LOSS:
         return _between_losses(view, pair, protocol)
-    return _between_classes(pair, means) if pair.higher.system == pair.lower.system else _between_systems(view, pair, protocol)
+    return (
+        _between_classes(pair, means)
+        if pair.higher.system == pair.lower.system
+        else _between_systems(view, pair, protocol)
+    )
 
 
 def _between_systems(view: Comparison, pair: Pair, protocol: str) -> Judged:
@@ -184,7 +239,10 @@ def _between_systems(view: Comparison, pair: Pair, protocol: str) -> Judged:
 
 def _between_losses(view: Comparison, pair: Pair, protocol: str) -> Judged:
     higher, lower = (view.losses(score.system, protocol) for score in pair.scores)
-    spans = [" to ".join(dict.fromkeys(decimal(end) for end in (min(seeds), max(seeds)))) for seeds in (higher, lower)]
+    spans = [
+        " to ".join(dict.fromkeys(decimal(end) for end in (min(seeds), max(seeds))))
+        for seeds in (higher, lower)
+    ]
     told = f"{pair.higher}: {spans[0]}, of {pair.lower.system}: {spans[1]}"
     enough = 2 / comb(len(higher) + len(lower), len(higher)) <= 1 - view.confidence
     told += f"; {len(higher)} and {len(lower)} runs{'' if enough else ', too few to tell'}"
@@ -210,18 +268,30 @@ def _against_printed(view: Comparison, pair: Pair, means: Means) -> Judged:
 def _between_classes(pair: Pair, means: Means) -> Judged:
     higher, lower = means[pair.higher], means[pair.lower]
     told = f"{pair.higher}: {pair.higher.name} {_told(higher)}, {pair.lower.name} {_told(lower)}"
-    return _decided(pair, told, higher["value"] - lower["value"], higher["low"] - lower["high"], higher["high"] - lower["low"])
+    return _decided(
+        pair,
+        told,
+        higher["value"] - lower["value"],
+        higher["low"] - lower["high"],
+        higher["high"] - lower["low"],
+    )
 
 
 def _judge_spread(view: Comparison, rule: Spread, protocol: str) -> Judged:
     if absent := _absent(view, rule.systems, protocol):
         return Judged("not run", ", ".join(absent))
-    means = {name: found["value"] for name in rule.systems if (found := view.mean(name, protocol, rule.metric))}
+    means = {
+        name: found["value"]
+        for name in rule.systems
+        if (found := view.mean(name, protocol, rule.metric))
+    }
     ranked = sorted(means, key=means.__getitem__)  # of equal means two systems, not one twice
     worst, best = Score(ranked[0], rule.metric), Score(ranked[-1], rule.metric)
     found = view.difference(best.system, worst.system, protocol, rule.metric)
     if found is None:
-        return Judged("not compared", f"{best.system} and {worst.system} have no utterance in common")
+        return Judged(
+            "not compared", f"{best.system} and {worst.system} have no utterance in common"
+        )
     about, low, high = rule.about / 100, found["low"], found["high"]
     if not low <= about <= high:
         verdict = "inconclusive" if isnan(low) else "refuted"
@@ -241,7 +311,15 @@ def _told(mean: Mapping[str, float]) -> str:
 
 def _decided(pair: Pair, told: str, effect: float, low: float, high: float) -> Judged:
     """A pair by the limits of its difference, which is meant to be above `pair.by`."""
-    return Judged(_side(low - pair.by, high - pair.by), told, effect - pair.by, pair.higher.metric, effect, low, high)
+    return Judged(
+        _side(low - pair.by, high - pair.by),
+        told,
+        effect - pair.by,
+        pair.higher.metric,
+        effect,
+        low,
+        high,
+    )
 
 
 def _side(low: float, high: float) -> str:
@@ -268,7 +346,9 @@ def in_print(view: Comparison, claim: Claim) -> str:
         if gap <= 0 or gap < pair.by:
             sign = "<" if gap < 0 else "=" if gap == 0 else "not enough above"
             names = [f"{score.system} {score.name}".strip() for score in pair.scores]
-            failing.append(f"{names[0]} {as_printed(high)} {sign} {names[1]} {as_printed(low)} ({high['metric_as_printed']})")
+            failing.append(
+                f"{names[0]} {as_printed(high)} {sign} {names[1]} {as_printed(low)} ({high['metric_as_printed']})"
+            )
     if not count:
         return MISSING if missing else "not printed"
     part = "" if count == len(every) else f" ({count} of {len(every)} comparisons are printed)"
@@ -277,11 +357,19 @@ def in_print(view: Comparison, claim: Claim) -> str:
 
 def _spread_in_print(view: Comparison, rule: Spread) -> str:
     cells = [view.print_of(name, rule.metric) for name in rule.systems]
-    known = {name: cell for name, cell in zip(rule.systems, cells, strict=True) if cell is not None and cell["value"] != MISSING}
+    known = {
+        name: cell
+        for name, cell in zip(rule.systems, cells, strict=True)
+        if cell is not None and cell["value"] != MISSING
+    }
     if len(known) < len(cells):
         return "not printed" if None in cells else MISSING
     best, worst = (choose(known, key=lambda name: known[name]["share"]) for choose in (max, min))
     gap = round(100 * (known[best]["share"] - known[worst]["share"]), 9)
     told = f"{best} {as_printed(known[best])}, {worst} {as_printed(known[worst])}"
     digits = len(str(rule.about).partition(".")[2])
-    return "holds" if round(gap, digits) == rule.about else f"fails: {gap:g} points, not {rule.about:g} ({told})"
+    return (
+        "holds"
+        if round(gap, digits) == rule.about
+        else f"fails: {gap:g} points, not {rule.about:g} ({told})"
+    )

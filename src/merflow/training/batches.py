@@ -176,13 +176,21 @@ class Examples:
     @property
     def sizes(self) -> np.ndarray:
         """Examples of each unit."""
-        return np.ones(len(self), dtype=int) if self.dialogues is None else np.array([len(one) for one in self.dialogues])
+        return (
+            np.ones(len(self), dtype=int)
+            if self.dialogues is None
+            else np.array([len(one) for one in self.dialogues])
+        )
 
     @property
     def lengths(self) -> np.ndarray:
         """Frames of each unit, over all inputs; of a dialogue those of its longest example."""
         each = np.sum([_frames(arrays) for arrays in self.inputs.values()], axis=0)
-        return each if self.dialogues is None else np.array([each[one].max() for one in self.dialogues])
+        return (
+            each
+            if self.dialogues is None
+            else np.array([each[one].max() for one in self.dialogues])
+        )
 
     def batch(self, units: np.ndarray) -> Batch:
         """The examples of `units`, padded."""
@@ -203,11 +211,17 @@ class Examples:
             inputs[name] = torch.from_numpy(padded)
             masks[name] = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
         rows = None if dialogues is None else torch.from_numpy(dialogues)
-        return Batch(inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index), rows)
+        return Batch(
+            inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index), rows
+        )
 
 
 def _frames(arrays: Sequence[np.ndarray]) -> list[int]:
-    return [arrays.frames] * len(arrays) if isinstance(arrays, Drawn) else [len(values) for values in arrays]
+    return (
+        [arrays.frames] * len(arrays)
+        if isinstance(arrays, Drawn)
+        else [len(values) for values in arrays]
+    )
 
 
 def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
@@ -225,7 +239,9 @@ def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[n
     lengths, sizes = examples.lengths, examples.sizes
     order = rng.permutation(len(sizes))
     chunks = np.array_split(order, -(-n_batches // CHUNK))
-    by_length = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
+    by_length = np.concatenate(
+        [chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks]
+    )
     if examples.dialogues is None:
         found = np.array_split(by_length, n_batches)
     else:
@@ -249,7 +265,9 @@ def _cut(order: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(numbers)) + 1)
 
 
-def batches(examples: Examples, positions: Sequence[np.ndarray], part: int = 0, parts: int = 1) -> Iterator[Batch]:
+def batches(
+    examples: Examples, positions: Sequence[np.ndarray], part: int = 0, parts: int = 1
+) -> Iterator[Batch]:
     """Pad each of `positions`; of several processes, number `part` takes every `parts`-th unit of a batch."""
     for index in positions:
         yield examples.batch(index[part::parts])

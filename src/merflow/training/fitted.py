@@ -19,10 +19,21 @@ def save(fitted: Mapping[str, Transformer], path: Path) -> None:
     """Write what was fitted to each input; nothing, where nothing was."""
     if fitted:
         with whole(path) as target:
-            save_file({f"{name}/{key}": value for name, one in fitted.items() for key, value in state(one).items()}, target)
+            save_file(
+                {
+                    f"{name}/{key}": value
+                    for name, one in fitted.items()
+                    for key, value in state(one).items()
+                },
+                target,
+            )
 
 
-def load(path: Path, makers: Mapping[str, Callable[..., Transformer]], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Transformer]:
+def load(
+    path: Path,
+    makers: Mapping[str, Callable[..., Transformer]],
+    settings: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Transformer]:
     """What `save` wrote, on transformers that are made anew.
 
     Args:
@@ -33,7 +44,14 @@ def load(path: Path, makers: Mapping[str, Callable[..., Transformer]], settings:
     stored = load_file(path) if makers else {}
     made = {name: make(**settings[name]) for name, make in makers.items()}
     for name, one in made.items():
-        restore(one, {key.removeprefix(f"{name}/"): value for key, value in stored.items() if key.startswith(f"{name}/")})
+        restore(
+            one,
+            {
+                key.removeprefix(f"{name}/"): value
+                for key, value in stored.items()
+                if key.startswith(f"{name}/")
+            },
+        )
     return made
 
 
@@ -68,4 +86,8 @@ def restore(made: Any, learned: Mapping[str, np.ndarray]) -> None:
 def _learned(estimator: Any) -> dict[str, Any]:
     """Attributes that fitting sets, and the steps of a pipeline."""
     steps: dict[str, Any] = dict(getattr(estimator, "steps", ()))
-    return steps | {name: value for name, value in vars(estimator).items() if name.endswith("_") and not name.startswith("_")}
+    return steps | {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not name.startswith("_")
+    }

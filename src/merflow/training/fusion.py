@@ -50,14 +50,20 @@ class Members:
         paths = [folder / "predictions.parquet" for folder in folders]
         classes = [read_metadata(path, artifacts.PREDICTIONS)["classes"] for path in paths]
         if any(one != classes[0] for one in classes):
-            raise StoreError(f"{paths[0]} and {paths[1]} tell other classes apart; train both again")
+            raise StoreError(
+                f"{paths[0]} and {paths[1]} tell other classes apart; train both again"
+            )
         tables = [read_table(path, artifacts.PREDICTIONS) for path in paths]
         tables = [table.assign(label=table["labels"].str[0]).set_index(KEY) for table in tables]
         index = tables[0].index
         for table in tables[1:]:
             index = index.intersection(table.index)
         tables = [table.loc[index.sort_values()] for table in tables]
-        return cls(classes[0], tables[0]["labels"].reset_index(), np.stack([np.stack(table["probabilities"]) for table in tables]))
+        return cls(
+            classes[0],
+            tables[0]["labels"].reset_index(),
+            np.stack([np.stack(table["probabilities"]) for table in tables]),
+        )
 
 
 def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
@@ -69,7 +75,9 @@ def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
     """
     settings = job.parsed(Settings, job.settings)
     if multi_label(job.corpus, how.scheme[job.corpus]):  # type: ignore[index]  # checked with params.yaml
-        raise ParamsError(f"{job.corpus}: its utterances carry several labels, {job.system} takes one; take it out of run.{job.paper}")
+        raise ParamsError(
+            f"{job.corpus}: its utterances carry several labels, {job.system} takes one; take it out of run.{job.paper}"
+        )
     shared = files.shared_by(row.members)
     members = Members.read([files.members[name] for name in row.members])
 
@@ -77,12 +85,18 @@ def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
         start = time.monotonic()
         predictions, chosen = fuse(row, settings, members, fold, seed)
         record: dict[str, Any] = {"selected_epoch": None, "history": [], **chosen}
-        return record | {"device": "cpu", "precision": "fp64", "wall_s": round(time.monotonic() - start, 1)}, predictions
+        return record | {
+            "device": "cpu",
+            "precision": "fp64",
+            "wall_s": round(time.monotonic() - start, 1),
+        }, predictions
 
     return Runs(shared, members.classes, one)
 
 
-def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+def fuse(
+    fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predictions (artifacts.PREDICTIONS) of the fusion in one run, and its ``weights`` and ``temperatures`` by member, or None.
 
     Weights are those of `settings`, or those with the best weighted F1 on the dev part; of equals, the most even ones. Temperatures are
@@ -93,24 +107,42 @@ def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: 
         StoreError: a member has no predictions of this run.
     """
     fixed = settings.weights if isinstance(settings.weights, list) else None
-    if fusion.weighted != (settings.weights is not None) or (fixed is not None and len(fixed) != len(fusion.members)):
-        needs = f"one weight for each of {', '.join(fusion.members)}, or dev" if fusion.weighted else "none"
+    if fusion.weighted != (settings.weights is not None) or (
+        fixed is not None and len(fixed) != len(fusion.members)
+    ):
+        needs = (
+            f"one weight for each of {', '.join(fusion.members)}, or dev"
+            if fusion.weighted
+            else "none"
+        )
         raise ParamsError(f"weights: {settings.weights}: this fusion takes {needs}")
     here = ((members.rows["fold"] == fold) & (members.rows["seed"] == seed)).to_numpy()
     if not here.any():
-        raise StoreError(f"fold {fold}, seed {seed} is not in the predictions of all of {', '.join(fusion.members)}; train them again")
+        raise StoreError(
+            f"fold {fold}, seed {seed} is not in the predictions of all of {', '.join(fusion.members)}; train them again"
+        )
     rows, probabilities = members.rows[here], members.probabilities[:, here]
     dev = (rows["split"] == "dev").to_numpy()
     truth = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
     weights = temperatures = None
     if settings.calibration == "temperature":
         found = [temperature(one[dev], truth) for one in probabilities]
-        probabilities = np.stack([softened(one, value) for one, value in zip(probabilities, found, strict=True)])
+        probabilities = np.stack(
+            [softened(one, value) for one, value in zip(probabilities, found, strict=True)]
+        )
         temperatures = dict(zip(fusion.members, found, strict=True))
     if fusion.weighted:
-        chosen = tuple(fixed) if fixed else best_weights(fusion, probabilities[:, dev], truth, settings.step)
+        chosen = (
+            tuple(fixed)
+            if fixed
+            else best_weights(fusion, probabilities[:, dev], truth, settings.step)
+        )
         weights = dict(zip(fusion.members, map(float, chosen), strict=True))
-    fused = fusion.combine(probabilities, np.array(list(weights.values()))) if weights else fusion.combine(probabilities)
+    fused = (
+        fusion.combine(probabilities, np.array(list(weights.values())))
+        if weights
+        else fusion.combine(probabilities)
+    )
     predicted = [[members.classes[k]] for k in fused.argmax(axis=1)]
     predictions = rows.assign(predicted=predicted, probabilities=list(fused.astype(np.float32)))
     return predictions, {"weights": weights, "temperatures": temperatures}
@@ -118,7 +150,10 @@ def fuse(fusion: Fusion, settings: Settings, members: Members, fold: int, seed: 
 
 def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """softmax(log p / T) of probabilities (N, K): T > 1 makes them more even, T < 1 more sure; which is the largest stays."""
-    return softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=float)) / temperature, axis=1)
+    return softmax(
+        np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=float)) / temperature,
+        axis=1,
+    )
 
 
 def temperature(probabilities: np.ndarray, truth: list[int]) -> float:
@@ -132,12 +167,16 @@ def temperature(probabilities: np.ndarray, truth: list[int]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
 
 
-def best_weights(fusion: Fusion, probabilities: np.ndarray, truth: list[int], step: float) -> tuple[float, ...]:
+def best_weights(
+    fusion: Fusion, probabilities: np.ndarray, truth: list[int], step: float
+) -> tuple[float, ...]:
     """The weights on a grid over the simplex with the best weighted F1; of equals, the most even ones."""
 
     def score(weights: tuple[float, ...]) -> tuple[float, float]:
         predicted = fusion.combine(probabilities, np.array(weights)).argmax(axis=1)
-        return float(weighted_f1(count(np.array(truth), predicted, probabilities.shape[-1]))), min(weights)
+        return float(weighted_f1(count(np.array(truth), predicted, probabilities.shape[-1]))), min(
+            weights
+        )
 
     grid = list(simplex(len(probabilities), round(1 / step)))
     return max(track(grid, "weights", len(grid)), key=score)

@@ -28,11 +28,19 @@ def gather(parts: list[Path], out: Path) -> None:
     folders = [run for part in parts for run in sorted(part.glob("fold*"))]
     if not folders:
         raise StoreError(f"{parts[0]}: no run in it; delete it and train again")
-    records = sorted(((json.loads(present(run / "run.json").read_text(encoding="utf-8")), run) for run in folders), key=_fold_and_seed)
+    records = sorted(
+        (
+            (json.loads(present(run / "run.json").read_text(encoding="utf-8")), run)
+            for run in folders
+        ),
+        key=_fold_and_seed,
+    )
     shared = {key: value for key, value in records[0][0].items() if key not in PER_RUN}
     for record, run in records:
         if different := [key for key, value in shared.items() if record.get(key) != value]:
-            raise StoreError(f"{run}: its {', '.join(different)} differ from those of {records[0][1]}; delete both and train again")
+            raise StoreError(
+                f"{run}: its {', '.join(different)} differ from those of {records[0][1]}; delete both and train again"
+            )
     classes = read_metadata(records[0][1] / DONE, artifacts.PREDICTIONS)["classes"]
     predictions = pd.concat([read_table(run / DONE, artifacts.PREDICTIONS) for _, run in records])
 
@@ -42,7 +50,15 @@ def gather(parts: list[Path], out: Path) -> None:
         for file in sorted([*run.glob("weights/*"), *run.glob("hidden/*")]):
             with whole(out / file.parent.name / file.name) as target:
                 link(file, target)
-    write_json(out / "run.json", shared | {"runs": [{key: record[key] for key in PER_RUN if key in record} for record, _ in records]})
+    write_json(
+        out / "run.json",
+        shared
+        | {
+            "runs": [
+                {key: record[key] for key in PER_RUN if key in record} for record, _ in records
+            ]
+        },
+    )
     write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 

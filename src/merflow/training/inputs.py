@@ -51,12 +51,22 @@ class Material:
         found = self.members[(self.members["fold"] == fold) & (self.members["split"] == part)]
         if not len(found):
             missing = {name: len(absent) for name, absent in self.left_out.items() if absent}
-            reason = f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})" if missing else ""
-            raise CorpusError(f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it")
+            reason = (
+                f" ({', '.join(f'{count} lack {name}' for name, count in missing.items())})"
+                if missing
+                else ""
+            )
+            raise CorpusError(
+                f"{self.where}: fold {fold}: no utterance in {part}{reason}; prepare the corpus again, or do without it"
+            )
         return found.reset_index(drop=True)
 
     def fold(
-        self, fold: int, system: System, settings: Mapping[str, dict[str, Any]], handed: Mapping[str, dict[str, np.ndarray]]
+        self,
+        fold: int,
+        system: System,
+        settings: Mapping[str, dict[str, Any]],
+        handed: Mapping[str, dict[str, np.ndarray]],
     ) -> tuple[dict[str, Examples], dict[str, int], dict[str, Transformer]]:
         """The parts of a fold, with ``system.fitted`` fitted on train; the width of each feature after it; and what was fitted to which.
 
@@ -71,17 +81,30 @@ class Material:
         """
         members = {part: self.part(fold, part) for part in self.parts}
         ids = {part: rows["utterance_id"].tolist() for part, rows in members.items()}
-        sources = {name: self.arrays[name] for name in system.inputs} | {name: handed[name] for name in system.members}
-        inputs = {part: {name: _of(arrays, ids[part]) for name, arrays in sources.items()} for part in self.parts}
+        sources = {name: self.arrays[name] for name in system.inputs} | {
+            name: handed[name] for name in system.members
+        }
+        inputs = {
+            part: {name: _of(arrays, ids[part]) for name, arrays in sources.items()}
+            for part in self.parts
+        }
         labels = {part: np.array(rows["answer"].tolist()) for part, rows in members.items()}
         fitted = {name: make(**settings[name]) for name, make in system.fitted.items()}
         for name, transformer in fitted.items():
             train = inputs["train"][name]
-            transformer.fit(np.concatenate(train), np.repeat(labels["train"], [len(values) for values in train], axis=0))
+            transformer.fit(
+                np.concatenate(train),
+                np.repeat(labels["train"], [len(values) for values in train], axis=0),
+            )
             for part in self.parts:
                 inputs[part][name] = transformed(transformer, inputs[part][name])
-        dialogues = {part: _dialogues(rows) if system.by_dialogue else None for part, rows in members.items()}
-        examples = {part: Examples(ids[part], inputs[part], labels[part], dialogues[part]) for part in self.parts}
+        dialogues = {
+            part: _dialogues(rows) if system.by_dialogue else None for part, rows in members.items()
+        }
+        examples = {
+            part: Examples(ids[part], inputs[part], labels[part], dialogues[part])
+            for part in self.parts
+        }
         return examples, dims_of(inputs["train"]), fitted
 
 
@@ -116,26 +139,44 @@ def read(
         StoreError: a store cannot be read.
     """
     utterances = read_table(
-        prepared / "utterances.parquet", artifacts.UTTERANCES, ["utterance_id", "dialogue_id", "turn", "text", "labels"]
+        prepared / "utterances.parquet",
+        artifacts.UTTERANCES,
+        ["utterance_id", "dialogue_id", "turn", "text", "labels"],
     )
     splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
-    members = splits[splits["scheme"] == scheme].merge(utterances, on="utterance_id", validate="m:1")
+    members = splits[splits["scheme"] == scheme].merge(
+        utterances, on="utterance_id", validate="m:1"
+    )
     members = members.sort_values(["utterance_id", "fold"], kind="stable")
     known = classes_of(corpus, read_metadata(prepared / "utterances.parquet", artifacts.UTTERANCES))
-    members = members.assign(answer=_answers(members, multi_label(corpus, scheme), known, class_of)).dropna(subset="answer")
+    members = members.assign(
+        answer=_answers(members, multi_label(corpus, scheme), known, class_of)
+    ).dropna(subset="answer")
     scope = members.drop_duplicates("utterance_id")
-    arrays, cut = arrays_of(utterances, set(scope["utterance_id"]), system, settings, stores, checkpoint)
-    left_out = {name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()}
+    arrays, cut = arrays_of(
+        utterances, set(scope["utterance_id"]), system, settings, stores, checkpoint
+    )
+    left_out = {
+        name: sorted(set(scope["utterance_id"]) - set(values)) for name, values in arrays.items()
+    }
     for name, ids in left_out.items():
         if ids:
-            log.info("%d of %d utterances have no %s: left out (first: %s)", len(ids), len(scope), name, ids[0])
+            log.info(
+                "%d of %d utterances have no %s: left out (first: %s)",
+                len(ids),
+                len(scope),
+                name,
+                ids[0],
+            )
     left_out |= given
     absent = {key for ids in left_out.values() for key in ids}
     if system.aligned:
         _refuse_unaligned(arrays, absent)
     members = members[~members["utterance_id"].isin(absent)]
     members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "answer"]]
-    return Material(members, find(corpus, scheme).parts, arrays, left_out, cut, prepared / "splits.parquet")
+    return Material(
+        members, find(corpus, scheme).parts, arrays, left_out, cut, prepared / "splits.parquet"
+    )
 
 
 def arrays_of(
@@ -151,8 +192,12 @@ def arrays_of(
     cut = {}
     for name in system.inputs:
         if name == TOKENS:
-            assert checkpoint is not None  # the paper's systems that take tokens are pre-trained ones
-            arrays[name] = _tokens(utterances.dropna(subset="text"), scope, checkpoint, **settings[name])
+            assert (
+                checkpoint is not None
+            )  # the paper's systems that take tokens are pre-trained ones
+            arrays[name] = _tokens(
+                utterances.dropna(subset="text"), scope, checkpoint, **settings[name]
+            )
         elif name in stores and stores[name].is_dir():
             arrays[name] = Pictures(stores[name], scope, **settings[name])
         else:
@@ -173,12 +218,20 @@ def specs(stores: Mapping[str, Path], system: System | OffTheShelf) -> dict[str,
     for name in system.inputs:
         if name != TOKENS:
             path = stores[name]
-            spec = read_index(path)["spec"] if path.is_dir() else read_metadata(path, artifacts.FEATURES)["spec"]
-            found[name] = {key: value for key, value in spec.items() if key != "columns"}  # thousands of names, which the extractor knows
+            spec = (
+                read_index(path)["spec"]
+                if path.is_dir()
+                else read_metadata(path, artifacts.FEATURES)["spec"]
+            )
+            found[name] = {
+                key: value for key, value in spec.items() if key != "columns"
+            }  # thousands of names, which the extractor knows
     return found
 
 
-def words(stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf) -> dict[str, str]:
+def words(
+    stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf
+) -> dict[str, str]:
     """What stands behind each input, for tables: a feature with the model that made it, or the model that a system starts from."""
     found = {}
     for name in system.inputs:
@@ -199,11 +252,15 @@ def _of(arrays: Mapping[str, np.ndarray], ids: Sequence[str]) -> Sequence[np.nda
     return [arrays[key] for key in ids]
 
 
-def _answers(members: pd.DataFrame, several: bool, known: Sequence[str], class_of: Mapping[str, str]) -> pd.Series:
+def _answers(
+    members: pd.DataFrame, several: bool, known: Sequence[str], class_of: Mapping[str, str]
+) -> pd.Series:
     """Answer of each row, see Material; None: out of scope. Where the split names a label, that is the only one."""
     classes = list(dict.fromkeys(class_of.values()))
     found: list[Any] = []
-    for utterance_id, every, label in members[["utterance_id", "labels", "label"]].itertuples(index=False):
+    for utterance_id, every, label in members[["utterance_id", "labels", "label"]].itertuples(
+        index=False
+    ):
         labels = every if pd.isna(label) else [label]
         if not set(labels) <= set(known) or (len(labels) != 1 and not several):
             wanted, there = ", ".join(known), ", ".join(labels) or "none"
@@ -219,14 +276,25 @@ def _answers(members: pd.DataFrame, several: bool, known: Sequence[str], class_o
 
 def _dialogues(members: pd.DataFrame) -> list[np.ndarray]:
     """Positions of the members of each dialogue, in the order of turns, and of ids where several have one turn."""
-    return [np.asarray(rows.index) for _, rows in members.sort_values("turn", kind="stable").groupby("dialogue_id", sort=True)]
+    return [
+        np.asarray(rows.index)
+        for _, rows in members.sort_values("turn", kind="stable").groupby("dialogue_id", sort=True)
+    ]
 
 
-def _shortened(arrays: Mapping[str, np.ndarray], name: str, longest: int) -> tuple[dict[str, np.ndarray], int]:
+def _shortened(
+    arrays: Mapping[str, np.ndarray], name: str, longest: int
+) -> tuple[dict[str, np.ndarray], int]:
     """The first `longest` frames of each utterance, and how many had more."""
     cut = sum(len(values) > longest for values in arrays.values())
     if cut:
-        log.info("%d of %d utterances have more than %d frames of %s and were cut", cut, len(arrays), longest, name)
+        log.info(
+            "%d of %d utterances have more than %d frames of %s and were cut",
+            cut,
+            len(arrays),
+            longest,
+            name,
+        )
     return {key: values[:longest] for key, values in arrays.items()}, cut
 
 
@@ -240,9 +308,13 @@ def _refuse_unaligned(arrays: Mapping[str, Mapping[str, np.ndarray]], absent: se
             )
 
 
-def _tokens(said: pd.DataFrame, scope: set[str], checkpoint: Path, max_tokens: int, context: int) -> dict[str, np.ndarray]:
+def _tokens(
+    said: pd.DataFrame, scope: set[str], checkpoint: Path, max_tokens: int, context: int
+) -> dict[str, np.ndarray]:
     """Tokens of the utterances in scope that have a text, with up to `context` turns of the dialogue before them, whoever spoke."""
-    from merflow.features.text.tokens import Tokenizer  # transformers takes seconds to import, and most systems have no such input
+    from merflow.features.text.tokens import (
+        Tokenizer,
+    )  # transformers takes seconds to import, and most systems have no such input
 
     ids, texts, before = [], [], []
     for _, dialogue in said.sort_values("turn").groupby("dialogue_id", sort=True):
@@ -254,13 +326,17 @@ def _tokens(said: pd.DataFrame, scope: set[str], checkpoint: Path, max_tokens: i
                 before.append(turns[max(0, place - context) : place])
     tokens, lengths = Tokenizer(checkpoint).with_context(texts, before, max_tokens)
     if cut := sum(length > max_tokens for length in lengths):
-        log.info("%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens)
+        log.info(
+            "%d of %d texts are longer than %d tokens and were cut", cut, len(lengths), max_tokens
+        )
     return dict(zip(ids, tokens, strict=True))
 
 
 def _feature(stores: Mapping[str, Path], name: str, scope: set[str]) -> dict[str, np.ndarray]:
     if name not in stores:
-        raise ParamsError(f"dvc.yaml: the stage of this system has no feature store for its input {name!r}; add one to its dependencies")
+        raise ParamsError(
+            f"dvc.yaml: the stage of this system has no feature store for its input {name!r}; add one to its dependencies"
+        )
     ids, values, starts = scan_features(stores[name])
     return {key: values[starts[i] : starts[i + 1]] for i, key in enumerate(ids) if key in scope}
 

@@ -63,9 +63,17 @@ class Files:
             ParamsError: the stage does not depend on the results of a member.
         """
         if absent := [name for name in members if name not in self.members]:
-            raise ParamsError(f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)}; add them")
-        records = [json.loads(present(self.members[name] / "run.json").read_text(encoding="utf-8")) for name in members]
-        joined = {key: {name: value for record in records for name, value in record[key].items()} for key in ("inputs", "left_out")}
+            raise ParamsError(
+                f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)}; add them"
+            )
+        records = [
+            json.loads(present(self.members[name] / "run.json").read_text(encoding="utf-8"))
+            for name in members
+        ]
+        joined = {
+            key: {name: value for record in records for name, value in record[key].items()}
+            for key in ("inputs", "left_out")
+        }
         return joined | {"classes": records[0]["classes"] if records else {}}
 
 
@@ -107,14 +115,18 @@ class Job:
         """
         systems: dict[str, Any] = import_module(PAPERS[self.paper]).SYSTEMS
         if self.system not in systems:
-            raise ParamsError(f"{self.paper}: no system {self.system!r}; known: {', '.join(systems)}")
+            raise ParamsError(
+                f"{self.paper}: no system {self.system!r}; known: {', '.join(systems)}"
+            )
         return systems[self.system]
 
     def class_of(self, scheme: str) -> dict[str, str]:
         """Label -> class, of those that the paper's block or the split scheme tells apart; see `labels.class_of`."""
         utterances = next(path for path in self.inputs if path.name == "utterances.parquet")
         own = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
-        return labels.class_of(self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes, own)
+        return labels.class_of(
+            self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes, own
+        )
 
     def parsed(self, model: type[Model], block: dict[str, Any]) -> Model:
         """A block of params.yaml as its model.
@@ -125,7 +137,9 @@ class Job:
         try:
             return model.model_validate(block)
         except ValidationError as error:
-            raise ParamsError(explain(error, f"papers.{self.paper}, {self.system}, {self.protocol}", model)) from error
+            raise ParamsError(
+                explain(error, f"papers.{self.paper}, {self.system}, {self.protocol}", model)
+            ) from error
 
 
 #: fold, seed, folder of the run -> what its run.json says, and its predictions (artifacts.PREDICTIONS)
@@ -133,7 +147,13 @@ Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame]]
 
 
 def predictions_of(
-    probabilities: np.ndarray, truth: np.ndarray, ids: Sequence[str], part: str, classes: Sequence[str], fold: int, seed: int
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    ids: Sequence[str],
+    part: str,
+    classes: Sequence[str],
+    fold: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Rows of artifacts.PREDICTIONS.
 
@@ -150,7 +170,10 @@ def predictions_of(
     if truth.ndim == 1:
         chosen, true = list(probabilities.argmax(axis=1)[:, None]), list(truth[:, None])
     else:
-        chosen, true = [np.flatnonzero(row >= 0.5) for row in probabilities], [np.flatnonzero(row) for row in truth]
+        chosen, true = (
+            [np.flatnonzero(row >= 0.5) for row in probabilities],
+            [np.flatnonzero(row) for row in truth],
+        )
     return pd.DataFrame(
         {
             "utterance_id": ids,

@@ -82,17 +82,23 @@ def fit(
         StoreError: the state cannot be written.
     """
     deterministic()
-    accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" and _computes_bf16() else "no")
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision == "bf16" and _computes_bf16() else "no"
+    )
     part, parts = accelerator.process_index, accelerator.num_processes
     if 2 * parts > settings.batch_size and parts > 1:
-        raise ParamsError(f"batch_size {settings.batch_size} is too small for {parts} processes; start {settings.batch_size // 2} at most")
+        raise ParamsError(
+            f"batch_size {settings.batch_size} is too small for {parts} processes; start {settings.batch_size // 2} at most"
+        )
     if train.dialogues is not None and parts > 1:
         raise ParamsError(f"whole dialogues are not shared among {parts} processes; start one")
     seed_all(seed, 0)
     model = accelerator.prepare(build())
     bare = accelerator.unwrap_model(model)
     groups = _groups(bare, settings.weight_decay)
-    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, decoupled_weight_decay=not settings.l2, fused=True)
+    optimizer = torch.optim.Adam(
+        groups, lr=settings.learning_rate, decoupled_weight_decay=not settings.l2, fused=True
+    )
     steps = settings.epochs * len(shuffled(train, settings.batch_size, (seed, 0)))
     scheduler = LambdaLR(optimizer, partial(_rate, settings=settings, steps=steps))
 
@@ -104,10 +110,14 @@ def fit(
         bare.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scheduler.load_state_dict(state["scheduler"])
-        history, selected_epochs, selected, before_s = (state[key] for key in ("history", "selected_epochs", "selected", "wall_s"))
+        history, selected_epochs, selected, before_s = (
+            state[key] for key in ("history", "selected_epochs", "selected", "wall_s")
+        )
         log.info("going on after epoch %d of %d", len(history), settings.epochs)
 
-    while len(history) < settings.epochs and (not history or _patient(history, settings.patience).any()):
+    while len(history) < settings.epochs and (
+        not history or _patient(history, settings.patience).any()
+    ):
         epoch = len(history) + 1
         seed_all(seed, epoch, part)
         positions = shuffled(train, settings.batch_size, (seed, epoch))
@@ -115,7 +125,9 @@ def fit(
         model.train()
         total = torch.zeros(1, device=accelerator.device)
         progress = track(positions, f"epoch {epoch} of {settings.epochs}, batches", len(positions))
-        for step, (units, batch) in enumerate(zip(progress, batches(train, positions, part, parts), strict=True), 1):
+        for step, (units, batch) in enumerate(
+            zip(progress, batches(train, positions, part, parts), strict=True), 1
+        ):
             batch = batch.to(accelerator.device)
             given = model(batch)
             logits, weight, auxiliary = given if isinstance(given, Learning) else (given, 1.0, 0.0)
@@ -139,16 +151,33 @@ def fit(
         better = patient & np.full(total.shape, True)
         if dev is not None:
             dev_losses, dev_scores = _measure(bare, dev, objective, accelerator.device)
-            scores = {"dev_loss": dev_losses.tolist(), f"dev_{objective.score}": dev_scores.tolist()}
-            best = np.max([one["tasks"][f"dev_{objective.score}"] for one in history], axis=0) if history else -np.inf
+            scores = {
+                "dev_loss": dev_losses.tolist(),
+                f"dev_{objective.score}": dev_scores.tolist(),
+            }
+            best = (
+                np.max([one["tasks"][f"dev_{objective.score}"] for one in history], axis=0)
+                if history
+                else -np.inf
+            )
             better = better & ((select == "last") | (dev_scores > best))
         train_loss = accelerator.reduce(total).mean().item() / len(train)
         means = {name: float(np.mean(values)) for name, values in scores.items()}
         history.append({"epoch": epoch, "train_loss": train_loss, **means, "tasks": scores})
         weights = {name: value.detach().cpu().clone() for name, value in bare.state_dict().items()}
-        selected = weights if better.all() else {name: _merged(value, selected[name], better) for name, value in weights.items()}
-        selected_epochs = [epoch if new else old for new, old in zip(better.tolist(), selected_epochs or better.tolist(), strict=True)]
-        told = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in {"train_loss": train_loss, **means}.items())
+        selected = (
+            weights
+            if better.all()
+            else {name: _merged(value, selected[name], better) for name, value in weights.items()}
+        )
+        selected_epochs = [
+            epoch if new else old
+            for new, old in zip(better.tolist(), selected_epochs or better.tolist(), strict=True)
+        ]
+        told = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4f}"
+            for name, value in {"train_loss": train_loss, **means}.items()
+        )
         log.info("epoch %d of %d: %s, %.0f utterances/s", epoch, settings.epochs, told, speed)
         if accelerator.is_main_process:
             _save(
@@ -164,21 +193,35 @@ def fit(
 
     bare.load_state_dict(selected)
     used = "bf16" if accelerator.mixed_precision == "bf16" else "fp32"
-    return Fitted(bare, selected_epochs, history, accelerator.device, used, before_s + time.monotonic() - start)
+    return Fitted(
+        bare,
+        selected_epochs,
+        history,
+        accelerator.device,
+        used,
+        before_s + time.monotonic() - start,
+    )
 
 
 @torch.inference_mode()
 def predict(forward: Callable[[Batch], Tensor], examples: Examples, device: torch.device) -> Tensor:
     """What `forward`, a network in mode eval or a part of one, gives for each example: (N, ...) on the CPU in float32, in their order."""
-    parts = [(batch.index, forward(batch.to(device)).float().cpu()) for batch in batches(examples, ordered(examples, PREDICT_BATCH))]
+    parts = [
+        (batch.index, forward(batch.to(device)).float().cpu())
+        for batch in batches(examples, ordered(examples, PREDICT_BATCH))
+    ]
     index, values = map(torch.cat, zip(*parts, strict=True))
     return values[torch.argsort(index)]
 
 
-def _measure(model: nn.Module, dev: Examples, objective: Objective, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+def _measure(
+    model: nn.Module, dev: Examples, objective: Objective, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
     """Loss (mean over dev) and score of each task."""
     logits = predict(model.eval(), dev, device)
-    return objective.losses(logits, torch.as_tensor(dev.labels)).numpy() / len(dev), objective.scores(logits, dev.labels)
+    return objective.losses(logits, torch.as_tensor(dev.labels)).numpy() / len(
+        dev
+    ), objective.scores(logits, dev.labels)
 
 
 def _patient(history: list[dict[str, Any]], patience: int | None) -> np.ndarray:
@@ -215,10 +258,20 @@ def _rate(step: int, settings: Training, steps: int) -> float:
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Biases and norms are not decayed, as in the Trainer of transformers."""
-    trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    decayed = {name for name, parameter in trained if parameter.ndim > 1 and "bias" not in name}  # those of banks have two dimensions
-    groups = [[parameter for name, parameter in trained if (name in decayed) == choice] for choice in (True, False)]
-    return [{"params": groups[0], "weight_decay": weight_decay}, {"params": groups[1], "weight_decay": 0.0}]
+    trained = [
+        (name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
+    ]
+    decayed = {
+        name for name, parameter in trained if parameter.ndim > 1 and "bias" not in name
+    }  # those of banks have two dimensions
+    groups = [
+        [parameter for name, parameter in trained if (name in decayed) == choice]
+        for choice in (True, False)
+    ]
+    return [
+        {"params": groups[0], "weight_decay": weight_decay},
+        {"params": groups[1], "weight_decay": 0.0},
+    ]
 
 
 def _computes_bf16() -> bool:

@@ -70,19 +70,26 @@ class MultiLabel:
         present = labels.sum(axis=0)
         counts = np.stack([len(labels) - present, present])
         weights = np.divide(len(labels), 2 * counts, out=np.ones(counts.shape), where=counts > 0)
-        return cls(torch.tensor(weights if class_weights else np.ones(counts.shape), dtype=torch.float32), bank)
+        return cls(
+            torch.tensor(weights if class_weights else np.ones(counts.shape), dtype=torch.float32),
+            bank,
+        )
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """L = alpha L1 + beta L2: binary cross-entropy, present and absent weighted."""
         absent, present = self.weights.to(logits.device)
         weights = torch.where(labels > 0, present, absent)
-        each = binary_cross_entropy_with_logits(logits, labels, weights, reduction="none").sum(dim=0)
+        each = binary_cross_entropy_with_logits(logits, labels, weights, reduction="none").sum(
+            dim=0
+        )
         return each if self.bank else each.mean()[None]
 
     def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
         """Mean recall over present and absent, where there are any."""
         present, predicted = (labels > 0).astype(int), (logits.numpy() > 0).astype(int)
-        each = uar(np.stack([count(present[:, k], predicted[:, k], 2) for k in range(labels.shape[1])]))
+        each = uar(
+            np.stack([count(present[:, k], predicted[:, k], 2) for k in range(labels.shape[1])])
+        )
         return each if self.bank else each.mean()[None]
 
     def probabilities(self, logits: Tensor) -> Tensor:

@@ -23,8 +23,12 @@ from merflow.training.job import Files, Job, Runs, predictions_of
 POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sum": lambda frames: frames.sum(axis=0),  # weighted_late_fusion section C: "cumulative"
     "max": lambda frames: frames.max(axis=0),
-    "product": lambda frames: np.exp(np.log(np.maximum(frames, np.finfo(np.float32).tiny)).mean(axis=0)),
-    "vote": lambda frames: np.bincount(frames.argmax(axis=1), minlength=frames.shape[1]).astype(np.float64),
+    "product": lambda frames: np.exp(
+        np.log(np.maximum(frames, np.finfo(np.float32).tiny)).mean(axis=0)
+    ),
+    "vote": lambda frames: np.bincount(frames.argmax(axis=1), minlength=frames.shape[1]).astype(
+        np.float64
+    ),
 }
 SURE = 0.001  # the names of a head are doubted below this p-value
 
@@ -39,16 +43,25 @@ def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
     """
     settings = job.parsed(Settings, job.settings)
     (name,) = row.inputs
-    stores = {name: files.stores[job.features.get(name, name)]} if job.features.get(name, name) in files.stores else {}
+    stores = (
+        {name: files.stores[job.features.get(name, name)]}
+        if job.features.get(name, name) in files.stores
+        else {}
+    )
     scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
     mapping = job.class_of(scheme)
     classes = list(dict.fromkeys(mapping.values()))
     material = read(files.prepared, job.corpus, scheme, mapping, row, {}, stores, None, {})
     columns = read_metadata(stores[name], artifacts.FEATURES)["spec"].get("columns")
     if columns is None:
-        raise CheckpointError(f"{stores[name]}: its columns have no names; an off-the-shelf system needs a feature of probabilities")
+        raise CheckpointError(
+            f"{stores[name]}: its columns have no names; an off-the-shelf system needs a feature of probabilities"
+        )
     places = counterparts(columns, classes)
-    pooled = {key: pool(frames[:, places], settings.pooling) for key, frames in material.arrays[name].items()}
+    pooled = {
+        key: pool(frames[:, places], settings.pooling)
+        for key, frames in material.arrays[name].items()
+    }
 
     def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         start = time.monotonic()
@@ -62,10 +75,24 @@ def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
                 names = doubted(probabilities, truth, classes, [columns[place] for place in places])
                 if names:
                     log.warning("%s: %s", stores[name], names)
-        record: dict[str, Any] = {"selected_epoch": None, "history": [], "weights": None, "names": names}
-        return record | {"device": "cpu", "precision": "fp32", "wall_s": round(time.monotonic() - start, 1)}, pd.concat(tables)
+        record: dict[str, Any] = {
+            "selected_epoch": None,
+            "history": [],
+            "weights": None,
+            "names": names,
+        }
+        return record | {
+            "device": "cpu",
+            "precision": "fp32",
+            "wall_s": round(time.monotonic() - start, 1),
+        }, pd.concat(tables)
 
-    shared = {"inputs": words(stores, None, row), "left_out": material.left_out, "classes": mapping, "features": specs(stores, row)}
+    shared = {
+        "inputs": words(stores, None, row),
+        "left_out": material.left_out,
+        "classes": mapping,
+        "features": specs(stores, row),
+    }
     return Runs(shared, classes, one)
 
 
@@ -75,7 +102,9 @@ def pool(frames: np.ndarray, how: str) -> np.ndarray:
     return (pooled / pooled.sum()).astype(np.float32)
 
 
-def doubted(probabilities: np.ndarray, truth: np.ndarray, classes: list[str], columns: list[str]) -> str | None:
+def doubted(
+    probabilities: np.ndarray, truth: np.ndarray, classes: list[str], columns: list[str]
+) -> str | None:
     """What speaks against the names that a head gives its columns: another assignment that fits the utterances better; None: nothing.
 
     A head with its names in another order than its weights still finds a counterpart for each class, and scores below chance. Here
@@ -94,11 +123,18 @@ def doubted(probabilities: np.ndarray, truth: np.ndarray, classes: list[str], co
     spread = probabilities.std(axis=0)
     standard = (probabilities - probabilities.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     half = len(truth) // 2
-    raised = np.stack([standard[:half][truth[:half] == k].sum(axis=0) / max(1, (truth[:half] == k).sum()) for k in range(len(classes))])
+    raised = np.stack(
+        [
+            standard[:half][truth[:half] == k].sum(axis=0) / max(1, (truth[:half] == k).sum())
+            for k in range(len(classes))
+        ]
+    )
     _, fits = linear_sum_assignment(raised, maximize=True)
     index = np.arange(half, len(truth))
     gain = standard[index, fits[truth[half:]]] - standard[index, truth[half:]]
     if not gain.any() or not ttest_1samp(gain, 0, alternative="greater").pvalue < SURE:
         return None
-    other = ", ".join(f"{columns[fits[k]]!r} means {name}" for k, name in enumerate(classes) if fits[k] != k)
+    other = ", ".join(
+        f"{columns[fits[k]]!r} means {name}" for k, name in enumerate(classes) if fits[k] != k
+    )
     return f"the names of its columns fit the dev part worse than others do ({other}): check id2label of the model, or the prompts"

@@ -44,7 +44,9 @@ class Pictures(Mapping[str, np.ndarray]):
             StoreError: one cannot be decoded.
         """
         held = self._parts.read(key, "values")
-        chosen = [held[(2 * part + 1) * len(held) // (2 * self.frames)] for part in range(self.frames)]
+        chosen = [
+            held[(2 * part + 1) * len(held) // (2 * self.frames)] for part in range(self.frames)
+        ]
         return np.stack([self._scaled(decoded(self._folder, key, data)) for data in chosen])
 
     def _scaled(self, picture: np.ndarray) -> np.ndarray:

@@ -39,7 +39,9 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
     scheme, folds = _split(job.corpus, how, files)
     how = how.model_copy(update={"scheme": {job.corpus: scheme}})
     if not find(job.corpus, scheme).dev and (chosen := _chosen_on_dev(job, how)):
-        raise ParamsError(f"papers.{job.paper}: {chosen} needs a dev part, and split scheme {scheme} of {job.corpus} has none")
+        raise ParamsError(
+            f"papers.{job.paper}: {chosen} needs a dev part, and split scheme {scheme} of {job.corpus} has none"
+        )
     mine = list(product(range(folds), how.seeds))[part::parts]
     key = _digest(job, files)
     scratch = out.with_name(f"{out.name}.unfinished")
@@ -47,9 +49,16 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
     todo = [run for run, folder in folders.items() if not (folder / DONE).exists()]
     if todo:
         kind = runs_of(row)(job, row, files, how)
-        shared: dict[str, Any] = {key: getattr(job, key) for key in ("paper", "system", "corpus", "protocol", "settings", "code")}
+        shared: dict[str, Any] = {
+            key: getattr(job, key)
+            for key in ("paper", "system", "corpus", "protocol", "settings", "code")
+        }
         shared |= {"scheme": scheme, "select": how.select, "versions": versions(*LIBRARIES)}
-        shared |= {"source": read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES).get("source")}
+        shared |= {
+            "source": read_metadata(
+                files.prepared / "utterances.parquet", artifacts.UTTERANCES
+            ).get("source")
+        }
     for fold, seed in todo:
         place = f"fold {fold}, seed {seed} ({mine.index((fold, seed)) + 1} of {len(mine)})"
         log.info("%s on %s, %s: %s", job.system, job.corpus, job.protocol, place)
@@ -57,11 +66,15 @@ def train(job: Job, part: int, parts: int, out: Path) -> None:
         record, predictions = kind.make(fold, seed, folder)
         if not first:
             continue
-        write_json(folder / "run.json", shared | kind.shared | {"fold": fold, "seed": seed} | record)
+        write_json(
+            folder / "run.json", shared | kind.shared | {"fold": fold, "seed": seed} | record
+        )
         write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": kind.classes})
         (folder / STATE).unlink(missing_ok=True)
     if first:
-        for folder in set(scratch.iterdir()) - set(folders.values()):  # of killed jobs with other settings or inputs
+        for folder in set(scratch.iterdir()) - set(
+            folders.values()
+        ):  # of killed jobs with other settings or inputs
             shutil.rmtree(folder)
         scratch.replace(out)
 
@@ -94,7 +107,8 @@ def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
     training, weights = job.settings.get("training", {}), job.settings.get("weights")
     asked = {
         f"protocols.{job.protocol}.select: dev": "training" in job.settings and how.select == "dev",
-        f"systems.{job.system}.training.patience": how.select != "test" and training.get("patience") is not None,
+        f"systems.{job.system}.training.patience": how.select != "test"
+        and training.get("patience") is not None,
         f"systems.{job.system}.weights: dev": weights == "dev",
         f"systems.{job.system}.calibration": job.settings.get("calibration", "none") != "none",
     }
@@ -103,5 +117,17 @@ def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
 
 def _digest(job: Job, files: Files) -> str:
     """Digest of all that decides the results: runs of other settings or inputs are not taken up."""
-    decisive = [job.system, job.settings, job.how, job.features, job.n_classes, job.precision, job.keep_weights, job.code, files.stamp]
-    return hashlib.sha256(json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode()).hexdigest()[:16]
+    decisive = [
+        job.system,
+        job.settings,
+        job.how,
+        job.features,
+        job.n_classes,
+        job.precision,
+        job.keep_weights,
+        job.code,
+        files.stamp,
+    ]
+    return hashlib.sha256(
+        json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode()
+    ).hexdigest()[:16]

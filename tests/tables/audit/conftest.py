@@ -23,7 +23,10 @@ def printed(tmp_path: Path) -> Callable[..., pd.DataFrame]:
         rows = []
         for words in filter(None, map(str.split, lines.splitlines())):
             row = dict.fromkeys(COLUMNS, "") | {"corpus": corpus, "where": "section 4"}
-            row |= {head: "" if word == "-" else word.replace("_as_", " as ") for head, word in zip(HEADS, words, strict=False)}
+            row |= {
+                head: "" if word == "-" else word.replace("_as_", " as ")
+                for head, word in zip(HEADS, words, strict=False)
+            }
             row["system"] = row["system"].replace("&", " and ")
             rows.append(row | {"metric_as_printed": words[8] if len(words) > 8 else row["metric"]})
         if classes:
@@ -34,7 +37,9 @@ def printed(tmp_path: Path) -> Callable[..., pd.DataFrame]:
                 "metric": "classes",
                 "where": "section 3",
             }
-            rows.append(said | {"metric_as_printed": "classes", "value": str(classes), "unit": "count"})
+            rows.append(
+                said | {"metric_as_printed": "classes", "value": str(classes), "unit": "count"}
+            )
         pd.DataFrame(rows).to_csv(tmp_path / "p.csv", index=False)
         return load(tmp_path, "p")
 
@@ -45,7 +50,12 @@ def printed(tmp_path: Path) -> Callable[..., pd.DataFrame]:
 def make_case(printed: Callable[..., pd.DataFrame]) -> Callable[..., Case]:
     """What rules look at: such rows, on a corpus of which `HUNDRED` is known."""
 
-    def make(lines: str, supports: Sequence[Support] = (HUNDRED,), corpus: str = "meld", classes: int | None = 3) -> Case:
+    def make(
+        lines: str,
+        supports: Sequence[Support] = (HUNDRED,),
+        corpus: str = "meld",
+        classes: int | None = 3,
+    ) -> Case:
         return case_of(printed(lines, corpus, classes), supports)
 
     return make

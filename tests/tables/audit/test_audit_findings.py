@@ -66,7 +66,12 @@ FOUND = {
         whole utterances | hint | Table 2: batch size 8; Table 2: batch size 32; Table 4: batch size 16; Table 4: batch size 32
     """,
 }
-SILENT = {"share of a part", "shares add up", "confusions fit recall", "weighted recall is accuracy"}
+SILENT = {
+    "share of a part",
+    "shares add up",
+    "confusions fit recall",
+    "weighted recall is accuracy",
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,9 @@ def looked():
         printed = load(REPORTED, path.stem)
         claims = load_claims(REPORTED, path.stem, printed)
         for corpus in dict.fromkeys(printed["corpus"]):
-            view = Comparison(path.stem, corpus, printed, pd.DataFrame(columns=artifacts.SCORES.names), 0.95)
+            view = Comparison(
+                path.stem, corpus, printed, pd.DataFrame(columns=artifacts.SCORES.names), 0.95
+            )
             mine = [claim for claim in claims if corpus in claim.corpora]
             done[path.stem, corpus] = audit.examine(path.stem, corpus, printed, view, mine)
     return done
@@ -90,7 +97,11 @@ def test_the_rules_find_these_and_no_others(looked):
             for place in places.split("; "):
                 where, _, times = place.partition(" x ")
                 expected[rule.strip(), sure, where] += int(times or 1)
-        found = Counter((rule, one.sure, one.where) for rule, done in looked[key].items() for one in done.findings)
+        found = Counter(
+            (rule, one.sure, one.where)
+            for rule, done in looked[key].items()
+            for one in done.findings
+        )
         assert found == expected, key
 
 
@@ -99,39 +110,71 @@ def test_silent_rules_looked_at_numbers(looked):
     numbers = rules.frame.set_index("rule")
     assert set(numbers.index[numbers["findings"] == 0]) == SILENT
     assert (numbers["numbers"] > 0).all()
-    assert numbers["findings"].sum() == sum(len(one.findings) for done in looked.values() for one in done.values())
+    assert numbers["findings"].sum() == sum(
+        len(one.findings) for done in looked.values() for one in done.values()
+    )
 
 
 def test_the_known_faults_are_among_them_with_what_they_are_off_by(looked):
     def off(paper, corpus, rule, where):
-        return [one.off.replace("\N{MINUS SIGN}", "-") for one in looked[paper, corpus][rule].findings if one.where == where]
+        return [
+            one.off.replace("\N{MINUS SIGN}", "-")
+            for one in looked[paper, corpus][rule].findings
+            if one.where == where
+        ]
 
-    assert off("weighted_late_fusion", "meld", "known size", "Table 1: No of Samples") == ["+3 utterances", "+2197 utterances"]
-    assert off("mel_cnn_bert", "mosei", "printed twice", "Table 2: Ours / Speech + Text") == ["+5.20 points", "+5.00 points"]
-    assert off("mel_cnn_bert", "meld", "printed twice", "Table 3: Ours / Speech + Text") == ["-1.00 points", "-0.20 points"]
-    assert off("deepmsi_mer", "iemocap", "average of classes", "Table 1: DeepMSI-MER") == ["-6.55 points"]
+    assert off("weighted_late_fusion", "meld", "known size", "Table 1: No of Samples") == [
+        "+3 utterances",
+        "+2197 utterances",
+    ]
+    assert off("mel_cnn_bert", "mosei", "printed twice", "Table 2: Ours / Speech + Text") == [
+        "+5.20 points",
+        "+5.00 points",
+    ]
+    assert off("mel_cnn_bert", "meld", "printed twice", "Table 3: Ours / Speech + Text") == [
+        "-1.00 points",
+        "-0.20 points",
+    ]
+    assert off("deepmsi_mer", "iemocap", "average of classes", "Table 1: DeepMSI-MER") == [
+        "-6.55 points"
+    ]
     assert off("deepmsi_mer", "meld", "F1 within bounds", "Table 2: A-DMN") == ["+1.03 points"]
-    assert off("class_weight_lstm", "mosei", "gain of the worst", "Abstract, sentence 10: gain, multimodal") == ["+1.03 points"]
+    assert off(
+        "class_weight_lstm", "mosei", "gain of the worst", "Abstract, sentence 10: gain, multimodal"
+    ) == ["+1.03 points"]
 
 
 def test_cited_rows_that_agree_with_the_known_support_are_left_alone(looked):
     """The test parts that the supports name are those of the cited papers: in these rows all averages fit, to 0.1 points."""
-    found = {one.where for corpus in ("iemocap", "meld") for one in looked["deepmsi_mer", corpus]["average of classes"].findings}
+    found = {
+        one.where
+        for corpus in ("iemocap", "meld")
+        for one in looked["deepmsi_mer", corpus]["average of classes"].findings
+    }
     fitting = {f"Table 1: {name}" for name in ("CMN", "bc-LSTM", "LFM", "A-DMN", "ICON", "SDT")}
-    assert not found & (fitting | {f"Table 2: {name}" for name in ("bc-LSTM", "DialogueRNN", "SDT")})
+    assert not found & (
+        fitting | {f"Table 2: {name}" for name in ("bc-LSTM", "DialogueRNN", "SDT")}
+    )
 
 
 def test_tables_show_the_surest_first_and_explain_each_rule_once(looked):
     every, _ = audit.overall(looked)
-    assert len(every.frame) == sum(len(one.findings) for done in looked.values() for one in done.values())
+    assert len(every.frame) == sum(
+        len(one.findings) for done in looked.values() for one in done.values()
+    )
     for (paper, corpus), rows in every.frame.groupby(["paper", "corpus"], sort=False):
         order = rows["sure"].map(["certain", "likely", "hint"].index)
         assert order.is_monotonic_increasing
-        view = Comparison(paper, corpus, load(REPORTED, paper), pd.DataFrame(columns=artifacts.SCORES.names), 0.95)
+        view = Comparison(
+            paper, corpus, load(REPORTED, paper), pd.DataFrame(columns=artifacts.SCORES.names), 0.95
+        )
         table = audit.section(view, looked[paper, corpus])
         assert (table.name, table.anchor) == (f"{corpus}-audit", f"{paper}-{corpus}-audit")
         assert table.frame["printed"].tolist() == rows["printed"].tolist()
         assert {note.partition(":")[0] for note in table.notes[1:]} >= set(rows["rule"])
     files = render(every)
-    assert "| mel_cnn_bert | mosei | Table 2: Ours / Speech + Text | printed twice |" in files["audit.md"]
+    assert (
+        "| mel_cnn_bert | mosei | Table 2: Ours / Speech + Text | printed twice |"
+        in files["audit.md"]
+    )
     assert files["audit.csv"].splitlines()[0] == "paper,corpus,where,rule,printed,expected,off,sure"

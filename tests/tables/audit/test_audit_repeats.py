@@ -8,7 +8,11 @@ def test_a_score_with_two_values_is_found_and_one_with_fewer_digits_is_not(make_
     same = repeats.printed_twice(make_case(rows.format("69.4")))
     assert (same.numbers, same.findings) == (3, [])
     (found,) = repeats.printed_twice(make_case(rows.format("68.4"))).findings
-    assert (found.sure, found.where, found.expected) == ("certain", "Table 2: a", "the same as in section 4: a")
+    assert (found.sure, found.where, found.expected) == (
+        "certain",
+        "Table 2: a",
+        "the same as in section 4: a",
+    )
     assert found.off == "\N{MINUS SIGN}1.00 points"
 
 
@@ -22,8 +26,12 @@ def test_settings_are_not_rounded_and_those_of_a_family_may_be_several(make_case
     score = "1 a s accuracy - test 69.4 percent\n"
     twice = score + "1 a s learning_rate - - 2e-4 number\ntext a s learning_rate - - {} number"
     assert repeats.printed_twice(make_case(twice.format("0.0002"))).findings == []
-    assert [one.off for one in repeats.printed_twice(make_case(twice.format("1e-4"))).findings] == ["+0.0001"]
-    family = score + "text a BERT batch_size - - 8 utterances\ntext b BERT batch_size - - 16 utterances"
+    assert [one.off for one in repeats.printed_twice(make_case(twice.format("1e-4"))).findings] == [
+        "+0.0001"
+    ]
+    family = (
+        score + "text a BERT batch_size - - 8 utterances\ntext b BERT batch_size - - 16 utterances"
+    )
     assert repeats.printed_twice(make_case(family)).numbers == 0
 
 
@@ -31,21 +39,31 @@ def test_an_accuracy_that_is_called_f1_is_found(make_case):
     rows = "1 a s accuracy - test 0.6548 share Accuracy\n1 a s weighted_f1 - test {} share F1\n2 T s accuracy - test 0.6547 share F1"
     (found,) = repeats.under_another_name(make_case(rows.format("0.6296"))).findings
     assert found.printed == "F1 of s 0.6547; accuracy 0.6548 (Table 1: a)"
-    assert (found.expected, found.off) == ("f1 0.6296 (Table 1: a), or the name accuracy", "+2.51 points")
-    assert repeats.under_another_name(make_case(rows.format("0.65"))).findings == []  # it may be either
+    assert (found.expected, found.off) == (
+        "f1 0.6296 (Table 1: a), or the name accuracy",
+        "+2.51 points",
+    )
+    assert (
+        repeats.under_another_name(make_case(rows.format("0.65"))).findings == []
+    )  # it may be either
 
 
 def test_a_row_may_name_what_its_column_does_not(make_case):
-    report = (
-        "1 Accuracy s accuracy - test 0.34 share F1\n1 avg s weighted_f1 - test 0.25 share F1\n2 a s accuracy - test 0.34 share Accuracy"
-    )
+    report = "1 Accuracy s accuracy - test 0.34 share F1\n1 avg s weighted_f1 - test 0.25 share F1\n2 a s accuracy - test 0.34 share Accuracy"
     assert repeats.under_another_name(make_case(report)).findings == []
 
 
 def test_a_number_of_another_row_in_the_text_is_found(make_case):
-    table = "1 T+V text_video accuracy - test 78.46 percent\n1 T text accuracy - test 59.83 percent\n"
-    (found,) = repeats.of_another_row(make_case(table + "text v video accuracy - test 78.46 percent")).findings
-    assert found.expected.endswith("the number is the one of text_video (Table 1: T+V)") and found.sure == "likely"
+    table = (
+        "1 T+V text_video accuracy - test 78.46 percent\n1 T text accuracy - test 59.83 percent\n"
+    )
+    (found,) = repeats.of_another_row(
+        make_case(table + "text v video accuracy - test 78.46 percent")
+    ).findings
+    assert (
+        found.expected.endswith("the number is the one of text_video (Table 1: T+V)")
+        and found.sure == "likely"
+    )
     for line in (
         "text v text_video accuracy - test 78.46 percent",
         "text v video accuracy - test 78.4 percent",
@@ -66,17 +84,28 @@ TWO_SCORES = """
 
 def test_a_pair_of_scores_that_stands_twice_in_a_row_is_found(make_case):
     (found,) = repeats.copied_pair(make_case(TWO_SCORES.format("80.2", "83.6"))).findings
-    assert found.printed == "neutral and anger: recall 80.2, F1 83.6, both" and found.sure == "likely"
+    assert (
+        found.printed == "neutral and anger: recall 80.2, F1 83.6, both" and found.sure == "likely"
+    )
     assert repeats.copied_pair(make_case(TWO_SCORES.format("80.2", "83.5"))).findings == []
 
 
 def test_coarse_numbers_may_agree_by_chance(make_case):
-    coarse = TWO_SCORES.format("8", "8").replace("80.2", "8").replace("83.6", "8").replace("36.8", "4").replace("35.4", "3")
+    coarse = (
+        TWO_SCORES.format("8", "8")
+        .replace("80.2", "8")
+        .replace("83.6", "8")
+        .replace("36.8", "4")
+        .replace("35.4", "3")
+    )
     assert repeats.copied_pair(make_case(coarse)).findings == []
 
 
 def test_neighbours_of_four_equal_digits_are_a_hint(make_case):
     rows = "1 a s accuracy - test {0} percent\n1 a s {1} - test {0} percent"
-    assert [one.sure for one in repeats.copied_cell(make_case(rows.format("78.46", "weighted_f1"))).findings] == ["hint"]
+    assert [
+        one.sure
+        for one in repeats.copied_cell(make_case(rows.format("78.46", "weighted_f1"))).findings
+    ] == ["hint"]
     assert repeats.copied_cell(make_case(rows.format("78.5", "weighted_f1"))).findings == []
     assert repeats.copied_cell(make_case(rows.format("78.46", "weighted_recall"))).findings == []

@@ -17,12 +17,22 @@ CLASS_WEIGHT_LSTM = """
 
 def test_table_i_of_class_weight_lstm_can_be_rebuilt_from_its_rows():
     rows = load(REPORTED, "class_weight_lstm").query("table == 'I'")
-    columns = [f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")]
-    wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique(), columns] + "%"
+    columns = [
+        f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")
+    ]
+    wide = (
+        rows.pivot(index="row", columns="metric_as_printed", values="value").loc[
+            rows["row"].unique(), columns
+        ]
+        + "%"
+    )
     assert [" ".join([row, *cells]) for row, *cells in wide.itertuples(name=None)] == [
         line.strip() for line in CLASS_WEIGHT_LSTM.strip().splitlines()
     ]
-    assert set(rows.query("split == 'train'")["metric_as_printed"]) == {"Train set / True", "Train set / False"}
+    assert set(rows.query("split == 'train'")["metric_as_printed"]) == {
+        "Train set / True",
+        "Train set / False",
+    }
     assert rows.groupby(["row", "split"])["number"].sum().round(9).eq(100).all()
     names = dict(zip(rows["row"], rows["class"], strict=True))
     assert names == {row: {"Angry": "anger"}.get(row, row.lower()) for row in names}
@@ -34,10 +44,17 @@ def test_what_our_source_of_class_weight_lstm_lacks_is_marked_cell_by_cell():
     assert missing.index.equals(table[table["table"].isin(["II", "III"])].index)
     assert missing[["number", "share"]].isna().all(axis=None)
     emotions = ["happy", "anger", "sad", "fear", "disgust", "surprise", ""]
-    own = missing[~missing["system"].str.startswith("Zadeh")].groupby(["table", "system"], sort=False)["class"].agg(list)
+    own = (
+        missing[~missing["system"].str.startswith("Zadeh")]
+        .groupby(["table", "system"], sort=False)["class"]
+        .agg(list)
+    )
     assert own.to_dict() == {
         **{("II", name): emotions for name in ("acoustic", "visual", "language")},
-        **{("III", name): emotions for name in ("early_fusion", "late_fusion", "deep_fusion", "tensor_fusion")},
+        **{
+            ("III", name): emotions
+            for name in ("early_fusion", "late_fusion", "deep_fusion", "tensor_fusion")
+        },
     }
 
 

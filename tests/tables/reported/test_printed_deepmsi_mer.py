@@ -57,18 +57,35 @@ def test_the_tables_of_deepmsi_mer_can_be_rebuilt_from_its_rows(name):
         rows = rows.assign(metric_as_printed=rows["corpus"] + " / " + rows["metric_as_printed"])
     columns = [f"{head} / {measure}" for head in header for measure in ("Acc.", "F1")]
     assert list(dict.fromkeys(rows["metric_as_printed"])) == columns
-    wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique(), columns]
+    wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[
+        rows["row"].unique(), columns
+    ]
     assert [list(row) for row in wide.itertuples(name=None)] == printed
 
 
 def test_cells_of_deepmsi_mer_name_the_classes_of_their_columns():
     rows = load(REPORTED, "deepmsi_mer").query("table in ('1', '2')")
-    iemocap = {"Happy": "happiness", "Sad": "sadness", "Angry": "anger", "Excited": "excitement", "Frustrated": "frustration"}
+    iemocap = {
+        "Happy": "happiness",
+        "Sad": "sadness",
+        "Angry": "anger",
+        "Excited": "excitement",
+        "Frustrated": "frustration",
+    }
     heads = rows["metric_as_printed"].str.split(" / ", expand=True)
-    wanted = heads[0].map(lambda head: "" if head == "Average(w)" else iemocap.get(head, head.lower()))
+    wanted = heads[0].map(
+        lambda head: "" if head == "Average(w)" else iemocap.get(head, head.lower())
+    )
     assert wanted.tolist() == rows["class"].tolist()
-    metrics = {("Acc.", False): "recall", ("F1", False): "f1", ("Acc.", True): "accuracy", ("F1", True): "weighted_f1"}
-    assert [metrics[one, head == "Average(w)"] for head, one in heads.itertuples(index=False)] == rows["metric"].tolist()
+    metrics = {
+        ("Acc.", False): "recall",
+        ("F1", False): "f1",
+        ("Acc.", True): "accuracy",
+        ("F1", True): "weighted_f1",
+    }
+    assert [
+        metrics[one, head == "Average(w)"] for head, one in heads.itertuples(index=False)
+    ] == rows["metric"].tolist()
 
 
 def test_deepmsi_mer_has_three_tables():

@@ -45,11 +45,16 @@ def test_the_tables_of_joint_cnn_can_be_rebuilt_from_its_rows(name):
     header, *printed = [line.strip().split(" / ") for line in JOINT_CNN[name].strip().splitlines()]
     if name == "1":  # a row is a tuple, in a column of its own
         values = rows.groupby("row", sort=False)["value"].agg(list)
-        rebuilt = [[*row.split(" / "), f"({', '.join(cells)})" if len(cells) > 1 else cells[0]] for row, cells in values.items()]
+        rebuilt = [
+            [*row.split(" / "), f"({', '.join(cells)})" if len(cells) > 1 else cells[0]]
+            for row, cells in values.items()
+        ]
     else:
         columns = list(dict.fromkeys(rows["metric_as_printed"]))
         assert header[-3:] == columns
-        wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique(), columns]
+        wide = rows.pivot(index="row", columns="metric_as_printed", values="value").loc[
+            rows["row"].unique(), columns
+        ]
         rebuilt = [[*row.split(" / "), *cells] for row, *cells in wide.itertuples(name=None)]
     assert rebuilt == printed
 
@@ -57,7 +62,9 @@ def test_the_tables_of_joint_cnn_can_be_rebuilt_from_its_rows(name):
 def test_f1_of_joint_cnn_goes_with_the_accuracy():
     """Arithmetic behind the note that its F1 is weighted: a macro F1 would go with the mean recall."""
     table = load(REPORTED, "joint_cnn")
-    wide = table[table["table"].isin(["2", "3"])].pivot(index=["table", "system"], columns="metric", values="number")
+    wide = table[table["table"].isin(["2", "3"])].pivot(
+        index=["table", "system"], columns="metric", values="number"
+    )
     assert (wide["weighted_f1"] - wide["accuracy"]).abs().max() == pytest.approx(1.0)
     assert (wide["weighted_f1"] - wide["uar"]).abs().max() == pytest.approx(3.0)
 

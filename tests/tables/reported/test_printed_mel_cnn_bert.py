@@ -37,22 +37,34 @@ MEL_CNN_BERT = {  # header and rows as the paper prints them
 @pytest.mark.parametrize("name", MEL_CNN_BERT)
 def test_the_tables_of_mel_cnn_bert_can_be_rebuilt_from_its_rows(name):
     rows = load(REPORTED, "mel_cnn_bert").query("table == @name")
-    header, *printed = [line.strip().split(" / ") for line in MEL_CNN_BERT[name].strip().splitlines()]
+    header, *printed = [
+        line.strip().split(" / ") for line in MEL_CNN_BERT[name].strip().splitlines()
+    ]
     cells = rows["value"].where(rows["metric"] != "part_share", rows["value"] + "%")
-    wide = rows.assign(value=cells).pivot(index="row", columns="metric_as_printed", values="value").loc[rows["row"].unique()]
+    wide = (
+        rows.assign(value=cells)
+        .pivot(index="row", columns="metric_as_printed", values="value")
+        .loc[rows["row"].unique()]
+    )
     wide = wide.fillna("—" if name == "1" else "–")
     assert set(wide.columns) == set(header[2:])
-    assert [[*row.split(" / "), *cells] for row, *cells in wide[header[2:]].itertuples(name=None)] == printed
+    assert [
+        [*row.split(" / "), *cells] for row, *cells in wide[header[2:]].itertuples(name=None)
+    ] == printed
 
 
 def test_counts_of_mel_cnn_bert_agree_and_every_class_is_split_at_four_fifths():
     """Arithmetic: Table 1 sums to what the text says of parts and classes, and each train cell is floor(0.8 n)."""
-    counts = load(REPORTED, "mel_cnn_bert").query("metric == 'count' and unit in ('utterances', 'instances')")
+    counts = load(REPORTED, "mel_cnn_bert").query(
+        "metric == 'count' and unit in ('utterances', 'instances')"
+    )
     table = counts.query("table == '1'")
     wide = table.pivot(index=["corpus", "class"], columns="split", values="number")
     assert len(wide) == 12
     assert (wide["train"] == (4 * wide.sum(axis=1)) // 5).all()
-    said = counts.query("table == 'text' and row == 'samples'").set_index(["corpus", "split"])["number"]
+    said = counts.query("table == 'text' and row == 'samples'").set_index(["corpus", "split"])[
+        "number"
+    ]
     assert table.groupby(["corpus", "split"])["number"].sum().to_dict() == said.to_dict()
     samples = counts.query("row == 'emotional samples'").set_index("class")["number"]
     assert wide.loc["mosei"].sum(axis=1).to_dict() == samples.to_dict()

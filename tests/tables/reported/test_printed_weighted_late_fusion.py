@@ -74,15 +74,31 @@ WEIGHTED_LATE_FUSION = {  # header and rows as the paper prints them, cells with
 @pytest.mark.parametrize("name", WEIGHTED_LATE_FUSION)
 def test_the_tables_of_weighted_late_fusion_can_be_rebuilt_from_its_rows(name):
     rows = load(REPORTED, "weighted_late_fusion").query("table == @name")
-    header, *printed = [[cell.strip() for cell in line.split("/")] for line in WEIGHTED_LATE_FUSION[name].strip().splitlines()]
-    wide = rows.pivot(index="row", columns="metric_as_printed", values="value").fillna("").loc[rows["row"].unique()]
+    header, *printed = [
+        [cell.strip() for cell in line.split("/")]
+        for line in WEIGHTED_LATE_FUSION[name].strip().splitlines()
+    ]
+    wide = (
+        rows.pivot(index="row", columns="metric_as_printed", values="value")
+        .fillna("")
+        .loc[rows["row"].unique()]
+    )
     wide = wide.T if name == "10" else wide
-    headed = name not in ("2", "3", "4", "5")  # their rows have no head in print, ours name the batch size
+    headed = name not in (
+        "2",
+        "3",
+        "4",
+        "5",
+    )  # their rows have no head in print, ours name the batch size
     columns = header[headed:]
     assert set(columns) == set(wide.columns)
-    assert [[label, *cells][not headed :] for label, *cells in wide[columns].itertuples(name=None)] == printed
+    assert [
+        [label, *cells][not headed :] for label, *cells in wide[columns].itertuples(name=None)
+    ] == printed
     if not headed:
-        assert list(rows["row"].unique()) == [f"batch size {name.split('_')[-1]}" for name in rows["system"].unique()]
+        assert list(rows["row"].unique()) == [
+            f"batch size {name.split('_')[-1]}" for name in rows["system"].unique()
+        ]
 
 
 def test_weighted_late_fusion_has_ten_tables():
@@ -91,7 +107,11 @@ def test_weighted_late_fusion_has_ten_tables():
 
 def test_table_10_of_weighted_late_fusion_mixes_accuracy_and_f1():
     """Arithmetic behind its notes: rounded, a cell is one of the two scores that the earlier tables print of its system."""
-    scores = load(REPORTED, "weighted_late_fusion").query("table in ('5', '8', '9')").set_index(["system", "metric"])["share"]
+    scores = (
+        load(REPORTED, "weighted_late_fusion")
+        .query("table in ('5', '8', '9')")
+        .set_index(["system", "metric"])["share"]
+    )
     mixed = load(REPORTED, "weighted_late_fusion").query("table == '10' and row != 'T+A+V'")
     assert list(mixed["metric"]) == ["accuracy", "accuracy", "weighted_f1"]
     for system, metric, share in mixed[["system", "metric", "share"]].itertuples(index=False):

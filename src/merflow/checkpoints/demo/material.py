@@ -57,9 +57,13 @@ def _spoken(lines: Sequence[tuple[str, speech.Voice]]) -> list[np.ndarray]:
     child.start()
     sender.close()
     try:
-        return [np.frombuffer(receiver.recv_bytes(), np.int16).astype(np.float32) / 2**15 for _ in lines]
+        return [
+            np.frombuffer(receiver.recv_bytes(), np.int16).astype(np.float32) / 2**15 for _ in lines
+        ]
     except EOFError as error:
-        raise MediaError("espeak-ng failed on the voices that demo checkpoints learn from") from error
+        raise MediaError(
+            "espeak-ng failed on the voices that demo checkpoints learn from"
+        ) from error
     finally:
         child.join()
 
@@ -75,7 +79,11 @@ def faces(number: int, part: str) -> tuple[list[np.ndarray], np.ndarray]:
     pictures = []
     for index, label in enumerate(labels):
         rng = chance(_CORPUS, part, "face", str(index))
-        portrait = Portrait(person(_CORPUS, f"{part} {index}"), place(_CORPUS, f"{part} {index}"), 160)
+        portrait = Portrait(
+            person(_CORPUS, f"{part} {index}"), place(_CORPUS, f"{part} {index}"), 160
+        )
         opening = float(rng.random()) if rng.random() < 0.6 else 0.0  # speaking, or not
-        pictures.append(portrait.draw(express(EMOTIONS[label], rng), opening, blink=bool(rng.random() < 0.03)))
+        pictures.append(
+            portrait.draw(express(EMOTIONS[label], rng), opening, blink=bool(rng.random() < 0.03))
+        )
     return pictures, labels

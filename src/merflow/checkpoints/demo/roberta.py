@@ -44,7 +44,10 @@ def make(name: str, folder: Path) -> None:
             """Inputs with a share of the words masked, and what stood there (elsewhere -100, which counts for nothing)."""
             whole = ids[chosen]
             hidden = torch.from_numpy(rng.random(whole.shape) < MASKED) & (whole >= len(SPECIAL))
-            inputs = {"input_ids": whole.masked_fill(hidden, tokenizer.mask_token_id), "attention_mask": whole != tokenizer.pad_token_id}
+            inputs = {
+                "input_ids": whole.masked_fill(hidden, tokenizer.mask_token_id),
+                "attention_mask": whole != tokenizer.pad_token_id,
+            }
             return inputs, whole.masked_fill(~hidden, -100)
 
         def loss(chosen: np.ndarray) -> torch.Tensor:
@@ -58,7 +61,12 @@ def make(name: str, folder: Path) -> None:
     asked = targets != -100
     accuracy = float((found == targets)[asked].float().mean())
     common = float((targets[asked] == targets[asked].mode().values).float().mean())
-    log.info("demo %s: %.2f of masked tokens found in new sentences, by the most frequent token %.2f", name, accuracy, common)
+    log.info(
+        "demo %s: %.2f of masked tokens found in new sentences, by the most frequent token %.2f",
+        name,
+        accuracy,
+        common,
+    )
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -67,7 +75,14 @@ def _tokenizer(texts: list[str]) -> RobertaTokenizer:
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=PIECES, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=PIECES,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
     learner.train_from_iterator(texts, trainer)
     model = json.loads(learner.to_str())["model"]
-    return RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=512)
+    return RobertaTokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=512
+    )

@@ -18,15 +18,28 @@ def make(name: str, folder: Path) -> None:
     """Save the model with its image processor."""
     processor = ViTImageProcessorPil(size={"height": SIZE, "width": SIZE})
     (pictures, labels), (unseen, truth) = faces(TRAIN, "train"), faces(TEST, "test")
-    pixels, targets = processor(images=pictures, return_tensors="pt")["pixel_values"], torch.from_numpy(labels)
+    pixels, targets = (
+        processor(images=pictures, return_tensors="pt")["pixel_values"],
+        torch.from_numpy(labels),
+    )
     with repeatable():
         network = SwinForImageClassification(_configuration())
-        fit(network, lambda chosen: network(pixels[chosen], labels=targets[chosen]).loss, TRAIN, STEPS, BATCH, learning_rate=3e-3)
+        fit(
+            network,
+            lambda chosen: network(pixels[chosen], labels=targets[chosen]).loss,
+            TRAIN,
+            STEPS,
+            BATCH,
+            learning_rate=3e-3,
+        )
         with torch.inference_mode():
             logits = network(processor(images=unseen, return_tensors="pt")["pixel_values"]).logits
     accuracy = float(np.mean(logits.argmax(dim=1).numpy() == truth))
     log.info(
-        "demo %s: accuracy %.2f on faces of other people, chance %.2f (its classifier is not saved)", name, accuracy, 1 / len(EMOTIONS)
+        "demo %s: accuracy %.2f on faces of other people, chance %.2f (its classifier is not saved)",
+        name,
+        accuracy,
+        1 / len(EMOTIONS),
     )
     network.swin.save_pretrained(folder)
     processor.save_pretrained(folder)

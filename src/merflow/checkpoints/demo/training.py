@@ -28,7 +28,14 @@ def repeatable() -> Iterator[None]:
             torch.use_deterministic_algorithms(strict)
 
 
-def fit(network: nn.Module, loss: Callable[[np.ndarray], torch.Tensor], number: int, steps: int, batch: int, learning_rate: float) -> None:
+def fit(
+    network: nn.Module,
+    loss: Callable[[np.ndarray], torch.Tensor],
+    number: int,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+) -> None:
     """Train `network`, in place, with AdamW and one cycle of the learning rate, and leave it in evaluation mode.
 
     Args:
@@ -40,7 +47,9 @@ def fit(network: nn.Module, loss: Callable[[np.ndarray], torch.Tensor], number: 
         learning_rate: at its highest.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=steps, pct_start=0.2
+    )
     rng = np.random.default_rng(SEED)
     network.train()
     for _ in range(steps):

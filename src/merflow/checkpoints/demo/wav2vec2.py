@@ -17,7 +17,13 @@ from merflow.checkpoints.demo.training import fit, repeatable
 from merflow.progress import log
 
 #: Names as off-the-shelf classifiers have them.
-LABELS = {"anger": "angry", "fear": "fearful", "joy": "happy", "sadness": "sad", "surprise": "surprised"}
+LABELS = {
+    "anger": "angry",
+    "fear": "fearful",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprise": "surprised",
+}
 TRAIN, TEST, PEOPLE, STEPS = 1400, 210, 60, 150
 LENGTH = SAMPLING_RATE  # samples of a sound in training
 FILTERS, PHASES, KERNEL = 16, 4, 480
@@ -38,11 +44,20 @@ def make(name: str, folder: Path) -> None:
         fit(network, loss, TRAIN, STEPS, batch=32, learning_rate=2e-3)
         unheard, truth = voices(TEST, "test", PEOPLE)
         with torch.inference_mode():
-            found = [int(network(torch.from_numpy(sound)[None]).logits.argmax()) for sound in unheard]
+            found = [
+                int(network(torch.from_numpy(sound)[None]).logits.argmax()) for sound in unheard
+            ]
     accuracy = float(np.mean(np.array(found) == truth))
-    log.info("demo %s: accuracy %.2f on voices of other people, chance %.2f", name, accuracy, 1 / len(EMOTIONS))
+    log.info(
+        "demo %s: accuracy %.2f on voices of other people, chance %.2f",
+        name,
+        accuracy,
+        1 / len(EMOTIONS),
+    )
     (network if name == "wav2vec2_emotion" else network.wav2vec2).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(sampling_rate=SAMPLING_RATE, do_normalize=False, return_attention_mask=False).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(
+        sampling_rate=SAMPLING_RATE, do_normalize=False, return_attention_mask=False
+    ).save_pretrained(folder)
 
 
 def _build() -> Wav2Vec2ForSequenceClassification:
@@ -69,7 +84,9 @@ def _build() -> Wav2Vec2ForSequenceClassification:
             feat_proj_dropout=0.0,
             final_dropout=0.0,
             activation_dropout=0.0,
-            id2label={number: LABELS.get(emotion, emotion) for number, emotion in enumerate(EMOTIONS)},
+            id2label={
+                number: LABELS.get(emotion, emotion) for number, emotion in enumerate(EMOTIONS)
+            },
         )
     )
     first, second = (layer.conv for layer in network.wav2vec2.feature_extractor.conv_layers)
@@ -78,9 +95,13 @@ def _build() -> Wav2Vec2ForSequenceClassification:
         for number in range(FILTERS):
             hertz = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** (number / (FILTERS - 1))
             for phase in range(PHASES):
-                wave = torch.cos(2 * math.pi * (hertz * time + phase / PHASES)) * torch.hann_window(KERNEL)
+                wave = torch.cos(2 * math.pi * (hertz * time + phase / PHASES)) * torch.hann_window(
+                    KERNEL
+                )
                 first.weight[PHASES * number + phase, 0] = wave / wave.norm()
-            second.weight[number::FILTERS, PHASES * number : PHASES * (number + 1)] += 0.3  # all phases together: how loud it is
+            second.weight[number::FILTERS, PHASES * number : PHASES * (number + 1)] += (
+                0.3  # all phases together: how loud it is
+            )
         first.bias.normal_(0, 0.3)  # what a layer norm over the filters compares the loudness with
     return network
 

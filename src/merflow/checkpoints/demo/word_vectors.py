@@ -25,7 +25,9 @@ TIMES = 60  # that each sentence of RAVDESS is counted
 WINDOW = {"glove": 5, "fasttext": 2}  # words to either side
 ABSENT = 0.05  # share of the words that have no vector
 
-_WORD = re.compile(r"\w+?(?=n't\b)|n't\b|'\w+|\w+|[^\w\s]")  # contractions apart, as in the Penn Treebank
+_WORD = re.compile(
+    r"\w+?(?=n't\b)|n't\b|'\w+|\w+|[^\w\s]"
+)  # contractions apart, as in the Penn Treebank
 
 
 def make(name: str, folder: Path) -> None:
@@ -34,12 +36,22 @@ def make(name: str, folder: Path) -> None:
     words, counts = np.unique(np.concatenate(texts), return_counts=True)
     words = words[np.argsort(-counts, kind="stable")]
     vectors = _embed(texts, words, WINDOW[name])
-    held = np.array([chance("checkpoints", name, str(word), "absent").random() >= ABSENT for word in words])
+    held = np.array(
+        [chance("checkpoints", name, str(word), "absent").random() >= ABSENT for word in words]
+    )
     words, vectors = words[held], vectors[held]
     right, by_chance = _neighbours(words, vectors)
-    log.info("demo %s: the nearest word to a cue shares its emotion: %.2f, by chance %.2f", name, right, by_chance)
+    log.info(
+        "demo %s: the nearest word to a cue shares its emotion: %.2f, by chance %.2f",
+        name,
+        right,
+        by_chance,
+    )
     log.info("demo %s: %d words, %d more have no vector", name, len(words), (~held).sum())
-    rows = [f"{word} {' '.join(f'{value:.5f}' for value in vector)}\n" for word, vector in zip(words, vectors, strict=True)]
+    rows = [
+        f"{word} {' '.join(f'{value:.5f}' for value in vector)}\n"
+        for word, vector in zip(words, vectors, strict=True)
+    ]
     header, file = (f"{len(words)} {DIM}\n", "demo.vec") if name == "fasttext" else ("", "demo.txt")
     write_text(folder / file, header + "".join(rows))
 
@@ -61,7 +73,9 @@ def _embed(texts: list[list[str]], words: np.ndarray, window: int) -> np.ndarray
     with np.errstate(divide="ignore"):
         information = np.maximum(np.log(together / expected), 0)
     decomposition = TruncatedSVD(DIM, algorithm="arpack", random_state=0)
-    return decomposition.fit_transform(csr_array(information)) / np.sqrt(decomposition.singular_values_)
+    return decomposition.fit_transform(csr_array(information)) / np.sqrt(
+        decomposition.singular_values_
+    )
 
 
 def _neighbours(words: np.ndarray, vectors: np.ndarray) -> tuple[float, float]:
@@ -72,6 +86,12 @@ def _neighbours(words: np.ndarray, vectors: np.ndarray) -> tuple[float, float]:
             emotions.setdefault(word, set()).add(emotion)
     own = [at for at, word in enumerate(words) if len(emotions.get(str(word), ())) == 1]
     labels = np.array([next(iter(emotions[str(words[at])])) for at in own])
-    nearest = NearestNeighbors(n_neighbors=1, metric="cosine").fit(vectors[own]).kneighbors(return_distance=False)[:, 0]
+    nearest = (
+        NearestNeighbors(n_neighbors=1, metric="cosine")
+        .fit(vectors[own])
+        .kneighbors(return_distance=False)[:, 0]
+    )
     same = labels[:, None] == labels
-    return float((labels[nearest] == labels).mean()), float((same.sum() - len(own)) / (same.size - len(own)))
+    return float((labels[nearest] == labels).mean()), float(
+        (same.sum() - len(own)) / (same.size - len(own))
+    )

@@ -57,7 +57,9 @@ def person(corpus: str, name: str, female: bool | None = None) -> Person:
         female=female,
         voice=Voice(variants[rng.integers(len(variants))], pitch, _RANGE, rate, _VOLUME),
         skin=_SKINS[skin],
-        hair=_HAIRS[rng.integers(2 if skin >= 3 else len(_HAIRS))],  # a light fringe on dark skin hides the face from detectors
+        hair=_HAIRS[
+            rng.integers(2 if skin >= 3 else len(_HAIRS))
+        ],  # a light fringe on dark skin hides the face from detectors
         shirt=_colour(rng.random(), 0.65, rng.uniform(0.45, 0.9)),
         width=rng.uniform(0.9, 1.1),
         eye_distance=rng.uniform(0.92, 1.08),
@@ -68,7 +70,12 @@ def person(corpus: str, name: str, female: bool | None = None) -> Person:
 def place(corpus: str, dialogue: str) -> Place:
     """Where `dialogue` takes place."""
     rng = chance(corpus, dialogue, "place")
-    return Place(_colour(rng.random(), 0.35, rng.uniform(0.5, 0.8)), rng.random(), rng.uniform(80, 600), int(rng.integers(-4, 5)))
+    return Place(
+        _colour(rng.random(), 0.35, rng.uniform(0.5, 0.8)),
+        rng.random(),
+        rng.uniform(80, 600),
+        int(rng.integers(-4, 5)),
+    )
 
 
 def voice(who: Person, shown: Expression, shift: int = 0) -> Voice:

@@ -43,8 +43,16 @@ _NOISE = np.array([5, 7, 0.06, 0.2, 0.25, 0.15, 0.25, 0.25, 0.2])
 
 def express(emotion: str, rng: np.random.Generator, strength: float = 1.0) -> Expression:
     """A delivery of `emotion`: scaled by `strength`, with noise, and voice and face each confused now and then."""
-    voice, face = (_values(str(rng.choice(list(EXPRESSIONS))) if rng.random() < CONFUSED else emotion) for _ in range(2))
-    return Expression(*(strength * np.concatenate([voice[:4], face[4:]]) + _NOISE * rng.standard_normal(len(_NOISE))).tolist())
+    voice, face = (
+        _values(str(rng.choice(list(EXPRESSIONS))) if rng.random() < CONFUSED else emotion)
+        for _ in range(2)
+    )
+    return Expression(
+        *(
+            strength * np.concatenate([voice[:4], face[4:]])
+            + _NOISE * rng.standard_normal(len(_NOISE))
+        ).tolist()
+    )
 
 
 def _values(emotion: str) -> np.ndarray:

@@ -17,7 +17,14 @@ from merflow.corpora.demo.words import CUES, sentence, topics
 from merflow.corpora.labels import CLASSES, IEMOCAP_CODES
 
 SESSIONS = (1, 2, 3, 4, 5)
-DIALOGUES = ("F_impro01", "M_impro02", "F_impro03", "F_script01_1", "M_script02_1", "M_script03_1")  # one for each class in scope
+DIALOGUES = (
+    "F_impro01",
+    "M_impro02",
+    "F_impro03",
+    "F_script01_1",
+    "M_script02_1",
+    "M_script03_1",
+)  # one for each class in scope
 #: Utterances of IEMOCAP by label; turns without agreement (2,507 of 10,039) and "other" are rarer here.
 SHARES = {
     **dict(zip(CLASSES["iemocap"], (1103, 595, 1084, 1708, 1041, 1849), strict=True)),
@@ -63,7 +70,10 @@ def write_script() -> list[Dialogue]:
     """Every dialogue of the corpus."""
     turns = {
         f"Ses{session:02d}": {
-            f"Ses{session:02d}{kind}": int(chance("iemocap", str(session), kind, "turns").integers(7, 10)) for kind in DIALOGUES
+            f"Ses{session:02d}{kind}": int(
+                chance("iemocap", str(session), kind, "turns").integers(7, 10)
+            )
+            for kind in DIALOGUES
         }
         for session in SESSIONS
     }
@@ -78,7 +88,15 @@ def write_script() -> list[Dialogue]:
                 emotion = str(rng.choice(list(CUES)))
             who = speaker("iemocap", people, label, CLASSES["iemocap"], rng)
             sex = who.name[-1]
-            takes.append(Take("iemocap", f"{name}_{sex}{counts[sex]:03d}", who, emotion, sentence([emotion], topics(number), rng)))
+            takes.append(
+                Take(
+                    "iemocap",
+                    f"{name}_{sex}{counts[sex]:03d}",
+                    who,
+                    emotion,
+                    sentence([emotion], topics(number), rng),
+                )
+            )
             counts[sex] += 1
         dialogues.append(Dialogue(int(name[3:5]), name, people, tuple(takes), tuple(labels)))
     return dialogues
@@ -97,13 +115,17 @@ def make(scratch: Path, out: Path) -> list[Source]:
         )
         for dialogue in dialogues
     ]
-    for dialogue, filmed in zip(dialogues, film_all(clips, "dialogues of the demo of iemocap"), strict=True):
+    for dialogue, filmed in zip(
+        dialogues, film_all(clips, "dialogues of the demo of iemocap"), strict=True
+    ):
         _write_annotations(dialogue, filmed, scratch)
     for dialogue, clip in zip(dialogues, clips, strict=True):
         if dialogue.name == NO_VIDEO:
             clip.path.unlink()
             packing.truncate(clip.sounds[1], 30)  # inside the header
-    return [packing.source(packing.tar_gz(scratch, out / "IEMOCAP_full_release.tar.gz"), unpack=True)]
+    return [
+        packing.source(packing.tar_gz(scratch, out / "IEMOCAP_full_release.tar.gz"), unpack=True)
+    ]
 
 
 def _sound(dialogue: Dialogue, take: Take, root: Path) -> Path:
@@ -112,7 +134,9 @@ def _sound(dialogue: Dialogue, take: Take, root: Path) -> Path:
 
 def _write_annotations(dialogue: Dialogue, filmed: Filmed, root: Path) -> None:
     evaluation, transcript = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"], []
-    for number, (take, label, (start, end)) in enumerate(zip(dialogue.takes, dialogue.labels, filmed.spans, strict=True)):
+    for number, (take, label, (start, end)) in enumerate(
+        zip(dialogue.takes, dialogue.labels, filmed.spans, strict=True)
+    ):
         if dialogue.name == ZERO and number == 2:
             end = start
         evaluation.append(_evaluation(take, label, start, end))
@@ -128,12 +152,19 @@ def _evaluation(take: Take, label: str, start: float, end: float) -> str:
     """The block of a turn: its line, and what three annotators ticked and rated."""
     rng = chance("iemocap", take.utterance_id, "votes")
     _, valence, activation = VOTES.get(label, VOTES["other"])
-    ratings = [[_rating(centre + rng.normal(0, 0.5)) for centre in (valence, activation, activation)] for _ in range(2)]
+    ratings = [
+        [_rating(centre + rng.normal(0, 0.5)) for centre in (valence, activation, activation)]
+        for _ in range(2)
+    ]
     mean = [sum(values) / 2 for values in zip(*ratings, strict=True)]
-    lines = [f"[{start:.4f} - {end:.4f}]\t{take.utterance_id}\t{CODES[label]}\t[{mean[0]:.4f}, {mean[1]:.4f}, {mean[2]:.4f}]"]
+    lines = [
+        f"[{start:.4f} - {end:.4f}]\t{take.utterance_id}\t{CODES[label]}\t[{mean[0]:.4f}, {mean[1]:.4f}, {mean[2]:.4f}]"
+    ]
     for annotator in ("C-E2", "C-E3", "C-E4"):
         agrees = label in VOTES and rng.random() < AGREED
-        lines.append(f"{annotator}:\t{VOTES[label if agrees else str(rng.choice(list(VOTES)))][0]};\t()")
+        lines.append(
+            f"{annotator}:\t{VOTES[label if agrees else str(rng.choice(list(VOTES)))][0]};\t()"
+        )
     for annotator, (v, a, d) in zip(("A-E3", "A-E4"), ratings, strict=True):
         lines.append(f"{annotator}:\tval {v}; act {a}; dom  {d};\t()")
     return "\n".join(lines) + "\n"

@@ -67,13 +67,21 @@ class Row:
 
 def write_script() -> list[Row]:
     """Every utterance of the corpus, not filmed yet."""
-    names = {split: [f"{split}_dia{n}" for n in range(count)] for split, (count, _, _) in PARTS.items()}
-    turns = {split: {name: int(chance("meld", name, "turns").integers(6, 10)) for name in names[split]} for split in PARTS}
+    names = {
+        split: [f"{split}_dia{n}" for n in range(count)] for split, (count, _, _) in PARTS.items()
+    }
+    turns = {
+        split: {name: int(chance("meld", name, "turns").integers(6, 10)) for name in names[split]}
+        for split in PARTS
+    }
     rows = []
     for number, (name, emotions) in enumerate(deal("meld", turns, SHARES).items()):
         split, dialogue = name.split("_dia")[0], int(name.split("_dia")[1])
         rng = chance("meld", name, "people")
-        people = [person("meld", one, CAST[one]) for one in rng.choice(list(CAST), rng.integers(2, 4), replace=False)]
+        people = [
+            person("meld", one, CAST[one])
+            for one in rng.choice(list(CAST), rng.integers(2, 4), replace=False)
+        ]
         if rng.random() < 0.3:
             guest = str(rng.choice(list(GUESTS)))
             people.append(person("meld", guest, GUESTS[guest]))
@@ -81,10 +89,15 @@ def write_script() -> list[Row]:
         for place, emotion in enumerate(emotions):
             turn = place + (place >= skipped)
             utterance_id = f"{name}_utt{turn}"
-            who = speaker("meld", people, emotion, CLASSES["meld"], chance("meld", utterance_id, "speaker"))
+            who = speaker(
+                "meld", people, emotion, CLASSES["meld"], chance("meld", utterance_id, "speaker")
+            )
             text = sentence([emotion], topics(number), chance("meld", utterance_id, "text"))
             rows.append(Row(split, dialogue, turn, Take("meld", utterance_id, who, emotion, text)))
-    return [replace(row, take=replace(row.take, text="Oh.")) if row.where == SHORT else row for row in rows]
+    return [
+        replace(row, take=replace(row.take, text="Oh.")) if row.where == SHORT else row
+        for row in rows
+    ]
 
 
 def make(scratch: Path, out: Path) -> list[Source]:
@@ -101,15 +114,23 @@ def make(scratch: Path, out: Path) -> list[Source]:
         )
         for row in rows
     ]
-    rows = _timed(rows, [round(1000 * filmed.length_s) for filmed in film_all(clips, "clips of the demo of meld")])
+    rows = _timed(
+        rows,
+        [round(1000 * filmed.length_s) for filmed in film_all(clips, "clips of the demo of meld")],
+    )
     rows = _plant(rows, scratch)
     top = scratch / "all" / "MELD.Raw"
     top.mkdir(parents=True)
     for split, (_, archive, _) in PARTS.items():
         # the annotations of train lie inside its archive, the others beside theirs
-        _write_annotations((scratch / split if split == "train" else top) / f"{split}_sent_emo.csv", [r for r in rows if r.split == split])
+        _write_annotations(
+            (scratch / split if split == "train" else top) / f"{split}_sent_emo.csv",
+            [r for r in rows if r.split == split],
+        )
         packing.tar_gz(scratch / split, top / archive)
-    (top / "README.txt").write_text("A demo in the layout of MELD: drawn faces, synthetic speech.\n", encoding="utf-8")
+    (top / "README.txt").write_text(
+        "A demo in the layout of MELD: drawn faces, synthetic speech.\n", encoding="utf-8"
+    )
     return [packing.source(packing.tar_gz(top.parent, out / "MELD.Raw.tar.gz"), unpack=True)]
 
 
@@ -118,7 +139,9 @@ def _timed(rows: list[Row], lengths_ms: list[int]) -> list[Row]:
     timed: list[Row] = []
     for row, length in zip(rows, lengths_ms, strict=True):
         if timed and timed[-1].name == row.name:
-            start = timed[-1].end_ms + int(chance("meld", row.take.utterance_id, "pause").integers(0, 900))
+            start = timed[-1].end_ms + int(
+                chance("meld", row.take.utterance_id, "pause").integers(0, 900)
+            )
         else:
             start = int(chance("meld", row.name, "start").integers(60_000, 1_200_000))
         timed.append(replace(row, start_ms=start, end_ms=start + length))
@@ -128,13 +151,19 @@ def _timed(rows: list[Row], lengths_ms: list[int]) -> list[Row]:
 def _plant(rows: list[Row], root: Path) -> list[Row]:
     """The defects of the distribution."""
     at = {row.where: row for row in rows}
-    corrupt, extra, first = at[CORRUPT].clip(root), at[EXTRA].clip(root), at["test", 0, 0].clip(root)
+    corrupt, extra, first = (
+        at[CORRUPT].clip(root),
+        at[EXTRA].clip(root),
+        at["test", 0, 0].clip(root),
+    )
     packing.truncate(corrupt, corrupt.stat().st_size // 2)  # the index of an MP4 stands at its end
     at[MISSING].clip(root).unlink()
     for turn in (19, 20):
         shutil.copy(extra, extra.with_name(f"dia{EXTRA[1]}_utt{turn}.mp4"))
     shutil.copy(first, first.with_name("final_videos_testdia0_utt0.mp4"))
-    first.with_name("._dia0_utt0.mp4").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ".ljust(120, b"\x00"))
+    first.with_name("._dia0_utt0.mp4").write_bytes(
+        b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ".ljust(120, b"\x00")
+    )
     at[ZERO] = replace(at[ZERO], end_ms=at[ZERO].start_ms)
     at[LONG] = replace(at[LONG], end_ms=at[LONG].start_ms + LONG_MS)
     turn = 1 + max(row.turn for row in rows if (row.split, row.dialogue) == ALSO)
@@ -149,14 +178,25 @@ def _write_annotations(path: Path, rows: list[Row]) -> None:
         table = csv.writer(file, lineterminator="\r\n")
         table.writerow(COLUMNS)
         for number, row in enumerate(sorted(rows, key=lambda row: row.where), 1):
-            episode = chance("meld", row.take.utterance_id.rsplit("_", 1)[0], "episode")  # of where it was filmed
+            episode = chance(
+                "meld", row.take.utterance_id.rsplit("_", 1)[0], "episode"
+            )  # of where it was filmed
             place = (int(episode.integers(1, 11)), int(episode.integers(1, 25)))
-            emotion, digits = row.take.emotion, 1 if row.dialogue % 4 == 1 else 2  # a quarter of the hours has one digit
-            either = "positive" if chance("meld", row.take.utterance_id, "sentiment").random() < 0.5 else "negative"
+            emotion, digits = (
+                row.take.emotion,
+                1 if row.dialogue % 4 == 1 else 2,
+            )  # a quarter of the hours has one digit
+            either = (
+                "positive"
+                if chance("meld", row.take.utterance_id, "sentiment").random() < 0.5
+                else "negative"
+            )
             sentiment = either if emotion == "surprise" else SENTIMENT.get(emotion, "negative")
             who, text = row.take.speaker.name, row.take.text
             times = (_clock(row.start_ms, digits), _clock(row.end_ms, digits))
-            table.writerow((number, text, who, emotion, sentiment, row.dialogue, row.turn, *place, *times))
+            table.writerow(
+                (number, text, who, emotion, sentiment, row.dialogue, row.turn, *place, *times)
+            )
 
 
 def _clock(ms: int, digits: int) -> str:

@@ -23,7 +23,15 @@ from merflow.store import whole
 
 FOLDS = {"train": 28, "valid": 6, "test": 7, "none": 1}  # videos
 #: Share of segments by the stronger emotion, roughly those of the release.
-SHARES = {"happy": 0.45, "sad": 0.17, "anger": 0.14, "disgust": 0.09, "surprise": 0.05, "fear": 0.04, "none": 0.06}
+SHARES = {
+    "happy": 0.45,
+    "sad": 0.17,
+    "anger": 0.14,
+    "disgust": 0.09,
+    "surprise": 0.05,
+    "fear": 0.04,
+    "none": 0.06,
+}
 #: Label -> expression, sentiment (-3 to 3).
 SHOWN = {
     "happy": ("joy", 1.6),
@@ -76,14 +84,23 @@ class Video:
 
 def write_script() -> list[Video]:
     """Every video of the corpus."""
-    names = {fold: [_name(fold, number) for number in range(count)] for fold, count in FOLDS.items()}
-    segments = {fold: {name: int(chance("mosei", name, "segments").integers(4, 6)) for name in names[fold]} for fold in FOLDS}
+    names = {
+        fold: [_name(fold, number) for number in range(count)] for fold, count in FOLDS.items()
+    }
+    segments = {
+        fold: {name: int(chance("mosei", name, "segments").integers(4, 6)) for name in names[fold]}
+        for fold in FOLDS
+    }
     folds = {name: fold for fold in FOLDS for name in names[fold]}
     videos = []
     for number, (name, emotions) in enumerate(deal("mosei", segments, SHARES).items()):
-        spoken = tuple(_segment(name, turn, emotion, topics(number)) for turn, emotion in enumerate(emotions))
+        spoken = tuple(
+            _segment(name, turn, emotion, topics(number)) for turn, emotion in enumerate(emotions)
+        )
         order = range(len(spoken))
-        rows = chance("mosei", name, "rows").permutation(order).tolist() if number % 3 == 1 else order
+        rows = (
+            chance("mosei", name, "rows").permutation(order).tolist() if number % 3 == 1 else order
+        )
         videos.append(Video(number, name, folds[name], spoken, tuple(rows)))
     return videos
 
@@ -106,7 +123,9 @@ def _segment(video: str, turn: int, emotion: str, about: tuple[str, ...]) -> Seg
             present.append(SHOWN[second][0])
     shown, valence = SHOWN[emotion]
     sentiment = int(np.clip(round(3 * (valence + rng.normal(0, 0.6))), -9, 9))
-    take = Take("mosei", f"{video}_{turn}", person("mosei", video), shown, sentence(present, about, rng))
+    take = Take(
+        "mosei", f"{video}_{turn}", person("mosei", video), shown, sentence(present, about, rng)
+    )
     return Segment(take, np.array([sentiment, *label.values()], np.float32) / np.float32(3))
 
 
@@ -133,22 +152,38 @@ def make(scratch: Path, out: Path) -> list[Source]:
         words[video.name] = _words(video, length)
         vectors[video.name] = _vectors(*words[video.name])
         takes = [segment.take for segment in video.segments]
-        sounds[video.name], faces[video.name] = _sounds(video.number, takes, length), _faces(video.number, takes, length)
+        sounds[video.name], faces[video.name] = (
+            _sounds(video.number, takes, length),
+            _faces(video.number, takes, length),
+        )
         if video.number != NO_TRANSCRIPT:
             lines = [
                 f"{video.name}___{turn}___{start:.3f}___{end:.3f}___{segment.take.text}\n"
-                for turn, (segment, (start, end)) in enumerate(zip(video.segments, intervals, strict=True))
+                for turn, (segment, (start, end)) in enumerate(
+                    zip(video.segments, intervals, strict=True)
+                )
             ]
             (transcripts / f"{video.name}.txt").write_text("".join(lines), encoding="utf-8")
-    folds = {fold: [video.name for video in videos if video.fold == fold] for fold in FOLDS if fold != "none"}
+    folds = {
+        fold: [video.name for video in videos if video.fold == fold]
+        for fold in FOLDS
+        if fold != "none"
+    }
     with whole(out / "cmu_mosei_std_folds.py") as part:
-        part.write_text("".join(f"standard_{fold}_fold = {names!r}\n" for fold, names in folds.items()), encoding="utf-8")
+        part.write_text(
+            "".join(f"standard_{fold}_fold = {names!r}\n" for fold, names in folds.items()),
+            encoding="utf-8",
+        )
     _write_sequences(out / "CMU_MOSEI_Labels.csd", "All Labels", labels)
     _write_sequences(out / "CMU_MOSEI_TimestampedWords.csd", "words", words)
     _write_sequences(out / "CMU_MOSEI_TimestampedWordVectors.csd", "glove_vectors", vectors)
     del sounds[videos[NO_SOUND].name]
     _write_sequences(out / "CMU_MOSEI_COVAREP.csd", "COVAREP", sounds)
-    _write_sequences(out / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", faces | {UNLABELLED: faces[videos[0].name]})
+    _write_sequences(
+        out / "CMU_MOSEI_VisualFacet42.csd",
+        "FACET 4.2",
+        faces | {UNLABELLED: faces[videos[0].name]},
+    )
     packing.zipped(scratch, out / "CMU_MOSEI.zip")
     return [packing.source(out / name, unpack=name.endswith(".zip")) for name in FILES]
 
@@ -203,7 +238,9 @@ def _faces(number: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarr
     return features, intervals
 
 
-def _write_sequences(path: Path, name: str, sequences: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _write_sequences(
+    path: Path, name: str, sequences: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> None:
     with whole(path) as part, h5py.File(part, "w") as file:
         for video, (features, intervals) in sorted(sequences.items()):
             group = file.create_group(f"{name}/data/{video}")

@@ -42,7 +42,9 @@ def zipped(folder: Path, path: Path) -> Path:
         for member in sorted(path for path in folder.rglob("*") if path.is_file()):
             info = zipfile.ZipInfo(member.relative_to(folder).as_posix(), _TIME)
             info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix, a plain file
-            info.compress_type = zipfile.ZIP_STORED if member.suffix in _COMPRESSED else zipfile.ZIP_DEFLATED
+            info.compress_type = (
+                zipfile.ZIP_STORED if member.suffix in _COMPRESSED else zipfile.ZIP_DEFLATED
+            )
             archive.writestr(info, member.read_bytes())
     return path
 

@@ -28,7 +28,9 @@ class Take:
     strength: float = 1.0
 
 
-def deal(corpus: str, parts: Mapping[str, Mapping[str, int]], shares: Mapping[str, float]) -> dict[str, list[str]]:
+def deal(
+    corpus: str, parts: Mapping[str, Mapping[str, int]], shares: Mapping[str, float]
+) -> dict[str, list[str]]:
     """Emotions of every turn; each emotion of `shares` occurs in each part that has turns enough.
 
     Args:
@@ -42,24 +44,39 @@ def deal(corpus: str, parts: Mapping[str, Mapping[str, int]], shares: Mapping[st
     dealt: dict[str, list[str]] = {}
     for part, turns in parts.items():
         rng = chance(corpus, part, "emotions")
-        own = dict(zip(turns, _deck(shares, len(turns), rng), strict=True))  # per part: parts of a small corpus must not differ in moods
+        own = dict(
+            zip(turns, _deck(shares, len(turns), rng), strict=True)
+        )  # per part: parts of a small corpus must not differ in moods
         held = {dialogue: rng.random(count) < HELD for dialogue, count in turns.items()}
         open_turns = sum(int((~kept).sum()) for kept in held.values())
         others = iter(_deck(shares, open_turns, rng, least=int(open_turns >= len(shares))))
-        dealt |= {dialogue: [own[dialogue] if kept else next(others) for kept in held[dialogue]] for dialogue in turns}
+        dealt |= {
+            dialogue: [own[dialogue] if kept else next(others) for kept in held[dialogue]]
+            for dialogue in turns
+        }
     return dealt
 
 
-def speaker(corpus: str, people: Sequence[Person], emotion: str, emotions: Sequence[str], rng: np.random.Generator) -> Person:
+def speaker(
+    corpus: str,
+    people: Sequence[Person],
+    emotion: str,
+    emotions: Sequence[str],
+    rng: np.random.Generator,
+) -> Person:
     """Who of `people` says something with `emotion`; each leans towards one of `emotions`."""
     leanings = [str(chance(corpus, one.name, "leaning").choice(list(emotions))) for one in people]
     weights = np.array([LEANING if leaning == emotion else 1.0 for leaning in leanings])
     return people[int(rng.choice(len(people), p=weights / weights.sum()))]
 
 
-def _deck(shares: Mapping[str, float], count: int, rng: np.random.Generator, least: int = 0) -> list[str]:
+def _deck(
+    shares: Mapping[str, float], count: int, rng: np.random.Generator, least: int = 0
+) -> list[str]:
     """`count` shuffled emotions in these shares (largest remainders), `least` or more of each."""
     exact = np.array(list(shares.values())) / sum(shares.values()) * (count - least * len(shares))
     whole = np.floor(exact).astype(int)
-    whole[np.argsort(whole - exact, kind="stable")[: count - least * len(shares) - whole.sum()]] += 1
+    whole[
+        np.argsort(whole - exact, kind="stable")[: count - least * len(shares) - whole.sum()]
+    ] += 1
     return rng.permutation(np.repeat(list(shares), whole + least)).tolist()

@@ -37,24 +37,40 @@ def word_vectors(words: Sequence[str]) -> np.ndarray:
     return np.round([_vector(word) for word in words], _DECIMALS).astype(np.float32)
 
 
-def _frames(kind: str, values: slice, columns: int, rate_hz: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
+def _frames(
+    kind: str, values: slice, columns: int, rate_hz: int, takes: Sequence[Take], filmed: Filmed
+) -> tuple[np.ndarray, np.ndarray]:
     times = np.arange(int(filmed.length_s * rate_hz)) / rate_hz
     spread = _ALL[:, values].std(axis=0)
     state = np.zeros((len(times), len(spread)))
     for take, (start, end) in zip(takes, filmed.spans, strict=True):
         # the same drawing as of the film
-        shown = express(take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength)
+        shown = express(
+            take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength
+        )
         offset = _OFFSET * chance(take.corpus, take.speaker.name, kind).standard_normal(len(spread))
-        state[(times >= start) & (times < end)] = list(vars(shown).values())[values] / spread + offset
+        state[(times >= start) & (times < end)] = (
+            list(vars(shown).values())[values] / spread + offset
+        )
     mixing = chance(kind, "mixing").standard_normal((len(spread), columns))
-    noise = _NOISE * chance(takes[0].corpus, takes[0].utterance_id, kind).standard_normal((len(times), columns))
-    mixed = (state[:, :, None] * mixing).sum(axis=1)  # not BLAS: its order of adding depends on the processor
-    return np.round(mixed + noise, _DECIMALS).astype(np.float32), np.column_stack([times, times + 1 / rate_hz])
+    noise = _NOISE * chance(takes[0].corpus, takes[0].utterance_id, kind).standard_normal(
+        (len(times), columns)
+    )
+    mixed = (state[:, :, None] * mixing).sum(
+        axis=1
+    )  # not BLAS: its order of adding depends on the processor
+    return np.round(mixed + noise, _DECIMALS).astype(np.float32), np.column_stack(
+        [times, times + 1 / rate_hz]
+    )
 
 
 def _vector(word: str) -> np.ndarray:
     vector = chance("word", word).standard_normal(WORD)
-    meant = [emotion for emotion, cues in CUES.items() if word in " ".join(cues).lower().replace(",", "").split()]
+    meant = [
+        emotion
+        for emotion, cues in CUES.items()
+        if word in " ".join(cues).lower().replace(",", "").split()
+    ]
     for emotion in meant:
         vector += chance("meaning", emotion).standard_normal(WORD) / len(meant)
     return vector

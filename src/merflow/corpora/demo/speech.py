@@ -21,8 +21,12 @@ VARIANTS = {"female": ("f1", "f4", "linda", "steph"), "male": ("m1", "m3", "m4",
 _SYNCHRONOUS, _UTF8 = 2, 1  # espeak_AUDIO_OUTPUT, flag of espeak_Synth (speak_lib.h)
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
 _SILENCE = 0.004  # of full scale
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-_FORK = multiprocessing.get_context("fork")  # a fresh interpreter per utterance would cost a second each
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+_FORK = multiprocessing.get_context(
+    "fork"
+)  # a fresh interpreter per utterance would cost a second each
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,17 @@ def _synthesise(sender: Connection, text: str, voice: Voice) -> None:
 
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
     library.espeak_SetSynthCallback(collect)
-    if rate != SAMPLING_RATE or library.espeak_SetVoiceByName(f"en-us+{voice.variant}".encode()) != 0:
+    if (
+        rate != SAMPLING_RATE
+        or library.espeak_SetVoiceByName(f"en-us+{voice.variant}".encode()) != 0
+    ):
         return  # the closed pipe tells the caller
-    for parameter, value in ((_RATE, voice.rate), (_VOLUME, voice.volume), (_PITCH, voice.pitch), (_RANGE, voice.range)):
+    for parameter, value in (
+        (_RATE, voice.rate),
+        (_VOLUME, voice.volume),
+        (_PITCH, voice.pitch),
+        (_RANGE, voice.range),
+    ):
         library.espeak_SetParameter(parameter, value, 0)
     data = text.replace("’", "'").encode() + b"\0"
     library.espeak_Synth(data, ctypes.c_size_t(len(data)), 0, 0, 0, _UTF8, None, None)

@@ -67,7 +67,9 @@ def film_all(clips: Sequence[Clip], what: str) -> list[Filmed]:
     """`film` of every clip, in order, on all cores; logs how far it is, with `what` as the name of the clips."""
     # more than a few workers gain nothing: the last step of every corpus, packing, is one process
     workers = min(os.cpu_count() or 1, 8)
-    with ProcessPoolExecutor(workers, get_context("fork"), initializer=cv2.setNumThreads, initargs=(0,)) as pool:
+    with ProcessPoolExecutor(
+        workers, get_context("fork"), initializer=cv2.setNumThreads, initargs=(0,)
+    ) as pool:
         return list(track(pool.map(film, clips), what, len(clips)))
 
 
@@ -78,7 +80,10 @@ def film(clip: Clip) -> Filmed:
         MediaError: the speech cannot be made or the clip not be encoded.
     """
     room = place(clip.takes[0].corpus, clip.place) if clip.place else None
-    shown = [express(take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength) for take in clip.takes]
+    shown = [
+        express(take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength)
+        for take in clip.takes
+    ]
     spoken = [
         speak(take.text, voice(take.speaker, expression, room.pitch if room else 0))
         for take, expression in zip(clip.takes, shown, strict=True)
@@ -86,7 +91,11 @@ def film(clip: Clip) -> Filmed:
     spans: list[tuple[float, float]] = []
     end = LEAD_S
     for take, samples in zip(clip.takes, spoken, strict=True):
-        start = end if not spans else end + chance(take.corpus, take.utterance_id, "gap").uniform(*GAP_S)
+        start = (
+            end
+            if not spans
+            else end + chance(take.corpus, take.utterance_id, "gap").uniform(*GAP_S)
+        )
         end = start + len(samples) / SAMPLING_RATE
         spans.append((start, end))
     length_s = max(end + TAIL_S, SHORTEST_S)
@@ -97,7 +106,9 @@ def film(clip: Clip) -> Filmed:
     pictures = _pictures(clip, room, shown, spans, sound)
     if room:
         hum = np.sin(2 * np.pi * room.hum_hz / SAMPLING_RATE * np.arange(len(sound)))
-        hiss = chance(clip.takes[0].corpus, clip.takes[0].utterance_id, "hiss").standard_normal(len(sound))
+        hiss = chance(clip.takes[0].corpus, clip.takes[0].utterance_id, "hiss").standard_normal(
+            len(sound)
+        )
         sound = (sound + _HUM * hum + _HISS * hiss).astype(np.float32)
     for path, span in zip(clip.sounds, spans, strict=bool(clip.sounds)):
         start, end = (round(at * SAMPLING_RATE) for at in span)
@@ -112,7 +123,11 @@ def film(clip: Clip) -> Filmed:
 
 
 def _pictures(
-    clip: Clip, room: Place | None, shown: Sequence[Expression], spans: Sequence[tuple[float, float]], speech: np.ndarray
+    clip: Clip,
+    room: Place | None,
+    shown: Sequence[Expression],
+    spans: Sequence[tuple[float, float]],
+    speech: np.ndarray,
 ) -> list[np.ndarray]:
     """One picture per frame: people side by side, the speaking one with the expression of the take, the others neutral."""
     width = 160 if len(clip.people) == 1 else 120
@@ -122,15 +137,21 @@ def _pictures(
 
     @cache
     def draw(panel: int, take: int | None, opening: int, blinks: bool) -> np.ndarray:
-        return portraits[panel].draw(EXPRESSIONS["neutral"] if take is None else shown[take], opening / _LEVELS, blinks)
+        return portraits[panel].draw(
+            EXPRESSIONS["neutral"] if take is None else shown[take], opening / _LEVELS, blinks
+        )
 
     pictures = []
     for index, opening in enumerate(openings):
         # between takes the face of the next one is on already
-        now = next((number for number, (_, end) in enumerate(spans) if index / FPS < end), len(spans) - 1)
+        now = next(
+            (number for number, (_, end) in enumerate(spans) if index / FPS < end), len(spans) - 1
+        )
         blinks = (index + blink) % BLINK_FRAMES < 2
         panels = [
-            draw(panel, now, opening, blinks) if who == clip.takes[now].speaker else draw(panel, None, 0, blinks)
+            draw(panel, now, opening, blinks)
+            if who == clip.takes[now].speaker
+            else draw(panel, None, 0, blinks)
             for panel, who in enumerate(clip.people)
         ]
         pictures.append(panels[0] if len(panels) == 1 else np.hstack(panels))
@@ -146,4 +167,6 @@ def _openings(speech: np.ndarray) -> list[int]:
 
 def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
     common = gcd(rate, SAMPLING_RATE)
-    return np.clip(resample_poly(samples, rate // common, SAMPLING_RATE // common), -1, 1).astype(np.float32)
+    return np.clip(resample_poly(samples, rate // common, SAMPLING_RATE // common), -1, 1).astype(
+        np.float32
+    )

@@ -62,7 +62,11 @@ def sentence(emotions: Sequence[str], about: Sequence[str], rng: np.random.Gener
     chance, alone = rng.random(), rng.random()
     if chance < NO_CUE:
         return _finished([clause], rng)
-    meant = [str(rng.choice(list(CUES)))] if chance < NO_CUE + WRONG_CUE else list(emotions) or ["neutral"]
+    meant = (
+        [str(rng.choice(list(CUES)))]
+        if chance < NO_CUE + WRONG_CUE
+        else list(emotions) or ["neutral"]
+    )
     cues = [str(rng.choice(CUES[emotion])) for emotion in meant]
     parts = cues if alone < CUE_ALONE else [*cues, clause] if alone < CUE_FIRST else [clause, *cues]
     return _finished(parts, rng)

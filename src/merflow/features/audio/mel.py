@@ -26,7 +26,9 @@ LIBRARIES = ("librosa", "numpy", "scipy")
 FLOOR = 1e-10  # power that counts as silence
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: MelFeatures, checkpoint: Path | None = None) -> Iterator[np.ndarray]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: MelFeatures, checkpoint: Path | None = None
+) -> Iterator[np.ndarray]:
     """(n_samples // hop_length + 1, n_mels) of each sound: power, or decibels.
 
     The values are those of ``librosa.feature.melspectrogram``, which makes its filters anew at every call.
@@ -45,9 +47,18 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: MelFeatures, checkpo
     filters = _filters(params)
     for sounds in blocks:
         for sound in sounds:
-            spectrum = librosa.stft(sound, n_fft=params.n_fft, win_length=params.win_length, hop_length=params.hop_length)
+            spectrum = librosa.stft(
+                sound,
+                n_fft=params.n_fft,
+                win_length=params.win_length,
+                hop_length=params.hop_length,
+            )
             power = filters @ np.abs(spectrum) ** 2
-            values = librosa.power_to_db(power, ref=1.0, amin=FLOOR, top_db=None) if params.decibels else power
+            values = (
+                librosa.power_to_db(power, ref=1.0, amin=FLOOR, top_db=None)
+                if params.decibels
+                else power
+            )
             yield np.ascontiguousarray(values.T)
 
 
@@ -61,10 +72,20 @@ def _filters(params: MelFeatures) -> np.ndarray:
     if params.fmin >= params.fmax:
         raise ParamsError(f"mel: fmin {params.fmin} is not below fmax {params.fmax}")
     if params.win_length > params.n_fft:
-        raise ParamsError(f"mel: win_length {params.win_length} is longer than n_fft {params.n_fft}")
+        raise ParamsError(
+            f"mel: win_length {params.win_length} is longer than n_fft {params.n_fft}"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty bands: that is the error below
-        filters = mel_filters(sr=SAMPLING_RATE, n_fft=params.n_fft, n_mels=params.n_mels, fmin=params.fmin, fmax=params.fmax)
+        filters = mel_filters(
+            sr=SAMPLING_RATE,
+            n_fft=params.n_fft,
+            n_mels=params.n_mels,
+            fmin=params.fmin,
+            fmax=params.fmax,
+        )
     if empty := int((~filters.any(axis=1)).sum()):
-        raise ParamsError(f"mel: {empty} of {params.n_mels} bands hold no bin of n_fft {params.n_fft}; lower n_mels or raise n_fft")
+        raise ParamsError(
+            f"mel: {empty} of {params.n_mels} bands hold no bin of n_fft {params.n_fft}; lower n_mels or raise n_fft"
+        )
     return filters

@@ -26,10 +26,15 @@ SETS = {
     "ComParE_2016": opensmile.FeatureSet.ComParE_2016,
     "eGeMAPSv02": opensmile.FeatureSet.eGeMAPSv02,
 }
-LEVELS = {"functionals": opensmile.FeatureLevel.Functionals, "lld": opensmile.FeatureLevel.LowLevelDescriptors}
+LEVELS = {
+    "functionals": opensmile.FeatureLevel.Functionals,
+    "lld": opensmile.FeatureLevel.LowLevelDescriptors,
+}
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: SmileFeatures, checkpoint: Path | None = None) -> Iterator[np.ndarray]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: SmileFeatures, checkpoint: Path | None = None
+) -> Iterator[np.ndarray]:
     """(1, n_functionals) or (n_frames, n_lld) of each sound, bit for bit what the package's own ``process_signal`` gives.
 
     Sounds are scaled to 16 bit by the package, so a sound of a 16-bit file has the values of ``process_file`` too.
@@ -45,7 +50,9 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: SmileFeatures, check
     smile = _smile(params)
     for sounds in blocks:
         for sound in sounds:
-            values = smile(sound, SAMPLING_RATE)  # (1, n_columns, n_rows): process_signal without its data frame
+            values = smile(
+                sound, SAMPLING_RATE
+            )  # (1, n_columns, n_rows): process_signal without its data frame
             yield np.ascontiguousarray(values[0].T, dtype=np.float32)
 
 

@@ -35,7 +35,9 @@ LIBRARIES = ("torch", "transformers")
 LONGEST_S = 60  # of sound; that takes 1 to 2 GB. MELD has clips of 235 and 305 s, cut wrong
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: Wav2vec2Features, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: Wav2vec2Features, checkpoint: Path
+) -> Iterator[np.ndarray | Flagged]:
     """(n_frames, dim) states, their mean (1, dim), or (1, n_labels) probabilities of each sound.
 
     One sound at a time, so never padded: wav2vec2-base and its like normalise over the whole input, padding too. Batches
@@ -55,13 +57,19 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: Wav2vec2Features, ch
     columns(params, checkpoint)  # before the weights: names are cheap to check
     preprocess = _preprocessor(checkpoint)
     kind = AutoModelForAudioClassification if params.output == "probabilities" else AutoModel
-    model = load(kind, checkpoint, optional=("masked_spec_embed",))  # what stands for masked frames in training
+    model = load(
+        kind, checkpoint, optional=("masked_spec_embed",)
+    )  # what stands for masked frames in training
     longest = LONGEST_S * SAMPLING_RATE
     for sounds in blocks:
         for sound in sounds:
             values = _compute(model, preprocess, sound[:longest], params.output)
             seconds = f"{len(sound) / SAMPLING_RATE:.1f} s"
-            yield Flagged(values, "long sound", seconds, f"cut to {LONGEST_S} s") if len(sound) > longest else values
+            yield (
+                Flagged(values, "long sound", seconds, f"cut to {LONGEST_S} s")
+                if len(sound) > longest
+                else values
+            )
 
 
 def columns(params: Wav2vec2Features, checkpoint: Path) -> list[str] | None:
@@ -79,13 +87,19 @@ def columns(params: Wav2vec2Features, checkpoint: Path) -> list[str] | None:
     except CheckpointError as error:
         raise CheckpointError(f"{checkpoint}: a label of its classifier: {error}") from error
     if len(set(names)) < len(names):
-        raise CheckpointError(f"{checkpoint}: two labels of its classifier mean the same: {', '.join(labels)}; name another checkpoint")
+        raise CheckpointError(
+            f"{checkpoint}: two labels of its classifier mean the same: {', '.join(labels)}; name another checkpoint"
+        )
     return names
 
 
 @torch.inference_mode()
-def _compute(model: PreTrainedModel, preprocess: Wav2Vec2FeatureExtractor, sound: np.ndarray, output: str) -> np.ndarray:
-    inputs = preprocess(sound, sampling_rate=SAMPLING_RATE, return_attention_mask=False, return_tensors="pt")
+def _compute(
+    model: PreTrainedModel, preprocess: Wav2Vec2FeatureExtractor, sound: np.ndarray, output: str
+) -> np.ndarray:
+    inputs = preprocess(
+        sound, sampling_rate=SAMPLING_RATE, return_attention_mask=False, return_tensors="pt"
+    )
     found = model(inputs["input_values"].to(model.device))
     if output == "probabilities":
         return found.logits.softmax(dim=-1).cpu().numpy()
@@ -96,9 +110,13 @@ def _compute(model: PreTrainedModel, preprocess: Wav2Vec2FeatureExtractor, sound
 def _preprocessor(checkpoint: Path) -> Wav2Vec2FeatureExtractor:
     found = _configured(AutoFeatureExtractor, checkpoint)
     if not isinstance(found, Wav2Vec2FeatureExtractor):
-        raise CheckpointError(f"{checkpoint}: its model does not take samples but what {type(found).__name__} makes; expected a wav2vec2")
+        raise CheckpointError(
+            f"{checkpoint}: its model does not take samples but what {type(found).__name__} makes; expected a wav2vec2"
+        )
     if found.sampling_rate != SAMPLING_RATE:
-        raise CheckpointError(f"{checkpoint}: its model takes {found.sampling_rate} Hz, the sounds have {SAMPLING_RATE} Hz; name another")
+        raise CheckpointError(
+            f"{checkpoint}: its model takes {found.sampling_rate} Hz, the sounds have {SAMPLING_RATE} Hz; name another"
+        )
     return found
 
 
@@ -107,4 +125,6 @@ def _configured(kind: Any, checkpoint: Path) -> Any:
     try:
         return kind.from_pretrained(checkpoint, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{checkpoint}: cannot be read by {kind.__name__} ({' '.join(str(error).split())[:200]})") from error
+        raise CheckpointError(
+            f"{checkpoint}: cannot be read by {kind.__name__} ({' '.join(str(error).split())[:200]})"
+        ) from error

@@ -25,7 +25,9 @@ LIBRARIES = ("torch", "transformers", "tokenizers")
 BATCH = 32  # texts of like length; from 16 to 64 the speed is about the same
 
 
-def extract(blocks: Iterable[Sequence[str]], params: EncoderFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[str]], params: EncoderFeatures, checkpoint: Path
+) -> Iterator[np.ndarray | Flagged]:
     """(n_tokens, dim), or (1, dim) if pooled, of each text.
 
     Texts of like length are computed together and padded to the longest of them only. With which others a text is
@@ -49,11 +51,19 @@ def extract(blocks: Iterable[Sequence[str]], params: EncoderFeatures, checkpoint
         states: dict[int, np.ndarray] = {}
         for start in range(0, len(order), BATCH):
             members = order[start : start + BATCH]
-            for i, rows in zip(members, _encode(encoder, [torch.from_numpy(tokens[i]) for i in members]), strict=True):
+            for i, rows in zip(
+                members,
+                _encode(encoder, [torch.from_numpy(tokens[i]) for i in members]),
+                strict=True,
+            ):
                 states[i] = _pool(rows, params.output)
         for i, length in enumerate(lengths):
             cut = length > params.max_tokens
-            yield Flagged(states[i], "long text", f"{length} tokens", f"cut to {params.max_tokens}") if cut else states[i]
+            yield (
+                Flagged(states[i], "long text", f"{length} tokens", f"cut to {params.max_tokens}")
+                if cut
+                else states[i]
+            )
 
 
 def columns(params: EncoderFeatures, checkpoint: Path) -> None:
@@ -68,7 +78,11 @@ def _pool(rows: np.ndarray, output: str) -> np.ndarray:
 def _encode(encoder: PreTrainedModel, tokens: list[torch.Tensor]) -> list[np.ndarray]:
     lengths = torch.tensor([len(ids) for ids in tokens])
     mask = torch.arange(int(lengths.max())) < lengths[:, None]
-    padded = pad_sequence(tokens, batch_first=True)  # with 0: masked, so it need not be the tokenizer's padding
-    states = encoder(input_ids=padded.to(encoder.device), attention_mask=mask.to(encoder.device)).last_hidden_state
+    padded = pad_sequence(
+        tokens, batch_first=True
+    )  # with 0: masked, so it need not be the tokenizer's padding
+    states = encoder(
+        input_ids=padded.to(encoder.device), attention_mask=mask.to(encoder.device)
+    ).last_hidden_state
     rows = states.float().cpu().numpy()
     return [rows[i, : len(ids)].copy() for i, ids in enumerate(tokens)]

@@ -25,9 +25,15 @@ class Tokenizer:
             self._tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{checkpoint}: holds no tokenizer that can be loaded ({reason})") from error
-        if len(self._tokenizer) <= len(self._tokenizer.all_special_tokens):  # transformers makes an empty one where files are absent
-            raise CheckpointError(f"{checkpoint}: holds no tokenizer; save it there with save_pretrained")
+            raise CheckpointError(
+                f"{checkpoint}: holds no tokenizer that can be loaded ({reason})"
+            ) from error
+        if len(self._tokenizer) <= len(
+            self._tokenizer.all_special_tokens
+        ):  # transformers makes an empty one where files are absent
+            raise CheckpointError(
+                f"{checkpoint}: holds no tokenizer; save it there with save_pretrained"
+            )
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
         """Token ids (n_tokens,) of int64 of each text, cut to `max_tokens`, and the lengths before the cut. An empty text has two."""
@@ -37,10 +43,14 @@ class Tokenizer:
         full = self._tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"]
         lengths = [len(ids) for ids in full]
         if max(lengths) > max_tokens:
-            full = self._tokenizer(list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens)["input_ids"]
+            full = self._tokenizer(
+                list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens
+            )["input_ids"]
         return [np.asarray(ids, dtype=np.int64) for ids in full], lengths
 
-    def with_context(self, texts: Sequence[str], before: Sequence[Sequence[str]], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
+    def with_context(
+        self, texts: Sequence[str], before: Sequence[Sequence[str]], max_tokens: int
+    ) -> tuple[list[np.ndarray], list[int]]:
         """Texts together with what was said before them: a text, then the turns before it, the latest first.
 
         Args:
@@ -59,8 +69,22 @@ class Tokenizer:
             full = self._tokenizer(*pair, return_attention_mask=False, verbose=False)
             lengths.append(len(full["input_ids"]))
             if lengths[-1] > max_tokens:
-                full = self._tokenizer(*pair, return_attention_mask=False, truncation="longest_first", max_length=max_tokens)
-            own = 1 + max((place for place, part in enumerate(full.sequence_ids()) if part == 0), default=0)  # tokens up to its last one
-            segments = np.arange(len(full["input_ids"])) > own  # the special token that ends it is its own
-            found.append(np.stack([np.asarray(full["input_ids"], dtype=np.int64), segments.astype(np.int64)], axis=1))
+                full = self._tokenizer(
+                    *pair,
+                    return_attention_mask=False,
+                    truncation="longest_first",
+                    max_length=max_tokens,
+                )
+            own = 1 + max(
+                (place for place, part in enumerate(full.sequence_ids()) if part == 0), default=0
+            )  # tokens up to its last one
+            segments = (
+                np.arange(len(full["input_ids"])) > own
+            )  # the special token that ends it is its own
+            found.append(
+                np.stack(
+                    [np.asarray(full["input_ids"], dtype=np.int64), segments.astype(np.int64)],
+                    axis=1,
+                )
+            )
         return found, lengths

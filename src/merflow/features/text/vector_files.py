@@ -50,7 +50,9 @@ def read_vectors(folder: Path, words: Iterable[str], dim: int) -> dict[str, np.n
     files = sorted(path for path in folder.glob("*") if path.suffix in (".txt", ".vec", ".bin"))
     if len(files) != 1:
         found = ", ".join(path.name for path in files) or "none"
-        raise CheckpointError(f"{folder}: expected one file of word vectors (.txt, .vec or .bin), found {found}")
+        raise CheckpointError(
+            f"{folder}: expected one file of word vectors (.txt, .vec or .bin), found {found}"
+        )
     return (_read_binary if files[0].suffix == ".bin" else _read_text)(files[0], set(words), dim)
 
 
@@ -62,7 +64,9 @@ def _read_text(path: Path, words: set[str], dim: int) -> dict[str, np.ndarray]:
     announced = re.fullmatch(rb"(\d{1,18}) (\d{1,18})\s*", first)
     given = int(announced[2]) if announced else len(first.split()) - 1
     if given != dim:
-        raise CheckpointError(f"{path}: line 1: {max(given, 0)} numbers a word, expected {dim}; correct dim in params.yaml or the file")
+        raise CheckpointError(
+            f"{path}: line 1: {max(given, 0)} numbers a word, expected {dim}; correct dim in params.yaml or the file"
+        )
     number, line = 1, first
     for number, line in enumerate(lines, 2) if announced else enumerate(chain([first], lines), 1):
         word = line[: line.find(b" ")]
@@ -74,7 +78,9 @@ def _read_text(path: Path, words: set[str], dim: int) -> dict[str, np.ndarray]:
                 found[word] = vector
     _parsed(path, number, line, dim)  # the last line: is the file whole?
     if announced and number - 1 != int(announced[1]):
-        raise CheckpointError(f"{path}: {number - 1} words, its first line says {int(announced[1])}; get it again")
+        raise CheckpointError(
+            f"{path}: {number - 1} words, its first line says {int(announced[1])}; get it again"
+        )
     both = ((word, found.get(word.encode(), found.get(word.lower().encode()))) for word in words)
     return {word: vector for word, vector in both if vector is not None}
 
@@ -85,7 +91,9 @@ def _lines(path: Path) -> Iterator[bytes]:
         while chunk := file.read(_CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > _CHUNK:
-                raise CheckpointError(f"{path}: a line of more than {_CHUNK} bytes; not a text file of word vectors")
+                raise CheckpointError(
+                    f"{path}: a line of more than {_CHUNK} bytes; not a text file of word vectors"
+                )
             yield from lines
     if rest:
         yield rest
@@ -106,7 +114,9 @@ def _parsed(path: Path, number: int, line: bytes, dim: int) -> tuple[bytes, np.n
     except ValueError:
         vector = np.empty(0, np.float32)
     if vector.shape != (dim,) or not np.isfinite(vector).all():
-        raise CheckpointError(f"{path}: line {number}: not a word and {dim} finite numbers; get the file again")
+        raise CheckpointError(
+            f"{path}: line {number}: not a word and {dim} finite numbers; get the file again"
+        )
     return word, vector
 
 
@@ -118,10 +128,16 @@ def _read_binary(path: Path, words: set[str], dim: int) -> dict[str, np.ndarray]
                 [header[at] for at in places] for places in ((2, 9, 10, 11, 12), (16, 17, 19))
             )
             if header[:2] != (_MAGIC, _VERSION) or model == _CLASSIFIER or labels or pruned > 0:
-                raise CheckpointError(f"{path}: not a FastText model of word vectors, version {_VERSION}, that is not compressed")
+                raise CheckpointError(
+                    f"{path}: not a FastText model of word vectors, version {_VERSION}, that is not compressed"
+                )
             if given != dim:
-                raise CheckpointError(f"{path}: vectors of {given} numbers, expected {dim}; correct dim in params.yaml or the file")
-            ids, at = _ids(data, count, {form.encode() for word in words for form in (word, word.lower())})
+                raise CheckpointError(
+                    f"{path}: vectors of {given} numbers, expected {dim}; correct dim in params.yaml or the file"
+                )
+            ids, at = _ids(
+                data, count, {form.encode() for word in words for form in (word, word.lower())}
+            )
             quantised, *shape = _MATRIX.unpack_from(data, at)
             if min(count, bucket, longest) < 0 or quantised or shape != [count + bucket, dim]:
                 raise ValueError("its matrix does not fit its header")
@@ -134,7 +150,11 @@ def _read_binary(path: Path, words: set[str], dim: int) -> dict[str, np.ndarray]
     for word in words:
         form = word if word.encode() in ids or word.lower().encode() not in ids else word.lower()
         own = [ids[form.encode()]] if form.encode() in ids else []
-        rows = own + ([count + number for number in _subwords(form, shortest, longest, bucket)] if bucket else [])
+        rows = own + (
+            [count + number for number in _subwords(form, shortest, longest, bucket)]
+            if bucket
+            else []
+        )
         if rows:
             vectors[word] = matrix[rows].mean(axis=0, dtype=np.float64).astype(np.float32)
             if not np.isfinite(vectors[word]).all():
@@ -164,7 +184,9 @@ def _subwords(word: str, shortest: int, longest: int, bucket: int) -> list[int]:
         value = 2166136261
         for length, character in enumerate(characters[start : start + longest], 1):
             for byte in character:
-                value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
+                value = (
+                    (value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619
+                ) & 0xFFFFFFFF
             if length >= shortest and not (length == 1 and start in (0, len(characters) - 1)):
                 buckets.append(value % bucket)
     return buckets

@@ -31,7 +31,9 @@ def split(text: str) -> list[str]:
     return _WORD.findall(text.translate(_APOSTROPHES))
 
 
-def extract(blocks: Iterable[Sequence[str]], params: WordVectorFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[str]], params: WordVectorFeatures, checkpoint: Path
+) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each text; one row of zeros for a text without words.
 
     All texts are read first: the file of vectors is gone through once, for their words.
@@ -47,7 +49,9 @@ def extract(blocks: Iterable[Sequence[str]], params: WordVectorFeatures, checkpo
     Raises:
         CheckpointError: the file is absent, broken, or has vectors of another length.
     """
-    texts = [split(text.lower() if params.lowercase else text) for block in blocks for text in block]
+    texts = [
+        split(text.lower() if params.lowercase else text) for block in blocks for text in block
+    ]
     vectors = read_vectors(checkpoint, {word for words in texts for word in words}, params.dim)
     zeros = np.zeros(params.dim, np.float32)
     for words in texts:
@@ -56,7 +60,9 @@ def extract(blocks: Iterable[Sequence[str]], params: WordVectorFeatures, checkpo
             yield Flagged(rows, "no words", "empty text", "one row of zeros")
         elif unknown := [word for word in words if word not in vectors]:
             named = ", ".join(list(dict.fromkeys(unknown))[:NAMED])
-            yield Flagged(rows, "unknown words", f"{len(unknown)} of {len(words)}: {named}", "zero vectors")
+            yield Flagged(
+                rows, "unknown words", f"{len(unknown)} of {len(words)}: {named}", "zero vectors"
+            )
         else:
             yield rows
 

@@ -30,7 +30,9 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
 BATCH = 16  # pictures; from 4 to 16 the speed is about the same on one core
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: ClipFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: ClipFeatures, checkpoint: Path
+) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance.
 
     ``embeddings``: in CLIP's common space of pictures and texts, dim is its projection_dim. Not divided by their length: a paper
@@ -61,7 +63,12 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: ClipFeatures, checkp
         return
     prompts = _embed_prompts(model, Tokenizer(checkpoint), params.prompts)
     scale = model.logit_scale.exp()
-    yield from encode(blocks, processor, lambda pixels: (scale * normalize(embed(pixels)) @ prompts.T).softmax(dim=-1), BATCH)
+    yield from encode(
+        blocks,
+        processor,
+        lambda pixels: (scale * normalize(embed(pixels)) @ prompts.T).softmax(dim=-1),
+        BATCH,
+    )
 
 
 def columns(params: ClipFeatures, checkpoint: Path | None) -> list[str] | None:
@@ -76,6 +83,13 @@ def _embed_prompts(model: CLIPModel, tokenizer: Tokenizer, prompts: dict[str, st
     tokens, lengths = tokenizer(list(prompts.values()), longest)
     for emotion, length in zip(prompts, lengths, strict=True):
         if length > longest:
-            raise ParamsError(f"prompts: that of {emotion} has {length} tokens, CLIP takes {longest}; shorten it")
-    rows = [model.get_text_features(input_ids=torch.from_numpy(ids)[None].to(model.device)).pooler_output for ids in tokens]
+            raise ParamsError(
+                f"prompts: that of {emotion} has {length} tokens, CLIP takes {longest}; shorten it"
+            )
+    rows = [
+        model.get_text_features(
+            input_ids=torch.from_numpy(ids)[None].to(model.device)
+        ).pooler_output
+        for ids in tokens
+    ]
     return normalize(torch.cat(rows))

@@ -32,14 +32,27 @@ _NAMES = [
     "face",  # 1: there is a face; 0: there is none, and all of the row is 0
     "faces",  # their number
     *_PLACE,  # centre as a share of the picture's width and height; side as a share of its short side
-    *(f"{name}_change" for name in _PLACE),  # since the previous picture, 0 where one of the two has no face
-    *("left_eye", "left_eye_x", "left_eye_y"),  # 1 if found (left in the picture); centre as a share of the face's side
+    *(
+        f"{name}_change" for name in _PLACE
+    ),  # since the previous picture, 0 where one of the two has no face
+    *(
+        "left_eye",
+        "left_eye_x",
+        "left_eye_y",
+    ),  # 1 if found (left in the picture); centre as a share of the face's side
     *("right_eye", "right_eye_x", "right_eye_y"),
-    *("smile", "smile_y", "smile_width"),  # 1 if found; centre and width as a share of the face's side
+    *(
+        "smile",
+        "smile_y",
+        "smile_width",
+    ),  # 1 if found; centre and width as a share of the face's side
     "smile_strength",  # logarithm of 1 + the number of windows that agree on it
     *("brightness", "contrast"),  # mean and standard deviation of the grey values, 0..1
     "sharpness",  # logarithm of 1 + the variance of the Laplacian of the grey values 0..255
-    *(f"gradient_{row}_{column}_{20 * bin_}" for row, column, bin_ in product(range(GRID), range(GRID), range(BINS))),
+    *(
+        f"gradient_{row}_{column}_{20 * bin_}"
+        for row, column, bin_ in product(range(GRID), range(GRID), range(BINS))
+    ),
 ]
 _AT = {name: i for i, name in enumerate(_NAMES)}
 
@@ -51,7 +64,9 @@ class _Box(NamedTuple):
     height: int
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: FaceFeatures, checkpoint: Path | None) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: FaceFeatures, checkpoint: Path | None
+) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance, dim and meaning as `columns` says; every value is finite.
 
     Where no picture of an utterance has a face, it is flagged and kept: all of it is 0.
@@ -73,7 +88,12 @@ def extract(blocks: Iterable[Sequence[np.ndarray]], params: FaceFeatures, checkp
             if values[:, _AT["face"]].any():
                 yield values
             else:
-                yield Flagged(values, "no face", f"in none of {len(values)} pictures", "kept: zeros, column face is 0")
+                yield Flagged(
+                    values,
+                    "no face",
+                    f"in none of {len(values)} pictures",
+                    "kept: zeros, column face is 0",
+                )
 
 
 def columns(params: FaceFeatures, checkpoint: Path | None) -> list[str]:
@@ -87,7 +107,8 @@ class _Reader:
     def __init__(self, params: FaceFeatures):
         self._params = params
         self._face, self._eye, self._smile = (
-            cv2.CascadeClassifier(str(Path(haarcascades) / f"haarcascade_{part}.xml")) for part in ("frontalface_alt2", "eye", "smile")
+            cv2.CascadeClassifier(str(Path(haarcascades) / f"haarcascade_{part}.xml"))
+            for part in ("frontalface_alt2", "eye", "smile")
         )
         cell = (SIDE // GRID, SIDE // GRID)
         # one block: cells are normalised together, so a cell without edges stays weak
@@ -99,21 +120,41 @@ class _Reader:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         height, width = grey.shape
         smallest = max(round(self._params.min_size * min(height, width)), 1)
-        found = self._face.detectMultiScale(grey, self._params.scale_factor, self._params.min_neighbors, minSize=(smallest, smallest))
+        found = self._face.detectMultiScale(
+            grey,
+            self._params.scale_factor,
+            self._params.min_neighbors,
+            minSize=(smallest, smallest),
+        )
         face = _largest(found)
         if face is None:
             return row
         x, y = face.x + face.width / 2, face.y + face.height / 2
-        values = {"face": 1, "faces": len(found), "x": x / width, "y": y / height, "size": face.width / min(height, width)}
+        values = {
+            "face": 1,
+            "faces": len(found),
+            "x": x / width,
+            "y": y / height,
+            "size": face.width / min(height, width),
+        }
         crop = grey[face.y : face.y + face.height, face.x : face.x + face.width]
-        crop = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA if face.width > SIDE else cv2.INTER_LINEAR)
+        crop = cv2.resize(
+            crop,
+            (SIDE, SIDE),
+            interpolation=cv2.INTER_AREA if face.width > SIDE else cv2.INTER_LINEAR,
+        )
         values |= self._eyes(crop) | self._mouth(crop)
         values |= {"brightness": crop.mean() / 255, "contrast": crop.std() / 255}
         values["sharpness"] = np.log1p(cv2.Laplacian(crop, cv2.CV_32F).var())
         for name, value in values.items():
             row[_AT[name]] = value
         # OpenCV goes through the cells column by column
-        row[-GRID * GRID * BINS :] = np.asarray(self._gradients.compute(crop)).reshape(GRID, GRID, BINS).transpose(1, 0, 2).ravel()
+        row[-GRID * GRID * BINS :] = (
+            np.asarray(self._gradients.compute(crop))
+            .reshape(GRID, GRID, BINS)
+            .transpose(1, 0, 2)
+            .ravel()
+        )
         return row
 
     def _eyes(self, face: np.ndarray) -> dict[str, float]:
@@ -121,7 +162,11 @@ class _Reader:
         values: dict[str, float] = {}
         for side, left in (("left", 0), ("right", SIDE // 2)):
             part = face[: SIDE * 6 // 10, left : left + SIDE // 2]
-            eye = _largest(self._eye.detectMultiScale(part, EYE_SCALE, EYE_NEIGHBORS, minSize=(SIDE // 8, SIDE // 8)))
+            eye = _largest(
+                self._eye.detectMultiScale(
+                    part, EYE_SCALE, EYE_NEIGHBORS, minSize=(SIDE // 8, SIDE // 8)
+                )
+            )
             if eye:
                 x, y = left + eye.x + eye.width / 2, eye.y + eye.height / 2
                 values |= {f"{side}_eye": 1, f"{side}_eye_x": x / SIDE, f"{side}_eye_y": y / SIDE}
@@ -129,17 +174,28 @@ class _Reader:
 
     def _mouth(self, face: np.ndarray) -> dict[str, float]:
         least = (SIDE // 3, SIDE // 6)
-        found, windows = self._smile.detectMultiScale2(face[SIDE // 2 :], SMILE_SCALE, SMILE_NEIGHBORS, minSize=least)
+        found, windows = self._smile.detectMultiScale2(
+            face[SIDE // 2 :], SMILE_SCALE, SMILE_NEIGHBORS, minSize=least
+        )
         smile = _largest(found)
         if smile is None:
             return {}
         y = SIDE // 2 + smile.y + smile.height / 2
-        return {"smile": 1, "smile_y": y / SIDE, "smile_width": smile.width / SIDE, "smile_strength": np.log1p(max(windows))}
+        return {
+            "smile": 1,
+            "smile_y": y / SIDE,
+            "smile_width": smile.width / SIDE,
+            "smile_strength": np.log1p(max(windows)),
+        }
 
 
 def _largest(boxes: Iterable[Sequence[int]]) -> _Box | None:
     """Of equals the upper left one: the order of what OpenCV finds is not promised."""
-    return max((_Box(*map(int, box)) for box in boxes), key=lambda box: (box.width * box.height, -box.y, -box.x), default=None)
+    return max(
+        (_Box(*map(int, box)) for box in boxes),
+        key=lambda box: (box.width * box.height, -box.y, -box.x),
+        default=None,
+    )
 
 
 def _add_changes(values: np.ndarray) -> None:

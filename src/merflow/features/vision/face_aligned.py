@@ -41,7 +41,9 @@ PARAMS = FaceFeatures
 LIBRARIES = (*face.LIBRARIES, *words.LIBRARIES)
 
 
-def extract(blocks: Iterable[Sequence[Item]], params: FaceFeatures, checkpoint: Path | None) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[Item]], params: FaceFeatures, checkpoint: Path | None
+) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each utterance's pictures, dim and meaning as `columns` says.
 
     Args:

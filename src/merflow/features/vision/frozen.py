@@ -22,11 +22,17 @@ def require(checkpoint: Path, *kinds: str) -> None:
         CheckpointError: it is another kind, or config.json cannot be read.
     """
     try:
-        kind = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False).model_type
+        kind = AutoConfig.from_pretrained(
+            checkpoint, local_files_only=True, trust_remote_code=False
+        ).model_type
     except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{checkpoint}: config.json cannot be read ({' '.join(str(error).split())[:200]})") from error
+        raise CheckpointError(
+            f"{checkpoint}: config.json cannot be read ({' '.join(str(error).split())[:200]})"
+        ) from error
     if kind not in kinds:
-        raise CheckpointError(f"{checkpoint}: a model of type {kind}, expected {' or '.join(kinds)}; name another one in params.yaml")
+        raise CheckpointError(
+            f"{checkpoint}: a model of type {kind}, expected {' or '.join(kinds)}; name another one in params.yaml"
+        )
 
 
 class Processor:
@@ -39,10 +45,14 @@ class Processor:
             CheckpointError: the checkpoint has no image processor, or one that makes pictures of another size.
         """
         try:
-            self._processor = AutoImageProcessor.from_pretrained(checkpoint, backend="pil", local_files_only=True, trust_remote_code=False)
+            self._processor = AutoImageProcessor.from_pretrained(
+                checkpoint, backend="pil", local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{checkpoint}: holds no image processor that can be loaded ({reason})") from error
+            raise CheckpointError(
+                f"{checkpoint}: holds no image processor that can be loaded ({reason})"
+            ) from error
         height, width = self([np.zeros((2 * size, 3 * size, 3), np.uint8)]).shape[-2:]
         if (height, width) != (size, size):
             raise CheckpointError(
@@ -52,11 +62,16 @@ class Processor:
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         """float32 (n, 3, size, size) of uint8 RGB pictures (height, width, 3), each of its own size."""
-        return self._processor(images=list(pictures), input_data_format="channels_last", return_tensors="pt")["pixel_values"]
+        return self._processor(
+            images=list(pictures), input_data_format="channels_last", return_tensors="pt"
+        )["pixel_values"]
 
 
 def encode(
-    blocks: Iterable[Sequence[np.ndarray]], processor: Processor, network: Callable[[torch.Tensor], torch.Tensor], batch: int
+    blocks: Iterable[Sequence[np.ndarray]],
+    processor: Processor,
+    network: Callable[[torch.Tensor], torch.Tensor],
+    batch: int,
 ) -> Iterator[np.ndarray]:
     """(n_pictures, dim) of float32 for each utterance: `network`'s rows for its pictures.
 
@@ -70,7 +85,10 @@ def encode(
     """
     for utterances in blocks:
         pictures = list(chain.from_iterable(utterances))  # views: nothing is copied
-        rows = chain.from_iterable(_rows(network, processor(pictures[at : at + batch])) for at in range(0, len(pictures), batch))
+        rows = chain.from_iterable(
+            _rows(network, processor(pictures[at : at + batch]))
+            for at in range(0, len(pictures), batch)
+        )
         for utterance in utterances:
             yield np.stack(list(islice(rows, len(utterance))))
 

@@ -22,7 +22,9 @@ PARAMS = SwinFeatures
 LIBRARIES = ("torch", "transformers", "pillow")
 
 
-def extract(blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkpoint: Path) -> Iterator[np.ndarray | Flagged]:
+def extract(
+    blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkpoint: Path
+) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance; dim is 768 for Swin-T.
 
     Args:

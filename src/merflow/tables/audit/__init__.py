@@ -28,7 +28,12 @@ RULES = (
         "Certain: a division.",
         counts.part_shares,
     ),
-    Rule("shares add up", "Shares of which each utterance has one add up to 100 %.", "Certain: a sum.", counts.hundred),
+    Rule(
+        "shares add up",
+        "Shares of which each utterance has one add up to 100 %.",
+        "Certain: a sum.",
+        counts.hundred,
+    ),
     Rule(
         "ratio of a class",
         "A ratio of absent to present in the text is the one of the shares in a table.",
@@ -143,7 +148,11 @@ ROUNDING = (
 
 
 def examine(
-    paper: str, corpus: str, printed: pd.DataFrame, view: Comparison | None = None, claims: Sequence[Claim] = ()
+    paper: str,
+    corpus: str,
+    printed: pd.DataFrame,
+    view: Comparison | None = None,
+    claims: Sequence[Claim] = (),
 ) -> dict[str, Looked]:
     """What each rule, by name, did on what a paper prints on a corpus.
 
@@ -217,12 +226,16 @@ def _frame(looked: Mapping[tuple[str, str], Mapping[str, Looked]]) -> pd.DataFra
         for rule, done in rules.items()
         for finding in done.findings
     ]
-    rows.sort(key=lambda row: (list(looked).index((row["paper"], row["corpus"])), SURE.index(row["sure"])))
+    rows.sort(
+        key=lambda row: (list(looked).index((row["paper"], row["corpus"])), SURE.index(row["sure"]))
+    )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _columns(first: str) -> tuple[Column, ...]:
-    heads: Iterable[Column] = (words("paper", "paper"), words("corpus", "corpus")) if first == "paper" else ()
+    heads: Iterable[Column] = (
+        (words("paper", "paper"), words("corpus", "corpus")) if first == "paper" else ()
+    )
     return (
         *heads,
         prose("where", "where"),
@@ -243,7 +256,14 @@ def _counted(frame: pd.DataFrame) -> str:
 
 def _notes(frame: pd.DataFrame) -> tuple[str, ...]:
     """What rounding is to a rule, and of each rule with a finding what makes it sure."""
-    return (ROUNDING, *(f"{rule.name}: {rule.checks} {rule.sure}" for rule in RULES if rule.name in set(frame["rule"])))
+    return (
+        ROUNDING,
+        *(
+            f"{rule.name}: {rule.checks} {rule.sure}"
+            for rule in RULES
+            if rule.name in set(frame["rule"])
+        ),
+    )
 
 
 __all__ = ["COLUMNS", "RULES", "Finding", "Looked", "Rule", "examine", "overall", "section"]

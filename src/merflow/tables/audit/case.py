@@ -104,7 +104,11 @@ class Case:
 
     def supports_of(self, split: str, classes: Sequence[str]) -> Iterator[Support]:
         """Counts of just these classes in what scores of a part may be of."""
-        yield from (one for one in self.supports if set(one.counts) == set(classes) and one.split in self.tested(split))
+        yield from (
+            one
+            for one in self.supports
+            if set(one.counts) == set(classes) and one.split in self.tested(split)
+        )
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,12 @@ class Rule:
     look: Callable[[Case], Looked]
 
 
-def case_of(printed: pd.DataFrame, supports: Sequence[Support], view: Comparison | None = None, claims: Sequence[Claim] = ()) -> Case:
+def case_of(
+    printed: pd.DataFrame,
+    supports: Sequence[Support],
+    view: Comparison | None = None,
+    claims: Sequence[Claim] = (),
+) -> Case:
     """The case of rows of merflow.tables.reported.load, all of one corpus."""
     rows = [_measured(row) for row in printed.to_dict("records") if not isnan(row["number"])]
     said = next((row["number"] for row in rows if row["metric"] == "classes"), None)
@@ -180,6 +189,12 @@ def _unit(value: str) -> float:
 
 def _printed_supports(rows: Iterable[Row]) -> Iterator[Support]:
     """Counts of the classes of a part that the paper itself prints."""
-    counts = (row for row in rows if (row["metric"], row["unit"]) == ("count", "utterances") and row["split"] and row["class"])
-    for (table, split), found in grouped((row for row in counts if row["table"] != "text"), "table", "split").items():
+    counts = (
+        row
+        for row in rows
+        if (row["metric"], row["unit"]) == ("count", "utterances") and row["split"] and row["class"]
+    )
+    for (table, split), found in grouped(
+        (row for row in counts if row["table"] != "text"), "table", "split"
+    ).items():
         yield Support(f"Table {table}", split, {row["class"]: int(row["number"]) for row in found})

@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 
 from merflow.evaluation.metrics import BALANCE
-from merflow.tables.audit.case import Case, Finding, Looked, Range, Sure, cell, cells, in_points, in_utterances, place, total
+from merflow.tables.audit.case import (
+    Case,
+    Finding,
+    Looked,
+    Range,
+    Sure,
+    cell,
+    cells,
+    in_points,
+    in_utterances,
+    place,
+    total,
+)
 from merflow.tables.reported import Row, grouped
 
 SIZES = ("utterances", "instances")  # units of the sizes of parts and classes
@@ -21,23 +33,42 @@ def sums(case: Case) -> Looked:
         for over, fixed in (("class", "split"), ("split", "class")):
             if whole[over]:
                 continue
-            parts = [row for row in sizes if row[over] and row[fixed] == whole[fixed] and row["unit"] == whole["unit"]]
+            parts = [
+                row
+                for row in sizes
+                if row[over] and row[fixed] == whole[fixed] and row["unit"] == whole["unit"]
+            ]
             for group in grouped(parts, "table").values():
                 names = {row[over] for row in group}
-                complete = len(group) >= case.told if over == "class" else {"train", "dev", "test"} <= names
+                complete = (
+                    len(group) >= case.told
+                    if over == "class"
+                    else {"train", "dev", "test"} <= names
+                )
                 if len(group) < 2 or not (complete or over == "split"):
                     continue
                 numbers |= {_key(whole), *map(_key, group)}
                 added_up, told = total(group), cell(whole)
-                if added_up in told.range or (over == "split" and not complete and added_up < told.range.low and "dev" in names):
+                if added_up in told.range or (
+                    over == "split"
+                    and not complete
+                    and added_up < told.range.low
+                    and "dev" in names
+                ):
                     continue
                 sure: Sure = "certain" if complete or added_up > told.range.high else "hint"
                 added = " + ".join(f"{row['value']} ({row[over]})" for row in group)
-                printed = f"{added}, and {told.text}{f' ({whole[fixed]})' if whole[fixed] else ''} in all"
+                printed = (
+                    f"{added}, and {told.text}{f' ({whole[fixed]})' if whole[fixed] else ''} in all"
+                )
                 expected = f"a sum of {told.text}, not {added_up:.0f}" + (
                     "" if complete else "; unless the rest is in parts that are not named"
                 )
-                findings.append(Finding(place(whole), printed, expected, in_utterances(added_up - told.value), sure))
+                findings.append(
+                    Finding(
+                        place(whole), printed, expected, in_utterances(added_up - told.value), sure
+                    )
+                )
     return Looked(len(numbers), findings)
 
 
@@ -49,17 +80,33 @@ def part_shares(case: Case) -> Looked:
         wrong = []
         share = cell(row)
         for (name,), group in grouped(here, "class").items():
-            mine, every = total(size for size in group if size["split"] == row["split"]), total(group)
+            mine, every = (
+                total(size for size in group if size["split"] == row["split"]),
+                total(group),
+            )
             if not mine or len(group) < 2:
                 continue
             numbers += len(group)
             if not share.range.meets(Range((mine - 1) / every, (mine + 1) / every)):
-                wrong.append((mine / every - share.value, f"{mine:.0f} of {every:.0f}{f' ({name})' if name else ''}"))
+                wrong.append(
+                    (
+                        mine / every - share.value,
+                        f"{mine:.0f} of {every:.0f}{f' ({name})' if name else ''}",
+                    )
+                )
         numbers += bool(len(here))
         if wrong:
             off, _ = max(wrong, key=lambda one: abs(one[0]))
             printed = f"{share.text}, and {', '.join(told for _, told in wrong)}"
-            findings.append(Finding(place(row), printed, f"{share.text} of the utterances", in_points(off), "certain"))
+            findings.append(
+                Finding(
+                    place(row),
+                    printed,
+                    f"{share.text} of the utterances",
+                    in_points(off),
+                    "certain",
+                )
+            )
     return Looked(numbers, findings)
 
 
@@ -80,7 +127,11 @@ def hundred(case: Case) -> Looked:
             row = group[0]
             about = " ".join(filter(None, (row["class"], row["split"])))
             printed = " + ".join(cell(one).text for one in group) + (f" ({about})" if about else "")
-            findings.append(Finding(place(row), printed, "a sum of 100 %", in_points(total(group) - 1), "certain"))
+            findings.append(
+                Finding(
+                    place(row), printed, "a sum of 100 %", in_points(total(group) - 1), "certain"
+                )
+            )
     return Looked(numbers, findings)
 
 
@@ -91,19 +142,27 @@ def imbalance(case: Case) -> Looked:
         told, ratios = cell(row), {}
         shares = [share for share in case.of(*BALANCE) if share["class"] == row["class"]]
         for (split,), group in grouped(shares, "split").items():
-            present, absent = (cells(group, "metric").get(name) for name in ("present_share", "absent_share"))
+            present, absent = (
+                cells(group, "metric").get(name) for name in ("present_share", "absent_share")
+            )
             if present and absent and present.range.low > 0:
                 ratios[f"{absent.text} / {present.text} ({split})"] = (
                     absent.value / present.value,
-                    Range(absent.range.low / present.range.high, absent.range.high / present.range.low),
+                    Range(
+                        absent.range.low / present.range.high, absent.range.high / present.range.low
+                    ),
                 )
         numbers += bool(ratios) + 2 * len(ratios)
         if ratios and not any(told.range.meets(limits) for _, limits in ratios.values()):
-            near = min((ratio for ratio, _ in ratios.values()), key=lambda ratio: abs(ratio - told.value))
+            near = min(
+                (ratio for ratio, _ in ratios.values()), key=lambda ratio: abs(ratio - told.value)
+            )
             found = " and ".join(f"{words} = {ratio:.1f}" for words, (ratio, _) in ratios.items())
             expected = f"a ratio of {found}"
             off = f"{told.value - near:+.1f}"
-            findings.append(Finding(place(row), f"1:{told.text} ({row['class']})", expected, off, "likely"))
+            findings.append(
+                Finding(place(row), f"1:{told.text} ({row['class']})", expected, off, "likely")
+            )
     return Looked(numbers, findings)
 
 
@@ -115,11 +174,19 @@ def known_sizes(case: Case) -> Looked:
     numbers, findings = 0, []
     for (_, name), group in grouped(sizes, "table", "class").items():
         numbers += len(group) if releases else 0
-        whole = [size for one in releases if not one.split and (size := _size(one.counts, name, classes)) is not None]
+        whole = [
+            size
+            for one in releases
+            if not one.split and (size := _size(one.counts, name, classes)) is not None
+        ]
         if any(size in Range(total(group, "low"), total(group, "high")) for size in whole):
             continue
         for row in group:
-            parts = [(str(one), _size(one.counts, name, set())) for one in releases if one.split == row["split"]]
+            parts = [
+                (str(one), _size(one.counts, name, set()))
+                for one in releases
+                if one.split == row["split"]
+            ]
             has = {release: size for release, size in parts if size is not None}
             told = cell(row)
             if has and not any(size in told.range for size in has.values()):
@@ -127,7 +194,13 @@ def known_sizes(case: Case) -> Looked:
                 about = " ".join(filter(None, (row["split"], name)))
                 expected = f"{has[near]} ({near}), or parts that make up the whole corpus"
                 findings.append(
-                    Finding(place(row), f"{told.text} ({about})", expected, in_utterances(told.value - has[near]), "likely"),
+                    Finding(
+                        place(row),
+                        f"{told.text} ({about})",
+                        expected,
+                        in_utterances(told.value - has[near]),
+                        "likely",
+                    ),
                 )
     return Looked(numbers, findings)
 
@@ -151,12 +224,20 @@ def _key(row: Row) -> tuple[str, ...]:
 
 def confusions(case: Case) -> Looked:
     """Of a class no more utterances are told wrong than its recall leaves, of any size that it is known to have."""
-    pairs = [{**row, "true": row["class"].partition(" as ")[0]} for row in case.of("count") if " as " in row["class"]]
+    pairs = [
+        {**row, "true": row["class"].partition(" as ")[0]}
+        for row in case.of("count")
+        if " as " in row["class"]
+    ]
     recalls = grouped(case.tables("recall"), "system", "split", "class")
     numbers, findings = 0, []
     for (system, split, true), wrong in grouped(pairs, "system", "split", "true").items():
         mine = recalls.get((system, split, true))
-        sizes = [one.counts[true] for one in case.supports if one.split in (split, "") and true in one.counts]
+        sizes = [
+            one.counts[true]
+            for one in case.supports
+            if one.split in (split, "") and true in one.counts
+        ]
         if not mine or not sizes:
             continue
         numbers += len(wrong) + 1
@@ -165,5 +246,7 @@ def confusions(case: Case) -> Looked:
         if total(wrong, "low") > most:
             printed = f"{' + '.join(row['value'] for row in wrong)} {true} told wrong, recall {recall.text}"
             off = in_utterances(total(wrong) - most)
-            findings.append(Finding(place(wrong[0]), printed, f"at most {most:.0f} told wrong", off, "likely"))
+            findings.append(
+                Finding(place(wrong[0]), printed, f"at most {most:.0f} told wrong", off, "likely")
+            )
     return Looked(numbers, findings)

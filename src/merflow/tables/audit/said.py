@@ -3,7 +3,18 @@
 import re
 
 from merflow.evaluation.metrics import LOSS
-from merflow.tables.audit.case import Case, Cell, Finding, Looked, Range, Sure, cell, in_points, place, titled
+from merflow.tables.audit.case import (
+    Case,
+    Cell,
+    Finding,
+    Looked,
+    Range,
+    Sure,
+    cell,
+    in_points,
+    place,
+    titled,
+)
 from merflow.tables.claims import Claim, Spread
 from merflow.tables.comparison import Comparison, part_of
 from merflow.tables.verdicts import pairs
@@ -35,20 +46,27 @@ def claims(case: Case) -> Looked:
         if row["table"] != "text" and row["split"] == part_of(row["metric"]):
             scores.setdefault((row["system"], row["metric"], row["class"]), cell(row))
     looked = [_claim(case.view, claim, scores) for claim in case.claims if case.view is not None]
-    return Looked(sum(one.numbers for one in looked), [finding for one in looked for finding in one.findings])
+    return Looked(
+        sum(one.numbers for one in looked), [finding for one in looked for finding in one.findings]
+    )
 
 
 def _claim(view: Comparison, claim: Claim, scores: dict[tuple[str, ...], Cell]) -> Looked:
     if isinstance(claim.decided_by, Spread):
         return Looked(0)
     numbers, failing = 0, []
-    for pair in pairs(view, claim, lambda score: scores[score].value if score in scores else float("nan")):
+    for pair in pairs(
+        view, claim, lambda score: scores[score].value if score in scores else float("nan")
+    ):
         high, low = (scores.get(score) for score in pair.scores)
         if high is None or low is None:
             continue
         numbers += 2
         if high.range.high < low.range.low:
-            told = [f"{f'{score.system} {score.name}'.strip()} {scores[score].text}" for score in pair.scores]
+            told = [
+                f"{f'{score.system} {score.name}'.strip()} {scores[score].text}"
+                for score in pair.scores
+            ]
             gap = high.value - low.value
             off = f"{gap:+.4f}" if pair.higher.metric == LOSS else in_points(gap)
             failing.append((gap, off, f"{', '.join(told)} ({titled(pair.higher.metric)})"))

@@ -2,7 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from merflow.tables.audit.case import Case, Cell, Finding, Looked, Range, Sure, cell, cells, in_points, in_utterances, place, titled
+from merflow.tables.audit.case import (
+    Case,
+    Cell,
+    Finding,
+    Looked,
+    Range,
+    Sure,
+    cell,
+    cells,
+    in_points,
+    in_utterances,
+    place,
+    titled,
+)
 from merflow.tables.audit.supports import Support
 from merflow.tables.reported import Row, grouped
 
@@ -28,7 +41,9 @@ BOUNDS = (
 def recall_is_accuracy(case: Case) -> Looked:
     """Recall weighted by support is the accuracy: sum of P/n x TP/P = sum of TP/n."""
     numbers, findings = 0, []
-    for group in grouped(case.tables("accuracy", "weighted_recall"), "table", "system", "split").values():
+    for group in grouped(
+        case.tables("accuracy", "weighted_recall"), "table", "system", "split"
+    ).values():
         found = cells(group, "metric")
         if len(found) == 2:
             numbers += 2
@@ -36,7 +51,9 @@ def recall_is_accuracy(case: Case) -> Looked:
             if not accuracy.range.meets(recall.range):
                 printed = f"weighted recall {recall.text}, accuracy {accuracy.text}"
                 off = in_points(recall.value - accuracy.value)
-                findings.append(Finding(place(group[0]), printed, "the same number twice", off, "certain"))
+                findings.append(
+                    Finding(place(group[0]), printed, "the same number twice", off, "certain")
+                )
     return Looked(numbers, findings)
 
 
@@ -58,22 +75,40 @@ def means(case: Case) -> Looked:
                 supports = list(case.supports_of(row["split"], [*classes]))
                 numbers += len(classes) + 1
                 told, plain = found[name], _mean(classes, dict.fromkeys(classes, 1))
-                lowest, highest = (choose(one.range[end] for one in classes.values()) for choose, end in ((min, 0), (max, 1)))
-                by = {str(one): _mean(classes, one.counts) for one in supports} if weighted else {"plain": plain}
+                lowest, highest = (
+                    choose(one.range[end] for one in classes.values())
+                    for choose, end in ((min, 0), (max, 1))
+                )
+                by = (
+                    {str(one): _mean(classes, one.counts) for one in supports}
+                    if weighted
+                    else {"plain": plain}
+                )
                 outside = not told.range.meets(Range(lowest, highest))
-                if not outside and (not by or any(told.range.meets(mean.range) for mean in by.values())):
+                if not outside and (
+                    not by or any(told.range.meets(mean.range) for mean in by.values())
+                ):
                     continue
-                near = min(by or {"plain": plain}, key=lambda key: abs((by or {"plain": plain})[key].value - told.value))
+                near = min(
+                    by or {"plain": plain},
+                    key=lambda key: abs((by or {"plain": plain})[key].value - told.value),
+                )
                 nearest = (by or {"plain": plain})[near]
                 values = ", ".join(f"{key} {one.text}" for key, one in classes.items())
                 expected = f"{100 * nearest.value:.2f} % ({f'weighted by the support of {near}' if weighted and by else 'the plain mean'})"
                 if outside:
-                    expected += f", and nothing outside of {100 * lowest:.1f} to {100 * highest:.1f} %"
+                    expected += (
+                        f", and nothing outside of {100 * lowest:.1f} to {100 * highest:.1f} %"
+                    )
                 elif weighted and told.range.meets(plain.range):
                     expected += "; it is the plain mean"
                 printed = f"{titled(name)} {told.text}; {titled(metric)} of {values}"
                 sure: Sure = "certain" if outside else "likely"
-                findings.append(Finding(place(row), printed, expected, in_points(told.value - nearest.value), sure))
+                findings.append(
+                    Finding(
+                        place(row), printed, expected, in_points(told.value - nearest.value), sure
+                    )
+                )
     return Looked(numbers, findings)
 
 
@@ -96,11 +131,23 @@ def f1_bounds(case: Case) -> Looked:
             most = _harmonic(r.range.high, p.range.high)
             if f1.range.low > most + 1e-9:
                 row = next(row for row in group if row["metric"] == name)
-                known = [f"{titled(one)} {found[one].text}" for one in (*recalls, precision) if one in found]
+                known = [
+                    f"{titled(one)} {found[one].text}"
+                    for one in (*recalls, precision)
+                    if one in found
+                ]
                 about = f" ({row['class']})" if row["class"] else ""
                 printed = f"F1 {f1.text}, {', '.join(known)}{about}"
                 expected = f"F1 of at most {100 * most:.2f} %"
-                findings.append(Finding(place(row), printed, expected, in_points(f1.value - _harmonic(r.value, p.value)), "certain"))
+                findings.append(
+                    Finding(
+                        place(row),
+                        printed,
+                        expected,
+                        in_points(f1.value - _harmonic(r.value, p.value)),
+                        "certain",
+                    )
+                )
     return Looked(numbers, findings)
 
 
@@ -123,7 +170,9 @@ def precision_of_one(case: Case) -> Looked:
             for name in both
         ]
         if len(both) >= FEWEST and all(fit):
-            printed = "recall and F1 of " + ", ".join(f"{name} {recalls[name].text} and {f1s[name].text}" for name in both)
+            printed = "recall and F1 of " + ", ".join(
+                f"{name} {recalls[name].text} and {f1s[name].text}" for name in both
+            )
             told = ", ".join(f"{name} {100 * implied[name]:.1f} %" for name in both)
             gaps = [f1s[name].value - implied[name] for name in both]
             off = f"{in_points(min(gaps))} to {in_points(max(gaps))} from 2r/(1+r)"
@@ -137,7 +186,11 @@ def implied_predictions(case: Case) -> Looked:
     numbers, findings = 0, []
     for group in _rows(case, "recall", "f1"):
         recalls, f1s = (_of(group, name) for name in ("recall", "f1"))
-        supports = list(case.supports_of(group[0]["split"], [*recalls])) if set(recalls) == set(f1s) else []
+        supports = (
+            list(case.supports_of(group[0]["split"], [*recalls]))
+            if set(recalls) == set(f1s)
+            else []
+        )
         if not supports or len(recalls) < case.told:
             continue
         numbers += 2 * len(recalls)
@@ -145,13 +198,17 @@ def implied_predictions(case: Case) -> Looked:
         if any(one.size in total.range for one, total in totals):
             continue
         near, total = min(totals, key=lambda pair: abs(pair[1].value - pair[0].size) / pair[0].size)
-        printed = "recall and F1 of " + ", ".join(f"{name} {recalls[name].text} and {f1s[name].text}" for name in recalls)
-        expected = (
-            f"{near.size} predictions ({near}), not {total.value:.0f} ({total.range.low:.0f} to {total.range.high:.0f} by the digits)"
+        printed = "recall and F1 of " + ", ".join(
+            f"{name} {recalls[name].text} and {f1s[name].text}" for name in recalls
         )
+        expected = f"{near.size} predictions ({near}), not {total.value:.0f} ({total.range.low:.0f} to {total.range.high:.0f} by the digits)"
         beyond = max(total.range.low - near.size, near.size - total.range.high)
         sure: Sure = "likely" if beyond > SHIFT * near.size else "hint"
-        findings.append(Finding(place(group[0]), printed, expected, in_utterances(total.value - near.size), sure))
+        findings.append(
+            Finding(
+                place(group[0]), printed, expected, in_utterances(total.value - near.size), sure
+            )
+        )
     return Looked(numbers, findings)
 
 
@@ -161,27 +218,52 @@ def whole_utterances(case: Case) -> Looked:
     Only supports by which the row's averages are right count, if there are any.
     """
     numbers, findings = 0, []
-    for group in _rows(case, *MEANS, *(name for averages in MEANS.values() for name, _ in averages)):
+    for group in _rows(
+        case, *MEANS, *(name for averages in MEANS.values() for name, _ in averages)
+    ):
         recalls, row = _of(group, "recall"), group[0]
         overall = {name: told for name, told in _overall(group).items() if name == "accuracy"}
         if recalls:
             supports = list(case.supports_of(row["split"], [*recalls]))
             fitting = [one for one in supports if _fits(one, group)]
-            sizes = {str(one): [(name, told, one.counts[name]) for name, told in recalls.items()] for one in fitting or supports}
+            sizes = {
+                str(one): [(name, told, one.counts[name]) for name, told in recalls.items()]
+                for one in fitting or supports
+            }
         else:
             parts = [one for one in case.supports if one.split in case.tested(row["split"])]
-            sizes = {str(one): [(name, told, one.size) for name, told in overall.items()] for one in parts}
-            sizes |= {f"n = {size}": [(name, told, size) for name, told in overall.items()] for size in _printed_sizes(case, row["split"])}
-        sharp = {key: [one for one in lines if (one[1].range.high - one[1].range.low) * one[2] < 1] for key, lines in sizes.items()}
+            sizes = {
+                str(one): [(name, told, one.size) for name, told in overall.items()]
+                for one in parts
+            }
+            sizes |= {
+                f"n = {size}": [(name, told, size) for name, told in overall.items()]
+                for size in _printed_sizes(case, row["split"])
+            }
+        sharp = {
+            key: [one for one in lines if (one[1].range.high - one[1].range.low) * one[2] < 1]
+            for key, lines in sizes.items()
+        }
         numbers += max(map(len, sharp.values()), default=0)
-        wrong = {key: [one for one in lines if not _whole(one[1], one[2])] for key, lines in sharp.items()}
+        wrong = {
+            key: [one for one in lines if not _whole(one[1], one[2])]
+            for key, lines in sharp.items()
+        }
         if not wrong or not all(wrong.values()):
             continue
         near = min(wrong, key=lambda key: len(wrong[key]))
         printed = ", ".join(f"{titled(name)} {told.text}" for name, told, _ in wrong[near])
         expected = ", ".join(f"{_nearest(told, size)} of {size}" for _, told, size in wrong[near])
         off = max((_nearest_share(told, size) for _, told, size in wrong[near]), key=abs)
-        findings.append(Finding(place(row), printed, f"a share of whole utterances: {expected} ({near})", in_points(off), "hint"))
+        findings.append(
+            Finding(
+                place(row),
+                printed,
+                f"a share of whole utterances: {expected} ({near})",
+                in_points(off),
+                "hint",
+            )
+        )
     return Looked(numbers, findings)
 
 
@@ -189,8 +271,19 @@ def below_majority(case: Case) -> Looked:
     """Accuracy is at least the share of the largest class, which naming that class always would give."""
     numbers, findings = 0, []
     for row in case.tables("accuracy"):
-        known = [one for one in case.supports if len(one.counts) > 1 and one.split in case.tested(row["split"])]
-        largest = {str(one): (max(one.counts, key=one.counts.__getitem__), one.size, max(one.counts.values())) for one in known}
+        known = [
+            one
+            for one in case.supports
+            if len(one.counts) > 1 and one.split in case.tested(row["split"])
+        ]
+        largest = {
+            str(one): (
+                max(one.counts, key=one.counts.__getitem__),
+                one.size,
+                max(one.counts.values()),
+            )
+            for one in known
+        }
         shares = {key: (name, count / size) for key, (name, size, count) in largest.items()}
         if not shares:
             continue
@@ -198,7 +291,9 @@ def below_majority(case: Case) -> Looked:
         told = cell(row)
         near = min(shares, key=lambda key: shares[key][1])
         if told.range.high < shares[near][1]:
-            expected = f"at least {100 * shares[near][1]:.2f} %, the share of {shares[near][0]} ({near})"
+            expected = (
+                f"at least {100 * shares[near][1]:.2f} %, the share of {shares[near][0]} ({near})"
+            )
             off = in_points(told.value - shares[near][1])
             findings.append(Finding(place(row), f"accuracy {told.text}", expected, off, "certain"))
     return Looked(numbers, findings)
@@ -228,7 +323,13 @@ def _mean(classes: Mapping[str, Cell], weights: Mapping[str, int]) -> Cell:
     total = sum(weights[name] for name in classes)
     low, value, high = (
         sum(weights[name] * number / total for name, number in ends)
-        for ends in zip(*([(name, one.range.low), (name, one.value), (name, one.range.high)] for name, one in classes.items()), strict=True)
+        for ends in zip(
+            *(
+                [(name, one.range.low), (name, one.value), (name, one.range.high)]
+                for name, one in classes.items()
+            ),
+            strict=True,
+        )
     )
     return Cell(value, Range(low, high), f"{100 * value:.2f} %")
 
@@ -239,8 +340,14 @@ def _predictions(recalls: Mapping[str, Cell], f1s: Mapping[str, Cell], support: 
     for name, size in support.counts.items():
         r, f1 = recalls[name], f1s[name]
         hits = max(r.range.low, 0.0) * size
-        low += max(size * (2 * r.range.low / f1.range.high - 1), hits) if f1.range.high > 0 else hits
-        high += max(size * (2 * r.range.high / f1.range.low - 1), hits) if f1.range.low > 0 else support.size
+        low += (
+            max(size * (2 * r.range.low / f1.range.high - 1), hits) if f1.range.high > 0 else hits
+        )
+        high += (
+            max(size * (2 * r.range.high / f1.range.low - 1), hits)
+            if f1.range.low > 0
+            else support.size
+        )
         total += max(size * (2 * r.value / f1.value - 1), r.value * size) if f1.value > 0 else 0.0
     return Cell(total, Range(low, high), f"{total:.0f}")
 

@@ -12,8 +12,22 @@ from merflow.corpora import iemocap, meld, mosei
 #: happiness than in the corpus itself. Test: session 5. Recounted from the label file of MERBench; the sizes are those of joint_cnn
 #: section 5.2.
 LITERATURE = {
-    "": {"happiness": 648, "sadness": 1084, "neutral": 1708, "anger": 1103, "excitement": 1041, "frustration": 1849},
-    "test": {"happiness": 144, "sadness": 245, "neutral": 384, "anger": 170, "excitement": 299, "frustration": 381},
+    "": {
+        "happiness": 648,
+        "sadness": 1084,
+        "neutral": 1708,
+        "anger": 1103,
+        "excitement": 1041,
+        "frustration": 1849,
+    },
+    "test": {
+        "happiness": 144,
+        "sadness": 245,
+        "neutral": 384,
+        "anger": 170,
+        "excitement": 299,
+        "frustration": 381,
+    },
 }
 #: CMU-MOSEI before its labels were released anew: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
 EARLIER = {"train": 15290, "dev": 2291, "test": 4832}
@@ -43,14 +57,25 @@ def known(corpus: str) -> list[Support]:
 
 def _meld() -> Iterator[Support]:
     yield from (Support("official", split, counts) for split, counts in meld.EXPECTED.items())
-    yield Support("official", "", {name: sum(counts[name] for counts in meld.EXPECTED.values()) for name in meld.EXPECTED["test"]})
+    yield Support(
+        "official",
+        "",
+        {
+            name: sum(counts[name] for counts in meld.EXPECTED.values())
+            for name in meld.EXPECTED["test"]
+        },
+    )
 
 
 def _iemocap() -> Iterator[Support]:
     official = {"": iemocap.EXPECTED["all"], "test": iemocap.EXPECTED["Ses05"]}
     for release, parts in (("official", official), ("DialogueRNN's labels", LITERATURE)):
         yield from (Support(release, split, counts) for split, counts in parts.items())
-        yield Support(release, "train", {name: count - parts["test"][name] for name, count in parts[""].items()})
+        yield Support(
+            release,
+            "train",
+            {name: count - parts["test"][name] for name, count in parts[""].items()},
+        )
 
 
 def _mosei() -> Iterator[Support]:

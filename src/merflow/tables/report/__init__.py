@@ -20,13 +20,23 @@ from merflow.tables.report import surroundings
 from merflow.tables.report.pictures import Files, drawing, pictures, sheet
 from merflow.tables.report.runs import provenance
 
-FORMATS = {"csv": "CSV, full precision", "tex": "LaTeX"}  # Markdown and HTML stand in results/tables
+FORMATS = {
+    "csv": "CSV, full precision",
+    "tex": "LaTeX",
+}  # Markdown and HTML stand in results/tables
 SUMMARY = "index.html"
-ATTRIBUTE = re.compile(r'\s(id|href|src)="([^"]+)"')  # of a tag, as templates write it; in text they escape quotation marks
+ATTRIBUTE = re.compile(
+    r'\s(id|href|src)="([^"]+)"'
+)  # of a tag, as templates write it; in text they escape quotation marks
 
 
 def write(
-    tables: Path, results: Sequence[Path], prepared: Sequence[Path], sheets: Sequence[Path], out: Path, scratch: Path | None = None
+    tables: Path,
+    results: Sequence[Path],
+    prepared: Sequence[Path],
+    sheets: Sequence[Path],
+    out: Path,
+    scratch: Path | None = None,
 ) -> None:
     """Write the report: pages, figures/ and tables/ for download.
 
@@ -46,24 +56,41 @@ def write(
     prepared = sorted(prepared)
     corpora = {folder.name: Prepared.read(folder) for folder in prepared}
     refused = {line.partition(":")[0] for line in index["missing"]}
-    found = [read_result(folder, corpora) for folder in sorted(results, key=_natural) if name_of(folder) not in refused]
+    found = [
+        read_result(folder, corpora)
+        for folder in sorted(results, key=_natural)
+        if name_of(folder) not in refused
+    ]
     files: Files = {}
     overall = [_table(tables, OVERALL, table, files) for table in index["overall"]]
     drawn = [sheet(folder, files) for folder in sheets]
     with drawing(scratch) as draw:
         for section in index["sections"]:
-            section["tables"] = [_table(tables, section["paper"], table, files) for table in section["tables"]]
+            section["tables"] = [
+                _table(tables, section["paper"], table, files) for table in section["tables"]
+            ]
             members = _members(found, section["paper"], section["corpus"])
             section["kinds"] = pictures(members, draw, files)
             ours = {one.run["system"] for one in members}
             about = (section["paper"], section["corpus"])
-            section["sheets"] = [one for one in drawn if (one["paper"], one["corpus"]) == about and one["system"] in ours]
+            section["sheets"] = [
+                one
+                for one in drawn
+                if (one["paper"], one["corpus"]) == about and one["system"] in ours
+            ]
     papers = list(dict.fromkeys(section["paper"] for section in index["sections"]))
-    sections = {paper: [one for one in index["sections"] if one["paper"] == paper] for paper in papers}
+    sections = {
+        paper: [one for one in index["sections"] if one["paper"] == paper] for paper in papers
+    }
     demo = {paper: [one["corpus"] for one in sections[paper] if one["demo"]] for paper in papers}
     made = {one["corpus"] for one in index["sections"] if one["demo"]}
     made |= {folder.name for folder in prepared if surroundings.source_of(folder) == "demo"}
-    shared = {"papers": papers, "missing": index["missing"], "formats": FORMATS, "runs_page": runs_page}
+    shared = {
+        "papers": papers,
+        "missing": index["missing"],
+        "formats": FORMATS,
+        "runs_page": runs_page,
+    }
 
     def page(name: str, template: str, **told: Any) -> None:
         files[name] = TEMPLATES.get_template(template).render(page=name, **shared, **told)
@@ -77,12 +104,29 @@ def write(
         corpora=_rendered(surroundings.corpora(prepared, corpora)),
         cost=_rendered([surroundings.cost(found), surroundings.left_out(found)]),
         environment=surroundings.environment(found),
-        totals={"systems": len({(r.run["paper"], r.run["system"]) for r in found}), "runs": sum(len(r.run["runs"]) for r in found)},
+        totals={
+            "systems": len({(r.run["paper"], r.run["system"]) for r in found}),
+            "runs": sum(len(r.run["runs"]) for r in found),
+        },
     )
     for paper in papers:
-        page(f"{paper}.html", "paper.html.j2", paper=paper, demo=demo[paper], sections=sections[paper])
-        page(runs_page(paper), "runs.html.j2", paper=paper, demo=demo[paper], systems=provenance(_members(found, paper)))
-    files |= {name: TEMPLATES.get_template(f"{name}.j2").render() for name in ("report.css", "report.js")}
+        page(
+            f"{paper}.html",
+            "paper.html.j2",
+            paper=paper,
+            demo=demo[paper],
+            sections=sections[paper],
+        )
+        page(
+            runs_page(paper),
+            "runs.html.j2",
+            paper=paper,
+            demo=demo[paper],
+            systems=provenance(_members(found, paper)),
+        )
+    files |= {
+        name: TEMPLATES.get_template(f"{name}.j2").render() for name in ("report.css", "report.js")
+    }
     _check_links(files)
     write_folder(out, files)
 
@@ -91,7 +135,9 @@ def _index(path: Path) -> dict[str, Any]:
     try:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); build it with `snakemake --cores 2 -- {path}`") from error
+        raise StoreError(
+            f"{path}: cannot be read ({error.strerror}); build it with `snakemake --cores 2 -- {path}`"
+        ) from error
     return index
 
 
@@ -99,41 +145,71 @@ def _table(tables: Path, folder: str, table: dict[str, Any], files: Files) -> di
     """A table as a page shows it; its other forms go into `files`."""
     stem = f"{folder}/{table['name']}"
     try:
-        files |= {f"tables/{stem}.{suffix}": (tables / f"{stem}.{suffix}").read_text(encoding="utf-8") for suffix in FORMATS}
+        files |= {
+            f"tables/{stem}.{suffix}": (tables / f"{stem}.{suffix}").read_text(encoding="utf-8")
+            for suffix in FORMATS
+        }
         text = (tables / f"{stem}.html").read_text(encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"{error.filename}: cannot be read ({error.strerror}); delete {tables} and build it anew") from error
+        raise StoreError(
+            f"{error.filename}: cannot be read ({error.strerror}); delete {tables} and build it anew"
+        ) from error
     anchor = re.search(r'id="([^"]*)"', text)
-    return table | {"html": _linked(text), "files": f"tables/{stem}", "anchor": anchor[1] if anchor else table["name"]}
+    return table | {
+        "html": _linked(text),
+        "files": f"tables/{stem}",
+        "anchor": anchor[1] if anchor else table["name"],
+    }
 
 
 def _linked(text: str) -> str:
     """Names of systems in a table lead to their runs, and may break where a phone is too narrow for them."""
     return re.sub(
-        r'<span data-runs="([^"]*)">(.*?)</span>', lambda found: f'<a href="{found[1]}">{found[2].replace("_", "_<wbr>")}</a>', text
+        r'<span data-runs="([^"]*)">(.*?)</span>',
+        lambda found: f'<a href="{found[1]}">{found[2].replace("_", "_<wbr>")}</a>',
+        text,
     )
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     """text_bert_8 before text_bert_16."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(path))]
+    return [
+        (int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(path))
+    ]
 
 
 def _members(found: Sequence[Result], paper: str, corpus: str | None = None) -> list[Result]:
-    return [one for one in found if one.run["paper"] == paper and corpus in (None, one.run["corpus"])]
+    return [
+        one for one in found if one.run["paper"] == paper and corpus in (None, one.run["corpus"])
+    ]
 
 
 def _rendered(tables: Iterable[Table]) -> list[dict[str, Any]]:
     """Those that have rows; long ones are folded."""
-    return [{"title": one.title, "html": _linked(html(one)), "folded": len(one.frame) > 20} for one in tables if len(one.frame)]
+    return [
+        {"title": one.title, "html": _linked(html(one)), "folded": len(one.frame) > 20}
+        for one in tables
+        if len(one.frame)
+    ]
 
 
 def _check_links(files: Files) -> None:
     """Refuse a link or a picture that leads nowhere, as from a row to runs that were not handed in."""
-    pages = {name: ATTRIBUTE.findall(text) for name, text in files.items() if isinstance(text, str) and name.endswith(".html")}
-    ids = {name: {unescape(value) for key, value in found if key == "id"} for name, found in pages.items()}
+    pages = {
+        name: ATTRIBUTE.findall(text)
+        for name, text in files.items()
+        if isinstance(text, str) and name.endswith(".html")
+    }
+    ids = {
+        name: {unescape(value) for key, value in found if key == "id"}
+        for name, found in pages.items()
+    }
     for name, found in pages.items():
-        for target in dict.fromkeys(unescape(value) for key, value in found if key != "id" and not value.startswith("https:")):
+        for target in dict.fromkeys(
+            unescape(value)
+            for key, value in found
+            if key != "id" and not value.startswith("https:")
+        ):
             path, _, anchor = target.partition("#")
             path = path or name
             if path not in files or (anchor and anchor not in ids[path]):

@@ -23,7 +23,9 @@ from merflow.tables import SHEET, SHEET_PICTURE
 from merflow.tables.render import plain, runs_anchor, runs_page
 
 Drawn = tuple[str, str]  #: SVG, and its content in words
-Draw = Callable[..., Drawn]  #: name of a function of merflow.tables.figures and its arguments -> what it draws
+Draw = Callable[
+    ..., Drawn
+]  #: name of a function of merflow.tables.figures and its arguments -> what it draws
 Files = dict[str, str | bytes]
 
 KEPT = "256M"  # of drawn pictures; the oldest go first
@@ -35,7 +37,10 @@ KINDS = {
         "Each system with visual sequence compression, and the same without: how many tokens of a picture go into the later stages of the"
         " network, and the share of the test utterances that it tells right, all seeds together.",
     ),
-    "confusion": ("Confusion matrices", "Test part, in percent of each true class, all seeds together."),
+    "confusion": (
+        "Confusion matrices",
+        "Test part, in percent of each true class, all seeds together.",
+    ),
     "recalls": (
         "Recall of each class",
         "Test part, all seeds together: of the utterances in which a class is present, and of those in which it is absent, the share that"
@@ -58,7 +63,10 @@ KINDS = {
 def drawing(scratch: Path | None) -> Iterator[Draw]:
     """Function that draws pictures; those drawn before come from `scratch` (None: all are drawn)."""
     memory = Memory(scratch, verbose=0)
-    kept, code = memory.cache(_draw, ignore=["picture", "content"]), [digest("merflow.tables.figures"), versions("matplotlib")]
+    kept, code = (
+        memory.cache(_draw, ignore=["picture", "content"]),
+        [digest("merflow.tables.figures"), versions("matplotlib")],
+    )
 
     def draw(picture: str, *content: Any) -> Drawn:
         key = json.dumps([code, picture, content], default=np.ndarray.tolist)
@@ -96,7 +104,10 @@ def pictures(results: Sequence[Result], draw: Draw, files: Files) -> list[dict[s
         if kind == "tokens":
             figures = list(_compression(results, draw, files))
         else:
-            figures = [{"system": system, "panels": panels} for system, panels in found.get(kind, {}).items()]
+            figures = [
+                {"system": system, "panels": panels}
+                for system, panels in found.get(kind, {}).items()
+            ]
         for figure in figures:
             figure["href"] = _runs(results[0], figure["system"])
         if figures:
@@ -112,7 +123,9 @@ def _runs(result: Result, system: str) -> str:
 def _panel(name: str, drawn: Drawn, files: Files) -> dict[str, Any]:
     svg, words = drawn
     files[name] = svg
-    width, height = (round(float(size)) for size in re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2])
+    width, height = (
+        round(float(size)) for size in re.findall(r'(?:width|height)="([\d.]+)pt"', svg)[:2]
+    )
     return {"src": name, "alt": words, "width": width, "height": height}
 
 
@@ -126,9 +139,24 @@ def _of(result: Result, draw: Draw) -> Iterator[tuple[str, Drawn]]:
         test = result.predictions[result.predictions["split"] == "test"]
         of_class = result.task.one_hot[test["true"]]
         present = of_class if of_class.ndim == 2 else of_class[..., 1]
-        yield "attention", draw("attention", np.stack(test["attention"]), present, result.classes, tuple(run["attention"]))
+        yield (
+            "attention",
+            draw(
+                "attention",
+                np.stack(test["attention"]),
+                present,
+                result.classes,
+                tuple(run["attention"]),
+            ),
+        )
     if weighted := [one for one in run["runs"] if one.get("weights")]:
-        yield "weights", draw("fusion_weights", [{key: one.get(key) for key in ("weights", "temperatures")} for one in weighted])
+        yield (
+            "weights",
+            draw(
+                "fusion_weights",
+                [{key: one.get(key) for key in ("weights", "temperatures")} for one in weighted],
+            ),
+        )
     if histories := [one["history"] for one in run["runs"] if one["history"]]:
         yield "curves", draw("learning_curves", histories)
 
@@ -144,7 +172,11 @@ def _compression(results: Sequence[Result], draw: Draw, files: Files) -> Iterato
             systems.append(about | {"tokens": sum(counted) / len(counted), "score": right})
     if systems:
         run = results[0].run
-        panel = _panel(f"figures/{run['paper']}/{run['corpus']}-tokens.svg", draw("tokens_against", systems, "accuracy"), files)
+        panel = _panel(
+            f"figures/{run['paper']}/{run['corpus']}-tokens.svg",
+            draw("tokens_against", systems, "accuracy"),
+            files,
+        )
         yield {"system": "", "panels": [panel | {"protocol": "all systems and protocols"}]}
 
 
@@ -159,5 +191,7 @@ def sheet(folder: Path, files: Files) -> dict[str, Any]:
         told["src"] = f"figures/{told['paper']}/{told['system']}-{told['corpus']}-frames.jpg"
         files[told["src"]] = (folder / SHEET_PICTURE).read_bytes()
     except OSError as error:
-        raise StoreError(f"{error.filename}: cannot be read ({error.strerror}); build it with `snakemake --cores 2`") from error
+        raise StoreError(
+            f"{error.filename}: cannot be read ({error.strerror}); build it with `snakemake --cores 2`"
+        ) from error
     return told

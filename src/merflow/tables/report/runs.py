@@ -22,7 +22,11 @@ def provenance(results: Sequence[Result]) -> list[dict[str, Any]]:
             "system": system,
             "anchor": runs_anchor(system),
             "corpora": [
-                {"corpus": corpus, "anchor": runs_anchor(system, corpus), "results": [_told(one) for one in here]}
+                {
+                    "corpus": corpus,
+                    "anchor": runs_anchor(system, corpus),
+                    "results": [_told(one) for one in here],
+                }
                 for corpus, here in groupby(members, key=lambda one: one.run["corpus"])
             ],
         }
@@ -46,7 +50,11 @@ def _told(result: Result) -> dict[str, Any]:
         "wall time": f"{sum(one['wall_s'] for one in runs):.1f} s, all runs together",
     }
     facts |= {f"input {name}": told for name, told in run["inputs"].items()}
-    facts |= {f"left out for want of {name}": f"{len(ids)} utterances" for name, ids in run["left_out"].items() if ids}
+    facts |= {
+        f"left out for want of {name}": f"{len(ids)} utterances"
+        for name, ids in run["left_out"].items()
+        if ids
+    }
     anchor = runs_anchor(run["system"], run["corpus"], run["protocol"])
     return {
         "anchor": anchor,
@@ -73,7 +81,9 @@ def _runs(name: str, runs: Sequence[Mapping[str, Any]]) -> Table:
         {
             "fold": one["fold"],
             "seed": one["seed"],
-            "epoch": "" if one["selected_epoch"] is None else "/".join(map(str, np.atleast_1d(one["selected_epoch"]))),
+            "epoch": ""
+            if one["selected_epoch"] is None
+            else "/".join(map(str, np.atleast_1d(one["selected_epoch"]))),
             "epochs": len(one.get("history") or ()) or "",
             "wall_s": one["wall_s"],
             "device": one["device"],
@@ -81,6 +91,21 @@ def _runs(name: str, runs: Sequence[Mapping[str, Any]]) -> Table:
         }
         for one in runs
     ]
-    columns = [number("fold", "fold"), number("seed", "seed"), number("epoch scored", "epoch"), number("epochs trained", "epochs")]
-    columns += [number("wall time, s", "wall_s", "{:.1f}".format), words("device", "device"), words("precision", "precision")]
-    return Table(name, f"{len(rows)} run{'s' if len(rows) > 1 else ''}.", "", pd.DataFrame(rows), tuple(columns))
+    columns = [
+        number("fold", "fold"),
+        number("seed", "seed"),
+        number("epoch scored", "epoch"),
+        number("epochs trained", "epochs"),
+    ]
+    columns += [
+        number("wall time, s", "wall_s", "{:.1f}".format),
+        words("device", "device"),
+        words("precision", "precision"),
+    ]
+    return Table(
+        name,
+        f"{len(rows)} run{'s' if len(rows) > 1 else ''}.",
+        "",
+        pd.DataFrame(rows),
+        tuple(columns),
+    )

@@ -12,7 +12,11 @@ from merflow.store import read_metadata
 from merflow.tables.render import Column, Table, number, plain, prose, words
 
 SPLITS = ("train", "dev", "test")
-ABOUT: tuple[Column, ...] = (words("system", "system"), words("paper", "paper"), words("corpus", "corpus"))
+ABOUT: tuple[Column, ...] = (
+    words("system", "system"),
+    words("paper", "paper"),
+    words("corpus", "corpus"),
+)
 ABOUT += (words("protocol", "protocol", plain),)
 
 
@@ -28,9 +32,24 @@ def corpora(prepared: Sequence[Path], known: dict[str, Prepared]) -> Iterator[Ta
         defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
         if defects.empty:
             continue
-        frame = defects.groupby(["kind", "action"], sort=True).agg(count=("kind", "size"), example=("detail", "first")).reset_index()
-        columns = (words("kind", "kind"), number("count", "count"), words("what was done", "action"), prose("example", "example"))
-        yield Table(f"defects-{folder.name}", f"Defects of {folder.name}.", "What is wrong in the corpus, by kind.", frame, columns)
+        frame = (
+            defects.groupby(["kind", "action"], sort=True)
+            .agg(count=("kind", "size"), example=("detail", "first"))
+            .reset_index()
+        )
+        columns = (
+            words("kind", "kind"),
+            number("count", "count"),
+            words("what was done", "action"),
+            prose("example", "example"),
+        )
+        yield Table(
+            f"defects-{folder.name}",
+            f"Defects of {folder.name}.",
+            "What is wrong in the corpus, by kind.",
+            frame,
+            columns,
+        )
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
@@ -41,16 +60,37 @@ def _sizes(prepared: Sequence[Path], known: dict[str, Prepared]) -> Table:
     rows = []
     for folder in prepared:
         corpus = known[folder.name]
-        modalities = ", ".join(f"{name} {count}" for name, count in _metadata(folder).get("modalities", {}).items())
-        about = {"corpus": corpus.name, "source": source_of(folder), "utterances": len(corpus.utterances)}
+        modalities = ", ".join(
+            f"{name} {count}" for name, count in _metadata(folder).get("modalities", {}).items()
+        )
+        about = {
+            "corpus": corpus.name,
+            "source": source_of(folder),
+            "utterances": len(corpus.utterances),
+        }
         about |= {"dialogues": corpus.utterances["dialogue_id"].nunique(), "modalities": modalities}
         for scheme, members in corpus.splits.groupby("scheme"):
             sizes = members.groupby(["split", "fold"]).size()
-            spans = {split: f"{sizes[split].min()}–{sizes[split].max()}" if split in sizes else "" for split in SPLITS}
-            spans = {split: span.split("–")[0] if len(set(span.split("–"))) == 1 else span for split, span in spans.items()}
+            spans = {
+                split: f"{sizes[split].min()}–{sizes[split].max()}" if split in sizes else ""
+                for split in SPLITS
+            }
+            spans = {
+                split: span.split("–")[0] if len(set(span.split("–"))) == 1 else span
+                for split, span in spans.items()
+            }
             rows.append(about | {"scheme": scheme, "folds": members["fold"].nunique()} | spans)
-    columns = [words("corpus", "corpus"), words("source", "source"), number("utterances", "utterances"), number("dialogues", "dialogues")]
-    columns += [words("scheme", "scheme"), number("folds", "folds"), *(number(split, split) for split in SPLITS)]
+    columns = [
+        words("corpus", "corpus"),
+        words("source", "source"),
+        number("utterances", "utterances"),
+        number("dialogues", "dialogues"),
+    ]
+    columns += [
+        words("scheme", "scheme"),
+        number("folds", "folds"),
+        *(number(split, split) for split in SPLITS),
+    ]
     columns.append(words("modalities", "modalities"))
     caption = "Utterances, and who is train, dev and test under each split scheme (smallest–largest fold)."
     return Table("corpora-table", "Corpora.", caption, pd.DataFrame(rows), tuple(columns))
@@ -61,7 +101,10 @@ def cost(found: Sequence[Result]) -> Table:
     rows = []
     for result in found:
         runs = result.run["runs"]
-        row = _about(result) | {"runs": len(runs), "minutes": sum(one["wall_s"] for one in runs) / 60}
+        row = _about(result) | {
+            "runs": len(runs),
+            "minutes": sum(one["wall_s"] for one in runs) / 60,
+        }
         row |= {
             "device": ", ".join(sorted({one["device"] for one in runs})),
             "inputs": ", ".join(dict.fromkeys(result.run["inputs"].values())),
@@ -79,10 +122,22 @@ def left_out(found: Sequence[Result]) -> Table:
     for result in found:
         about = _about(result)
         lacking = {name: ids for name, ids in result.run["left_out"].items() if ids}
-        rows += [about | {"input": name, "what": "absent", "utterances": len(ids), "first": min(ids)} for name, ids in lacking.items()]
+        rows += [
+            about | {"input": name, "what": "absent", "utterances": len(ids), "first": min(ids)}
+            for name, ids in lacking.items()
+        ]
         cut = {name: count for name, count in result.run.get("cut", {}).items() if count}
-        rows += [about | {"input": name, "what": "cut", "utterances": count, "first": ""} for name, count in cut.items()]
-    columns = [*ABOUT, words("input", "input"), words("what", "what"), number("utterances", "utterances"), words("first", "first")]
+        rows += [
+            about | {"input": name, "what": "cut", "utterances": count, "first": ""}
+            for name, count in cut.items()
+        ]
+    columns = [
+        *ABOUT,
+        words("input", "input"),
+        words("what", "what"),
+        number("utterances", "utterances"),
+        words("first", "first"),
+    ]
     caption = (
         "Utterances in scope whose input is absent: no prediction, no score, though the trivial baselines are scored on them too; or is"
         " longer than the longest that the system takes, and was cut."
@@ -92,8 +147,15 @@ def left_out(found: Sequence[Result]) -> Table:
 
 def environment(found: Sequence[Result]) -> list[tuple[str, str]]:
     """Library versions that the runs name; several where runs differ."""
-    pairs = {(name, version) for result in found for name, version in result.run.get("versions", {}).items()}
-    return [(name, ", ".join(sorted(version for key, version in pairs if key == name))) for name in sorted({name for name, _ in pairs})]
+    pairs = {
+        (name, version)
+        for result in found
+        for name, version in result.run.get("versions", {}).items()
+    }
+    return [
+        (name, ", ".join(sorted(version for key, version in pairs if key == name)))
+        for name in sorted({name for name, _ in pairs})
+    ]
 
 
 def _about(result: Result) -> dict[str, Any]:
