@@ -15,7 +15,7 @@ import failures
 import sync
 import warm_process
 from stages import Plan
-from turn import Turn
+from run_lock import RunLock
 
 from merflow.errors import MerflowError
 
@@ -26,14 +26,14 @@ configfile: "params.yaml"
 report: "workflow/report/workflow.rst"
 
 
-turn = Turn(job=not workflow.is_main_process)
+run_lock = RunLock(job=not workflow.is_main_process)
 try:
     plan = Plan()
-    with turn.while_reading() as alone:
+    with run_lock.while_reading() as alone:
         plan.write()
         if alone:
             sync.reconcile(plan)
-        if turn.killed:
+        if run_lock.killed:
             sync.catch_up(plan)
 except MerflowError as error:
     raise failures.refusal(error) from None
@@ -73,7 +73,7 @@ include: "workflow/rules/tables.smk"
 
 onstart:
     try:
-        turn.begin()
+        run_lock.begin()
         failures.begin()
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
@@ -83,16 +83,16 @@ onstart:
 
 onsuccess:
     try:
-        turn.let_dvc_in()
+        run_lock.let_dvc_in()
         sync.commit(
             plan, [path for job in workflow.dag.jobs for path in job.output]
         )
-        turn.end()
+        run_lock.end()
     except MerflowError as error:
         raise failures.refusal(error) from None
 
 
 onerror:
     sync.remember(plan)
-    turn.end()
+    run_lock.end()
     failures.end()

@@ -12,6 +12,7 @@ second.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -104,8 +105,8 @@ def main() -> None:
             )
         seconds = [
             (
-                timed(lambda: plain(networks, train)),
-                timed(lambda: bank(together, train, arguments.batch_size)),
+                timed(partial(plain, networks, train)),
+                timed(partial(bank, together, train, arguments.batch_size)),
             )
             for _ in range(arguments.rounds)
         ]

@@ -35,9 +35,10 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, Swi
 from merflow import corpora, presets
 from merflow.corpora.labels import class_of
 from merflow.corpora.schemes import find, multi_label
-from merflow.papers import PAPERS
 from merflow.params import Training
-from merflow.training.batches import Drawn, Examples, System
+from merflow.registry import PAPERS
+from merflow.systems import System
+from merflow.training.batches import Drawn, Examples
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
 

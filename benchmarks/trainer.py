@@ -34,7 +34,8 @@ from merflow.corpora.labels import CLASSES
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
 from merflow.params import Training
-from merflow.training.batches import Batch, Examples
+from merflow.systems import Batch
+from merflow.training.batches import Examples
 from merflow.training.loop import fit
 from merflow.training.objectives import SingleLabel
 

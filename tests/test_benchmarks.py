@@ -4,14 +4,12 @@ import json
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
-from merflow.papers import PAPERS
-from merflow.training.batches import System
-
-ROOT = Path(__file__).parents[1]
+from merflow.registry import PAPERS
+from merflow.systems import System
 
 
 @pytest.fixture(scope="module")

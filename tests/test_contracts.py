@@ -3,25 +3,23 @@
 import inspect
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
+from support import ROOT
 
 from merflow import params, warm
 from merflow.checkpoints.demo import MAKERS
-from merflow.corpora import CORPORA, labels, load, schemes
-from merflow.features import EXTRACTORS
+from merflow.corpora import labels, load, schemes
 from merflow.media.pictures import SAMPLINGS
-from merflow.papers import PAPERS
 from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
 from merflow.provenance import versions
+from merflow.registry import CORPORA, EXTRACTORS, PAPERS
 from merflow.selection import MATRIX, axes
-from merflow.training.batches import Fusion
+from merflow.systems import Fusion
 
-ROOT = Path(__file__).parents[1]
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 

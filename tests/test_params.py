@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
 from merflow import params, presets
 from merflow.errors import ParamsError
 
-ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
 FUSION = "papers.weighted_late_fusion"
 

@@ -2,15 +2,14 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
 from merflow import selection
 from merflow.errors import ParamsError
 
-ROOT = Path(__file__).parents[1]
 PAPER = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
 STAGES = selection.stages_at(ROOT)
 ALL = {"corpora": ["meld", "iemocap", "mosei", "ravdess"], "papers": list(PAPER["papers"])}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import ROOT
 
 from merflow import warm
 from merflow.start import ADDRESS, KILLED, _fits
 
-ROOT = Path(__file__).parents[1]
 MERFLOW = str(Path(sys.executable).with_name("merflow"))
 START = "import sys; sys.path.insert(0, sys.argv[1]); import warm_process; warm_process.start(); import os; print(os.environ['MERFLOW_WARM'])"
 

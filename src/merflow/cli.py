@@ -132,7 +132,7 @@ def own(
     ] = False,
 ) -> None:
     """Clips of your own: NAME.csv to fill in, and, when it is, NAME.yaml: what params.yaml must say of them."""
-    from merflow.own import prepare as step
+    from merflow.custom_corpus import prepare as step
 
     step(name, folder, example)
 

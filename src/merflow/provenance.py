@@ -28,6 +28,7 @@ INERT = frozenset(
         "merflow.corpora",
         "merflow.features",
         "merflow.papers",
+        "merflow.registry",
     }
 )
 

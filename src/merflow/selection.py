@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from merflow.errors import ParamsError
-from merflow.needs import FEATURE, inputs
+from merflow.requirements import FEATURE, inputs
 
 MATRIX = Path("workflow/matrix.json")
 Stages = Mapping[str, Any]

@@ -20,7 +20,7 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
-from merflow import features, papers, usage
+from merflow import registry, usage
 from merflow.cli import main
 from merflow.errors import MerflowError
 
@@ -48,8 +48,8 @@ FITTED = [
     "sklearn.preprocessing",
 ]
 REGISTRIES = {
-    "extract": features.EXTRACTORS,
-    "train": papers.PAPERS,
+    "extract": registry.EXTRACTORS,
+    "train": registry.PAPERS,
 }  # the argument after these steps names one more module
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from corpora.serving import breaking_after, closed_port, killing, serving
 from corpora.test_unpack import zipped
-from hub_server import Hub, running
 from safetensors.numpy import save
+from support.hub_server import Hub, running
 
 from merflow.checkpoints import demo
 from merflow.checkpoints.fetch import fetch

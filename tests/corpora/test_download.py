@@ -11,7 +11,7 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
-from serving import (
+from support.file_server import (
     breaking_after,
     chunked,
     claiming,

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import huggingface_hub.constants
 import pytest
-from serving import breaking_after, closed_port, killing, serving, status, well
+from support.file_server import breaking_after, closed_port, killing, serving, status, well
 from test_unpack import NOISE, tar, tree, zipped
 
 from merflow import corpora

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_media import write_sound, write_video
+from support.tiny_media import write_sound, write_video
 
 from merflow.corpora import iemocap
 from merflow.errors import CorpusError

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_media import write_video
+from support.tiny_media import write_video
 
 from merflow.corpora import mosei
 from merflow.corpora.csd import read_sequences

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_media import write_sound, write_video
+from support.tiny_media import write_sound, write_video
 
 from merflow import artifacts
 from merflow.corpora import meld

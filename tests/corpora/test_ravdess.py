@@ -3,7 +3,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tiny_media import write_sound, write_video
+from support.tiny_media import write_sound, write_video
 
 from merflow.corpora import ravdess
 from merflow.errors import CorpusError

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from merflow import artifacts, corpora
+from merflow import artifacts, corpora, registry
 from merflow.corpora.labels import CLASSES, class_of
 from merflow.corpora.schemes import SCHEMES, folds, multi_label
 from merflow.corpora.splits import make_splits
@@ -67,7 +67,7 @@ def test_number_of_folds_is_known_without_data() -> None:
         folds("meld", "actors")
 
 
-@pytest.mark.parametrize("corpus", list(corpora.CORPORA))
+@pytest.mark.parametrize("corpus", list(registry.CORPORA))
 def test_modules_name_these_schemes(corpus: str) -> None:
     assert tuple(SCHEMES[corpus]) == corpora.load(corpus).SCHEMES
 

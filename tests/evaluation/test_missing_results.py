@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-import altered
 import pandas as pd
 import pytest
+from support import altered_results
 
 from merflow import artifacts, params
 from merflow.errors import MerflowError
@@ -35,12 +35,12 @@ def run(tmp_path, corpus, results, allowed=False, asked=ASKED):
 
 
 def without_seed_2(folder):
-    altered.predictions(folder, lambda rows: rows[rows["seed"] == 1])
-    altered.run(folder, lambda content: content["runs"].pop())
+    altered_results.predictions(folder, lambda rows: rows[rows["seed"] == 1])
+    altered_results.run(folder, lambda content: content["runs"].pop())
 
 
 def with_a_broken_sum(folder):
-    altered.predictions(
+    altered_results.predictions(
         folder,
         lambda rows: rows.assign(probabilities=[values * 0.9 for values in rows["probabilities"]]),
     )

@@ -2,11 +2,11 @@
 
 import json
 
-import altered
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as reference
+from support import altered_results
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
@@ -110,9 +110,9 @@ def test_order_of_a_list_means_nothing(make_mosei, make_mosei_result):
             }
         )
 
-    altered.predictions(folder, turned)
+    altered_results.predictions(folder, turned)
     assert np.array_equal(read(folder, corpus).counts("test"), counts)
-    altered.reorder(
+    altered_results.reorder(
         folder, list(MOSEI[::-1])
     )  # the order of the classes is that of probabilities and scores
     assert np.array_equal(read(folder, corpus).counts("test"), counts[:, :, ::-1])
@@ -161,7 +161,7 @@ def test_order_of_a_list_means_nothing(make_mosei, make_mosei_result):
 def test_predictions_that_do_not_fit_are_refused(make_mosei, make_mosei_result, change, message):
     corpus = make_mosei()
     folder = make_mosei_result(corpus)
-    altered.predictions(folder, change)
+    altered_results.predictions(folder, change)
     with pytest.raises(EvaluationError, match=message) as error:
         read(folder, corpus)
     assert "\n" not in str(error.value) and str(folder) in str(error.value)
@@ -177,7 +177,7 @@ def test_each_emotion_has_an_epoch_of_its_own(tmp_path, make_mosei, make_mosei_r
             zip(MOSEI, [1, 2, 3, 4, 5, seed], strict=True)
         )
     for epochs in ([1, 2], [1, 2, 3]):
-        altered.run(
+        altered_results.run(
             folder, lambda content, epochs=epochs: content["runs"][0].update(selected_epoch=epochs)
         )
         with pytest.raises(
@@ -243,7 +243,7 @@ def test_shares_of_the_corpus_are_of_every_utterance_of_a_part(
 ):
     corpus = make_mosei()
     folder = make_mosei_result(corpus)
-    altered.leave_out(folder, ["test_dia22_utt1", "train_dia0_utt0"], "language")
+    altered_results.leave_out(folder, ["test_dia22_utt1", "train_dia0_utt0"], "language")
     table = scored(tmp_path, [folder, make_mosei_result(corpus, "visual")], corpus)
     utterances = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
     for split, part in utterances.groupby("official_split"):
@@ -277,8 +277,8 @@ def test_differences_are_paired_per_emotion_on_common_utterances(
         make_mosei_result(corpus, "acoustic", skill=0.1),
         make_mosei_result(corpus, "language", (1, 2, 3), skill=0.95),
     )
-    altered.leave_out(first, [f"test_dia22_utt{turn}" for turn in range(8)], "language")
-    altered.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"], "language")
+    altered_results.leave_out(first, [f"test_dia22_utt{turn}" for turn in range(8)], "language")
+    altered_results.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"], "language")
     pair, table = "acoustic - language", scored(tmp_path, [first, second], corpus)
     tables = [
         pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
@@ -310,7 +310,9 @@ def test_equal_predictions_of_several_seeds_are_no_difference(
         make_mosei_result(corpus, "language", (1, 2, 3)),
     )
     rows = pd.read_parquet(first / "predictions.parquet")
-    altered.predictions(second, lambda _: pd.concat([rows.assign(seed=seed) for seed in (1, 2, 3)]))
+    altered_results.predictions(
+        second, lambda _: pd.concat([rows.assign(seed=seed) for seed in (1, 2, 3)])
+    )
     table = scored(tmp_path, [first, second], corpus)
     assert (values(table, "acoustic - language", "p") == 1).all()
     assert not values(table, "acoustic - language", "low").any()
@@ -319,7 +321,7 @@ def test_equal_predictions_of_several_seeds_are_no_difference(
 def test_fusion_has_no_epoch(tmp_path, make_mosei, make_mosei_result):
     corpus = make_mosei()
     folder = make_mosei_result(corpus)
-    altered.run(
+    altered_results.run(
         folder, lambda content: [one.update(selected_epoch=None) for one in content["runs"]]
     )
     assert json.loads((folder / "run.json").read_text())["runs"][0]["selected_epoch"] is None

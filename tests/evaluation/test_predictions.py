@@ -1,7 +1,7 @@
-import altered
 import numpy as np
 import pandas as pd
 import pytest
+from support import altered_results
 
 from merflow import artifacts
 from merflow.errors import EvaluationError
@@ -156,7 +156,7 @@ def test_counts_are_of_the_asked_utterances(make_corpus, make_result):
 def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, change, message):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.predictions(folder, change)
+    altered_results.predictions(folder, change)
     refuse(folder, corpus, message)
 
 
@@ -164,29 +164,29 @@ def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, chang
 def test_run_json_must_say_all(make_corpus, make_result, key):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.run(folder, lambda content: content.pop(key))
+    altered_results.run(folder, lambda content: content.pop(key))
     refuse(folder, corpus, rf"run\.json: lacks {key}")
 
 
 def test_results_without_a_run_are_refused(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.predictions(folder, lambda rows: rows.iloc[:0])
-    altered.run(folder, lambda content: content.update(runs=[]))
+    altered_results.predictions(folder, lambda rows: rows.iloc[:0])
+    altered_results.run(folder, lambda content: content.update(runs=[]))
     refuse(folder, corpus, r"run\.json: names no run")
 
 
 def test_run_selects_one_epoch(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.run(folder, lambda content: content["runs"][1].update(selected_epoch=[1, 2]))
+    altered_results.run(folder, lambda content: content["runs"][1].update(selected_epoch=[1, 2]))
     refuse(folder, corpus, r"selected_epoch of fold 0, seed 2 is \[1, 2\], expected 1 of them")
 
 
 def test_the_scored_epoch_is_in_the_history(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.run(folder, lambda content: content["runs"][1]["history"].pop())
+    altered_results.run(folder, lambda content: content["runs"][1]["history"].pop())
     refuse(
         folder,
         corpus,
@@ -213,14 +213,14 @@ def test_right_is_right_of_every_seed(make_corpus, make_result):
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.run(folder, lambda content: content["runs"].append({"fold": 1, "seed": 2}))
+    altered_results.run(folder, lambda content: content["runs"].append({"fold": 1, "seed": 2}))
     refuse(folder, corpus, "fold 1, seed 2 is not in predictions, run.json and split alike")
 
 
 def test_labels_count_as_the_classes_of_the_run(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.regroup(folder, FEWER)
+    altered_results.regroup(folder, FEWER)
     result = read(folder, corpus)
     labels = (
         read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
@@ -239,7 +239,7 @@ def test_order_of_classes_is_that_of_the_predictions(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     expected = read(folder, corpus).classes
-    altered.run(
+    altered_results.run(
         folder, lambda content: content.update(classes=dict(sorted(content["classes"].items())))
     )
     assert read(folder, corpus).classes == expected != tuple(sorted(expected))
@@ -249,13 +249,13 @@ def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_re
     corpus = make_corpus()
     folder = make_result(corpus)
     kept = pd.read_parquet(folder / "predictions.parquet")
-    altered.regroup(folder, FEWER)
+    altered_results.regroup(folder, FEWER)
     strange = (
         kept[kept["labels"].str[0] == "sadness"]
         .iloc[[0]]
         .assign(labels=[["high"]], predicted=[["high"]])
     )
-    altered.predictions(folder, lambda rows: pd.concat([rows, strange]))
+    altered_results.predictions(folder, lambda rows: pd.concat([rows, strange]))
     refuse(
         folder,
         corpus,
@@ -269,8 +269,8 @@ def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_re
 def test_classes_of_predictions_and_run_must_be_the_same(make_corpus, make_result, classes):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.regroup(folder, FEWER)
-    altered.predictions(folder, lambda rows: rows, classes=classes)
+    altered_results.regroup(folder, FEWER)
+    altered_results.predictions(folder, lambda rows: rows, classes=classes)
     refuse(
         folder,
         corpus,
@@ -281,7 +281,7 @@ def test_classes_of_predictions_and_run_must_be_the_same(make_corpus, make_resul
 def test_utterances_without_an_input_need_no_prediction(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
+    altered_results.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
     result = read(folder, corpus)
     assert result.left_out == {"test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"}
     assert result.counts("test").sum() == 2 * (8 * 8 - 1)  # seeds x (dialogues x turns - 1)
@@ -290,7 +290,9 @@ def test_utterances_without_an_input_need_no_prediction(make_corpus, make_result
 def test_utterance_that_is_left_out_must_not_be_predicted(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.run(folder, lambda content: content["left_out"].update(tokens=["test_dia22_utt1"]))
+    altered_results.run(
+        folder, lambda content: content["left_out"].update(tokens=["test_dia22_utt1"])
+    )
     refuse(
         folder,
         corpus,
@@ -301,7 +303,7 @@ def test_utterance_that_is_left_out_must_not_be_predicted(make_corpus, make_resu
 def test_left_out_utterance_must_be_of_the_corpus(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.leave_out(folder, ["test_dia99_utt0", "test_dia22_utt1"])
+    altered_results.leave_out(folder, ["test_dia99_utt0", "test_dia22_utt1"])
     refuse(folder, corpus, r"test_dia99_utt0 \(left out, no tokens\) is not in meld")
 
 
@@ -309,7 +311,7 @@ def test_a_whole_part_cannot_be_left_out(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     ids = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")["utterance_id"]
-    altered.leave_out(folder, sorted(set(ids)))
+    altered_results.leave_out(folder, sorted(set(ids)))
     refuse(folder, corpus, "leaves out all of test in fold 0")
 
 

@@ -1,10 +1,10 @@
-import altered
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
+from support import altered_results
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
@@ -123,7 +123,9 @@ def test_same_predictions_same_bytes(tmp_path, make_corpus, make_result):
     out = tmp_path / "scores.parquet"
     score(results, [corpus], EVALUATION, out)
     first = out.read_bytes()
-    altered.predictions(results[0], lambda rows: rows.iloc[::-1])  # the order of rows means nothing
+    altered_results.predictions(
+        results[0], lambda rows: rows.iloc[::-1]
+    )  # the order of rows means nothing
     score(results[::-1], [corpus], EVALUATION, out)
     assert out.read_bytes() == first
 
@@ -175,7 +177,7 @@ def test_baselines_see_the_train_split_of_each_fold(tmp_path, make_corpus, make_
 def test_nothing_is_written_where_one_result_does_not_fit(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     results = [make_result(corpus, "text_bert_8"), make_result(corpus, "text_bert_16")]
-    altered.predictions(results[1], lambda rows: rows.iloc[1:])
+    altered_results.predictions(results[1], lambda rows: rows.iloc[1:])
     with pytest.raises(EvaluationError, match="no prediction for 1 dev"):
         score(results, [corpus], EVALUATION, tmp_path / "scores.parquet")
     assert not (tmp_path / "scores.parquet").exists()
@@ -209,7 +211,7 @@ def test_baselines_know_every_utterance_in_scope_whatever_a_system_lacks(
     corpus = make_corpus()
     folder = make_result(corpus)
     before = scored(tmp_path, [folder], corpus)
-    altered.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
+    altered_results.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
     after = scored(tmp_path, [folder], corpus)
     for name in ("majority", "chance"):
         pd.testing.assert_frame_equal(
@@ -228,7 +230,7 @@ def test_baselines_know_every_utterance_in_scope_whatever_a_system_lacks(
 def test_classes_of_a_system_are_those_of_its_baselines(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered.regroup(folder, FEWER)
+    altered_results.regroup(folder, FEWER)
     table = scored(tmp_path, [folder], corpus)
     labels = (
         pd.read_parquet(corpus / "utterances.parquet")
@@ -252,10 +254,15 @@ def test_classes_of_a_system_are_those_of_its_baselines(tmp_path, make_corpus, m
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: altered.regroup(folder, FEWER), "differ in classes"),
-        (lambda folder: altered.reorder(folder, sorted(MELD)), "differ in order of classes"),
+        (lambda folder: altered_results.regroup(folder, FEWER), "differ in classes"),
         (
-            lambda folder: altered.run(folder, lambda content: content.update(source="official")),
+            lambda folder: altered_results.reorder(folder, sorted(MELD)),
+            "differ in order of classes",
+        ),
+        (
+            lambda folder: altered_results.run(
+                folder, lambda content: content.update(source="official")
+            ),
             "differ in source",
         ),
     ],
@@ -278,8 +285,10 @@ def test_differences_are_of_the_utterances_that_both_predicted(tmp_path, make_co
         make_result(corpus, "text_bert_8", skill=0.2),
         make_result(corpus, "text_roberta_8", skill=0.9),
     )
-    altered.leave_out(first, [f"test_dia22_utt{turn}" for turn in range(8)])  # a whole dialogue
-    altered.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"])
+    altered_results.leave_out(
+        first, [f"test_dia22_utt{turn}" for turn in range(8)]
+    )  # a whole dialogue
+    altered_results.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"])
     table = scored(tmp_path, [first, second], corpus)
     row = one(table, system="text_bert_8 - text_roberta_8", metric="accuracy", seed=None)
     tables = [
@@ -306,8 +315,8 @@ def test_systems_without_a_common_utterance_have_no_difference(tmp_path, make_co
     ids = sorted(
         set(pd.read_parquet(first / "predictions.parquet").query("split == 'test'")["utterance_id"])
     )
-    altered.leave_out(first, ids[::2])
-    altered.leave_out(second, ids[1::2])
+    altered_results.leave_out(first, ids[::2])
+    altered_results.leave_out(second, ids[1::2])
     assert set(scored(tmp_path, [first, second], corpus)["system"]) == {
         *("text_bert_8", "text_roberta_8"),
         *("corpus", "majority", "chance"),
@@ -324,7 +333,7 @@ def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, ma
             one_ |= {"selected_epoch": None, "history": [], "weights": {"a": 0.3, "b": 0.7}}
         content["settings"] = {"weights": "dev", "step": 0.1}
 
-    altered.run(folder, fuse)
+    altered_results.run(folder, fuse)
     table = scored(tmp_path, [folder], corpus)
     assert set(table.loc[table["system"] == "text_bert_8", "inputs"]) == {"fasttext, is13"}
     assert table.loc[table["system"] != "text_bert_8", "inputs"].isna().all()
@@ -368,8 +377,8 @@ def test_loss_is_that_of_the_scored_epoch(tmp_path, make_corpus, make_result):
     def earlier(content):
         content["runs"][0]["selected_epoch"] = 2
 
-    altered.run(folder, earlier)
-    altered.leave_out(folder, ["train_dia0_utt0", "dev_dia15_utt0"])
+    altered_results.run(folder, earlier)
+    altered_results.leave_out(folder, ["train_dia0_utt0", "dev_dia15_utt0"])
     table = scored(tmp_path, [folder], corpus)
     losses = table[table["metric"] == "loss"]
     assert set(losses["system"]) == {"text_bert_8"} and set(losses["split"]) == {"train", "dev"}
@@ -397,7 +406,7 @@ def test_loss_of_folds_is_weighted_by_their_utterances(tmp_path, make_corpus, ma
     )
     write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
     folder = make_result(corpus, seeds=(1,))
-    altered.run(folder, lambda content: content["runs"][1].update(selected_epoch=1))
+    altered_results.run(folder, lambda content: content["runs"][1].update(selected_epoch=1))
     table = scored(tmp_path, [folder], corpus)
     where = {"metric": "loss", "split": "dev", "system": "text_bert_8"}
     assert [one(table, fold=fold, seed=1, **where)["value"] for fold in (0, 1)] == [0.5, 1.5]
@@ -442,7 +451,7 @@ def test_sizes_of_the_parts_are_those_in_scope(tmp_path, make_corpus, make_resul
             one(table, system="corpus", split="test", metric="count", **{"class": name})["value"]
             == count
         )
-    altered.regroup(folder, FEWER)
+    altered_results.regroup(folder, FEWER)
     fewer = (utterances["official_split"].eq("test") & labels.isin(FEWER)).sum()
     assert (
         one(
@@ -496,7 +505,7 @@ def test_gap_between_protocols_is_paired_on_one_split_and_unpaired_on_two(
     assert (gap["split"], gap["system"], gap["n"]) == ("paired", "text_bert_8", 64) and gap[
         "p"
     ] < 0.05
-    altered.regroup(first, FEWER)  # other classes: drawn by themselves, and no test
+    altered_results.regroup(first, FEWER)  # other classes: drawn by themselves, and no test
     table = scored(tmp_path, [first, second], corpus)
     gap = one(table, protocol="as_published - clean", metric="weighted_f1")
     assert (
@@ -517,7 +526,7 @@ def test_tokens_and_time_are_means_over_the_runs_that_count_them(
         ):
             run |= {"tokens": tokens, "clip_s": seconds}
 
-    altered.run(folder, counted)
+    altered_results.run(folder, counted)
     table = scored(tmp_path, [folder, plain], corpus)
     about = {"system": "text_bert_8", "split": "test", "seed": None, "metric": "tokens"}
     assert one(table, **about, **{"class": None})["value"] == 340  # of all stages

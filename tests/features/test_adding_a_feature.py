@@ -10,7 +10,7 @@ import pytest
 import yaml
 from test_extract import build, sounds
 
-from merflow import artifacts, features
+from merflow import artifacts, registry
 from merflow.params import base
 from merflow.params import features as models
 from merflow.store import read_features, read_metadata
@@ -29,7 +29,7 @@ def loudness(monkeypatch):
     module = ModuleType(path)
     exec(module_code, module.__dict__)
     monkeypatch.setitem(sys.modules, path, module)
-    monkeypatch.setitem(features.EXTRACTORS, name, path)
+    monkeypatch.setitem(registry.EXTRACTORS, name, path)
     return yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])[name]
 
 

@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tiny_checkpoint import save_tiny_bert
-from tiny_vision import DIM, blurred_noise, save_tiny_clip
+from support.tiny_checkpoint import save_tiny_bert
+from support.tiny_vision import DIM, blurred_noise, save_tiny_clip
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
 from merflow.errors import CheckpointError, ParamsError

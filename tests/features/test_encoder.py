@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_checkpoint import save_tiny_bert, save_tiny_roberta
+from support.tiny_checkpoint import save_tiny_bert, save_tiny_roberta
 from transformers import AutoModel, AutoTokenizer
 
 from merflow.errors import CheckpointError

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from tiny_checkpoint import WORDS, save_tiny_checkpoint
+from support.tiny_checkpoint import WORDS, save_tiny_checkpoint
 
 from merflow import artifacts
 from merflow.errors import CheckpointError, ParamsError, StoreError

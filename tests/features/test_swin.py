@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from tiny_checkpoint import save_tiny_bert
-from tiny_vision import DIM, SIZE, blurred_noise, save_tiny_clip, save_tiny_swin
+from support.tiny_checkpoint import save_tiny_bert
+from support.tiny_vision import DIM, SIZE, blurred_noise, save_tiny_clip, save_tiny_swin
 from transformers import (
     SwinForImageClassification,
     SwinModel,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_wav2vec2 import save_tiny_wav2vec2
+from support.tiny_wav2vec2 import save_tiny_wav2vec2
 from transformers import (
     AutoFeatureExtractor,
     AutoModel,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from tiny_clips import number_of, tone, write
+from support.tiny_clips import number_of, tone, write
 
 from merflow.media import decode as module
 from merflow.media.decode import Clip, decode

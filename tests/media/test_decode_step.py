@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from tiny_clips import write
+from support.tiny_clips import write
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError

@@ -7,7 +7,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from merflow.nn.bank import LinearBank, LstmBank
 from merflow.papers.class_weight_lstm import SYSTEMS, confidences, scaling, tensor_product
 from merflow.params.class_weight_lstm import Systems
-from merflow.training.batches import Batch, Examples
+from merflow.systems import Batch
+from merflow.training.batches import Examples
 
 DIMS = {"acoustic": 74, "visual": 35, "language": 300}  # section III.B
 UNIMODAL = ["acoustic", "visual", "language"]

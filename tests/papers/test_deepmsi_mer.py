@@ -1,11 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_checkpoint import save_tiny_bert
-from tiny_vision import DIM, SIZE, blurred_noise, save_tiny_swin
+from support import ROOT
+from support.tiny_checkpoint import save_tiny_bert
+from support.tiny_vision import DIM, SIZE, blurred_noise, save_tiny_swin
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -14,9 +13,9 @@ from merflow.nn.swin import load_swin
 from merflow.nn.temporal import TemporalBlock
 from merflow.papers.deepmsi_mer import SYSTEMS, DeepMsi
 from merflow.params.deepmsi_mer import Systems
-from merflow.training.batches import Batch, Examples, Learning
+from merflow.systems import Batch, Learning
+from merflow.training.batches import Examples
 
-ROOT = Path(__file__).parents[2]
 VECTORS = {"text": 16, "audio": 12}
 WITH_VIDEO = {name: system for name, system in SYSTEMS.items() if "frames_15" in system.inputs}
 NETWORK = {

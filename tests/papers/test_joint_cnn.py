@@ -21,7 +21,8 @@ from merflow.papers.joint_cnn import (
     weighted,
 )
 from merflow.params.joint_cnn import Systems
-from merflow.training.batches import Examples, Fusion, System
+from merflow.systems import Fusion, System
+from merflow.training.batches import Examples
 
 BLOCK = yaml.safe_load(Path("params/paper.yaml").read_text(encoding="utf-8"))["papers"][
     "joint_cnn"

@@ -11,7 +11,8 @@ from merflow.papers.mel_cnn_bert import (
     SpeechModule,
     TextModule,
 )
-from merflow.training.batches import Batch, Examples
+from merflow.systems import Batch
+from merflow.training.batches import Examples
 
 DIMS = {"speech": 80, "text": 768}
 SPEECH = {"maps": 8, "channels": [32, 48, 64, 80], "dense": 100, "dropout": 0.3}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_checkpoint import save_tiny_bert
+from support.tiny_checkpoint import save_tiny_bert
 
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import SYSTEMS, TextClassifier, weighted_average

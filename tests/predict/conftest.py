@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from own_clips import build
+from support.custom_clips import build
 
 
 @pytest.fixture(scope="session")

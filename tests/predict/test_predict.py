@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
-from own_clips import SYSTEMS, trained
+from support.custom_clips import SYSTEMS, trained
 from typer.testing import CliRunner
 
 from merflow import artifacts

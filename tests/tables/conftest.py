@@ -29,7 +29,6 @@ from merflow.store import write_table
 Figures = Mapping[str, float | Mapping[str, float]]
 SETTINGS_USED = {"batch_size": 8, "learning_rate": 2.5e-5, "weight_decay": 0.0}
 SIZES = {"train": 300, "dev": 50, "test": 100}  # utterances
-REPORTED = Path(__file__).parents[2] / "reported"
 
 
 def scores_frame(

@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import pytest
 import yaml
+from support import REPORTED
 
 from merflow.errors import EvaluationError
 from merflow.tables.claims import load_claims
 from merflow.tables.reported import load
 
-REPORTED = Path(__file__).parents[2] / "reported"
 PAPERS = sorted(path.name.removesuffix(".claims.yaml") for path in REPORTED.glob("*.claims.yaml"))
 CLAIM = {
     "id": "a",

@@ -2,10 +2,10 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.evaluation.score import score
@@ -13,7 +13,6 @@ from merflow.params import Evaluation
 from merflow.store import write_table
 from merflow.tables.compare import build
 
-REPORTED = Path(__file__).parents[2] / "reported"
 PRINTED_ORDER = [  # Tables 3, 5, 6, 7, 8, 9, 10
     *(
         "text_bert_8",

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.tables import cross, protocols, verdicts
@@ -16,7 +16,6 @@ from merflow.tables.overall import Studied, tables
 from merflow.tables.render import markdown
 from merflow.tables.reported import load as load_printed
 
-REPORTED = Path(__file__).parents[2] / "reported"
 LATE = {"text_bert_8": {"all": 0.4}, "late_fusion": {"all": 0.7}}
 MEL = {"text": {"all": 0.5}, "fusion": {"all": 0.6}}
 SIX = ("neutral", "joy", "surprise", "anger", "sadness", "disgust")

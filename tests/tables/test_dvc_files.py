@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from support import ROOT
 
 from merflow.tables.comparison import Comparison
 from merflow.tables.dvc_files import files
 from merflow.tables.reported import load
 
-ROOT = Path(__file__).parents[2]
 THIRD = 1 / 3
 
 

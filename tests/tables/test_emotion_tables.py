@@ -1,8 +1,8 @@
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.tables import corpus_tables
@@ -10,7 +10,6 @@ from merflow.tables.compare import build
 from merflow.tables.comparison import Comparison
 from merflow.tables.reported import load
 
-REPORTED = Path(__file__).parents[2] / "reported"
 ROWS = ["Happy", "Angry", "Sad", "Fear", "Disgust", "Surprise", "Average"]
 HEADS = [f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")]
 SYSTEMS = {

@@ -1,17 +1,16 @@
 """Tables 1-10 of weighted_late_fusion, in the paper's shape, from scores made by hand."""
 
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow.tables import overview, paper_tables, verdicts
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import Comparison
 from merflow.tables.reported import load
 
-REPORTED = Path(__file__).parents[2] / "reported"
 PRINTED = load(REPORTED, "weighted_late_fusion")
 LOSSES = {
     "text_bert_8": (1.1, 1.2),

@@ -3,17 +3,16 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import ROOT
 
 from merflow import artifacts
 from merflow.store import write_table
 from merflow.tables.compare import build
 from merflow.tables.render import LONG, Table, latex, number, prose, words
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "[T1]{fontenc}",
     "{booktabs}",

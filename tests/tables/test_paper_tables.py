@@ -1,12 +1,11 @@
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow.tables.compare import build
 
-REPORTED = Path(__file__).parents[2] / "reported"
 SYSTEMS = {
     "speech_cnn": {"uar": 0.45, "accuracy": 0.46, "weighted_f1": 0.44},
     "text_lstm": {"all": 0.53},

@@ -1,16 +1,15 @@
 """Tables of what protocols differ in, and views of a corpus whose protocols ask different things."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.tables.compare import build
 
-REPORTED = Path(__file__).parents[2] / "reported"
 SYSTEMS = {
     "speech": {"all": 0.4},
     "text": {"all": 0.5},

@@ -3,10 +3,10 @@ import re
 import shutil
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow.errors import StoreError
 from merflow.evaluation.score import score
@@ -16,8 +16,6 @@ from merflow.tables import figures
 from merflow.tables.compare import build
 from merflow.tables.render import Table, number, percent, render, words
 from merflow.tables.report import write
-
-REPORTED = Path(__file__).parents[2] / "reported"
 
 
 class Page(HTMLParser):

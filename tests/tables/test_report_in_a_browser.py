@@ -2,11 +2,11 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import CHROMIUM, chromium
+from support import REPORTED
+from support.browser import CHROMIUM, chromium
 
 from merflow.evaluation.score import score
 from merflow.params import Evaluation
@@ -14,7 +14,6 @@ from merflow.tables.compare import build
 from merflow.tables.report import write
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt install chromium`")
-REPORTED = Path(__file__).parents[2] / "reported"
 WIDTHS = (1280, 390)
 TEST_TABLE = "document.getElementById('weighted_late_fusion-meld-test')"
 CELLS = (

@@ -1,12 +1,10 @@
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow.errors import EvaluationError
 from merflow.tables.reported import load
 
-REPORTED = Path(__file__).parents[2] / "reported"
 PAPERS = sorted(path.stem for path in REPORTED.glob("*.csv"))
 
 

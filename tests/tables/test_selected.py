@@ -1,13 +1,11 @@
 """Tables of what run.corpora and run.papers select: nothing is said of what they leave out."""
 
 import json
-from pathlib import Path
 
 import pytest
+from support import REPORTED
 
 from merflow.tables.compare import build
-
-REPORTED = Path(__file__).parents[2] / "reported"
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.tables.claims import Claim, load_claims
@@ -10,7 +10,6 @@ from merflow.tables.comparison import Comparison
 from merflow.tables.reported import load
 from merflow.tables.verdicts import headlines, in_print, judge, table
 
-REPORTED = Path(__file__).parents[2] / "reported"
 PRINTED = load(REPORTED, "joint_cnn")
 FUSIONS = ["early_fusion", "late_fusion", "deep_fusion", "tensor_fusion"]
 CLAIMS = {claim.id: claim for claim in load_claims(REPORTED, "joint_cnn", PRINTED)}

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_checkpoint import save_tiny_checkpoint
-from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
+from support.tiny_checkpoint import save_tiny_checkpoint
+from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.store import write_features, write_table

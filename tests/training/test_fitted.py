@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from merflow import presets
-from merflow.papers import PAPERS
-from merflow.training.batches import System
+from merflow.registry import PAPERS
+from merflow.systems import System
 from merflow.training.fitted import load, save
 
 BLOCKS = yaml.safe_load(presets.compose("paper"))["papers"]

@@ -6,7 +6,7 @@ from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
 from merflow.params import Fusion as Settings
 from merflow.store import write_table
-from merflow.training.batches import Fusion
+from merflow.systems import Fusion
 from merflow.training.fusion import Members, fuse, simplex, softened, temperature
 
 

@@ -8,8 +8,9 @@ from torch import nn
 
 from merflow.errors import ParamsError
 from merflow.params import Training
+from merflow.systems import Learning
 from merflow.training import loop
-from merflow.training.batches import Drawn, Examples, Learning, batches, ordered, shuffled
+from merflow.training.batches import Drawn, Examples, batches, ordered, shuffled
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_vision import blurred_noise
+from support.tiny_vision import blurred_noise
 
 from merflow import artifacts
 from merflow.errors import StoreError

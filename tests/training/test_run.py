@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
+from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES

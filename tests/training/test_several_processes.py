@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
+from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.errors import ParamsError

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_vision import SIZE, save_tiny_swin
+from support.tiny_vision import SIZE, save_tiny_swin
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError

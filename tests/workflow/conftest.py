@@ -13,16 +13,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import forks
 import psutil
 import pytest
 import yaml
 from filelock import FileLock
-from tiny_checkpoint import save_tiny_bert
+from support import FAKE_MERFLOW, ROOT, forks
+from support.tiny_checkpoint import save_tiny_bert
 
 from merflow import selection
 
-ROOT = Path(__file__).parents[2]
 PARTS = [
     "src",
     "workflow",
@@ -62,7 +61,7 @@ class Checkout:
         bin_ = path.with_name("bin")
         bin_.mkdir(exist_ok=True)
         if fake:
-            shutil.copy(Path(__file__).with_name("fake_merflow.py"), bin_ / "merflow")
+            shutil.copy(FAKE_MERFLOW, bin_ / "merflow")
         self.env = {
             key: value
             for key, value in os.environ.items()

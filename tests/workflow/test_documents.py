@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).parents[2]
 #: a line with such a comment is not run here
 NEEDS = re.compile(r"# needs (the real corpora|a cluster|GPUs|a GPU|an hour)")
 #: and these are run by what the path names

@@ -4,12 +4,11 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from support import FAKE_MERFLOW, ROOT
 
-ROOT = Path(__file__).parents[2]
 RULES = set(
     re.findall(
         r"^rule (\w+):",
@@ -79,7 +78,7 @@ def test_a_job_that_slurm_kills_is_started_again_with_more(clean):
     """Step prepare cancels its own job the first time, as the scheduler ends one that takes too long."""
     (clean.path.parent / "bin" / "merflow").write_text(
         f"#!/bin/sh\ncase \"$*\" in *' prepare '*) if mkdir {clean.path}/build/once; then scancel $SLURM_JOB_ID; sleep 60; fi;; esac\n"
-        f'exec {sys.executable} {Path(__file__).with_name("fake_merflow.py")} "$@"\n'
+        f'exec {sys.executable} {FAKE_MERFLOW} "$@"\n'
     )
     flags = [
         "--profile",

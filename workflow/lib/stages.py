@@ -15,9 +15,9 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
-from turn import IN_STAGE, inside_a_run
+from run_lock import IN_STAGE, inside_a_run
 
-from merflow import corpora, features, papers, params, selection
+from merflow import corpora, params, registry, selection
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
@@ -31,13 +31,13 @@ TAKEN = Path(
 )  # what stages take of it, and digests of code: JSON that DVC compares; it reads YAML slowly, for each stage
 CODE = "code."  # of a digest's key there
 REGISTRIES: dict[str, Callable[[str], str]] = {
-    "merflow.corpora": corpora.module_of,
-    "merflow.features": features.EXTRACTORS.__getitem__,
-    "merflow.papers": papers.PAPERS.__getitem__,
+    "merflow.corpora": registry.corpus_module,
+    "merflow.features": registry.EXTRACTORS.__getitem__,
+    "merflow.papers": registry.PAPERS.__getitem__,
 }
 MADE = ("data/", "results/")  # where artifacts lie
 COLLECTED = [
-    f"results/{folder}" for folder in (*papers.PAPERS, "sheets")
+    f"results/{folder}" for folder in (*registry.PAPERS, "sheets")
 ]  # folders that a stage takes with whatever is in them
 Point = Mapping[str, str]
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from run_lock import IN_RUN, IN_STAGE
 from snakemake.executors import touch
 from snakemake.persistence.file import FilePersistence
 from stages import Plan
-from turn import IN_RUN, IN_STAGE
 
 from merflow.errors import StoreError
 

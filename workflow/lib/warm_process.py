@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
-from turn import IN_STAGE
+from run_lock import IN_STAGE
 
 from merflow.start import ADDRESS
 

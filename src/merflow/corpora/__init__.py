@@ -3,26 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from merflow.registry import CORPORA
+
 if TYPE_CHECKING:  # pandas takes a second, and the Snakefile reads the registry at every start
     from merflow.corpora.corpus import CorpusModule
 
-#: Name -> module; a new corpus is one line here and one module.
-CORPORA = {
-    "meld": "merflow.corpora.meld",
-    "iemocap": "merflow.corpora.iemocap",
-    "mosei": "merflow.corpora.mosei",
-    "ravdess": "merflow.corpora.ravdess",
-}
-
-
-OWN = "merflow.corpora.own"  # module of every other name, which is a corpus of one's own clips
-
-
-def module_of(name: str) -> str:
-    """The module that reads a corpus."""
-    return CORPORA.get(name, OWN)
-
 
 def load(name: str) -> "CorpusModule":
-    """The module of a corpus of CORPORA."""
+    """Import the module of a published corpus."""
     return cast("CorpusModule", import_module(CORPORA[name]))

@@ -43,7 +43,7 @@ class Corpus:
 
 
 class CorpusModule(Protocol):
-    """The names that every module of ``merflow.corpora.CORPORA`` defines (tests/test_contracts.py)."""
+    """The names that every module of ``merflow.registry.CORPORA`` defines (tests/test_contracts.py)."""
 
     TITLE: str
     LICENCE: str

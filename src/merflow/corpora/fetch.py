@@ -30,7 +30,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     `out` is whole afterwards, or as it was before. Finished and partial downloads stay in `scratch` until all is done.
 
     Args:
-        corpus: name in merflow.corpora.CORPORA.
+        corpus: name in merflow.registry.CORPORA.
         source: ``demo``, ``official`` or a folder that holds the corpus.
         digests: folder of ``<corpus>.csv``, which records what a download was the first time (under git).
 

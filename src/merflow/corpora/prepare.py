@@ -10,7 +10,7 @@ import pandas as pd
 from merflow import artifacts, corpora
 from merflow.artifacts import Defect
 from merflow.corpora import annotations as annotated
-from merflow.corpora import own
+from merflow.corpora import custom
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
@@ -46,7 +46,7 @@ def prepare(
     schemes: tuple[str, ...]
     if annotations:
         described = annotated.read(annotations)
-        read, schemes = own.read_utterances(raw, described), (described.scheme,)
+        read, schemes = custom.read_utterances(raw, described), (described.scheme,)
         metadata["classes"] = described.classes
     else:
         module = corpora.load(corpus)

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.errors import ParamsError, StoreError
-from merflow.features import EXTRACTORS
 from merflow.features.extractor import Extractor, Flagged
 from merflow.params import explain
 from merflow.progress import log, track
 from merflow.provenance import versions
+from merflow.registry import EXTRACTORS
 from merflow.shards import blocks, share
 from merflow.store import iterate_features, read_index, read_metadata, write_features
 

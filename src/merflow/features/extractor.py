@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class Extractor(Protocol):
-    """The names that every module of ``merflow.features.EXTRACTORS`` defines (tests/test_contracts.py)."""
+    """The names that every module of ``merflow.registry.EXTRACTORS`` defines (tests/test_contracts.py)."""
 
     SOURCE: type[
         Source

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from merflow.nn.bank import LinearBank, LstmBank
-from merflow.training.batches import Batch, System, Transformer
+from merflow.systems import Batch, System, Transformer
 
 
 def scaling(scale: str) -> Transformer:

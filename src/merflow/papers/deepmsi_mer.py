@@ -40,7 +40,7 @@ from merflow.nn.compression import Compression
 from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.temporal import TemporalConvolution
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.training.batches import Batch, Learning, System
+from merflow.systems import Batch, Learning, System
 
 FRAMES = "frames_15"
 
@@ -117,9 +117,9 @@ class Video(nn.Module):
         swin = load_swin(checkpoint, pretrained)
         width = swin.config.embed_dim
         compressions = {
-            stage: Compression(width * 2**stage, meaning_dim, **compression)
+            stage: Compression(width * 2**stage, meaning_dim, **compression)  # type: ignore[arg-type]
             for stage in compress_after
-        }  # type: ignore[arg-type]
+        }
         self.swin = CompressedSwin(swin, compressions)
         self.temporal = TemporalConvolution(swin.config.hidden_size, channels, kernel, dropout)
 
@@ -170,8 +170,8 @@ class DeepMsi(nn.Module):
             checkpoint,
             meaning_dim=sum(dims[name] for name in self.sentences),
             dropout=dropout,
-            **video,
-        )  # type: ignore[arg-type]
+            **video,  # type: ignore[arg-type]
+        )
         lengths = {name: dims[name] for name in self.sentences} | {"video": self.video.temporal.dim}
         self.projections = nn.ModuleDict(
             {name: nn.Linear(length, projection) for name, length in lengths.items()}

@@ -33,7 +33,7 @@ import torch
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from merflow.training.batches import Batch, Fusion, System, Transformer
+from merflow.systems import Batch, Fusion, System, Transformer
 
 # 2. Emotion recognition from text
 

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from merflow.training.batches import Batch, System
+from merflow.systems import Batch, System
 
 # 3.1 Speech module
 

@@ -28,7 +28,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.training.batches import Batch, Fusion, OffTheShelf, System
+from merflow.systems import Batch, Fusion, OffTheShelf, System
 
 
 class TextClassifier(nn.Module):

@@ -12,11 +12,11 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora import annotations
 from merflow.corpora.annotations import Row
+from merflow.custom_corpus import SUFFIXES
 from merflow.errors import CorpusError
 from merflow.features.extract import extract_shard
 from merflow.media.probe import probe_all
 from merflow.media.step import assemble, decode_shard
-from merflow.own import SUFFIXES
 from merflow.store import write_table
 
 

@@ -20,7 +20,8 @@ from merflow.params import System as Settings
 from merflow.predict.clips import Clips
 from merflow.predict.model import Model
 from merflow.store import read_features, read_metadata
-from merflow.training.batches import Batch, Drawn, Examples, Fusion, OffTheShelf, System
+from merflow.systems import Batch, Fusion, OffTheShelf, System
+from merflow.training.batches import Drawn, Examples
 from merflow.training.fitted import load
 from merflow.training.fusion import softened
 from merflow.training.inputs import arrays_of, dims_of, transformed

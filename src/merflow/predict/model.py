@@ -9,13 +9,12 @@ from typing import Any
 
 from merflow import artifacts
 from merflow.errors import StoreError
-from merflow.features import EXTRACTORS
 from merflow.features.sources import Pictures, Sounds, Texts
-from merflow.papers import PAPERS
 from merflow.progress import log
 from merflow.provenance import digest, versions
+from merflow.registry import EXTRACTORS, PAPERS
 from merflow.store import read_metadata
-from merflow.training.batches import Fusion, OffTheShelf, System
+from merflow.systems import Fusion, OffTheShelf, System
 
 DECODER = "merflow.media.step"
 Run = tuple[int, int]  # fold, seed

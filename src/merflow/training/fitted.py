@@ -12,7 +12,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from merflow.store import whole
-from merflow.training.batches import Transformer
+from merflow.systems import Transformer
 
 
 def save(fitted: Mapping[str, Transformer], path: Path) -> None:

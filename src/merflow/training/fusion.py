@@ -19,7 +19,7 @@ from merflow.params import Fusion as Settings
 from merflow.params import Protocol
 from merflow.progress import track
 from merflow.store import read_metadata, read_table
-from merflow.training.batches import Fusion
+from merflow.systems import Fusion
 from merflow.training.job import Files, Job, Runs
 
 TEMPERATURES = (0.05, 20.0)  # tried

@@ -14,7 +14,8 @@ from merflow.corpora.schemes import find, multi_label
 from merflow.errors import CorpusError, ParamsError
 from merflow.progress import log
 from merflow.store import read_index, read_metadata, read_table, scan_features
-from merflow.training.batches import Drawn, Examples, OffTheShelf, System, Transformer
+from merflow.systems import OffTheShelf, System, Transformer
+from merflow.training.batches import Drawn, Examples
 from merflow.training.pictures import Pictures
 
 TOKENS = "tokens"  # the one input that no store holds

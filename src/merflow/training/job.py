@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 from merflow import artifacts
 from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
-from merflow.papers import PAPERS
 from merflow.params import explain
+from merflow.registry import PAPERS
 from merflow.store import read_metadata
 from merflow.training.gather import DONE, present
 

@@ -23,7 +23,8 @@ from merflow.errors import ParamsError
 from merflow.params import Training
 from merflow.progress import log, track
 from merflow.store import whole
-from merflow.training.batches import Batch, Examples, Learning, batches, ordered, shuffled
+from merflow.systems import Batch, Learning
+from merflow.training.batches import Examples, batches, ordered, shuffled
 from merflow.training.objectives import Objective
 from merflow.training.seeds import deterministic, seed_all
 

@@ -20,7 +20,8 @@ from merflow.params import Protocol
 from merflow.params import System as Settings
 from merflow.progress import log
 from merflow.store import read_features, whole, write_features
-from merflow.training.batches import Batch, Examples, System
+from merflow.systems import Batch, System
+from merflow.training.batches import Examples
 from merflow.training.fitted import save
 from merflow.training.gather import hidden, present
 from merflow.training.inputs import read, specs, words
@@ -107,12 +108,12 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
             train,
             watched,
             settings.training,
-            objective,
+            objective,  # type: ignore[arg-type]
             select,
             seed,
-            precision,
+            precision,  # type: ignore[arg-type]
             folder / STATE,
-        )  # type: ignore[arg-type]
+        )
         model = fitted.model.eval()
         tables = []
         for part in material.parts[1:]:
@@ -125,8 +126,8 @@ def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
             )
             if row.attention:
                 table["attention"] = list(
-                    predict(model.attention, examples[part], fitted.device).numpy()
-                )  # type: ignore[arg-type]
+                    predict(model.attention, examples[part], fitted.device).numpy()  # type: ignore[arg-type]
+                )
             tables.append(table)
         if PartialState().is_main_process and row.hands_over:
             spec = {"system": job.system, "fold": fold, "seed": seed}

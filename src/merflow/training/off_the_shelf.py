@@ -15,7 +15,7 @@ from merflow.params import OffTheShelf as Settings
 from merflow.params import Protocol
 from merflow.progress import log
 from merflow.store import read_metadata
-from merflow.training.batches import OffTheShelf
+from merflow.systems import OffTheShelf
 from merflow.training.inputs import read, specs, words
 from merflow.training.job import Files, Job, Runs, predictions_of
 

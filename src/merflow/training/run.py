@@ -15,7 +15,7 @@ from merflow.params import Protocol
 from merflow.progress import first_process, log
 from merflow.provenance import versions
 from merflow.store import read_metadata, read_table, write_json, write_table
-from merflow.training.batches import Fusion, OffTheShelf
+from merflow.systems import Fusion, OffTheShelf
 from merflow.training.gather import DONE
 from merflow.training.job import STATE, Files, Job, Runs
 

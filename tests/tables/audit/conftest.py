@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from merflow.tables.audit.case import Case, case_of
-from merflow.tables.audit.supports import Support
+from merflow.tables.audit.class_counts import Support
 from merflow.tables.reported import COLUMNS, load
 
 HEADS = ("table", "row", "system", "metric", "class", "split", "value", "unit")

@@ -1,5 +1,5 @@
 from merflow.tables.audit import counts
-from merflow.tables.audit.supports import Support
+from merflow.tables.audit.class_counts import Support
 
 PARTS = "1 a - count - train 70 utterances\n1 a - count - dev 10 utterances\n1 a - count - test 20 utterances\n"
 

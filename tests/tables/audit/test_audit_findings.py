@@ -1,10 +1,10 @@
 """What the rules find in the printed numbers of the five papers: each finding by where it stands."""
 
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from support import REPORTED
 
 from merflow import artifacts
 from merflow.tables import audit
@@ -13,7 +13,6 @@ from merflow.tables.comparison import Comparison
 from merflow.tables.render import render
 from merflow.tables.reported import load
 
-REPORTED = Path(__file__).parents[3] / "reported"
 #: Paper and corpus -> lines "rule | how sure | places", several findings at one place as "x 2".
 FOUND = {
     ("class_weight_lstm", "mosei"): """

@@ -1,7 +1,7 @@
 import pytest
 
 from merflow.tables.audit.case import Range, cell
-from merflow.tables.audit.supports import known
+from merflow.tables.audit.class_counts import known
 
 
 @pytest.mark.parametrize(

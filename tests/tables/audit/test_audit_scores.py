@@ -1,7 +1,7 @@
 import pytest
 
 from merflow.tables.audit import scores
-from merflow.tables.audit.supports import Support
+from merflow.tables.audit.class_counts import Support
 
 CLASSES = ("neutral", "joy", "anger")
 

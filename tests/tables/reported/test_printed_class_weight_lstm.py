@@ -1,9 +1,6 @@
-from pathlib import Path
+from support import REPORTED
 
 from merflow.tables.reported import load
-
-REPORTED = Path(__file__).parents[3] / "reported"
-
 
 CLASS_WEIGHT_LSTM = """
     Happy 53.3% 46.7% 52.2% 47.8%

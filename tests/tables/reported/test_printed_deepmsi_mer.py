@@ -1,11 +1,7 @@
-from pathlib import Path
-
 import pytest
+from support import REPORTED
 
 from merflow.tables.reported import load
-
-REPORTED = Path(__file__).parents[3] / "reported"
-
 
 DEEPMSI_MER = {  # classes, then rows as the paper prints them: Acc. and F1 of each class, and of all, weighted
     "1": """

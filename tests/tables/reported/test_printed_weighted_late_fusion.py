@@ -1,11 +1,7 @@
-from pathlib import Path
-
 import pytest
+from support import REPORTED
 
 from merflow.tables.reported import load
-
-REPORTED = Path(__file__).parents[3] / "reported"
-
 
 WEIGHTED_LATE_FUSION = {  # header and rows as the paper prints them, cells without a number included
     "1": """

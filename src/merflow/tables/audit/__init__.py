@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from merflow.tables.audit import counts, repeats, said, scores
+from merflow.tables.audit import counts, repeats, scores, text_rules
 from merflow.tables.audit.case import SURE, Finding, Looked, Rule, case_of
-from merflow.tables.audit.supports import known
+from merflow.tables.audit.class_counts import known
 from merflow.tables.claims import Claim
 from merflow.tables.comparison import Comparison
 from merflow.tables.render import Column, Table, number, prose, words
@@ -130,13 +130,13 @@ RULES = (
         "gain of the worst",
         "The best gain minus the spread is the worst gain, which is no less than what all are said to gain.",
         "Likely: certain if the sentence speaks of each system, and not of their mean or the best.",
-        said.worst_gain,
+        text_rules.worst_gain,
     ),
     Rule(
         "claim beside its numbers",
         "A claim that one score is higher than another holds of the two printed numbers.",
         "Certain where the claim is read as it stands; likely where its file notes how it is read.",
-        said.claims,
+        text_rules.claims,
     ),
 )
 LONG = 12  # findings of a paper on a corpus: with more, a page shows the title first

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
-from merflow.tables.audit.supports import Support
+from merflow.tables.audit.class_counts import Support
 from merflow.tables.claims import Claim
 from merflow.tables.comparison import HEADERS, Comparison
 from merflow.tables.render import plain
@@ -79,7 +79,7 @@ class Case:
     Attributes:
         rows: of merflow.tables.reported.load, those with a value, and of each ``x``, a share of 1 where it is one, ``low`` and ``high``,
             what it may have been (see above), and all of this as a ``cell``.
-        supports: what is known of the corpus' parts (merflow.tables.audit.supports), and what the paper prints of them.
+        supports: what is known of the corpus' parts (merflow.tables.audit.class_counts), and what the paper prints of them.
         told: how many classes the paper tells apart.
         view, claims: of the same paper and corpus; no claims without a view.
     """

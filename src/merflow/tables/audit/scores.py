@@ -16,7 +16,7 @@ from merflow.tables.audit.case import (
     place,
     titled,
 )
-from merflow.tables.audit.supports import Support
+from merflow.tables.audit.class_counts import Support
 from merflow.tables.reported import Row, grouped
 
 #: How far a printed F1 may lie below 2r/(1+r) and still be taken for it, as a share. A mean over folds does: by Jensen's inequality the

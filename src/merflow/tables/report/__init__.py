@@ -16,7 +16,7 @@ from merflow.evaluation.predictions import Prepared, Result, name_of, read_resul
 from merflow.store import write_folder
 from merflow.tables import OVERALL
 from merflow.tables.render import TEMPLATES, Table, html, runs_page
-from merflow.tables.report import surroundings
+from merflow.tables.report import provenance_tables
 from merflow.tables.report.pictures import Files, drawing, pictures, sheet
 from merflow.tables.report.runs import provenance
 
@@ -84,7 +84,7 @@ def write(
     }
     demo = {paper: [one["corpus"] for one in sections[paper] if one["demo"]] for paper in papers}
     made = {one["corpus"] for one in index["sections"] if one["demo"]}
-    made |= {folder.name for folder in prepared if surroundings.source_of(folder) == "demo"}
+    made |= {folder.name for folder in prepared if provenance_tables.source_of(folder) == "demo"}
     shared = {
         "papers": papers,
         "missing": index["missing"],
@@ -101,9 +101,9 @@ def write(
         demo=sorted(made),
         overall=overall,
         sections=sections,
-        corpora=_rendered(surroundings.corpora(prepared, corpora)),
-        cost=_rendered([surroundings.cost(found), surroundings.left_out(found)]),
-        environment=surroundings.environment(found),
+        corpora=_rendered(provenance_tables.corpora(prepared, corpora)),
+        cost=_rendered([provenance_tables.cost(found), provenance_tables.left_out(found)]),
+        environment=provenance_tables.environment(found),
         totals={
             "systems": len({(r.run["paper"], r.run["system"]) for r in found}),
             "runs": sum(len(r.run["runs"]) for r in found),

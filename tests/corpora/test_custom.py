@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from tiny_media import write_sound
+from support.tiny_media import write_sound
 
 from merflow import artifacts
 from merflow.corpora import annotations

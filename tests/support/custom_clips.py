@@ -3,21 +3,19 @@
 import json
 from pathlib import Path
 
-import tiny_clips
-from tiny_checkpoint import save_tiny_bert
-from tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
-from tiny_vision import SIZE, save_tiny_swin
-
 from merflow.corpora.prepare import prepare
-from merflow.features import EXTRACTORS
 from merflow.features.extract import extract_shard
 from merflow.media.step import assemble, decode_shard
-from merflow.papers import PAPERS
 from merflow.predict.model import DECODER
 from merflow.provenance import digest
+from merflow.registry import EXTRACTORS, PAPERS
 from merflow.training.gather import gather
 from merflow.training.job import Job
 from merflow.training.run import train
+from support import tiny_clips
+from support.tiny_checkpoint import save_tiny_bert
+from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
+from support.tiny_vision import SIZE, save_tiny_swin
 
 LABELS = {
     "glad": (250.0, "so great !"),

@@ -20,7 +20,7 @@ import psutil
 
 from merflow.errors import StoreError
 
-TURN = Path(".snakemake/turn")
+LOCK = Path(".snakemake/turn")
 DVC = Path(".dvc/tmp")
 IN_STAGE = "DVC_STAGE"  # set by DVC for its stages' commands
 IN_RUN = "MERFLOW_RUN"  # set for all that a run starts: the checkout it works in
@@ -33,7 +33,7 @@ def inside_a_run() -> bool:
     return os.environ.get(IN_RUN) == str(Path.cwd())
 
 
-class Turn:
+class RunLock:
     """The turn of this process in the checkout that is the working directory.
 
     Attributes:
@@ -71,7 +71,7 @@ class Turn:
                 self._clear()
             yield self._other is None
             if self.killed:
-                TURN.write_text("", encoding="utf-8")
+                LOCK.write_text("", encoding="utf-8")
         finally:
             self._give_back()
 
@@ -88,7 +88,7 @@ class Turn:
         if IN_STAGE not in os.environ:
             self._keep_dvc_out()
         os.environ[IN_RUN] = str(Path.cwd())
-        TURN.write_text(str(os.getpid()), encoding="utf-8")
+        LOCK.write_text(str(os.getpid()), encoding="utf-8")
 
     def let_dvc_in(self) -> None:
         """The jobs are done, DVC may commit them."""
@@ -98,24 +98,24 @@ class Turn:
         """The run ended in order."""
         self.let_dvc_in()
         if self._file is not None:
-            TURN.write_text("", encoding="utf-8")
+            LOCK.write_text("", encoding="utf-8")
 
     def _take(self) -> str | None:
         """The process that has the turn, or None, and then it is ours. Who only reads has it for seconds: wait for that."""
-        TURN.parent.mkdir(exist_ok=True)
-        self._file = os.open(TURN, os.O_RDWR | os.O_CREAT, 0o664)
+        LOCK.parent.mkdir(exist_ok=True)
+        self._file = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o664)
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return None
             except BlockingIOError:
-                if other := TURN.read_text(encoding="utf-8"):
+                if other := LOCK.read_text(encoding="utf-8"):
                     self._give_back()
                     return other
                 time.sleep(0.1)
             except OSError as error:
                 raise StoreError(
-                    f"{TURN.absolute()}: the file system cannot lock files ({error.strerror}); put the checkout on another"
+                    f"{LOCK.absolute()}: the file system cannot lock files ({error.strerror}); put the checkout on another"
                 ) from error
 
     def _give_back(self) -> None:
@@ -126,7 +126,7 @@ class Turn:
     def _clear(self) -> None:
         """Nobody is at work: a lock that stands is a dead one's, and a job that runs has lost its run."""
         shutil.rmtree(".snakemake/locks", ignore_errors=True)
-        if TURN.read_text(encoding="utf-8"):
+        if LOCK.read_text(encoding="utf-8"):
             end_jobs()
             clear_dvc()
             self.killed = (

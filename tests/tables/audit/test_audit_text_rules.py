@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from merflow import artifacts
-from merflow.tables.audit import said
+from merflow.tables.audit import text_rules
 from merflow.tables.audit.case import case_of
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import Comparison
@@ -16,11 +16,11 @@ GAINS = """
 
 
 def test_all_cannot_gain_more_than_the_worst(make_case):
-    (found,) = said.worst_gain(make_case(GAINS.format("2"), corpus="mosei")).findings
+    (found,) = text_rules.worst_gain(make_case(GAINS.format("2"), corpus="mosei")).findings
     assert (found.off, found.sure) == ("+1.03 points", "likely") and found.expected.startswith(
         "at most 0.97 points"
     )
-    looked = said.worst_gain(make_case(GAINS.format("1"), corpus="mosei"))
+    looked = text_rules.worst_gain(make_case(GAINS.format("1"), corpus="mosei"))
     assert (looked.numbers, looked.findings) == (3, [])
 
 
@@ -55,7 +55,7 @@ def claimed(printed, tmp_path):
         view = Comparison(
             "joint_cnn", "iemocap", rows, pd.DataFrame(columns=artifacts.SCORES.names), 0.95
         )
-        return said.claims(case_of(rows, (), view, load_claims(tmp_path, "joint_cnn", rows)))
+        return text_rules.claims(case_of(rows, (), view, load_claims(tmp_path, "joint_cnn", rows)))
 
     return look
 

@@ -17,9 +17,9 @@ from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.labels import CLASSES, counterparts
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
-from merflow.needs import taken
 from merflow.params.base import NAME
 from merflow.progress import log
+from merflow.requirements import taken
 from merflow.selection import stages_at
 from merflow.store import write_text
 

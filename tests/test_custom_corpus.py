@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_media import write_sound, write_video
+from support import ROOT
+from support.tiny_media import write_sound, write_video
 
-from merflow import own, params, presets, selection
+from merflow import custom_corpus, params, presets, selection
 from merflow.corpora import annotations
 from merflow.errors import CorpusError, ParamsError
 
-ROOT = Path(__file__).parents[1]
 LABELS = ["anger", "joy"]
 
 
@@ -38,7 +38,7 @@ def asked(run, paper):
     ],
 )
 def test_every_system_runs_that_the_modalities_allow(at_hand, joint_cnn, deepmsi_mer, late_fusion):
-    run = own.patch_of("mine", at_hand, True, ROOT)["run"]
+    run = custom_corpus.patch_of("mine", at_hand, True, ROOT)["run"]
     assert asked(run, "joint_cnn") == joint_cnn
     assert asked(run, "deepmsi_mer") == deepmsi_mer
     assert asked(run, "weighted_late_fusion") == late_fusion
@@ -48,9 +48,9 @@ def test_every_system_runs_that_the_modalities_allow(at_hand, joint_cnn, deepmsi
 
 
 def test_models_as_they_are_need_classes_that_they_know():
-    assert own.known_emotions(["angry", "joy"])
-    assert not own.known_emotions(["anger", "calm"])
-    run = own.patch_of("mine", ["text", "audio", "video"], False, ROOT)["run"]
+    assert custom_corpus.known_emotions(["angry", "joy"])
+    assert not custom_corpus.known_emotions(["anger", "calm"])
+    run = custom_corpus.patch_of("mine", ["text", "audio", "video"], False, ROOT)["run"]
     assert asked(run, "weighted_late_fusion") == {"bert", "roberta"}
     assert not {"clip", "wav2vec2_emotion"} & set(run["features"])
 
@@ -58,7 +58,7 @@ def test_models_as_they_are_need_classes_that_they_know():
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 @pytest.mark.parametrize("at_hand", [["audio"], ["text"], ["text", "audio", "video"]])
 def test_the_patch_makes_a_valid_params_file_of_either_preset(tmp_path, preset, at_hand):
-    patch = own.patch_of("mine", at_hand, True, ROOT) | {
+    patch = custom_corpus.patch_of("mine", at_hand, True, ROOT) | {
         "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
@@ -77,25 +77,25 @@ def test_a_skeleton_has_a_row_per_clip_and_the_text_beside_it(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "1.txt").write_text("we are,\nlate")
     assert (
-        own.skeleton(tmp_path)
+        custom_corpus.skeleton(tmp_path)
         == 'clip,text,label,speaker,dialogue,split\n1.mp4,"we are, late",,,,\na/2.WAV,,,,,\n'
     )
     with pytest.raises(CorpusError, match="no clips in it or below"):
-        own.skeleton(tmp_path / "gone")
+        custom_corpus.skeleton(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("name", ["meld", "my-clips", "2nd", ""])
 def test_a_name_that_cannot_be_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match="choose a name of small letters"):
-        own.prepare(name, tmp_path, False)
+        custom_corpus.prepare(name, tmp_path, False)
 
 
 def test_an_example_never_overwrites(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.csv").write_text("my work")
     with pytest.raises(CorpusError, match=r"mine\.csv: is there already"):
-        own.prepare("mine", tmp_path / "clips", True)
+        custom_corpus.prepare("mine", tmp_path / "clips", True)
     assert (tmp_path / "mine.csv").read_text() == "my work"
 
 
@@ -108,12 +108,12 @@ def test_an_example_has_clips_and_annotations_that_can_be_used(tmp_path, monkeyp
 
     monkeypatch.setattr("merflow.corpora.fetch.fetch", fetch)
     monkeypatch.chdir(tmp_path)
-    own.make_example(Path("clips"), Path("example.csv"))
+    custom_corpus.make_example(Path("clips"), Path("example.csv"))
     found = annotations.read(Path("example.csv"))
     assert found.classes == ["angry", "neutral"]
     assert (found.scheme, found.folds) == ("speakers", 4)
     assert found.rows[0].text == "Kids are talking by the door"
-    assert own.modalities(Path("clips"), found) == ["text", "audio", "video"]
+    assert custom_corpus.modalities(Path("clips"), found) == ["text", "audio", "video"]
     assert len(list(Path("clips").iterdir())) == len(found.rows) == 8
 
 
@@ -123,7 +123,7 @@ def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, mo
     for name in ("params", "dvc.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    own.prepare("mine", Path("clips"), False)
+    custom_corpus.prepare("mine", Path("clips"), False)
     skeleton = Path("mine.csv").read_text().splitlines()
     assert not Path("mine.yaml").exists()
     filled = [
@@ -131,10 +131,10 @@ def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, mo
         for k, row in enumerate(skeleton[1:])
     ]
     Path("mine.csv").write_text("\n".join([skeleton[0], *filled]) + "\n")
-    own.prepare("mine", Path("clips"), False)
+    custom_corpus.prepare("mine", Path("clips"), False)
     patch = yaml.safe_load(Path("mine.yaml").read_text())
     assert patch["corpora"] == {"mine": {"source": "clips", "annotations": "mine.csv"}}
     assert asked(patch["run"], "joint_cnn") == {"speech"}
     Path("mine.yaml").write_text("run: {}  # mine")
-    own.prepare("mine", Path("clips"), False)
+    custom_corpus.prepare("mine", Path("clips"), False)
     assert Path("mine.yaml").read_text() == "run: {}  # mine"

@@ -1,16 +1,15 @@
 """A corpus of one's own in the plan: how many folds there are, and what depends on its annotations, is what these say."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from stages import Plan
+from support import ROOT
 
-from merflow import own, presets
+from merflow import custom_corpus, presets
 from merflow.errors import CorpusError
 
-ROOT = Path(__file__).parents[2]
 ROWS = [
     "clip,text,label,speaker,dialogue,split",
     *(f"{k}.wav,,{'joy' if k % 2 else 'anger'},{'abcd'[k // 3]},," for k in range(12)),
@@ -20,11 +19,8 @@ ROWS = [
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """Makes a plan of the annotations `rows`."""
-    monkeypatch.setattr(sys, "path", [str(ROOT / "workflow/lib"), *sys.path])
-    from stages import Plan
-
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    patch = own.patch_of("mine", ["audio"], False, ROOT) | {
+    patch = custom_corpus.patch_of("mine", ["audio"], False, ROOT) | {
         "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))

@@ -11,7 +11,7 @@ FEATURE = "data/features/${{item.corpus}}/{}.parquet"  # a store among the input
 
 
 @dataclass
-class Taken:
+class Requirements:
     """What a stage takes.
 
     Attributes:
@@ -22,7 +22,7 @@ class Taken:
     modalities: set[str] = field(default_factory=set)
     features: set[str] = field(default_factory=set)
 
-    def add(self, other: "Taken") -> None:
+    def add(self, other: "Requirements") -> None:
         """Take that too."""
         self.modalities |= other.modalities
         self.features |= other.features
@@ -43,9 +43,9 @@ def inputs(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> 
     return [re.sub(r"\$\{(papers\.[\w.]+)\}", value, path) for path in stages[stage]["deps"]]
 
 
-def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> Taken:
+def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> Requirements:
     """Collect what `stage` takes, through features and other systems; arguments as of `inputs`."""
-    found = Taken()
+    found = Requirements()
     for path in inputs(stage, stages, params):
         folder, *rest = path.removeprefix("data/").split("/")
         name = rest[-1].removesuffix(".parquet")
