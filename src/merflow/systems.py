@@ -1,6 +1,8 @@
 """Systems: the rows of a paper's tables, as papers define them and training runs them.
 
-Papers build on this module and on `merflow.nn`, training imports it; neither imports the other.
+Papers build on this module and on `merflow.nn`, training imports it. Neither imports the other.
+Letters of shapes, here and in papers, nn and training: B examples of a batch, D dialogues of a
+batch, U utterances of a dialogue, T frames or tokens, K classes, M members of a fusion, N examples.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,43 +15,50 @@ from torch import Tensor, nn
 
 
 class Transformer(Protocol):
-    """What is fitted to an input on the train part; scikit-learn's transformers and pipelines are such."""
+    """Estimator that is fitted to an input on the train split, as scikit-learn's are."""
 
     def fit(self, values: np.ndarray, labels: np.ndarray) -> Any:
-        """Learn from the frames of the train part (n, dim) and the class index of each (n,)."""
+        """Learn from the frames of the train split (n, dim) and the class index of each (n,)."""
 
     def transform(self, values: np.ndarray) -> np.ndarray:
-        """Frames (n, dim) of any part -> (n, dim')."""
+        """Transform frames (n, dim) of any split to (n, dim')."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A row of a paper that the loop trains.
+    """A network that the loop trains.
 
     Attributes:
-        inputs: what it takes of an utterance: ``tokens`` (token ids of its text), ``frames_15`` (pictures of its clip), or a feature,
-            under its own name or the one that papers.<paper>.features of params.yaml gives it ("text", "speech").
-        build: ``build(dims, n_classes, **network)`` makes the network, whose ``forward(batch)`` gives logits (B, n_classes), or, in
-            training, a `Learning`; `dims` says the width of each feature after `fitted`, `network` is the block of params.yaml.
-        fitted: per input, ``fitted[name](**inputs)`` makes what is fitted to it on the train part alone.
-        pretrained: it starts from the checkpoint of its stage, which `build` gets as ``checkpoint``, a folder.
-        bank: of a corpus in which several classes may be present at once: `build` makes one binary network per class, and each of
-            its parameters has the classes as first dimension, so that training them together is training each alone. A system that is
-            no bank is one network in any case: its logits are those of one class of several, or of each being present.
-        hands_over: the network has ``hidden(batch)``, (B, rows, H), that other systems take; of a bank a row is a class.
-        aligned: its inputs go together word by word: an utterance has as many frames of each.
-        members: such systems; each is an input under its name, (B, rows, H), made with the same fold and seed.
-        by_dialogue: a batch holds whole dialogues of a part, and says which example belongs to which.
-        attention: what the network weighs; its ``attention(batch)`` gives the weights (B, len(attention)), each row sums to 1.
-        counts_tokens: the network has ``tokens(batch)``, (B, stages): how many tokens of a picture go into each stage that gets fewer.
+        inputs: of an utterance: ``tokens`` (token ids of its text), ``frames_15`` (frames of its
+            clip), or a feature, under its own name or the name that papers.<paper>.features of
+            params.yaml gives it ("text", "speech").
+        build: ``build(dims, n_classes, **network)`` makes the network. Its ``forward(batch)`` gives
+            logits (B, K), or a `TrainingOutput` in training. `dims` holds the width of each feature
+            after `transformers`, `network` is the block of params.yaml.
+        transformers: ``transformers[input](**input_settings)`` makes the estimator that is fitted
+            to an input on the train split alone.
+        pretrained: `build` gets ``checkpoint``, the folder of the pre-trained model to start from.
+        bank: on a multi-label corpus, `build` makes one binary network per class. Each parameter
+            has the classes as first dimension, so training them together is training each alone.
+            Without a bank one network has a logit per class.
+        exports_hidden: the network has ``hidden(batch)`` (B, rows, H) for systems that have this
+            one as a member; a row of a bank is a class.
+        aligned: the inputs are aligned to words: an utterance has equally many frames of each.
+        members: systems whose hidden activations (B, rows, H) are inputs, under their names and of
+            the same fold and seed.
+        by_dialogue: a batch holds whole dialogues of a split.
+        attention: names of what the network weighs. Its ``attention(batch)`` gives the weights
+            (B, len(attention)); each row sums to 1.
+        counts_tokens: the network has ``tokens(batch)`` (B, stages): number of tokens of a frame
+            that enter each stage after a compression.
     """
 
     inputs: tuple[str, ...]
     build: Callable[..., nn.Module]
-    fitted: Mapping[str, Callable[..., Transformer]] = field(default_factory=dict)
+    transformers: Mapping[str, Callable[..., Transformer]] = field(default_factory=dict)
     pretrained: bool = False
     bank: bool = False
-    hands_over: bool = False
+    exports_hidden: bool = False
     aligned: bool = False
     members: tuple[str, ...] = ()
     by_dialogue: bool = False
@@ -59,10 +68,10 @@ class System:
 
 @dataclass(frozen=True)
 class OffTheShelf:
-    """A row of a paper that nobody trains here: a published model as it is.
+    """A published model that is not trained here.
 
     Attributes:
-        inputs: the feature that holds its probabilities, with the names of emotions as columns.
+        inputs: the feature that holds its class probabilities, with class names as columns.
     """
 
     inputs: tuple[str]
@@ -73,12 +82,12 @@ class OffTheShelf:
 
 @dataclass(frozen=True)
 class Fusion:
-    """A row of a paper that combines the probabilities of other rows.
+    """A combination of the class probabilities of other systems.
 
     Attributes:
-        members: names of the rows.
-        combine: probabilities (M, N, K) of the members, and weights (M,) where `weighted`, -> probabilities (N, K).
-        weighted: takes weights, one per member, not negative, sum 1.
+        members: names of the systems.
+        combine: probabilities (M, N, K), and weights (M,) where `weighted`, -> (N, K).
+        weighted: takes a fusion weight per member, none negative, sum 1.
     """
 
     members: tuple[str, ...]
@@ -86,13 +95,15 @@ class Fusion:
     weighted: bool = False
 
 
-class Learning(NamedTuple):
-    """What a network with a loss of its own gives in training: `weight` times the loss of the logits, plus `auxiliary`, is minimised.
+class TrainingOutput(NamedTuple):
+    """Output in training of a network with a loss term of its own.
+
+    The loop minimises `weight` times the loss of the logits, plus `auxiliary`.
 
     Attributes:
-        logits: (B, n_classes).
-        weight: of their loss.
-        auxiliary: (), mean over the batch; of a network that tells one class of several.
+        logits: (B, K).
+        weight: of the loss of the logits.
+        auxiliary: scalar, mean over the batch; for single-label networks.
     """
 
     logits: Tensor
@@ -102,15 +113,17 @@ class Learning(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples, padded with zeros along time to the longest of them.
+    """Examples, padded with zeros along time to the longest of them.
 
     Attributes:
-        inputs: per name (B, T) or (B, T, dim). ``tokens`` (B, T, 2): token id; segment, 0 for the utterance, 1 for what was said before.
-            ``frames_15`` (B, T, height, width, 3): uint8 RGB.
-        masks: per name (B, T), True where there is content.
-        labels: (B,) class indices.
-        index: (B,) positions in the Examples.
-        dialogues: (D, U) rows of the batch that belong to a dialogue, in the order of turns, then -1; None: each stands for itself.
+        inputs: (B, T) or (B, T, dim) per name. ``tokens`` (B, T, 2): token id; segment, 0 for the
+            utterance, 1 for the context before it. ``frames_15`` (B, T, height, width, 3): uint8
+            RGB.
+        masks: (B, T) per name, True where there is content.
+        labels: (B,) class indices, or (B, K) 1 where a class is present (multi-label).
+        index: (B,) positions in the `Examples`.
+        dialogues: (D, U) rows of the batch that belong to a dialogue, in the order of turns, then
+            -1; None: the batch is not made of dialogues.
     """
 
     inputs: dict[str, Tensor]
@@ -123,7 +136,7 @@ class Batch:
         return len(self.index)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on `device`."""
+        """Copy to `device`."""
         return Batch(
             {name: values.to(device) for name, values in self.inputs.items()},
             {name: mask.to(device) for name, mask in self.masks.items()},

@@ -108,9 +108,9 @@ def _import_for(arguments: list[str]) -> None:
             return
         module = import_module(REGISTRIES[step][name])
         if step == "train" and (system := module.SYSTEMS.get(system_name)):
-            from merflow.training.run import runs_of
+            from merflow.training.run import kind_of
 
-            runs_of(system)
+            kind_of(system)
             if "merflow.training.network" in sys.modules:
                 for name in FITTED:
                     import_module(name)

@@ -30,9 +30,9 @@ def gaps(
         evaluation: parameters of the intervals.
     """
     for (one, first), (other, second) in combinations(protocols.items(), 2):
-        by_name = {result.run["system"]: result for result in second}
+        by_name = {result.record.system: result for result in second}
         for mine in first:
-            theirs = by_name.get(mine.run["system"])
+            theirs = by_name.get(mine.record.system)
             if theirs is not None and mine.task.single == theirs.task.single:
                 yield from _gap(mine, theirs, f"{one}{VERSUS}{other}", evaluation)
 
@@ -40,7 +40,7 @@ def gaps(
 def _gap(
     mine: Result, theirs: Result, protocol: str, evaluation: Evaluation
 ) -> Iterator[dict[str, Any]]:
-    paired = mine.run["scheme"] == theirs.run["scheme"] and mine.classes == theirs.classes
+    paired = mine.record.scheme == theirs.record.scheme and mine.classes == theirs.classes
     left_out = [theirs.left_out, mine.left_out] if paired else [(), ()]
     first, second = (
         Sample(
@@ -53,7 +53,7 @@ def _gap(
     else:
         difference, (low, high) = unpaired_difference(first, second)
         p = np.full(difference.shape, np.nan)
-    about = {key: mine.run[key] for key in ("paper", "system", "corpus", "source")}
+    about = {name: getattr(mine.record, name) for name in ("paper", "system", "corpus", "source")}
     about |= {
         "protocol": protocol,
         "classes": len(mine.classes),

@@ -6,7 +6,6 @@ each of these. Each one of the dev and test parts has one prediction per run, bu
 which have none: nothing is dropped in silence, nothing made up.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,21 +20,9 @@ from merflow import artifacts
 from merflow.corpora.schemes import find
 from merflow.errors import EvaluationError
 from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
+from merflow.records import RECORD, Record, Run
 from merflow.store import read_metadata, read_table
 
-ABOUT = (
-    "paper",
-    "system",
-    "corpus",
-    "source",
-    "protocol",
-    "scheme",
-    "classes",
-    "inputs",
-    "left_out",
-    "settings",
-    "runs",
-)  # of run.json
 KEY = ["fold", "seed", "split", "utterance_id", "label"]
 SUM = 1e-3  # how far weights or probabilities may be from a sum of 1: they are stored as 32-bit floats
 WHOLE = ""  # as a label: of a prediction that is about an utterance with all that it has
@@ -107,27 +94,18 @@ class Prepared:
         )
         return members[members["true"] != NO_ANSWER]
 
-    def expected(self, run: Mapping[str, Any], task: Task) -> Expected:
+    def expected(self, record: Record, task: Task) -> Expected:
         """Predictions that a system must make: all in scope but the train part and what it lacks, in each run.
 
         Args:
-            run: its run.json.
+            record: of the system.
             task: with its classes.
         """
-        runs, lacking = (
-            {(one["fold"], one["seed"]) for one in run["runs"]},
-            set().union(*run["left_out"].values()),
-        )
-        key = (
-            run["scheme"],
-            tuple(run["classes"].items()),
-            task,
-            frozenset(runs),
-            frozenset(lacking),
-        )
+        runs, lacking = {(run.fold, run.seed) for run in record.runs}, record.missing_inputs
+        key = (record.scheme, tuple(record.class_of.items()), task, frozenset(runs), lacking)
         if key not in self._kept:
             scope = _tuples(
-                self.scope(run["scheme"], run["classes"], task),
+                self.scope(record.scheme, record.class_of, task),
                 [*KEY[:1], *KEY[2:], "dialogue_id", "true"],
             )
             rows = sorted(
@@ -146,13 +124,13 @@ class Result:
     """A system's checked predictions on a corpus under a protocol.
 
     Attributes:
-        run: run.json as written by training.
+        record: of its runs.
         task: what the system tells.
         predictions: sorted by KEY; utterance_id, label (WHOLE: all that it has), dialogue_id, fold, seed, split, true, predicted (these
             two: codes of the task), and attention (weights of run.json's ``attention``, or None).
     """
 
-    run: dict[str, Any]
+    record: Record
     task: Task
     predictions: pd.DataFrame
 
@@ -167,9 +145,9 @@ class Result:
         return sorted(int(seed) for seed in self.predictions["seed"].unique())
 
     @cached_property
-    def left_out(self) -> set[str]:
+    def left_out(self) -> frozenset[str]:
         """Ids of the utterances that lack an input."""
-        return set().union(*self.run["left_out"].values())
+        return self.record.missing_inputs
 
     def right(self, split: str, without: Collection[str] = ()) -> dict[int, np.ndarray]:
         """Seed -> whether each was answered right, in the order of fold, utterance_id and label: (N,).
@@ -257,51 +235,38 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
             is out of scope or left out; labels that differ from the corpus; a prediction that is no answer to the task, or that does
             not follow from its probabilities.
     """
-    path, run = folder / "predictions.parquet", _run(folder / "run.json")
-    if run["corpus"] not in corpora:
+    path, record = folder / "predictions.parquet", Record.read(folder)
+    if record.corpus not in corpora:
         raise EvaluationError(
-            f"{path}: its corpus {run['corpus']} was not handed in; prepare it first (have: {', '.join(corpora) or 'none'})"
+            f"{path}: its corpus {record.corpus} was not handed in; prepare it first (have: {', '.join(corpora) or 'none'})"
         )
-    corpus = corpora[run["corpus"]]
-    for name, ids in run["left_out"].items():
+    corpus = corpora[record.corpus]
+    for name, ids in record.left_out.items():
         if unknown := set(ids) - set(corpus.utterances.index):
             raise EvaluationError(
                 f"{folder / 'run.json'}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again"
             )
     classes = tuple(read_metadata(path, artifacts.PREDICTIONS).get("classes", ()))
     if sorted(classes) != sorted(
-        set(run["classes"].values())
+        set(record.class_of.values())
     ):  # the order is that of probabilities: run.json sorts its keys
-        known = ", ".join(dict.fromkeys(run["classes"].values()))
+        known = ", ".join(dict.fromkeys(record.class_of.values()))
         raise EvaluationError(
             f"{path}: its classes are {', '.join(classes) or 'not named'}, those of run.json {known}; train it again"
         )
-    scheme = find(corpus.name, run["scheme"])
-    task = task_of(corpus.name, run["scheme"], classes)
+    scheme = find(corpus.name, record.scheme)
+    task = task_of(corpus.name, record.scheme, classes)
     rows = read_table(path, artifacts.PREDICTIONS)
     rows["label"] = rows["labels"].str[0] if scheme.instances else WHOLE
     if len(set(_tuples(rows, run_and_id := ["fold", "seed", "utterance_id", "label"]))) < len(rows):
         raise EvaluationError(
             f"{path}: two predictions for {_say(rows[rows.duplicated(run_and_id)].iloc[0])}"
         )
-    rows = _matched(path, rows, corpus, run, task)
-    for one in run["runs"]:
-        epoch, name = (
-            one["selected_epoch"],
-            f"{folder / 'run.json'}: selected_epoch of fold {one['fold']}, seed {one['seed']}",
+    rows = _matched(path, rows, corpus, record, task)
+    for run in record.runs:
+        _check_epochs(
+            f"{folder / RECORD}: selected_epochs of fold {run.fold}, seed {run.seed}", run, task
         )
-        try:
-            task.trained(1 if epoch is None else np.size(epoch))
-        except ValueError as error:
-            raise EvaluationError(
-                f"{name} is {epoch}, expected {error} of them; train it again"
-            ) from error
-        if (
-            epoch is not None
-            and task.single
-            and epoch not in [past["epoch"] for past in one["history"]]
-        ):
-            raise EvaluationError(f"{name} is {epoch}, which is not in its history; train it again")
     if (wrong := task.encode(rows["labels"]) != rows["true"]).any():
         first = rows[wrong].iloc[0]
         own = list(corpus.utterances.loc[first["utterance_id"], "labels"])
@@ -309,10 +274,23 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
             f"{path}: {_say(first)} is labelled {list(first['labels'])}, the corpus says {own}"
         )
     predicted = _answers(path, rows, task)
-    _check_attention(path, rows, len(run.get("attention", ())))
+    _check_attention(path, rows, len(record.attention))
     return Result(
-        run, task, rows[[*KEY, "dialogue_id", "true", "attention"]].assign(predicted=predicted)
+        record, task, rows[[*KEY, "dialogue_id", "true", "attention"]].assign(predicted=predicted)
     )
+
+
+def _check_epochs(place: str, run: Run, task: Task) -> None:
+    """Refuse selected epochs that are not one for each component, or not in the history."""
+    epochs = run.selected_epochs
+    try:
+        task.trained(max(1, len(epochs)))
+    except ValueError as error:
+        raise EvaluationError(
+            f"{place} are {list(epochs)}, expected {error} of them; train it again"
+        ) from error
+    if epochs and task.single and epochs[0] not in [epoch.epoch for epoch in run.history]:
+        raise EvaluationError(f"{place} are {list(epochs)}, not in its history; train it again")
 
 
 def _check_attention(path: Path, rows: pd.DataFrame, weighed: int) -> None:
@@ -370,29 +348,13 @@ def _answers(path: Path, rows: pd.DataFrame, task: Task) -> np.ndarray:
     return predicted
 
 
-def _run(path: Path) -> dict[str, Any]:
-    try:
-        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(
-            f"{path}: cannot be read ({error}); delete {path.parent} and train again"
-        ) from error
-    if missing := set(ABOUT) - set(run):
-        raise EvaluationError(
-            f"{path}: lacks {', '.join(sorted(missing))}; delete {path.parent} and train again"
-        )
-    if not run["runs"]:
-        raise EvaluationError(f"{path}: names no run; delete {path.parent} and train again")
-    return run
-
-
 def _matched(
-    path: Path, rows: pd.DataFrame, corpus: Prepared, run: Mapping[str, Any], task: Task
+    path: Path, rows: pd.DataFrame, corpus: Prepared, record: Record, task: Task
 ) -> pd.DataFrame:
     """Predictions beside dialogue_id and true code of the corpus, sorted by KEY; refused where one has no counterpart in the other."""
-    scope = corpus.scope(run["scheme"], run["classes"], task)
+    scope = corpus.scope(record.scheme, record.class_of, task)
     parts = {(fold, split) for fold, split in _tuples(scope, ["fold", "split"]) if split != "train"}
-    runs = {(one["fold"], one["seed"]) for one in run["runs"]}
+    runs = {(run.fold, run.seed) for run in record.runs}
     predicted_runs = set(_tuples(rows, ["fold", "seed"]))
     wanted = set(product({fold for fold, _ in parts}, {seed for _, seed in runs}))
     if not predicted_runs == runs == wanted:
@@ -401,8 +363,8 @@ def _matched(
             f"{path}: fold {fold}, seed {seed} is not in predictions, run.json and split alike; train it again"
         )
 
-    lacking = {key: name for name, ids in run["left_out"].items() for key in ids}
-    expected = corpus.expected(run, task)
+    lacking = {key: name for name, ids in record.left_out.items() for key in ids}
+    expected = corpus.expected(record, task)
     if gone := parts - {(fold, split) for fold, _, split, *_ in expected.places}:
         fold, split = min(gone)
         raise EvaluationError(
@@ -412,7 +374,7 @@ def _matched(
     places = np.array([expected.places.get(key, -1) for key in keys])
     if (extra := places < 0).any():
         first = rows[extra].sort_values(KEY).iloc[0]
-        reason = f"is not in {first['split']} of {corpus.name}'s split {run['scheme']}, labels {', '.join(run['classes'])}"
+        reason = f"is not in {first['split']} of {corpus.name}'s split {record.scheme}, labels {', '.join(record.class_of)}"
         if first["utterance_id"] in lacking:
             reason = f"has a prediction, though run.json leaves it out for want of {lacking[first['utterance_id']]}"
         raise EvaluationError(f"{path}: {_say(first)} {reason}; train it again")

@@ -26,7 +26,7 @@ Where several classes may be present at once, a metric has a row per class and o
 ``corpus`` also say in which share of a part (of all folds together) each class is present, and in which absent.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -46,10 +46,16 @@ from merflow.evaluation.predictions import Prepared, Result, name_of, read_resul
 from merflow.evaluation.tasks import Task
 from merflow.params import Evaluation
 from merflow.progress import log
+from merflow.records import Epoch, Run
 from merflow.store import write_table
 
 Row = dict[str, Any]
 Right = Mapping[int, np.ndarray]
+#: Split -> its loss in an epoch of the history.
+LOSS_OF: dict[str, Callable[[Epoch], float | None]] = {
+    "train": lambda epoch: epoch.train_loss,
+    "dev": lambda epoch: epoch.loss,
+}
 
 
 def score(
@@ -81,14 +87,14 @@ def score(
     found, missing = _checked(results, corpora, evaluation, asked or {})
     for result in found:
         groups.setdefault(
-            (result.run["paper"], result.run["corpus"], result.run["protocol"]), []
+            (result.record.paper, result.record.corpus, result.record.protocol), []
         ).append(result)
     rows: list[Row] = []
     for (paper, corpus, protocol), members in groups.items():
         _refuse_strangers(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         scope = corpora[corpus].scope(
-            members[0].run["scheme"], members[0].run["classes"], members[0].task
+            members[0].record.scheme, members[0].record.class_of, members[0].task
         )
         tested = [Tested(result, evaluation) for result in members]
         for one in tested:
@@ -153,16 +159,15 @@ def _refuse_strangers(members: Sequence[Result]) -> None:
     first, *others = members
     for other in others:
         different = [
-            key for key in ("source", "scheme", "classes") if first.run[key] != other.run[key]
+            name
+            for name in ("source", "scheme", "class_of")
+            if getattr(first.record, name) != getattr(other.record, name)
         ]
         if different or first.classes != other.classes:
             what = ", ".join(different) or "order of classes"
-            one, two = (
-                f"{result.run['paper']}/{result.run['system']}/{result.run['corpus']}-{result.run['protocol']}"
-                for result in (first, other)
-            )
             raise EvaluationError(
-                f"results/{one} and results/{two} differ in {what}; delete both and train again"
+                f"{first.record.name} and {other.record.name} differ in {what};"
+                " delete both and train again"
             )
 
 
@@ -178,8 +183,10 @@ def _rows(about: Row, task: Task, values: np.ndarray, **columns: np.ndarray) -> 
 
 
 def _about(result: Result, **changes: Any) -> Row:
-    shared = {key: result.run[key] for key in ("paper", "system", "corpus", "source", "protocol")}
-    inputs = ", ".join(dict.fromkeys(result.run["inputs"].values()))
+    record = result.record
+    names = ("paper", "system", "corpus", "source", "protocol")
+    shared = {name: getattr(record, name) for name in names}
+    inputs = ", ".join(dict.fromkeys(record.input_labels.values()))
     return {
         **shared,
         "inputs": inputs,
@@ -247,16 +254,16 @@ def _system_rows(tested: Tested) -> Iterator[Row]:
 
 def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
     """What run.json says of the training of `result`; nothing, where nothing was trained."""
-    for metric, value in result.run["settings"].get("training", {}).items():
+    for metric, value in result.record.params.get("training", {}).items():
         if metric in SETTINGS:
             yield _about(result, split="train", metric=metric, value=value, n=1)
-    runs = [one for one in result.run["runs"] if one["selected_epoch"] is not None]
-    for one in runs:
+    runs = [run for run in result.record.runs if run.selected_epochs]
+    for run in runs:
         about = _about(
-            result, fold=one["fold"], seed=one["seed"], split="dev", metric="selected_epoch", n=1
+            result, fold=run.fold, seed=run.seed, split="dev", metric="selected_epoch", n=1
         )
-        epochs = np.atleast_1d(one["selected_epoch"])
-        for name, epoch in zip(result.task.trained(len(epochs)), epochs, strict=True):
+        components = result.task.trained(len(run.selected_epochs))
+        for name, epoch in zip(components, run.selected_epochs, strict=True):
             yield {**about, "class": name, "value": epoch}
     yield from _compression_rows(result, runs)
     if runs and result.task.single:
@@ -264,37 +271,38 @@ def _trained_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
             scope[~scope["utterance_id"].isin(result.left_out)].groupby(["split", "fold"]).size()
         )
         for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
-            yield from _loss_rows(
-                _about(result, split=split, metric=LOSS), runs, f"{split}_loss", sizes[split]
-            )
+            about = _about(result, split=split, metric=LOSS)
+            yield from _loss_rows(about, runs, LOSS_OF[split], sizes[split])
 
 
-def _compression_rows(result: Result, runs: Sequence[Row]) -> Iterator[Row]:
+def _compression_rows(result: Result, runs: Sequence[Run]) -> Iterator[Row]:
     """Tokens of a network that leaves some out, and how long it computes: means over all runs, of which each stands for as much."""
-    counted = [one for one in runs if "tokens" in one]
-    if not counted:
+    tokens = [run.tokens for run in runs if run.tokens is not None]
+    if not tokens:
         return
-    stages = np.mean([one["tokens"] for one in counted], axis=0)
+    stages = np.mean(tokens, axis=0)
     about = _about(result, split="test", n=_n(result.counts("test")))
     yield {**about, "metric": TOKENS, "value": stages.sum()}
     for number, value in enumerate(stages, 2):
         yield {**about, "metric": TOKENS, "class": f"stage {number}", "value": value}
-    yield {**about, "metric": CLIP_S, "value": np.mean([one["clip_s"] for one in counted])}
+    yield {
+        **about,
+        "metric": CLIP_S,
+        "value": np.mean([run.clip_s for run in runs if run.clip_s is not None]),
+    }
 
 
-def _loss_rows(about: Row, runs: Sequence[Row], key: str, sizes: pd.Series) -> Iterator[Row]:
-    """`key` of the history of each run in its scored epoch; `sizes`: utterances of each fold."""
-    losses: dict[int, list[tuple[float, int]]] = {}
-    for one in runs:
-        value = next(past[key] for past in one["history"] if past["epoch"] == one["selected_epoch"])
-        losses.setdefault(one["seed"], []).append((value, sizes[one["fold"]]))
-        yield {
-            **about,
-            "fold": one["fold"],
-            "seed": one["seed"],
-            "value": value,
-            "n": sizes[one["fold"]],
-        }
+def _loss_rows(
+    about: Row, runs: Sequence[Run], loss: Callable[[Epoch], float | None], sizes: pd.Series
+) -> Iterator[Row]:
+    """Rows of `loss` of each run in its scored epoch; `sizes`: utterances of each fold."""
+    losses: dict[int, list[tuple[float | None, int]]] = {}
+    for run in runs:
+        (selected,) = run.selected_epochs
+        value = next(loss(epoch) for epoch in run.history if epoch.epoch == selected)
+        losses.setdefault(run.seed, []).append((value, sizes[run.fold]))
+        place = {"fold": run.fold, "seed": run.seed}
+        yield {**about, **place, "value": value, "n": sizes[run.fold]}
     means = []
     for seed in sorted(losses):
         values, n = zip(*losses[seed], strict=True)
@@ -369,7 +377,7 @@ def _difference_rows(tested: Sequence[Tested]) -> Iterator[Row]:
         two, others = second.without(first.result.left_out)
         if not len(one.clusters):
             continue  # no utterance has what both take
-        name = f"{first.result.run['system']}{VERSUS}{second.result.run['system']}"
+        name = f"{first.result.record.system}{VERSUS}{second.result.record.system}"
         about = _about(first.result, system=name, inputs=None, split="test", n=_n(one.clusters))
         difference, (low, high), p = paired_difference(one, two)
         yield from _rows(about, first.result.task, difference, low=low, high=high, p=p)

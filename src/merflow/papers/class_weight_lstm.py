@@ -177,9 +177,11 @@ def _systems(suffix: str) -> dict[str, System]:
     acoustic, visual, language = members = [name + suffix for name in _UNIMODAL]
     scaled = {"acoustic": scaling, "visual": scaling}
     return {
-        acoustic: System(("acoustic",), Lstm, {"acoustic": scaling}, bank=True, hands_over=True),
-        visual: System(("visual",), Lstm, {"visual": scaling}, bank=True, hands_over=True),
-        language: System(("language",), Lstm, bank=True, hands_over=True),
+        acoustic: System(
+            ("acoustic",), Lstm, {"acoustic": scaling}, bank=True, exports_hidden=True
+        ),
+        visual: System(("visual",), Lstm, {"visual": scaling}, bank=True, exports_hidden=True),
+        language: System(("language",), Lstm, bank=True, exports_hidden=True),
         f"early_fusion{suffix}": System(
             ("visual", "acoustic", "language"), Lstm, scaled, bank=True, aligned=True
         ),

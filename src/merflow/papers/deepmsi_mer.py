@@ -40,7 +40,7 @@ from merflow.nn.compression import Compression
 from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.temporal import TemporalConvolution
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.systems import Batch, Learning, System
+from merflow.systems import Batch, System, TrainingOutput
 
 FRAMES = "frames_15"
 
@@ -178,7 +178,7 @@ class DeepMsi(nn.Module):
         )
         self.classifier = _classifier(projection * len(lengths), hidden, n_classes, dropout)
 
-    def forward(self, batch: Batch) -> Tensor | Learning:
+    def forward(self, batch: Batch) -> Tensor | TrainingOutput:
         """Logits (B, n_classes) of inputs ``frames_15`` (B, T, H, W, 3), ``text`` and ``audio`` (B, 1, dim); learning, with equation 7."""
         sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
         vectors = sentences | {"video": self.video(batch.inputs[FRAMES], _meaning(sentences))}
@@ -190,7 +190,7 @@ class DeepMsi(nn.Module):
             contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau)
             for name in self.sentences
         ]
-        return Learning(
+        return TrainingOutput(
             logits, self.alpha_ce, self.beta_cl * sum(contrasts, start=logits.new_zeros(()))
         )
 
@@ -217,7 +217,7 @@ def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float)
 _ALL = System((FRAMES, "audio"), DeepMsi, pretrained=True, members=("text",), counts_tokens=True)
 
 SYSTEMS = {
-    "text": System(("tokens",), Text, pretrained=True, hands_over=True),
+    "text": System(("tokens",), Text, pretrained=True, exports_hidden=True),
     "audio": System(("audio",), Audio),
     "video": System((FRAMES,), DeepMsi, pretrained=True, counts_tokens=True),
     "text_video": System(

@@ -3,7 +3,7 @@
 Systems, in the paper's order:
 
 - ``text_bert_{8,16,32}``, ``text_roberta_{8,16,32}``: a BERT or RoBERTa fine-tuned end to end on single utterances; the number
-  is the batch size. Learning rate, weight decay, epochs and longest text (Tables 2 and 4) are parameters.
+  is the batch size. TrainingOutput rate, weight decay, epochs and longest text (Tables 2 and 4) are parameters.
 - ``audio_wav2vec2``: a published wav2vec2 that names emotions, as it is (section B).
 - ``video_clip``: zero-shot CLIP on every 10th frame, probabilities summed over frames (section C). Ours: ``video_clip_max``,
   ``_product`` and ``_vote``, other ways to pool the same probabilities.

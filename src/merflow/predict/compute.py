@@ -1,6 +1,6 @@
 """Probabilities of new clips: inputs as in training, transformed by what was fitted there, through the networks that were kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -21,13 +21,12 @@ from merflow.predict.clips import Clips
 from merflow.predict.model import Model
 from merflow.store import read_features, read_metadata
 from merflow.systems import Batch, Fusion, OffTheShelf, System
-from merflow.training.batches import Drawn, Examples
+from merflow.training.batches import Examples
 from merflow.training.fitted import load
 from merflow.training.fusion import softened
-from merflow.training.inputs import arrays_of, dims_of, transformed
+from merflow.training.inputs import arrays_of, dims_of, select, transformed
 from merflow.training.loop import predict
 from merflow.training.off_the_shelf import pool
-from merflow.training.pictures import Pictures
 
 Rows = dict[str, np.ndarray]  # by utterance
 
@@ -43,7 +42,7 @@ def probabilities(model: Model, clips: Clips, fold: int, seed: int) -> Rows:
         return _fused(model, model.row, clips, fold, seed)
     if isinstance(model.row, OffTheShelf):
         return _as_it_is(model, model.row, clips)
-    several = multi_label(model.record["corpus"], model.record["scheme"])
+    several = multi_label(model.record.corpus, model.record.scheme)
     return _forward(
         model,
         model.row,
@@ -57,18 +56,18 @@ def probabilities(model: Model, clips: Clips, fold: int, seed: int) -> Rows:
 
 def _as_it_is(model: Model, row: OffTheShelf, clips: Clips) -> Rows:
     """Probabilities of a published model, under the names of the corpus, pooled."""
-    spec = model.record["features"][row.inputs[0]]
+    spec = model.record.extraction[row.inputs[0]]
     store = clips.feature(spec, model.checkpoint(spec.get("checkpoint")))
     places = counterparts(
         read_metadata(store, artifacts.FEATURES)["spec"]["columns"], model.classes
     )
-    pooling = ShelfSettings.model_validate(model.record["settings"]).pooling
+    pooling = ShelfSettings.model_validate(model.record.params).pooling
     return {key: pool(frames[:, places], pooling) for key, frames in read_features(store).items()}
 
 
 def _fused(model: Model, row: Fusion, clips: Clips, fold: int, seed: int) -> Rows:
     """Probabilities of the members, with the temperatures and weights that were chosen in training, of who has all of them."""
-    run = next(one for one in model.record["runs"] if (one["fold"], one["seed"]) == (fold, seed))
+    run = model.record.run(fold, seed)
     found = {
         name: probabilities(member, clips, fold, seed) for name, member in model.members.items()
     }
@@ -76,11 +75,12 @@ def _fused(model: Model, row: Fusion, clips: Clips, fold: int, seed: int) -> Row
     if not ids:
         return {}
     stacked = {name: np.stack([rows[key] for key in ids]) for name, rows in found.items()}
-    if temperatures := run.get("temperatures"):
+    weights = run.weights or {}
+    if temperatures := run.temperatures:
         stacked = {name: softened(values, temperatures[name]) for name, values in stacked.items()}
     every = np.stack([stacked[name] for name in row.members])
     fused = (
-        row.combine(every, np.array([run["weights"][name] for name in row.members]))
+        row.combine(every, np.array([weights[name] for name in row.members]))
         if row.weighted
         else row.combine(every)
     )
@@ -97,9 +97,9 @@ def _forward(
     after: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> Rows:
     """What a part of the network of a run gives, and what is done to it."""
-    settings = Settings.model_validate(model.record["settings"])
-    features = model.record["features"]
-    checkpoint = model.checkpoint(model.record["checkpoint"])
+    settings = Settings.model_validate(model.record.params)
+    features = model.record.extraction
+    checkpoint = model.checkpoint(model.record.checkpoint)
     stores = {}
     for name, spec in features.items():
         stores[name] = (
@@ -113,9 +113,9 @@ def _forward(
     ids = sorted(set.intersection(*(set(values) for values in sources.values())))
     if not ids:
         return {}
-    inputs: dict[str, Any] = {name: _of(values, ids) for name, values in sources.items()}
+    inputs: dict[str, Any] = {name: select(values, ids) for name, values in sources.items()}
     beside = model.weights(fold, seed).with_suffix(".inputs.safetensors")
-    for name, transformer in load(beside, row.fitted, settings.inputs).items():
+    for name, transformer in load(beside, row.transformers, settings.inputs).items():
         inputs[name] = transformed(transformer, inputs[name])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(model, row, settings, dims_of(inputs), fold, seed).to(device)
@@ -128,15 +128,6 @@ def _forward(
     with torch.inference_mode(), _precision(model, fold, seed, device):
         found = after(predict(part(network), examples, device)).numpy()
     return dict(zip(ids, found, strict=True))
-
-
-def _of(values: Mapping[str, np.ndarray], ids: list[str]) -> Sequence[np.ndarray]:
-    """Arrays of the utterances; pictures are decoded when a batch asks for them."""
-    return (
-        Drawn(values.__getitem__, ids, values.frames)
-        if isinstance(values, Pictures)
-        else [values[key] for key in ids]
-    )
 
 
 def _hidden(member: Model, clips: Clips, fold: int, seed: int) -> Rows:
@@ -154,14 +145,14 @@ def _network(
         StoreError: they do not fit it.
     """
     path = model.weights(fold, seed)
-    more = {"checkpoint": model.checkpoint(model.record["checkpoint"])} if row.pretrained else {}
+    more = {"checkpoint": model.checkpoint(model.record.checkpoint)} if row.pretrained else {}
     try:
         network = row.build(dims, len(model.classes), **more, **settings.network)
         network.load_state_dict(load_file(path))
     except (RuntimeError, ValueError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise StoreError(
-            f"{path}: these weights do not fit the network of {model.record['system']} ({reason}); train it again"
+            f"{path}: these weights do not fit the network of {model.record.system} ({reason}); train it again"
         ) from error
     return network.eval()
 
@@ -170,10 +161,8 @@ def _precision(
     model: Model, fold: int, seed: int, device: torch.device
 ) -> AbstractContextManager[Any]:
     """The precision that the run computed in."""
-    run = next(one for one in model.record["runs"] if (one["fold"], one["seed"]) == (fold, seed))
-    return (
-        torch.autocast(device.type, torch.bfloat16) if run["precision"] == "bf16" else nullcontext()
-    )
+    run = model.record.run(fold, seed)
+    return torch.autocast(device.type, torch.bfloat16) if run.precision == "bf16" else nullcontext()
 
 
 def _dialogues(clips: Clips, ids: list[str]) -> list[np.ndarray]:

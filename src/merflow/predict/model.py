@@ -12,6 +12,7 @@ from merflow.errors import StoreError
 from merflow.features.sources import Pictures, Sounds, Texts
 from merflow.progress import log
 from merflow.provenance import digest, versions
+from merflow.records import Record
 from merflow.registry import EXTRACTORS, PAPERS
 from merflow.store import read_metadata
 from merflow.systems import Fusion, OffTheShelf, System
@@ -34,7 +35,7 @@ class Model:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
     row: System | Fusion | OffTheShelf
     classes: list[str]
     members: dict[str, "Model"]
@@ -53,16 +54,12 @@ class Model:
             StoreError: it holds no result or no weights, or an input cannot be made again; which one, and why.
         """
         try:
-            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            row = import_module(PAPERS[record["paper"]]).SYSTEMS[record["system"]]
-        except (OSError, ValueError, KeyError) as error:
+            record = Record.read(folder)
+            row = import_module(PAPERS[record.paper]).SYSTEMS[record.system]
+        except (StoreError, KeyError) as error:
             raise StoreError(
                 f"{folder}: no result of a known system in it ({error}); name results/<paper>/<system>/<corpus>-<protocol>"
             ) from error
-        if not isinstance(row, Fusion) and "features" not in record:
-            raise StoreError(
-                f"{folder}: its run.json does not say how features were made: it is of an older version; train it again"
-            )
         members = {
             name: cls.read(folder.parent.parent / name / folder.name, checkpoints, lenient)
             for name in row.members
@@ -83,11 +80,11 @@ class Model:
         Raises:
             StoreError: there are none.
         """
-        runs = [(one["fold"], one["seed"]) for one in self.record["runs"]]
+        runs = [(run.fold, run.seed) for run in self.record.runs]
         if isinstance(self.row, System):
             runs = [run for run in runs if self.weights(*run).exists()]
             if not runs:
-                key = f"papers.{self.record['paper']}.keep_weights"
+                key = f"papers.{self.record.paper}.keep_weights"
                 raise StoreError(
                     f"{self.folder}: keeps no weights; set {key}: true in params.yaml and run snakemake again"
                 )
@@ -120,7 +117,7 @@ class Model:
         if isinstance(self.row, Fusion):
             return found
         found |= {"text"} if "tokens" in self.row.inputs else set()
-        for spec in self.record["features"].values():
+        for spec in self.record.extraction.values():
             media = spec.get("media", {}) if "feature" in spec else {"frames": spec}
             found |= {"audio" if name == "audio" else "video" for name in media} or {"text"}
         return found
@@ -130,12 +127,12 @@ class Model:
         changed = []
         changed += _changes(
             "training",
-            self.record["code"],
-            self.record["versions"],
-            ("merflow.training.run", PAPERS[self.record["paper"]]),
+            self.record.code,
+            self.record.versions,
+            ("merflow.training.run", PAPERS[self.record.paper]),
         )
-        self.checkpoint(self.record.get("checkpoint"))
-        for name, spec in self.record.get("features", {}).items():
+        self.checkpoint(self.record.checkpoint)
+        for name, spec in self.record.extraction.items():
             if "feature" in spec:
                 feature = spec["feature"]
                 if feature not in EXTRACTORS:

@@ -66,11 +66,7 @@ def predict(
         for key in sorted(clips.ids - set(every[0])):
             failed[key] = _lacking(clips, key, trained)
     mean = {key: np.mean([found[key] for found in every], axis=0) for key in every[0]}
-    several = (
-        multi_label(trained.record["corpus"], trained.record["scheme"])
-        if "scheme" in trained.record
-        else False
-    )
+    several = multi_label(trained.record.corpus, trained.record.scheme)
     return {
         "model": str(model),
         "classes": trained.classes,

@@ -147,7 +147,7 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
         true, predicted = (found.classes[row[column]] for column in ("true", "predicted"))
         clips.append(Clip(key, texts[key], true, predicted, len(values), totals, shots))
         pictures.append([_decode(frames, key, album["values"].iloc[k]) for k in at])
-    about = {key: found.run[key] for key in ("paper", "system", "corpus")}
+    about = {name: getattr(found.record, name) for name in ("paper", "system", "corpus")}
     about["caption"] = CAPTION.format(shown=SHOWN, system=about["system"])
     about["clips"] = [asdict(clip) | {"words": clip.words()} for clip in clips]
     write_folder(

@@ -1,4 +1,7 @@
-"""Examples with ragged inputs, and padded batches of like length."""
+"""Examples with ragged inputs, and padded batches of like length.
+
+A *unit* is what is batched as a whole: an example, or a dialogue.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +12,23 @@ import torch
 
 from merflow.systems import Batch
 
-CHUNK = 32  # batches that are sorted by length together: less is closer to pure chance, more saves little
+#: Batches that are sorted by length together: fewer are closer to pure chance, more save little.
+CHUNK = 32
 
 
 @dataclass(frozen=True)
-class Drawn(Sequence[np.ndarray]):
-    """Arrays that are made when a batch asks for them: what would not fit in memory.
+class LazyArrays(Sequence[np.ndarray]):
+    """Arrays that are made when a batch asks for them, where all would not fit in memory.
 
     Attributes:
-        make: utterance id -> its array (frames, ...).
+        make: utterance id -> its array (n_frames, ...).
         ids: of the utterances.
-        frames: of each array.
+        n_frames: of each array.
     """
 
     make: Callable[[str], np.ndarray]
     ids: Sequence[str]
-    frames: int
+    n_frames: int
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,9 +44,9 @@ class Examples:
     Attributes:
         ids: utterance ids.
         inputs: per name one array (n_frames,) or (n_frames, dim, ...) per utterance, n_frames >= 1.
-        labels: (N,) class indices.
-        dialogues: positions of the examples of each dialogue, in the order of turns; None: examples are batched one by one. What is
-            batched as a whole, an example or a dialogue, is a unit below.
+        labels: (N,) class indices, or (N, K) 1 where a class is present.
+        dialogues: positions of the examples of each dialogue, in the order of turns; None: examples
+            are batched one by one.
     """
 
     ids: Sequence[str]
@@ -55,64 +59,61 @@ class Examples:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Examples of each unit."""
-        return (
-            np.ones(len(self), dtype=int)
-            if self.dialogues is None
-            else np.array([len(one) for one in self.dialogues])
-        )
+        """Number of examples of each unit."""
+        if self.dialogues is None:
+            return np.ones(len(self), dtype=int)
+        return np.array([len(positions) for positions in self.dialogues])
 
     @property
     def lengths(self) -> np.ndarray:
-        """Frames of each unit, over all inputs; of a dialogue those of its longest example."""
-        each = np.sum([_frames(arrays) for arrays in self.inputs.values()], axis=0)
-        return (
-            each
-            if self.dialogues is None
-            else np.array([each[one].max() for one in self.dialogues])
-        )
+        """Frames of each unit, summed over inputs; of a dialogue those of its longest example."""
+        frames = np.sum([_n_frames(arrays) for arrays in self.inputs.values()], axis=0)
+        if self.dialogues is None:
+            return frames
+        return np.array([frames[positions].max() for positions in self.dialogues])
 
     def batch(self, units: np.ndarray) -> Batch:
-        """The examples of `units`, padded."""
+        """Pad the examples of `units`."""
         index, dialogues = units, None
         if self.dialogues is not None:
             members = [self.dialogues[unit] for unit in units]
-            index, sizes = np.concatenate(members), np.array([len(one) for one in members])
+            sizes = np.array([len(positions) for positions in members])
+            index = np.concatenate(members)
             inside = np.arange(sizes.max()) < sizes[:, None]
-            dialogues = np.full(inside.shape, -1)
-            dialogues[inside] = np.arange(len(index))
+            rows = np.full(inside.shape, -1)
+            rows[inside] = np.arange(len(index))
+            dialogues = torch.from_numpy(rows)
         inputs, masks = {}, {}
         for name, arrays in self.inputs.items():
-            members = [arrays[i] for i in index]
-            lengths = np.array([len(values) for values in members])
-            padded = np.zeros((len(index), lengths.max(), *members[0].shape[1:]), members[0].dtype)
-            for row, values in zip(padded, members, strict=True):
+            examples = [arrays[i] for i in index]
+            lengths = np.array([len(values) for values in examples])
+            padded = np.zeros(
+                (len(index), lengths.max(), *examples[0].shape[1:]), examples[0].dtype
+            )
+            for row, values in zip(padded, examples, strict=True):
                 row[: len(values)] = values
             inputs[name] = torch.from_numpy(padded)
             masks[name] = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
-        rows = None if dialogues is None else torch.from_numpy(dialogues)
-        return Batch(
-            inputs, masks, torch.as_tensor(self.labels[index]), torch.as_tensor(index), rows
-        )
+        labels = torch.as_tensor(self.labels[index])
+        return Batch(inputs, masks, labels, torch.as_tensor(index), dialogues)
 
 
-def _frames(arrays: Sequence[np.ndarray]) -> list[int]:
-    return (
-        [arrays.frames] * len(arrays)
-        if isinstance(arrays, Drawn)
-        else [len(values) for values in arrays]
-    )
+def _n_frames(arrays: Sequence[np.ndarray]) -> list[int]:
+    if isinstance(arrays, LazyArrays):
+        return [arrays.n_frames] * len(arrays)
+    return [len(values) for values in arrays]
 
 
 def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
-    """Batches of an epoch of training: random, yet of like lengths.
+    """Draw the batches of an epoch of training: random, yet of like lengths.
 
-    The units are shuffled, every CHUNK batches of them are sorted by length and cut into batches, and the batches are
-    shuffled. Batches of single examples differ by one at most, so no last batch of one example makes a noisy step; those of dialogues
-    by about a dialogue.
+    The units are shuffled, every CHUNK batches of them are sorted by length and cut into batches,
+    and the batches are shuffled. Batches of single examples differ by one at most, so that no last
+    batch of one example makes a noisy step. Batches of dialogues differ by about a dialogue.
 
     Returns:
-        ceil(N / batch_size) arrays of units, each unit once; fewer where dialogues are longer than a batch.
+        ceil(N / batch_size) arrays of units, each unit once; fewer where dialogues are longer than
+        a batch.
     """
     rng = np.random.default_rng(list(seed))
     n_batches = -(-len(examples) // batch_size)
@@ -123,31 +124,31 @@ def shuffled(examples: Examples, batch_size: int, seed: Sequence[int]) -> list[n
         [chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks]
     )
     if examples.dialogues is None:
-        found = np.array_split(by_length, n_batches)
+        units = np.array_split(by_length, n_batches)
     else:
-        found = _cut(by_length, _before(sizes[by_length]) * n_batches // len(examples))
-    return [found[i] for i in rng.permutation(len(found))]
+        units = _cut(by_length, _n_before(sizes[by_length]) * n_batches // len(examples))
+    return [units[i] for i in rng.permutation(len(units))]
 
 
 def ordered(examples: Examples, batch_size: int) -> list[np.ndarray]:
-    """Batches to predict with: all units once, sorted by length."""
+    """Cut all units, sorted by length, into batches to predict with."""
     order = np.argsort(examples.lengths, kind="stable")
-    return _cut(order, _before(examples.sizes[order]) // batch_size)
+    return _cut(order, _n_before(examples.sizes[order]) // batch_size)
 
 
-def _before(sizes: np.ndarray) -> np.ndarray:
-    """How many examples stand before each unit."""
+def _n_before(sizes: np.ndarray) -> np.ndarray:
+    """Number of examples before each unit."""
     return np.cumsum(sizes) - sizes
 
 
 def _cut(order: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
-    """`order` in pieces, a new one wherever the number changes."""
+    """`order` in pieces: a new piece begins wherever the number changes."""
     return np.split(order, np.flatnonzero(np.diff(numbers)) + 1)
 
 
 def batches(
-    examples: Examples, positions: Sequence[np.ndarray], part: int = 0, parts: int = 1
+    examples: Examples, positions: Sequence[np.ndarray], process: int = 0, processes: int = 1
 ) -> Iterator[Batch]:
-    """Pad each of `positions`; of several processes, number `part` takes every `parts`-th unit of a batch."""
-    for index in positions:
-        yield examples.batch(index[part::parts])
+    """Pad each batch of `positions`; each process takes every `processes`-th unit of a batch."""
+    for units in positions:
+        yield examples.batch(units[process::processes])

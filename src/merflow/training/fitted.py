@@ -1,7 +1,8 @@
-"""What was fitted to the inputs of a run, kept beside its weights: arrays by name, so that a prediction does the same to other clips.
+"""Fitted transformers of a run, stored as arrays beside its weights for predictions on new clips.
 
-scikit-learn keeps what an estimator learns in attributes whose names end in an underscore. Those that are numbers are stored, and set
-again on an estimator that was made with the same parameters; what that does is then the same to the last bit. Nothing is unpickled.
+scikit-learn keeps what an estimator learns in attributes whose names end in an underscore. Numeric
+ones are stored, and set again on an estimator that was made with the same parameters. Its output is
+then the same to the last bit. Nothing is unpickled.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,72 +16,75 @@ from merflow.store import whole
 from merflow.systems import Transformer
 
 
-def save(fitted: Mapping[str, Transformer], path: Path) -> None:
-    """Write what was fitted to each input; nothing, where nothing was."""
-    if fitted:
-        with whole(path) as target:
-            save_file(
-                {
-                    f"{name}/{key}": value
-                    for name, one in fitted.items()
-                    for key, value in state(one).items()
-                },
-                target,
-            )
+def save(transformers: Mapping[str, Transformer], path: Path) -> None:
+    """Write the fitted transformer of each input; no file if there is none."""
+    if not transformers:
+        return
+    arrays = {
+        f"{name}/{key}": value
+        for name, transformer in transformers.items()
+        for key, value in state(transformer).items()
+    }
+    with whole(path) as partial_path:
+        save_file(arrays, partial_path)
 
 
 def load(
     path: Path,
     makers: Mapping[str, Callable[..., Transformer]],
-    settings: Mapping[str, Mapping[str, Any]],
+    input_params: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Transformer]:
-    """What `save` wrote, on transformers that are made anew.
+    """Read what `save` wrote into transformers that are made anew.
 
     Args:
         path: file.
-        makers: input -> what makes its transformer (``System.fitted``).
-        settings: block ``inputs`` of the system in params.yaml.
+        makers: input -> function that makes its transformer (``System.transformers``).
+        input_params: block ``inputs`` of the system in params.yaml.
     """
     stored = load_file(path) if makers else {}
-    made = {name: make(**settings[name]) for name, make in makers.items()}
-    for name, one in made.items():
+    transformers = {name: make(**input_params[name]) for name, make in makers.items()}
+    for name, transformer in transformers.items():
+        prefix = f"{name}/"
         restore(
-            one,
+            transformer,
             {
-                key.removeprefix(f"{name}/"): value
+                key.removeprefix(prefix): value
                 for key, value in stored.items()
-                if key.startswith(f"{name}/")
+                if key.startswith(prefix)
             },
         )
-    return made
+    return transformers
 
 
-def state(fitted: Any) -> dict[str, np.ndarray]:
-    """The numbers that a fitted estimator has learned, by attribute; those of an estimator inside it by both names with a slash."""
-    found: dict[str, np.ndarray] = {}
-    for name, value in _learned(fitted).items():
+def state(estimator: Any) -> dict[str, np.ndarray]:
+    """Numbers that a fitted estimator has learned, by attribute.
+
+    Attributes of an estimator inside it carry both names, joined by a slash.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in _learned(estimator).items():
         if hasattr(value, "get_params"):
-            found |= {f"{name}/{key}": inner for key, inner in state(value).items()}
+            arrays |= {f"{name}/{key}": inner for key, inner in state(value).items()}
         elif value is not None and np.asarray(value).dtype.kind in "biuf":
-            found[name] = np.ascontiguousarray(value).reshape(np.shape(value))
-    return found
+            arrays[name] = np.ascontiguousarray(value).reshape(np.shape(value))
+    return arrays
 
 
-def restore(made: Any, learned: Mapping[str, np.ndarray]) -> None:
-    """Give an estimator that was made with the parameters of the fitted one what that had learned (see `state`)."""
-    inside: dict[str, dict[str, np.ndarray]] = {}
+def restore(estimator: Any, learned: Mapping[str, np.ndarray]) -> None:
+    """Set what `state` returned on an unfitted estimator with the same parameters."""
+    nested: dict[str, dict[str, np.ndarray]] = {}
     for name, value in learned.items():
         first, _, rest = name.partition("/")
         if rest:
-            inside.setdefault(first, {})[rest] = value
+            nested.setdefault(first, {})[rest] = value
         else:
-            setattr(made, name, value if value.ndim else value.item())
-    for name, inner in inside.items():
-        if name not in _learned(made):  # what it fits a copy of
+            setattr(estimator, name, value if value.ndim else value.item())
+    for name, inner in nested.items():
+        if name not in _learned(estimator):  # an estimator that fits a copy of its parameter
             from sklearn.base import clone  # seconds to import: not where nothing is fitted
 
-            setattr(made, name, clone(getattr(made, name.removesuffix("_"))))
-        restore(_learned(made)[name], inner)
+            setattr(estimator, name, clone(getattr(estimator, name.removesuffix("_"))))
+        restore(_learned(estimator)[name], inner)
 
 
 def _learned(estimator: Any) -> dict[str, Any]:

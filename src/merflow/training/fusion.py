@@ -1,7 +1,7 @@
-"""A fusion of systems: their probabilities, calibrated if asked for, combined with weights chosen on the dev part."""
+"""Runs of a fusion: probabilities of its members, calibrated if asked for, and combined."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -15,19 +15,20 @@ from merflow import artifacts
 from merflow.corpora.schemes import multi_label
 from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.formulas import count, weighted_f1
-from merflow.params import Fusion as Settings
+from merflow.params import Fusion as FusionParams
 from merflow.params import Protocol
 from merflow.progress import track
+from merflow.records import Run
 from merflow.store import read_metadata, read_table
 from merflow.systems import Fusion
 from merflow.training.job import Files, Job, Runs
 
-TEMPERATURES = (0.05, 20.0)  # tried
-KEY = ["fold", "seed", "split", "utterance_id", "label"]  # label: of which each utterance has one
+TEMPERATURES = (0.05, 20.0)  # range of the search
+KEY = ["fold", "seed", "split", "utterance_id", "label"]  # single-label: one per utterance
 
 
 @dataclass(frozen=True)
-class Members:
+class MemberPredictions:
     """Predictions of a fusion's members on the utterances that all of them predicted.
 
     Attributes:
@@ -41,142 +42,171 @@ class Members:
     probabilities: np.ndarray
 
     @classmethod
-    def read(cls, folders: list[Path]) -> "Members":
+    def read(cls, folders: Sequence[Path]) -> "MemberPredictions":
         """Read predictions.parquet of each member's folder.
 
         Raises:
-            StoreError: a file cannot be read, or the members tell other classes apart.
+            StoreError: a file cannot be read, or the classes of two members differ.
         """
         paths = [folder / "predictions.parquet" for folder in folders]
         classes = [read_metadata(path, artifacts.PREDICTIONS)["classes"] for path in paths]
-        if any(one != classes[0] for one in classes):
-            raise StoreError(
-                f"{paths[0]} and {paths[1]} tell other classes apart; train both again"
-            )
+        for path, names in zip(paths, classes, strict=True):
+            if names != classes[0]:
+                raise StoreError(f"{paths[0]} and {path} differ in their classes; train both again")
         tables = [read_table(path, artifacts.PREDICTIONS) for path in paths]
         tables = [table.assign(label=table["labels"].str[0]).set_index(KEY) for table in tables]
         index = tables[0].index
         for table in tables[1:]:
             index = index.intersection(table.index)
         tables = [table.loc[index.sort_values()] for table in tables]
-        return cls(
-            classes[0],
-            tables[0]["labels"].reset_index(),
-            np.stack([np.stack(table["probabilities"]) for table in tables]),
-        )
+        probabilities = np.stack([np.stack(table["probabilities"]) for table in tables])
+        return cls(classes[0], tables[0]["labels"].reset_index(), probabilities)
 
 
-def runs(job: Job, row: Fusion, files: Files, how: Protocol) -> Runs:
-    """The runs of a fusion.
+@dataclass(frozen=True)
+class Chosen:
+    """Choices of a fusion in one run.
+
+    Attributes:
+        weights, temperatures: of each member; None: the fusion has none.
+    """
+
+    weights: dict[str, float] | None
+    temperatures: dict[str, float] | None
+
+
+def runs(job: Job, fusion: Fusion, files: Files, protocol: Protocol) -> Runs:
+    """Prepare the runs of a fusion.
 
     Raises:
-        ParamsError: settings that do not fit it, or the stage lacks a member.
+        ParamsError: parameters that do not fit it, or the stage lacks a member.
         StoreError: a member's predictions cannot be read, or lack a run.
     """
-    settings = job.parsed(Settings, job.settings)
-    if multi_label(job.corpus, how.scheme[job.corpus]):  # type: ignore[index]  # checked with params.yaml
+    params = job.parsed(FusionParams, job.params)
+    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    if multi_label(job.corpus, scheme):
         raise ParamsError(
-            f"{job.corpus}: its utterances carry several labels, {job.system} takes one; take it out of run.{job.paper}"
+            f"{job.corpus}: multi-label under scheme {scheme}, but {job.system} is single-label;"
+            f" take it out of run.{job.paper}"
         )
-    shared = files.shared_by(row.members)
-    members = Members.read([files.members[name] for name in row.members])
+    records = files.records(fusion.members)
+    members = MemberPredictions.read([files.members[name] for name in fusion.members])
 
-    def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    def make(fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
         start = time.monotonic()
-        predictions, chosen = fuse(row, settings, members, fold, seed)
-        record: dict[str, Any] = {"selected_epoch": None, "history": [], **chosen}
-        return record | {
-            "device": "cpu",
-            "precision": "fp64",
-            "wall_s": round(time.monotonic() - start, 1),
-        }, predictions
+        predictions, chosen = fuse(fusion, params, members, fold, seed)
+        run = Run(
+            fold=fold,
+            seed=seed,
+            weights=chosen.weights,
+            temperatures=chosen.temperatures,
+            device="cpu",
+            precision="fp64",
+            wall_s=round(time.monotonic() - start, 1),
+        )
+        return run, predictions
 
-    return Runs(shared, members.classes, one)
+    shared = {
+        "input_labels": _joined(record.input_labels for record in records),
+        "left_out": _joined(record.left_out for record in records),
+        "class_of": records[0].class_of,
+    }
+    return Runs(shared, members.classes, make)
+
+
+def _joined(mappings: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    return {name: value for mapping in mappings for name, value in mapping.items()}
 
 
 def fuse(
-    fusion: Fusion, settings: Settings, members: Members, fold: int, seed: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions (artifacts.PREDICTIONS) of the fusion in one run, and its ``weights`` and ``temperatures`` by member, or None.
+    fusion: Fusion, params: FusionParams, members: MemberPredictions, fold: int, seed: int
+) -> tuple[pd.DataFrame, Chosen]:
+    """Combine the members in one run.
 
-    Weights are those of `settings`, or those with the best weighted F1 on the dev part; of equals, the most even ones. Temperatures are
-    those with the lowest loss of each member on the dev part. The test part is not in scope of these choices.
+    Weights are those of `params`, or have the best weighted F1 on the dev split; of equals, the
+    most even. Temperatures have the lowest loss of each member on the dev split. The test split is
+    not in scope of these choices.
+
+    Returns:
+        Predictions (artifacts.PREDICTIONS), and the choices.
 
     Raises:
-        ParamsError: the settings have weights and the fusion takes none, or not one per member.
+        ParamsError: fusion weights where the fusion takes none, or not one per member.
         StoreError: a member has no predictions of this run.
     """
-    fixed = settings.weights if isinstance(settings.weights, list) else None
-    if fusion.weighted != (settings.weights is not None) or (
-        fixed is not None and len(fixed) != len(fusion.members)
-    ):
-        needs = (
-            f"one weight for each of {', '.join(fusion.members)}, or dev"
-            if fusion.weighted
-            else "none"
-        )
-        raise ParamsError(f"weights: {settings.weights}: this fusion takes {needs}")
-    here = ((members.rows["fold"] == fold) & (members.rows["seed"] == seed)).to_numpy()
-    if not here.any():
+    fixed = params.weights if isinstance(params.weights, list) else None
+    _check_weights(fusion, params, fixed)
+    of_run = ((members.rows["fold"] == fold) & (members.rows["seed"] == seed)).to_numpy()
+    if not of_run.any():
         raise StoreError(
-            f"fold {fold}, seed {seed} is not in the predictions of all of {', '.join(fusion.members)}; train them again"
+            f"fold {fold}, seed {seed} is not in the predictions of all of"
+            f" {', '.join(fusion.members)}; train them again"
         )
-    rows, probabilities = members.rows[here], members.probabilities[:, here]
+    rows, probabilities = members.rows[of_run], members.probabilities[:, of_run]
     dev = (rows["split"] == "dev").to_numpy()
-    truth = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
+    targets = [members.classes.index(labels[0]) for labels in rows.loc[dev, "labels"]]
     weights = temperatures = None
-    if settings.calibration == "temperature":
-        found = [temperature(one[dev], truth) for one in probabilities]
-        probabilities = np.stack(
-            [softened(one, value) for one, value in zip(probabilities, found, strict=True)]
-        )
-        temperatures = dict(zip(fusion.members, found, strict=True))
+    if params.calibration == "temperature":
+        values = [temperature(of_member[dev], targets) for of_member in probabilities]
+        calibrated = zip(probabilities, values, strict=True)
+        probabilities = np.stack([softened(*member) for member in calibrated])
+        temperatures = dict(zip(fusion.members, values, strict=True))
     if fusion.weighted:
-        chosen = (
-            tuple(fixed)
-            if fixed
-            else best_weights(fusion, probabilities[:, dev], truth, settings.step)
-        )
+        chosen = fixed or best_weights(fusion, probabilities[:, dev], targets, params.step)
         weights = dict(zip(fusion.members, map(float, chosen), strict=True))
-    fused = (
-        fusion.combine(probabilities, np.array(list(weights.values())))
-        if weights
-        else fusion.combine(probabilities)
-    )
+        fused = fusion.combine(probabilities, np.array(list(weights.values())))
+    else:
+        fused = fusion.combine(probabilities)
     predicted = [[members.classes[k]] for k in fused.argmax(axis=1)]
     predictions = rows.assign(predicted=predicted, probabilities=list(fused.astype(np.float32)))
-    return predictions, {"weights": weights, "temperatures": temperatures}
+    return predictions, Chosen(weights, temperatures)
+
+
+def _check_weights(fusion: Fusion, params: FusionParams, fixed: list[float] | None) -> None:
+    n_wrong = fixed is not None and len(fixed) != len(fusion.members)
+    if fusion.weighted != (params.weights is not None) or n_wrong:
+        members = ", ".join(fusion.members)
+        expected = f"dev, or one weight for each of {members}" if fusion.weighted else "none"
+        raise ParamsError(f"weights: {params.weights}: this fusion takes {expected}")
 
 
 def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """softmax(log p / T) of probabilities (N, K): T > 1 makes them more even, T < 1 more sure; which is the largest stays."""
-    return softmax(
-        np.log(np.maximum(probabilities, np.finfo(np.float32).tiny, dtype=float)) / temperature,
-        axis=1,
-    )
+    """Apply a temperature T to probabilities (N, K): softmax(log p / T).
+
+    T > 1 makes them more even, T < 1 less. The largest stays the largest.
+    """
+    floor = np.finfo(np.float32).tiny
+    return softmax(np.log(np.maximum(probabilities, floor, dtype=float)) / temperature, axis=1)
 
 
-def temperature(probabilities: np.ndarray, truth: list[int]) -> float:
-    """The one with the lowest cross-entropy of probabilities (N, K); Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
-    from scipy.optimize import minimize_scalar  # half a second to import, and few fusions calibrate
+def temperature(probabilities: np.ndarray, targets: list[int]) -> float:
+    """Find the temperature with the lowest cross-entropy of probabilities (N, K).
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    from scipy.optimize import minimize_scalar  # half a second to import; few fusions calibrate
 
     def loss(log_temperature: float) -> float:
-        right = softened(probabilities, np.exp(log_temperature))[np.arange(len(truth)), truth]
-        return float(-np.log(np.maximum(right, np.finfo(float).tiny)).mean())
+        calibrated = softened(probabilities, np.exp(log_temperature))
+        of_targets = calibrated[np.arange(len(targets)), targets]
+        return float(-np.log(np.maximum(of_targets, np.finfo(float).tiny)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
 
 
 def best_weights(
-    fusion: Fusion, probabilities: np.ndarray, truth: list[int], step: float
+    fusion: Fusion, probabilities: np.ndarray, targets: list[int], step: float
 ) -> tuple[float, ...]:
-    """The weights on a grid over the simplex with the best weighted F1; of equals, the most even ones."""
+    """Find the weights on a grid over the simplex with the best weighted F1.
+
+    Of equals, the most even weights win.
+    """
+    n_classes = probabilities.shape[-1]
 
     def score(weights: tuple[float, ...]) -> tuple[float, float]:
         predicted = fusion.combine(probabilities, np.array(weights)).argmax(axis=1)
-        return float(weighted_f1(count(np.array(truth), predicted, probabilities.shape[-1]))), min(
-            weights
-        )
+        f1 = float(weighted_f1(count(np.array(targets), predicted, n_classes)))
+        return f1, min(weights)
 
     grid = list(simplex(len(probabilities), round(1 / step)))
     return max(track(grid, "weights", len(grid)), key=score)

@@ -1,6 +1,5 @@
-"""What the step ``train`` is asked for, whatever kind of system it is: names, blocks of params.yaml, files; and what a kind answers."""
+"""Job of the step ``train``: names, parameters and files; and the interface of kinds of systems."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,22 +13,24 @@ from pydantic import BaseModel, ValidationError
 from merflow import artifacts
 from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
-from merflow.params import explain
+from merflow.params import Protocol, explain
+from merflow.records import Record, Run
 from merflow.registry import PAPERS
 from merflow.store import read_metadata
+from merflow.systems import Fusion, OffTheShelf, System
 from merflow.training.gather import DONE, present
 
 Model = TypeVar("Model", bound=BaseModel)
-STATE = "state.pt"  # of a run of a network that was killed: the last epoch that it finished
+STATE = "state.pt"  # last finished epoch of a run of a network that was killed
 
 
 @dataclass(frozen=True)
 class Files:
-    """What the files of a stage are.
+    """Files of a stage.
 
     Attributes:
         prepared: folder with utterances.parquet and splits.parquet.
-        stores: feature, or sampling of pictures, -> its store, a file, or a folder of parts.
+        stores: feature, or sampling of frames -> its store, a file, or a folder of parts.
         checkpoint: folder of a pre-trained model.
         members: system -> folder of its results.
         stamp: changes with any of the files.
@@ -43,7 +44,7 @@ class Files:
 
     @classmethod
     def of(cls, inputs: Sequence[Path]) -> "Files":
-        """Sort the files of a stage by what they are."""
+        """Sort the files of a stage by kind."""
         for path in inputs:
             present(path)
         stats = [(str(path), path.stat()) for path in sorted(inputs)]
@@ -56,25 +57,18 @@ class Files:
             stamp=[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
         )
 
-    def shared_by(self, members: Sequence[str]) -> dict[str, Any]:
-        """What a system has of its members: their inputs, what they left out, and the classes that they tell apart.
+    def records(self, members: Sequence[str]) -> list[Record]:
+        """Records of the member systems of a system.
 
         Raises:
             ParamsError: the stage does not depend on the results of a member.
         """
         if absent := [name for name in members if name not in self.members]:
             raise ParamsError(
-                f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)}; add them"
+                f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)};"
+                " add them to its dependencies"
             )
-        records = [
-            json.loads(present(self.members[name] / "run.json").read_text(encoding="utf-8"))
-            for name in members
-        ]
-        joined = {
-            key: {name: value for record in records for name, value in record[key].items()}
-            for key in ("inputs", "left_out")
-        }
-        return joined | {"classes": records[0]["classes"] if records else {}}
+        return [Record.read(self.members[name]) for name in members]
 
 
 @dataclass(frozen=True)
@@ -83,11 +77,11 @@ class Job:
 
     Attributes:
         paper, system, corpus, protocol: names.
-        settings: block of the system.
-        how: block of the protocol.
-        features: block ``features`` of the paper: input -> feature; empty: inputs are named like features.
-        n_classes: how many classes to tell apart; None: those of the split scheme.
-        precision: fp32 or bf16, of systems that start from a checkpoint; others are small, and trained in fp32.
+        params: block of the system.
+        protocol_params: block of the protocol.
+        features: input -> feature, block ``features`` of the paper; empty: inputs are features.
+        n_classes: number of classes; None: those of the split scheme.
+        precision: fp32 or bf16, of pre-trained systems; others are small and trained in fp32.
         keep_weights: store the selected weights.
         code: digest of the code that runs.
         inputs: files of the stage.
@@ -97,8 +91,8 @@ class Job:
     system: str
     corpus: str
     protocol: str
-    settings: dict[str, Any]
-    how: dict[str, Any]
+    params: dict[str, Any]
+    protocol_params: dict[str, Any]
     features: dict[str, str]
     n_classes: int | None
     precision: str
@@ -107,90 +101,105 @@ class Job:
     inputs: list[Path]
 
     @property
-    def row(self) -> Any:
-        """The system as its paper defines it.
+    def definition(self) -> System | Fusion | OffTheShelf:
+        """System as its paper defines it.
 
         Raises:
-            ParamsError: the paper has none of this name.
+            ParamsError: the paper has no system of this name.
         """
         systems: dict[str, Any] = import_module(PAPERS[self.paper]).SYSTEMS
         if self.system not in systems:
             raise ParamsError(
                 f"{self.paper}: no system {self.system!r}; known: {', '.join(systems)}"
             )
-        return systems[self.system]
+        definition: System | Fusion | OffTheShelf = systems[self.system]
+        return definition
 
     def class_of(self, scheme: str) -> dict[str, str]:
-        """Label -> class, of those that the paper's block or the split scheme tells apart; see `labels.class_of`."""
+        """Map of labels to the classes of the paper's block, or else of the split scheme."""
         utterances = next(path for path in self.inputs if path.name == "utterances.parquet")
-        own = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
-        return labels.class_of(
-            self.corpus, self.n_classes or schemes.find(self.corpus, scheme).classes, own
-        )
+        own_classes = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
+        n_classes = self.n_classes or schemes.find(self.corpus, scheme).classes
+        return labels.class_of(self.corpus, n_classes, own_classes)
+
+    def stores(self, inputs: Sequence[str], files: Files) -> dict[str, Path]:
+        """Store of each input that the stage has a feature or frames for."""
+        features = {name: self.features.get(name, name) for name in inputs}
+        return {
+            name: files.stores[feature]
+            for name, feature in features.items()
+            if feature in files.stores
+        }
 
     def parsed(self, model: type[Model], block: dict[str, Any]) -> Model:
-        """A block of params.yaml as its model.
+        """Parse a block of params.yaml.
 
         Raises:
-            ParamsError: it does not fit.
+            ParamsError: it does not fit its model.
         """
         try:
             return model.model_validate(block)
         except ValidationError as error:
-            raise ParamsError(
-                explain(error, f"papers.{self.paper}, {self.system}, {self.protocol}", model)
-            ) from error
+            place = f"papers.{self.paper}, {self.system}, {self.protocol}"
+            raise ParamsError(explain(error, place, model)) from error
 
 
-#: fold, seed, folder of the run -> what its run.json says, and its predictions (artifacts.PREDICTIONS)
-Run = Callable[[int, int, Path], tuple[dict[str, Any], pd.DataFrame]]
+@dataclass(frozen=True)
+class Runs:
+    """Runs of a system, ready to be made.
+
+    Attributes:
+        shared: fields of the `Record` that all runs share.
+        classes: in the order of probabilities.
+        make: (fold, seed, folder of the run) -> the run, and its predictions
+            (artifacts.PREDICTIONS).
+    """
+
+    shared: dict[str, Any]
+    classes: list[str]
+    make: Callable[[int, int, Path], tuple[Run, pd.DataFrame]]
+
+
+#: Kind of a system: job, its system, files and protocol -> runs.
+Kind = Callable[[Job, Any, Files, Protocol], Runs]
 
 
 def predictions_of(
     probabilities: np.ndarray,
-    truth: np.ndarray,
+    targets: np.ndarray,
     ids: Sequence[str],
-    part: str,
+    split: str,
     classes: Sequence[str],
     fold: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Rows of artifacts.PREDICTIONS.
+    """Build rows of artifacts.PREDICTIONS.
 
     Args:
         probabilities: (N, K).
-        truth: class indices (N,), and one class is predicted; or (N, K), 1 where a class is present, and those from 0.5 are predicted.
+        targets: class indices (N,), the likeliest class is predicted; or (N, K), 1 where a class
+            is present, classes from 0.5 are predicted.
         ids: N utterances.
-        part: dev or test.
+        split: dev or test.
         classes: K names.
         fold, seed: of the run.
     """
-    chosen: Sequence[np.ndarray]
-    true: Sequence[np.ndarray]
-    if truth.ndim == 1:
-        chosen, true = list(probabilities.argmax(axis=1)[:, None]), list(truth[:, None])
+    predicted: Sequence[np.ndarray]
+    labelled: Sequence[np.ndarray]
+    if targets.ndim == 1:
+        predicted = list(probabilities.argmax(axis=1)[:, None])
+        labelled = list(targets[:, None])
     else:
-        chosen, true = (
-            [np.flatnonzero(row >= 0.5) for row in probabilities],
-            [np.flatnonzero(row) for row in truth],
-        )
+        predicted = [np.flatnonzero(row >= 0.5) for row in probabilities]
+        labelled = [np.flatnonzero(row) for row in targets]
     return pd.DataFrame(
         {
             "utterance_id": ids,
             "fold": np.int32(fold),
             "seed": np.int32(seed),
-            "split": part,
-            "labels": [[classes[k] for k in row] for row in true],
-            "predicted": [[classes[k] for k in row] for row in chosen],
+            "split": split,
+            "labels": [[classes[k] for k in row] for row in labelled],
+            "predicted": [[classes[k] for k in row] for row in predicted],
             "probabilities": list(probabilities),
         }
     )
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What a kind of system answers: what all of its runs share in run.json, the order of its classes, and how to make one."""
-
-    shared: dict[str, Any]
-    classes: list[str]
-    make: Run

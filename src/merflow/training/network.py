@@ -1,11 +1,12 @@
-"""Runs of a system that the loop trains: its inputs read and fitted, the network trained, dev and test predicted."""
+"""Runs of a trained network: inputs read and fitted, network trained, dev and test predicted."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,202 +18,224 @@ from torch import Tensor, nn
 from merflow.corpora.schemes import multi_label
 from merflow.errors import CheckpointError, ParamsError
 from merflow.params import Protocol
-from merflow.params import System as Settings
+from merflow.params import System as SystemParams
 from merflow.progress import log
+from merflow.records import Run
 from merflow.store import read_features, whole, write_features
 from merflow.systems import Batch, System
+from merflow.training import fitted
 from merflow.training.batches import Examples
-from merflow.training.fitted import save
+from merflow.training.dataset import Dataset, read
 from merflow.training.gather import hidden, present
-from merflow.training.inputs import read, specs, words
+from merflow.training.inputs import extraction_of, labels_of
 from merflow.training.job import STATE, Files, Job, Runs, predictions_of
-from merflow.training.loop import fit, predict
-from merflow.training.objectives import MultiLabel, SingleLabel
+from merflow.training.loop import Fitted, Recipe, fit, predict
+from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabel
 
 
-def runs(job: Job, row: System, files: Files, how: Protocol) -> Runs:
-    """The runs of a trained system.
+def runs(job: Job, system: System, files: Files, protocol: Protocol) -> Runs:
+    """Prepare the runs of a trained system.
 
     Raises:
-        ParamsError: settings that cannot be, an input that the stage lacks; when made, the training diverged.
-        CorpusError: a label is no class of the corpus; when made, a part of the fold has no utterance.
+        ParamsError: impossible parameters, or an input that the stage lacks; when a run is made,
+            the training diverged.
+        CorpusError: a label is not a class of the corpus; when a run is made, a split of the fold
+            has no utterance.
         CheckpointError: the checkpoint is not at hand.
     """
-    # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless it is told
+    # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless told
     PartialState(cpu=not torch.cuda.is_available())
-    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
     several = multi_label(job.corpus, scheme)
-    if row.bank and not several:
+    if system.bank and not several:
         raise ParamsError(
-            f"{job.corpus}: its utterances carry one label, {job.system} takes several; take it out of run.{job.paper}"
+            f"{job.corpus}: single-label under scheme {scheme}, but {job.system} is multi-label;"
+            f" take it out of run.{job.paper}"
         )
-    settings = job.parsed(Settings, job.settings)
-    card = _card(files.checkpoint) if row.pretrained else None
-    stores = {
-        name: files.stores[feature]
-        for name, feature in _features(job, row).items()
-        if feature in files.stores
-    }
-    mapping = job.class_of(scheme)
-    classes = list(dict.fromkeys(mapping.values()))
-    shared = files.shared_by(row.members)
-    material = read(
+    params = job.parsed(SystemParams, job.params)
+    card = _card(files.checkpoint) if system.pretrained else None
+    stores = job.stores(system.inputs, files)
+    members = files.records(system.members)
+    class_of = job.class_of(scheme)
+    dataset = read(
         files.prepared,
         job.corpus,
         scheme,
-        mapping,
-        row,
-        settings.inputs,
+        class_of,
+        system,
+        params.inputs,
         stores,
         files.checkpoint,
-        shared["left_out"],
+        {name: ids for member in members for name, ids in member.left_out.items()},
     )
-    shared |= {
-        "inputs": shared["inputs"] | words(stores, card, row),
-        "left_out": material.left_out,
-        "classes": mapping,
-    }
-    shared |= {
-        "cut": material.cut,
-        "attention": list(row.attention),
-        "features": specs(stores, row),
+    of_members = {name: text for member in members for name, text in member.input_labels.items()}
+    shared = {
+        "input_labels": of_members | labels_of(stores, card, system),
+        "left_out": dataset.left_out,
+        "cut": dataset.cut,
+        "class_of": class_of,
+        "attention": system.attention,
+        "extraction": extraction_of(stores, system),
         "checkpoint": card,
+        "selection_metric": "uar" if several else "weighted_f1",
     }
-    build = partial(row.build, checkpoint=files.checkpoint) if row.pretrained else row.build
+    classes = list(dict.fromkeys(class_of.values()))
+    maker = _NetworkRuns(job, system, params, files, protocol, dataset, classes, several)
+    return Runs(shared, classes, maker.make)
 
-    def one(fold: int, seed: int, folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-        mine = material.members.loc[material.members["fold"] == fold, "utterance_id"].tolist()
-        handed = {
-            name: read_features(hidden(files.members[name], fold, seed), mine)
-            for name in row.members
-        }
-        examples, dims, transformers = material.fold(fold, row, settings.inputs, handed)
-        log.info(", ".join(f"{len(examples[name])} {name}" for name in examples))
 
-        def network() -> nn.Module:
-            try:
-                return build(dims, len(classes), **settings.network)
-            except ValueError as error:  # papers know no errors of ours
-                raise ParamsError(f"papers.{job.paper}.systems.{job.system}: {error}") from error
+@dataclass(frozen=True)
+class _NetworkRuns:
+    """Runs of a network on a dataset."""
 
-        train, watched = examples["train"], examples.get("test" if how.select == "test" else "dev")
-        objective = (
-            MultiLabel.of(train.labels, settings.training.class_weights, row.bank)
-            if several
-            else SingleLabel()
+    job: Job
+    system: System
+    params: SystemParams
+    files: Files
+    protocol: Protocol
+    dataset: Dataset
+    classes: list[str]
+    multi_label: bool
+
+    def make(self, fold: int, seed: int, folder: Path) -> tuple[Run, pd.DataFrame]:
+        """Train, predict, and store in `folder` what other steps take of the run."""
+        data = self.dataset.fold(
+            fold, self.system, self.params.inputs, self._activations(fold, seed)
         )
-        precision = job.precision if row.pretrained else "fp32"
-        select: Literal["last", "dev"] = "last" if how.select == "last" else "dev"
-        fitted = fit(
-            network,
-            train,
-            watched,
-            settings.training,
-            objective,  # type: ignore[arg-type]
-            select,
-            seed,
-            precision,  # type: ignore[arg-type]
-            folder / STATE,
-        )
-        model = fitted.model.eval()
+        examples = data.examples
+        log.info(", ".join(f"{len(of_split)} {split}" for split, of_split in examples.items()))
+        recipe = self._recipe(examples["train"], seed)
+        validation = examples.get("test" if self.protocol.select == "test" else "dev")
+        build = partial(self._build, data.dims)
+        trained = fit(build, examples["train"], validation, recipe, folder / STATE)
+        model = trained.model.eval()
         tables = []
-        for part in material.parts[1:]:
+        for split in self.dataset.splits[1:]:
             clock = _Clock(model)
-            probabilities = objective.probabilities(
-                predict(clock, examples[part], fitted.device)
-            ).numpy()
-            table = predictions_of(
-                probabilities, examples[part].labels, examples[part].ids, part, classes, fold, seed
-            )
-            if row.attention:
-                table["attention"] = list(
-                    predict(model.attention, examples[part], fitted.device).numpy()  # type: ignore[arg-type]
-                )
-            tables.append(table)
-        if PartialState().is_main_process and row.hands_over:
-            spec = {"system": job.system, "fold": fold, "seed": seed}
-            found = _hidden(model.hidden, examples, fitted.device)  # type: ignore[arg-type]  # a method of these networks
-            write_features(hidden(folder, fold, seed), found, spec)
-        if PartialState().is_main_process and job.keep_weights:
-            with whole(folder / "weights" / f"{fold}-{seed}.safetensors") as target:
-                save_file(
-                    {name: value.contiguous() for name, value in model.state_dict().items()},
-                    target,
-                    {"format": "pt"},
-                )
-            save(transformers, folder / "weights" / f"{fold}-{seed}.inputs.safetensors")
-        selected = fitted.selected_epochs if row.bank else fitted.selected_epochs[0]
-        history = (
-            [_of_test(epoch) for epoch in fitted.history]
-            if how.select == "test"
-            else fitted.history
+            tables.append(self._predict(split, examples[split], trained, recipe, clock, fold))
+        if PartialState().is_main_process:
+            if self.system.exports_hidden:
+                self._export_hidden(examples, trained, fold, seed, folder)
+            if self.job.keep_weights:
+                stem = folder / "weights" / f"{fold}-{seed}"
+                _save_weights(model, stem.with_suffix(".safetensors"))
+                fitted.save(data.transformers, stem.with_suffix(".inputs.safetensors"))
+        tokens = None
+        if self.system.counts_tokens:
+            counts = predict(model.tokens, examples["test"], trained.device)  # type: ignore[arg-type]
+            tokens = tuple(counts.mean(dim=0).tolist())
+        run = Run(
+            fold=fold,
+            seed=seed,
+            selected_epochs=trained.selected_epochs,
+            history=trained.history,
+            device=_name(trained.device),
+            precision=trained.precision,
+            wall_s=round(trained.wall_s, 1),
+            clip_s=round(clock.seconds / len(examples["test"]), 6),  # test is the last split
+            tokens=tokens,
         )
-        record: dict[str, Any] = {"selected_epoch": selected, "history": history, "weights": None}
-        record |= {
-            "device": _device(fitted.device),
-            "precision": fitted.precision,
-            "wall_s": round(fitted.wall_s, 1),
-        }
-        record |= {"clip_s": round(clock.seconds / len(examples["test"]), 6)}
-        if row.counts_tokens:
-            counts = predict(model.tokens, examples["test"], fitted.device)  # type: ignore[arg-type]  # a method of these networks
-            record |= {"tokens": counts.mean(dim=0).tolist()}
-        return record, pd.concat(tables)
+        return run, pd.concat(tables)
 
-    return Runs(shared, classes, one)
+    def _activations(self, fold: int, seed: int) -> dict[str, dict[str, np.ndarray]]:
+        """Hidden activations of the members, of this fold and seed."""
+        members = self.dataset.members
+        ids = members.loc[members["fold"] == fold, "utterance_id"].tolist()
+        return {
+            name: read_features(hidden(self.files.members[name], fold, seed), ids)
+            for name in self.system.members
+        }
+
+    def _recipe(self, train: Examples, seed: int) -> Recipe:
+        training = self.params.training
+        objective: Objective = SingleLabel()
+        if self.multi_label:
+            class_weights, bank = training.class_weights, self.system.bank
+            objective = MultiLabelObjective.of(train.labels, class_weights, bank)
+        bf16 = self.system.pretrained and self.job.precision == "bf16"
+        return Recipe(
+            training,
+            objective,
+            "last" if self.protocol.select == "last" else "best",
+            seed,
+            "bf16" if bf16 else "fp32",
+        )
+
+    def _build(self, dims: dict[str, int]) -> nn.Module:
+        checkpoint = {"checkpoint": self.files.checkpoint} if self.system.pretrained else {}
+        try:
+            return self.system.build(dims, len(self.classes), **checkpoint, **self.params.network)
+        except ValueError as error:  # papers raise no errors of ours
+            place = f"papers.{self.job.paper}.systems.{self.job.system}"
+            raise ParamsError(f"{place}: {error}") from error
+
+    def _predict(
+        self,
+        split: str,
+        examples: Examples,
+        trained: Fitted,
+        recipe: Recipe,
+        clock: "_Clock",
+        fold: int,
+    ) -> pd.DataFrame:
+        logits = predict(clock, examples, trained.device)
+        probabilities = recipe.objective.probabilities(logits).numpy()
+        labels, ids, seed = examples.labels, examples.ids, recipe.seed
+        table = predictions_of(probabilities, labels, ids, split, self.classes, fold, seed)
+        if self.system.attention:
+            weights = predict(trained.model.attention, examples, trained.device)  # type: ignore[arg-type]
+            table["attention"] = list(weights.numpy())
+        return table
+
+    def _export_hidden(
+        self, examples: dict[str, Examples], trained: Fitted, fold: int, seed: int, folder: Path
+    ) -> None:
+        activations = _hidden(trained.model.hidden, examples, trained.device)  # type: ignore[arg-type]
+        specification = {"system": self.job.system, "fold": fold, "seed": seed}
+        write_features(hidden(folder, fold, seed), activations, specification)
 
 
 class _Clock:
-    """A network, and for how many seconds it has computed; reading and decoding its inputs do not count."""
+    """A network that counts the seconds in which it computes, without reading its inputs."""
 
     def __init__(self, network: nn.Module):
         self.network, self.seconds = network, 0.0
 
     def __call__(self, batch: Batch) -> Tensor:
         start = time.perf_counter()
-        found: Tensor = self.network(
-            batch
-        ).cpu()  # a device is asked for the values, so it has computed them
+        output: Tensor = self.network(batch).cpu()  # waits until a device has computed
         self.seconds += time.perf_counter() - start
-        return found
+        return output
 
 
-def _of_test(epoch: dict[str, Any]) -> dict[str, Any]:
-    """An epoch of the history of a run that was selected on the test part, under its name."""
-    renamed = {name.replace("dev_", "test_"): value for name, value in epoch.items()}
-    return renamed | {
-        "tasks": {name.replace("dev_", "test_"): value for name, value in epoch["tasks"].items()}
-    }
-
-
-def _features(job: Job, row: System) -> dict[str, str]:
-    """The feature that stands for each input."""
-    return {name: job.features.get(name, name) for name in row.inputs}
+def _save_weights(model: nn.Module, path: Path) -> None:
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    with whole(path) as partial_path:
+        save_file(weights, partial_path, {"format": "pt"})
 
 
 def _card(checkpoint: Path | None) -> dict[str, Any]:
     """SOURCE.json of the checkpoint: its name and digests."""
     if checkpoint is None:
         raise CheckpointError(
-            "dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/; add one to its dependencies"
+            "dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/;"
+            " add one to its dependencies"
         )
-    card: dict[str, Any] = json.loads(
-        present(checkpoint / "SOURCE.json").read_text(encoding="utf-8")
-    )
+    path = present(checkpoint / "SOURCE.json")
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return card
 
 
 def _hidden(
     forward: Callable[[Batch], Tensor], examples: dict[str, Examples], device: torch.device
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Hidden activations (rows, H) of every utterance of a fold, in the order of their ids."""
-    found = {
-        key: row
-        for part in examples.values()
-        for key, row in zip(part.ids, predict(forward, part, device).numpy(), strict=True)
-    }
-    return iter(sorted(found.items()))
+    """Hidden activations (rows, H) of every utterance of a fold, in the order of ids."""
+    activations: dict[str, np.ndarray] = {}
+    for of_split in examples.values():
+        values = predict(forward, of_split, device).numpy()
+        activations |= dict(zip(of_split.ids, values, strict=True))
+    return iter(sorted(activations.items()))
 
 
-def _device(device: torch.device) -> str:
+def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

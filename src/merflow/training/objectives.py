@@ -1,6 +1,6 @@
-"""What training minimises and dev is judged by: one class of several (cross-entropy), or each class present or absent.
+"""Objectives: losses that training minimises, and scores by which an epoch is selected.
 
-A *task* is what has a loss and an epoch of its own: one network is one, a bank of networks has one per class.
+A *component* is what has a loss and a selected epoch: each class of a bank, or the whole network.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,30 @@ from merflow.evaluation.formulas import count, uar, weighted_f1
 
 
 class Objective(Protocol):
-    """What the loop asks; `score` is the name of what `scores` returns, in the history as ``dev_<score>``."""
+    """Loss and score of a network's logits.
 
-    score: str
+    Attributes:
+        metric: name of what `scores` returns.
+    """
+
+    @property
+    def metric(self) -> str: ...  # noqa: D102
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each task, summed over the batch: (B, K) and labels -> (tasks,)."""
+        """Loss of each component (C,), summed over the batch, from logits (B, K)."""
 
     def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
-        """Score of each task, higher is better: (N, K) and labels -> (tasks,)."""
+        """Score of each component (C,), higher is better, from logits (N, K)."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """(N, K) -> (N, K)."""
+        """Class probabilities (N, K) of logits (N, K)."""
 
 
 @dataclass(frozen=True)
 class SingleLabel:
-    """Labels (B,) are class indices; scored by weighted F1."""
+    """Cross-entropy, scored by weighted F1; labels (B,) are class indices."""
 
-    score: str = "weighted_f1"
+    metric: str = "weighted_f1"
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy."""
@@ -49,48 +54,50 @@ class SingleLabel:
 
 
 @dataclass(frozen=True)
-class MultiLabel:
-    """Labels (B, K) are 1 where a class is present; scored by the mean recall of present and absent (UAR).
+class MultiLabelObjective:
+    """Binary cross-entropy of each class, scored by the mean recall of present and absent (UAR).
+
+    Labels (B, K) are 1 where a class is present.
 
     Attributes:
-        weights: (2, K), of the losses of absent and present; 1: none.
-        bank: each class is a task of its own; else they are one, with the mean loss and the mean score over them.
+        weights: (2, K), weights of the losses of absent and present; 1: none.
+        bank: each class is a component; else the network is one, with means over the classes.
     """
 
     weights: Tensor
     bank: bool = True
-    score: str = "uar"
+    metric: str = "uar"
 
     @classmethod
-    def of(cls, labels: np.ndarray, class_weights: bool, bank: bool = True) -> "MultiLabel":
-        """For train labels (N, K): without weights, or with w_i = n / (k n_i) of each class, k = 2 (class_weight_lstm section III.C).
+    def of(
+        cls, labels: np.ndarray, class_weights: bool, bank: bool = True
+    ) -> "MultiLabelObjective":
+        """Build it for train labels (N, K).
 
-        What never occurs in train has weight 1.
+        Class weights are w_i = n / (k n_i) with k = 2 (class_weight_lstm section III.C), and 1 for
+        what never occurs in train.
         """
         present = labels.sum(axis=0)
         counts = np.stack([len(labels) - present, present])
-        weights = np.divide(len(labels), 2 * counts, out=np.ones(counts.shape), where=counts > 0)
-        return cls(
-            torch.tensor(weights if class_weights else np.ones(counts.shape), dtype=torch.float32),
-            bank,
-        )
+        weights = np.ones(counts.shape)
+        if class_weights:
+            np.divide(len(labels), 2 * counts, out=weights, where=counts > 0)
+        return cls(torch.tensor(weights, dtype=torch.float32), bank)
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """L = alpha L1 + beta L2: binary cross-entropy, present and absent weighted."""
         absent, present = self.weights.to(logits.device)
         weights = torch.where(labels > 0, present, absent)
-        each = binary_cross_entropy_with_logits(logits, labels, weights, reduction="none").sum(
-            dim=0
-        )
-        return each if self.bank else each.mean()[None]
+        losses = binary_cross_entropy_with_logits(logits, labels, weights, reduction="none")
+        of_classes = losses.sum(dim=0)
+        return of_classes if self.bank else of_classes.mean()[None]
 
     def scores(self, logits: Tensor, labels: np.ndarray) -> np.ndarray:
-        """Mean recall over present and absent, where there are any."""
+        """Mean recall over present and absent, where they occur."""
         present, predicted = (labels > 0).astype(int), (logits.numpy() > 0).astype(int)
-        each = uar(
-            np.stack([count(present[:, k], predicted[:, k], 2) for k in range(labels.shape[1])])
-        )
-        return each if self.bank else each.mean()[None]
+        counts = [count(present[:, k], predicted[:, k], 2) for k in range(labels.shape[1])]
+        of_classes = uar(np.stack(counts))
+        return of_classes if self.bank else of_classes.mean()[None]
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Sigmoid."""

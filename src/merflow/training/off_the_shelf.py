@@ -1,9 +1,8 @@
-"""Runs of a system that nobody trains here: a published model's probabilities, put under the names of the corpus and pooled over frames."""
+"""Runs of an off-the-shelf system: probabilities mapped to the corpus' classes and pooled."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,130 +10,139 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora.labels import counterparts
 from merflow.errors import CheckpointError
-from merflow.params import OffTheShelf as Settings
+from merflow.params import OffTheShelf as OffTheShelfParams
 from merflow.params import Protocol
 from merflow.progress import log
+from merflow.records import Run
 from merflow.store import read_metadata
 from merflow.systems import OffTheShelf
-from merflow.training.inputs import read, specs, words
+from merflow.training.dataset import read, targets
+from merflow.training.inputs import extraction_of, labels_of
 from merflow.training.job import Files, Job, Runs, predictions_of
 
-#: Probabilities of the frames of an utterance (n, K) -> those of the utterance, up to a factor (K,).
+
+def _product(frames: np.ndarray) -> np.ndarray:
+    return np.exp(np.log(np.maximum(frames, np.finfo(np.float32).tiny)).mean(axis=0))
+
+
+def _vote(frames: np.ndarray) -> np.ndarray:
+    return np.bincount(frames.argmax(axis=1), minlength=frames.shape[1]).astype(np.float64)
+
+
+#: Probabilities of frames (n_frames, K) -> probabilities of the utterance (K,), up to a factor.
 POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sum": lambda frames: frames.sum(axis=0),  # weighted_late_fusion section C: "cumulative"
     "max": lambda frames: frames.max(axis=0),
-    "product": lambda frames: np.exp(
-        np.log(np.maximum(frames, np.finfo(np.float32).tiny)).mean(axis=0)
-    ),
-    "vote": lambda frames: np.bincount(frames.argmax(axis=1), minlength=frames.shape[1]).astype(
-        np.float64
-    ),
+    "product": _product,
+    "vote": _vote,
 }
-SURE = 0.001  # the names of a head are doubted below this p-value
+SIGNIFICANT = 0.001  # p-value below which a label mapping is reported as suspicious
 
 
-def runs(job: Job, row: OffTheShelf, files: Files, how: Protocol) -> Runs:
-    """The runs of an off-the-shelf system; it has no seed, so the runs of a fold are the same.
+def runs(job: Job, system: OffTheShelf, files: Files, protocol: Protocol) -> Runs:
+    """Prepare the runs of an off-the-shelf system; they do not depend on the seed.
 
     Raises:
-        ParamsError: settings that cannot be, or the stage lacks the feature.
-        CheckpointError: the feature does not say what its columns are, or a class has no counterpart among them.
+        ParamsError: impossible parameters, or the stage lacks the feature.
+        CheckpointError: the feature's columns have no names, or a class has no counterpart.
         CorpusError, StoreError: the inputs cannot be read.
     """
-    settings = job.parsed(Settings, job.settings)
-    (name,) = row.inputs
-    stores = (
-        {name: files.stores[job.features.get(name, name)]}
-        if job.features.get(name, name) in files.stores
-        else {}
-    )
-    scheme = how.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
-    mapping = job.class_of(scheme)
-    classes = list(dict.fromkeys(mapping.values()))
-    material = read(files.prepared, job.corpus, scheme, mapping, row, {}, stores, None, {})
+    params = job.parsed(OffTheShelfParams, job.params)
+    (name,) = system.inputs
+    stores = job.stores(system.inputs, files)
+    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    class_of = job.class_of(scheme)
+    classes = list(dict.fromkeys(class_of.values()))
+    dataset = read(files.prepared, job.corpus, scheme, class_of, system, {}, stores, None, {})
     columns = read_metadata(stores[name], artifacts.FEATURES)["spec"].get("columns")
     if columns is None:
         raise CheckpointError(
-            f"{stores[name]}: its columns have no names; an off-the-shelf system needs a feature of probabilities"
+            f"{stores[name]}: its columns have no names; an off-the-shelf system needs a feature"
+            " of class probabilities"
         )
     places = counterparts(columns, classes)
     pooled = {
-        key: pool(frames[:, places], settings.pooling)
-        for key, frames in material.arrays[name].items()
+        key: pool(frames[:, places], params.pooling) for key, frames in dataset.arrays[name].items()
     }
 
-    def one(fold: int, seed: int, _folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    def make(fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
         start = time.monotonic()
-        tables, names = [], None
-        for part in material.parts[1:]:
-            members = material.part(fold, part)
-            ids, truth = members["utterance_id"].tolist(), np.array(members["answer"].tolist())
+        tables, doubt = [], None
+        for split in dataset.splits[1:]:
+            members = dataset.split(fold, split)
+            ids, labels = members["utterance_id"].tolist(), targets(members)
             probabilities = np.stack([pooled[key] for key in ids])
-            tables.append(predictions_of(probabilities, truth, ids, part, classes, fold, seed))
-            if part == "dev":
-                names = doubted(probabilities, truth, classes, [columns[place] for place in places])
-                if names:
-                    log.warning("%s: %s", stores[name], names)
-        record: dict[str, Any] = {
-            "selected_epoch": None,
-            "history": [],
-            "weights": None,
-            "names": names,
-        }
-        return record | {
-            "device": "cpu",
-            "precision": "fp32",
-            "wall_s": round(time.monotonic() - start, 1),
-        }, pd.concat(tables)
+            tables.append(predictions_of(probabilities, labels, ids, split, classes, fold, seed))
+            if split == "dev":
+                names = [columns[place] for place in places]
+                doubt = doubtful_mapping(probabilities, labels, classes, names)
+                if doubt:
+                    log.warning("%s: %s", stores[name], doubt)
+        run = Run(
+            fold=fold,
+            seed=seed,
+            label_doubt=doubt,
+            device="cpu",
+            precision="fp32",
+            wall_s=round(time.monotonic() - start, 1),
+        )
+        return run, pd.concat(tables)
 
     shared = {
-        "inputs": words(stores, None, row),
-        "left_out": material.left_out,
-        "classes": mapping,
-        "features": specs(stores, row),
+        "input_labels": labels_of(stores, None, system),
+        "left_out": dataset.left_out,
+        "class_of": class_of,
+        "extraction": extraction_of(stores, system),
     }
-    return Runs(shared, classes, one)
+    return Runs(shared, classes, make)
 
 
-def pool(frames: np.ndarray, how: str) -> np.ndarray:
-    """Probabilities of an utterance (K,) from those of its frames (n, K), which need not sum to one."""
-    pooled = POOLING[how](frames / frames.sum(axis=1, keepdims=True))
+def pool(frames: np.ndarray, pooling: str) -> np.ndarray:
+    """Pool probabilities of frames (n_frames, K), which need not sum to one, to (K,)."""
+    pooled = POOLING[pooling](frames / frames.sum(axis=1, keepdims=True))
     return (pooled / pooled.sum()).astype(np.float32)
 
 
-def doubted(
-    probabilities: np.ndarray, truth: np.ndarray, classes: list[str], columns: list[str]
+def doubtful_mapping(
+    probabilities: np.ndarray, targets: np.ndarray, classes: list[str], columns: list[str]
 ) -> str | None:
-    """What speaks against the names that a head gives its columns: another assignment that fits the utterances better; None: nothing.
+    """Sentence about a suspicious label mapping; None if the names of the head hold.
 
-    A head with its names in another order than its weights still finds a counterpart for each class, and scores below chance. Here
-    the first half of the utterances proposes the assignment of columns to classes under which each class raises its column most,
-    whatever the shares of classes and columns, and the second half decides, by a one-sided t-test, whether it fits better than the names.
+    A head whose names stand in another order than its weights still finds a counterpart for each
+    class, and scores below chance. The first half of the utterances proposes the assignment of
+    columns to classes under which each class raises its column most, whatever the shares of
+    classes and columns. The second half decides, by a one-sided t-test, whether it fits better.
 
     Args:
         probabilities: (N, K), columns in the order of `classes`, by name.
-        truth: (N,) class indices.
+        targets: (N,) class indices.
         classes: K names.
-        columns: K names that the head gives them.
+        columns: K names that the head gives its columns.
     """
-    from scipy.optimize import linear_sum_assignment  # a second to import, these two
+    from scipy.optimize import linear_sum_assignment  # these two take a second to import
     from scipy.stats import ttest_1samp
 
     spread = probabilities.std(axis=0)
     standard = (probabilities - probabilities.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    half = len(truth) // 2
+    half = len(targets) // 2
+    proposing, of_proposing = standard[:half], targets[:half]
     raised = np.stack(
         [
-            standard[:half][truth[:half] == k].sum(axis=0) / max(1, (truth[:half] == k).sum())
+            proposing[of_proposing == k].sum(axis=0) / max(1, (of_proposing == k).sum())
             for k in range(len(classes))
         ]
     )
-    _, fits = linear_sum_assignment(raised, maximize=True)
-    index = np.arange(half, len(truth))
-    gain = standard[index, fits[truth[half:]]] - standard[index, truth[half:]]
-    if not gain.any() or not ttest_1samp(gain, 0, alternative="greater").pvalue < SURE:
+    _, assigned = linear_sum_assignment(raised, maximize=True)
+    index = np.arange(half, len(targets))
+    gain = standard[index, assigned[targets[half:]]] - standard[index, targets[half:]]
+    if not gain.any() or not ttest_1samp(gain, 0, alternative="greater").pvalue < SIGNIFICANT:
         return None
-    other = ", ".join(
-        f"{columns[fits[k]]!r} means {name}" for k, name in enumerate(classes) if fits[k] != k
+    changes = ", ".join(
+        f"{columns[assigned[k]]!r} means {name}"
+        for k, name in enumerate(classes)
+        if assigned[k] != k
     )
-    return f"the names of its columns fit the dev part worse than others do ({other}): check id2label of the model, or the prompts"
+    return (
+        f"suspicious label mapping: another one fits the dev split better ({changes});"
+        " check id2label of the model, or the prompts"
+    )

@@ -1,12 +1,10 @@
-"""The step ``train``: some runs of one system, whatever its kind. A run is a fold with a seed."""
+"""Step ``train``: some runs of one system of any kind. A run is a fold with a seed."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from merflow import artifacts
 from merflow.corpora.schemes import find
@@ -14,78 +12,65 @@ from merflow.errors import ParamsError
 from merflow.params import Protocol
 from merflow.progress import first_process, log
 from merflow.provenance import versions
-from merflow.store import read_metadata, read_table, write_json, write_table
-from merflow.systems import Fusion, OffTheShelf
+from merflow.records import Record, Run
+from merflow.store import read_metadata, read_table, write_table
+from merflow.systems import Fusion, OffTheShelf, System
 from merflow.training.gather import DONE
-from merflow.training.job import STATE, Files, Job, Runs
+from merflow.training.job import STATE, Files, Job, Kind, Runs
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
 
 
-def train(job: Job, part: int, parts: int, out: Path) -> None:
-    """Train the runs of a system whose number is `part` modulo `parts`, and predict dev and test of each fold.
+def train(job: Job, shard: int, shards: int, out: Path) -> None:
+    """Train the runs of a system whose number is `shard` modulo `shards`, and predict with them.
 
-    Writes, into a folder per run in `out`, run.json, weights/<fold>-<seed>.safetensors if asked for, and predictions.parquet (metadata:
-    classes). Runs are made in a folder beside `out`, which becomes `out` at the end; a job that was killed goes on from there.
+    Writes a folder per run into `out`: predictions.parquet of dev and test (metadata: classes),
+    run.json, and weights/<fold>-<seed>.safetensors if asked for. Runs are made in a folder beside
+    `out`, which becomes `out` at the end. A killed job goes on there.
 
     Raises:
-        ParamsError: an unknown system, settings that cannot be, or the training diverged.
-        CorpusError: a part of a fold has no utterance, or a label is no class of the corpus.
+        ParamsError: an unknown system, impossible parameters, or the training diverged.
+        CorpusError: a split of a fold has no utterance, or a label is not a class of the corpus.
         CheckpointError: the checkpoint is not at hand.
         StoreError: an input cannot be read, or `out` not be written.
     """
     first = first_process()
-    row, how, files = job.row, job.parsed(Protocol, job.how), Files.of(job.inputs)
-    scheme, folds = _split(job.corpus, how, files)
-    how = how.model_copy(update={"scheme": {job.corpus: scheme}})
-    if not find(job.corpus, scheme).dev and (chosen := _chosen_on_dev(job, how)):
-        raise ParamsError(
-            f"papers.{job.paper}: {chosen} needs a dev part, and split scheme {scheme} of {job.corpus} has none"
-        )
-    mine = list(product(range(folds), how.seeds))[part::parts]
+    files = Files.of(job.inputs)
+    protocol, n_folds = _protocol(job, files)
+    own_runs = list(product(range(n_folds), protocol.seeds))[shard::shards]
     key = _digest(job, files)
     scratch = out.with_name(f"{out.name}.unfinished")
-    folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in mine}
-    todo = [run for run, folder in folders.items() if not (folder / DONE).exists()]
-    if todo:
-        kind = runs_of(row)(job, row, files, how)
-        shared: dict[str, Any] = {
-            key: getattr(job, key)
-            for key in ("paper", "system", "corpus", "protocol", "settings", "code")
-        }
-        shared |= {"scheme": scheme, "select": how.select, "versions": versions(*LIBRARIES)}
-        shared |= {
-            "source": read_metadata(
-                files.prepared / "utterances.parquet", artifacts.UTTERANCES
-            ).get("source")
-        }
-    for fold, seed in todo:
-        place = f"fold {fold}, seed {seed} ({mine.index((fold, seed)) + 1} of {len(mine)})"
-        log.info("%s on %s, %s: %s", job.system, job.corpus, job.protocol, place)
-        folder = folders[fold, seed]
-        record, predictions = kind.make(fold, seed, folder)
-        if not first:
-            continue
-        write_json(
-            folder / "run.json", shared | kind.shared | {"fold": fold, "seed": seed} | record
+    folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in own_runs}
+    unfinished = [run for run, folder in folders.items() if not (folder / DONE).exists()]
+    runs = kind_of(job.definition)(job, job.definition, files, protocol) if unfinished else None
+    for fold, seed in unfinished:
+        place = f"{own_runs.index((fold, seed)) + 1} of {len(own_runs)}"
+        log.info(
+            "%s on %s, %s: fold %d, seed %d (%s)",
+            *(job.system, job.corpus, job.protocol, fold, seed, place),
         )
-        write_table(folder / DONE, predictions, artifacts.PREDICTIONS, {"classes": kind.classes})
-        (folder / STATE).unlink(missing_ok=True)
+        folder = folders[fold, seed]
+        assert runs is not None
+        run, predictions = runs.make(fold, seed, folder)
+        if first:
+            _record(job, files, protocol, runs, run).write(folder)
+            metadata = {"classes": runs.classes}
+            write_table(folder / DONE, predictions, artifacts.PREDICTIONS, metadata)
+            (folder / STATE).unlink(missing_ok=True)
     if first:
-        for folder in set(scratch.iterdir()) - set(
-            folders.values()
-        ):  # of killed jobs with other settings or inputs
+        # of killed jobs with other parameters or inputs
+        for folder in set(scratch.iterdir()) - set(folders.values()):
             shutil.rmtree(folder)
         scratch.replace(out)
 
 
-def runs_of(row: Any) -> Callable[[Job, Any, Files, Protocol], Runs]:
-    """Find the function that makes the runs of a system, and import what its kind needs."""
-    if isinstance(row, Fusion):
+def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:
+    """Function that prepares the runs of a system, with imports of its kind only."""
+    if isinstance(definition, Fusion):
         from merflow.training import fusion
 
         return fusion.runs
-    if isinstance(row, OffTheShelf):
+    if isinstance(definition, OffTheShelf):
         from merflow.training import off_the_shelf
 
         return off_the_shelf.runs
@@ -94,33 +79,69 @@ def runs_of(row: Any) -> Callable[[Job, Any, Files, Protocol], Runs]:
     return network.runs
 
 
-def _split(corpus: str, how: Protocol, files: Files) -> tuple[str, int]:
-    """Name and folds of the split scheme that the protocol names; of one's own corpus, which no protocol knows, of the only one it has."""
-    if named := how.scheme.get(corpus):  # type: ignore[call-overload]  # a name of its own is no CorpusName
-        return named, find(corpus, named).folds
-    splits = read_table(files.prepared / "splits.parquet", artifacts.SPLITS, ["scheme", "fold"])
-    return str(splits["scheme"].iloc[0]), int(splits["fold"].nunique())
+def _protocol(job: Job, files: Files) -> tuple[Protocol, int]:
+    """Protocol with the split scheme of the corpus, and the number of folds.
+
+    Protocols do not name custom corpora, which have one scheme each.
+
+    Raises:
+        ParamsError: something is to be chosen on a dev split, and the scheme has none.
+    """
+    protocol = job.parsed(Protocol, job.protocol_params)
+    named = protocol.scheme.get(job.corpus)  # type: ignore[call-overload]
+    if named:
+        scheme, n_folds = named, find(job.corpus, named).folds
+    else:
+        columns = ["scheme", "fold"]
+        splits = read_table(files.prepared / "splits.parquet", artifacts.SPLITS, columns)
+        scheme, n_folds = str(splits["scheme"].iloc[0]), int(splits["fold"].nunique())
+        protocol = protocol.model_copy(update={"scheme": {job.corpus: scheme}})
+    if not find(job.corpus, scheme).dev and (choice := _chosen_on_dev(job, protocol)):
+        raise ParamsError(
+            f"papers.{job.paper}: {choice} needs a dev split,"
+            f" and split scheme {scheme} of {job.corpus} has none"
+        )
+    return protocol, n_folds
 
 
-def _chosen_on_dev(job: Job, how: Protocol) -> str | None:
-    """The first of the settings that chooses something on the dev part."""
-    training, weights = job.settings.get("training", {}), job.settings.get("weights")
-    asked = {
-        f"protocols.{job.protocol}.select: dev": "training" in job.settings and how.select == "dev",
-        f"systems.{job.system}.training.patience": how.select != "test"
+def _chosen_on_dev(job: Job, protocol: Protocol) -> str | None:
+    """First of the parameters that ask for a choice on the dev split."""
+    training = job.params.get("training", {})
+    choices = {
+        f"protocols.{job.protocol}.select: dev": "training" in job.params
+        and protocol.select == "dev",
+        f"systems.{job.system}.training.patience": protocol.select != "test"
         and training.get("patience") is not None,
-        f"systems.{job.system}.weights: dev": weights == "dev",
-        f"systems.{job.system}.calibration": job.settings.get("calibration", "none") != "none",
+        f"systems.{job.system}.weights: dev": job.params.get("weights") == "dev",
+        f"systems.{job.system}.calibration": job.params.get("calibration", "none") != "none",
     }
-    return next((name for name, wanted in asked.items() if wanted), None)
+    return next((name for name, wanted in choices.items() if wanted), None)
+
+
+def _record(job: Job, files: Files, protocol: Protocol, runs: Runs, run: Run) -> Record:
+    metadata = read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES)
+    return Record(
+        paper=job.paper,
+        system=job.system,
+        corpus=job.corpus,
+        protocol=job.protocol,
+        source=metadata.get("source", "unknown"),
+        scheme=protocol.scheme[job.corpus],  # type: ignore[index]
+        select=protocol.select,
+        params=job.params,
+        code=job.code,
+        versions=versions(*LIBRARIES),
+        runs=(run,),
+        **runs.shared,
+    )
 
 
 def _digest(job: Job, files: Files) -> str:
-    """Digest of all that decides the results: runs of other settings or inputs are not taken up."""
+    """Digest of everything that decides the results: other runs are not taken up."""
     decisive = [
         job.system,
-        job.settings,
-        job.how,
+        job.params,
+        job.protocol_params,
         job.features,
         job.n_classes,
         job.precision,
@@ -128,6 +149,5 @@ def _digest(job: Job, files: Files) -> str:
         job.code,
         files.stamp,
     ]
-    return hashlib.sha256(
-        json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True).encode()
-    ).hexdigest()[:16]
+    content = json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -71,7 +71,7 @@ def write(
             ]
             members = _members(found, section["paper"], section["corpus"])
             section["kinds"] = pictures(members, draw, files)
-            ours = {one.run["system"] for one in members}
+            ours = {one.record.system for one in members}
             about = (section["paper"], section["corpus"])
             section["sheets"] = [
                 one
@@ -105,8 +105,8 @@ def write(
         cost=_rendered([provenance_tables.cost(found), provenance_tables.left_out(found)]),
         environment=provenance_tables.environment(found),
         totals={
-            "systems": len({(r.run["paper"], r.run["system"]) for r in found}),
-            "runs": sum(len(r.run["runs"]) for r in found),
+            "systems": len({(r.record.paper, r.record.system) for r in found}),
+            "runs": sum(len(r.record.runs) for r in found),
         },
     )
     for paper in papers:
@@ -180,7 +180,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _members(found: Sequence[Result], paper: str, corpus: str | None = None) -> list[Result]:
     return [
-        one for one in found if one.run["paper"] == paper and corpus in (None, one.run["corpus"])
+        one for one in found if one.record.paper == paper and corpus in (None, one.record.corpus)
     ]
 
 

@@ -19,6 +19,7 @@ from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Result
 from merflow.provenance import digest, versions
+from merflow.records import Record, Run
 from merflow.tables import SHEET, SHEET_PICTURE
 from merflow.tables.render import plain, runs_anchor, runs_page
 
@@ -93,11 +94,11 @@ def pictures(results: Sequence[Result], draw: Draw, files: Files) -> list[dict[s
     """
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for result in results:
-        run = result.run
+        record = result.record
         for kind, drawn in _of(result, draw):
-            name = f"figures/{run['paper']}/{run['system']}-{run['corpus']}-{run['protocol']}-{kind}.svg"
-            found.setdefault(kind, {}).setdefault(run["system"], []).append(
-                _panel(name, drawn, files) | {"protocol": plain(run["protocol"])}
+            name = f"figures/{record.paper}/{record.system}-{record.corpus}-{record.protocol}-{kind}.svg"
+            found.setdefault(kind, {}).setdefault(record.system, []).append(
+                _panel(name, drawn, files) | {"protocol": plain(record.protocol)}
             )
     told = []
     for kind, (title, caption) in KINDS.items():
@@ -116,8 +117,8 @@ def pictures(results: Sequence[Result], draw: Draw, files: Files) -> list[dict[s
 
 
 def _runs(result: Result, system: str) -> str:
-    page = runs_page(result.run["paper"])
-    return f"{page}#{runs_anchor(system, result.run['corpus'])}" if system else page
+    page = runs_page(result.record.paper)
+    return f"{page}#{runs_anchor(system, result.record.corpus)}" if system else page
 
 
 def _panel(name: str, drawn: Drawn, files: Files) -> dict[str, Any]:
@@ -131,11 +132,11 @@ def _panel(name: str, drawn: Drawn, files: Files) -> dict[str, Any]:
 
 def _of(result: Result, draw: Draw) -> Iterator[tuple[str, Drawn]]:
     """Kinds and pictures of a result."""
-    run = result.run
+    record = result.record
     counts = result.counts("test").sum(axis=(0, 1))
     kind = "recalls" if counts.ndim == 3 else "confusion"  # several classes at once, or one
     yield kind, draw(kind, counts, result.classes)
-    if run.get("attention"):
+    if record.attention:
         test = result.predictions[result.predictions["split"] == "test"]
         of_class = result.task.one_hot[test["true"]]
         present = of_class if of_class.ndim == 2 else of_class[..., 1]
@@ -146,34 +147,45 @@ def _of(result: Result, draw: Draw) -> Iterator[tuple[str, Drawn]]:
                 np.stack(test["attention"]),
                 present,
                 result.classes,
-                tuple(run["attention"]),
+                record.attention,
             ),
         )
-    if weighted := [one for one in run["runs"] if one.get("weights")]:
+    if weighted := [run for run in record.runs if run.weights]:
         yield (
             "weights",
             draw(
                 "fusion_weights",
-                [{key: one.get(key) for key in ("weights", "temperatures")} for one in weighted],
+                [{"weights": run.weights, "temperatures": run.temperatures} for run in weighted],
             ),
         )
-    if histories := [one["history"] for one in run["runs"] if one["history"]]:
+    if histories := [_history(run, record) for run in record.runs if run.history]:
         yield "curves", draw("learning_curves", histories)
+
+
+def _history(run: Run, record: Record) -> list[dict[str, float | None]]:
+    """Losses and score of each epoch, by names that say their split."""
+    split, metric = record.validation, record.selection_metric
+    curves: list[dict[str, float | None]] = []
+    for epoch in run.history:
+        validation = {f"{split}_loss": epoch.loss, f"{split}_{metric}": epoch.score}
+        measured = validation if epoch.losses else {}
+        curves.append({"epoch": epoch.epoch, **measured, "train_loss": epoch.train_loss})
+    return curves
 
 
 def _compression(results: Sequence[Result], draw: Draw, files: Files) -> Iterator[dict[str, Any]]:
     """Tokens against accuracy, of systems that leave tokens of a picture out: one picture for all of them."""
     systems = []
     for result in results:
-        counted = [sum(one["tokens"]) for one in result.run["runs"] if "tokens" in one]
+        counted = [sum(run.tokens) for run in result.record.runs if run.tokens is not None]
         if counted:
             right = float(accuracy(result.counts("test").sum(axis=(0, 1))))
-            about = {key: result.run[key] for key in ("system", "protocol")}
+            about = {"system": result.record.system, "protocol": result.record.protocol}
             systems.append(about | {"tokens": sum(counted) / len(counted), "score": right})
     if systems:
-        run = results[0].run
+        record = results[0].record
         panel = _panel(
-            f"figures/{run['paper']}/{run['corpus']}-tokens.svg",
+            f"figures/{record.paper}/{record.corpus}-tokens.svg",
             draw("tokens_against", systems, "accuracy"),
             files,
         )

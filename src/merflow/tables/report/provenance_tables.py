@@ -100,14 +100,14 @@ def cost(found: Sequence[Result]) -> Table:
     """Wall time of every result."""
     rows = []
     for result in found:
-        runs = result.run["runs"]
+        runs = result.record.runs
         row = _about(result) | {
             "runs": len(runs),
-            "minutes": sum(one["wall_s"] for one in runs) / 60,
+            "minutes": sum(run.wall_s for run in runs) / 60,
         }
         row |= {
-            "device": ", ".join(sorted({one["device"] for one in runs})),
-            "inputs": ", ".join(dict.fromkeys(result.run["inputs"].values())),
+            "device": ", ".join(sorted({run.device for run in runs})),
+            "inputs": ", ".join(dict.fromkeys(result.record.input_labels.values())),
         }
         rows.append(row)
     columns = [*ABOUT, number("runs", "runs"), number("minutes", "minutes", "{:.1f}".format)]
@@ -121,12 +121,12 @@ def left_out(found: Sequence[Result]) -> Table:
     rows = []
     for result in found:
         about = _about(result)
-        lacking = {name: ids for name, ids in result.run["left_out"].items() if ids}
+        lacking = {name: ids for name, ids in result.record.left_out.items() if ids}
         rows += [
             about | {"input": name, "what": "absent", "utterances": len(ids), "first": min(ids)}
             for name, ids in lacking.items()
         ]
-        cut = {name: count for name, count in result.run.get("cut", {}).items() if count}
+        cut = {name: count for name, count in result.record.cut.items() if count}
         rows += [
             about | {"input": name, "what": "cut", "utterances": count, "first": ""}
             for name, count in cut.items()
@@ -148,9 +148,7 @@ def left_out(found: Sequence[Result]) -> Table:
 def environment(found: Sequence[Result]) -> list[tuple[str, str]]:
     """Library versions that the runs name; several where runs differ."""
     pairs = {
-        (name, version)
-        for result in found
-        for name, version in result.run.get("versions", {}).items()
+        (name, version) for result in found for name, version in result.record.versions.items()
     }
     return [
         (name, ", ".join(sorted(version for key, version in pairs if key == name)))
@@ -159,4 +157,6 @@ def environment(found: Sequence[Result]) -> list[tuple[str, str]]:
 
 
 def _about(result: Result) -> dict[str, Any]:
-    return {key: result.run[key] for key in ("system", "paper", "corpus", "protocol")}
+    return {
+        name: getattr(result.record, name) for name in ("system", "paper", "corpus", "protocol")
+    }

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from merflow.evaluation.predictions import Result
+from merflow.records import Run
 from merflow.tables.render import Table, html, number, plain, runs_anchor, words
 
 
@@ -27,42 +27,41 @@ def provenance(results: Sequence[Result]) -> list[dict[str, Any]]:
                     "anchor": runs_anchor(system, corpus),
                     "results": [_told(one) for one in here],
                 }
-                for corpus, here in groupby(members, key=lambda one: one.run["corpus"])
+                for corpus, here in groupby(members, key=lambda one: one.record.corpus)
             ],
         }
-        for system, members in groupby(results, key=lambda one: one.run["system"])
+        for system, members in groupby(results, key=lambda one: one.record.system)
     ]
 
 
 def _told(result: Result) -> dict[str, Any]:
-    run = result.run
-    runs = run["runs"]
-    where = f"{run['paper']}/{run['system']}/{run['corpus']}-{run['protocol']}"
+    record = result.record
+    runs = record.runs
     facts = {
-        "files": f"results/{where}/",
-        "source of the corpus": run["source"],
-        "code digest": run.get("code", "not recorded"),
-        "split scheme": run["scheme"],
-        "epoch selected on": run.get("select", "not recorded"),
-        "classes": ", ".join(dict.fromkeys(run["classes"].values())),
-        "seeds": ", ".join(str(seed) for seed in sorted({one["seed"] for one in runs})),
-        "device": ", ".join(sorted({one["device"] for one in runs})),
-        "wall time": f"{sum(one['wall_s'] for one in runs):.1f} s, all runs together",
+        "files": f"{record.name}/",
+        "source of the corpus": record.source,
+        "code digest": record.code,
+        "split scheme": record.scheme,
+        "epoch selected on": record.select,
+        "classes": ", ".join(dict.fromkeys(record.class_of.values())),
+        "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in runs})),
+        "device": ", ".join(sorted({run.device for run in runs})),
+        "wall time": f"{sum(run.wall_s for run in runs):.1f} s, all runs together",
     }
-    facts |= {f"input {name}": told for name, told in run["inputs"].items()}
+    facts |= {f"input {name}": told for name, told in record.input_labels.items()}
     facts |= {
         f"left out for want of {name}": f"{len(ids)} utterances"
-        for name, ids in run["left_out"].items()
+        for name, ids in record.left_out.items()
         if ids
     }
-    anchor = runs_anchor(run["system"], run["corpus"], run["protocol"])
+    anchor = runs_anchor(record.system, record.corpus, record.protocol)
     return {
         "anchor": anchor,
-        "protocol": plain(run["protocol"]),
-        "demo": run["source"] == "demo",
+        "protocol": plain(record.protocol),
+        "demo": record.source == "demo",
         "facts": facts,
-        "settings": dict(_flat(run["settings"])) or {"none": "nothing is trained or set"},
-        "versions": run.get("versions", {}),
+        "settings": dict(_flat(record.params)) or {"none": "nothing is trained or set"},
+        "versions": record.versions,
         "table": html(_runs(f"runs-{anchor}", runs)),
     }
 
@@ -76,20 +75,18 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
             yield f"{above}{key}", "none" if value is None else str(value)
 
 
-def _runs(name: str, runs: Sequence[Mapping[str, Any]]) -> Table:
+def _runs(name: str, runs: Sequence[Run]) -> Table:
     rows = [
         {
-            "fold": one["fold"],
-            "seed": one["seed"],
-            "epoch": ""
-            if one["selected_epoch"] is None
-            else "/".join(map(str, np.atleast_1d(one["selected_epoch"]))),
-            "epochs": len(one.get("history") or ()) or "",
-            "wall_s": one["wall_s"],
-            "device": one["device"],
-            "precision": one.get("precision", ""),
+            "fold": run.fold,
+            "seed": run.seed,
+            "epoch": "/".join(map(str, run.selected_epochs)),
+            "epochs": len(run.history) or "",
+            "wall_s": run.wall_s,
+            "device": run.device,
+            "precision": run.precision,
         }
-        for one in runs
+        for run in runs
     ]
     columns = [
         number("fold", "fold"),

@@ -1,0 +1,169 @@
+"""Run records: ``run.json``, which training writes and every later step reads."""
+
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from merflow.errors import StoreError
+from merflow.store import write_json
+
+RECORD = "run.json"
+VERSION: Final = 1
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Epoch(_Model):
+    """Losses and scores of one epoch of training.
+
+    Attributes:
+        epoch: number, from 1.
+        train_loss: mean of everything that is minimised, taken while the epoch trained.
+        losses, scores: on the validation split after the epoch, one per component: the classes of
+            a bank, or the whole network. Empty without a validation split.
+    """
+
+    epoch: int
+    train_loss: float
+    losses: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
+
+    @property
+    def loss(self) -> float | None:
+        """Mean loss over the components."""
+        return float(np.mean(self.losses)) if self.losses else None
+
+    @property
+    def score(self) -> float | None:
+        """Mean score over the components."""
+        return float(np.mean(self.scores)) if self.scores else None
+
+
+class Run(_Model):
+    """One fold with one seed.
+
+    Attributes:
+        fold: number, from 0.
+        seed: of everything random.
+        selected_epochs: epoch that is scored, of each component; empty: nothing was trained.
+        history: all epochs.
+        weights: fusion weight of each member.
+        temperatures: calibration temperature of each member.
+        label_doubt: sentence about suspicious label mappings of an off-the-shelf head.
+        device: name of the GPU, or ``cpu``.
+        precision: number format of the computation.
+        wall_s: seconds of training, or of computing a fusion.
+        clip_s: seconds in which the network computes for a clip.
+        tokens: mean number of tokens of a frame in each later stage of a compressing network.
+    """
+
+    fold: int
+    seed: int
+    selected_epochs: tuple[int, ...] = ()
+    history: tuple[Epoch, ...] = ()
+    weights: dict[str, float] | None = None
+    temperatures: dict[str, float] | None = None
+    label_doubt: str | None = None
+    device: str
+    precision: Literal["fp32", "bf16", "fp64"]
+    wall_s: float
+    clip_s: float | None = None
+    tokens: tuple[float, ...] | None = None
+
+
+class Record(_Model):
+    """Runs of a system on a corpus under a protocol, and everything that they share.
+
+    Attributes:
+        version: of this format.
+        paper, system, corpus, protocol: names.
+        source: origin of the corpus: demo, official or folder.
+        scheme: split scheme.
+        select: epoch that is scored: the last one, or the best one on the dev or test split.
+        selection_metric: metric in the scores of the history; None: nothing was trained.
+        params: the system's block of params.yaml.
+        code: digest of the code that ran.
+        versions: libraries with their versions.
+        class_of: label -> class.
+        input_labels: input -> feature and pre-trained model behind it, for tables.
+        extraction: input -> how it was made, so that it can be made of other clips.
+        checkpoint: card of the pre-trained model that the system starts from.
+        left_out: input -> ids of the utterances that lack it.
+        cut: input -> number of utterances that were longer than allowed and were cut.
+        attention: names of what the attention column of the predictions weighs.
+        runs: by fold, then seed.
+    """
+
+    version: Literal[1] = VERSION
+    paper: str
+    system: str
+    corpus: str
+    protocol: str
+    source: str
+    scheme: str
+    select: Literal["last", "dev", "test"]
+    selection_metric: str | None = None
+    params: dict[str, Any]
+    code: str
+    versions: dict[str, str]
+    class_of: dict[str, str]
+    input_labels: dict[str, str]
+    extraction: dict[str, dict[str, Any]] = {}
+    checkpoint: dict[str, Any] | None = None
+    left_out: dict[str, tuple[str, ...]]
+    cut: dict[str, int] = {}
+    attention: tuple[str, ...] = ()
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        """Path of the results below the project's folder."""
+        return f"results/{self.paper}/{self.system}/{self.corpus}-{self.protocol}"
+
+    @property
+    def validation(self) -> str:
+        """Split on which the history was measured."""
+        return "test" if self.select == "test" else "dev"
+
+    @property
+    def missing_inputs(self) -> frozenset[str]:
+        """Ids of the utterances that lack an input of the system."""
+        return frozenset().union(*self.left_out.values())
+
+    def run(self, fold: int, seed: int) -> Run:
+        """The run of a fold and a seed, which must be there."""
+        return next(run for run in self.runs if (run.fold, run.seed) == (fold, seed))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the record in a folder of results, or of one run.
+
+        Raises:
+            StoreError: the file is absent, unreadable, of another version, or names no run.
+        """
+        path = folder / RECORD
+        try:
+            record = cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be read ({error.strerror}); delete {folder} and train again"
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "content"
+            raise StoreError(
+                f"{path}: {place}: {first['msg'].lower()} (format {VERSION} expected);"
+                f" delete {folder} and train again"
+            ) from error
+        if not record.runs:
+            raise StoreError(f"{path}: names no run; delete {folder} and train again")
+        return record
+
+    def write(self, folder: Path) -> None:
+        """Write run.json into `folder`, whole or not at all."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        write_json(folder / RECORD, content)
