@@ -25,13 +25,13 @@ import numpy as np
 
 from merflow.media.decode import decode
 from merflow.media.step import _flac
-from merflow.params import Media
+from merflow.params import MediaParams
 
-MEDIA = Media(short_side=256, jpeg_quality=95)
+MEDIA = MediaParams(short_side=256, jpeg_quality=95)
 LONG_S = 300
 PEAK = (
-    "import re, sys; from pathlib import Path; from merflow.media.decode import decode; from merflow.params import Media\n"
-    "clip = decode(Path(sys.argv[1]), None, None, Media(short_side=256, jpeg_quality=95))\n"
+    "import re, sys; from pathlib import Path; from merflow.media.decode import decode; from merflow.params import MediaParams\n"
+    "clip = decode(Path(sys.argv[1]), None, None, MediaParams(short_side=256, jpeg_quality=95))\n"
     "kept = {p.frame: len(p.data) for pictures in clip.pictures.values() for p in pictures}\n"
     # not getrusage: its peak starts with that of the process that started this one
     "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], sum(kept.values()) + clip.sound.nbytes)"

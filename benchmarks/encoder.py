@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from merflow.features.extractor import Flagged
 from merflow.features.text import encoder
-from merflow.params import EncoderFeatures
+from merflow.params import EncoderParams
 from merflow.shards import BLOCK
 
 FIXED = 128  # tokens
@@ -52,9 +52,7 @@ def plain(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
 def ours(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
     """As the step `extract` calls it: in blocks."""
     blocks = (texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK))
-    for row in encoder.extract(
-        blocks, EncoderFeatures(max_tokens=512, output="tokens"), checkpoint
-    ):
+    for row in encoder.extract(blocks, EncoderParams(max_tokens=512, output="tokens"), checkpoint):
         yield row.values if isinstance(row, Flagged) else row
 
 

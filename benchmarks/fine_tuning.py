@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.training.batches import Examples
 from merflow.training.loop import fit
 from merflow.training.objectives import SingleLabel
@@ -28,7 +28,7 @@ from merflow.training.objectives import SingleLabel
 CLASSES = 7
 
 
-def plain(model: TextClassifier, train: Examples, dev: Examples, settings: Training) -> None:
+def plain(model: TextClassifier, train: Examples, dev: Examples, settings: TrainingParams) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder = arguments.checkpoint
-    settings = Training(
+    settings = TrainingParams(
         batch_size=arguments.batch_size,
         learning_rate=5e-5,
         weight_decay=0.01,

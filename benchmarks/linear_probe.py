@@ -19,7 +19,7 @@ from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.intervals import Sample, seed_mean
 from merflow.evaluation.metrics import names
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.store import read_features, read_table
 
 
@@ -57,7 +57,7 @@ def main() -> None:
             for speaker, true, guess in zip(test["speaker"], test["label"], predicted, strict=True):
                 counts[speakers.index(speaker), 0, classes.index(true), classes.index(guess)] += 1
         mean, _, (low, high) = seed_mean(
-            Sample(counts, Evaluation(resamples=1000, confidence=0.95, seed=1))
+            Sample(counts, EvaluationParams(resamples=1000, confidence=0.95, seed=1))
         )
         uar = names(tuple(classes)).index(("uar", None))
         present = int((counts.sum(axis=(0, 1, 3)) > 0).sum())

@@ -17,9 +17,9 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from merflow.features.audio import mel
-from merflow.params import MelFeatures
+from merflow.params import MelParams
 
-PARAMS = MelFeatures(
+PARAMS = MelParams(
     n_fft=512, win_length=400, hop_length=160, n_mels=80, fmin=0.0, fmax=8000.0, decibels=True
 )
 BATCH = 32

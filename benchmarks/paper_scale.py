@@ -35,7 +35,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, Swi
 from merflow import corpora, presets
 from merflow.corpora.labels import class_of
 from merflow.corpora.schemes import find, multi_label
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.registry import PAPERS
 from merflow.systems import System
 from merflow.training.batches import Drawn, Examples
@@ -242,7 +242,7 @@ def measure(
     """Train an epoch under the protocol `clean`, and count what every protocol that is run asks for."""
     systems, block = import_module(PAPERS[paper]).SYSTEMS, params["papers"][paper]
     row, settings = systems[system], block["systems"][system]
-    training = Training(**settings["training"])
+    training = TrainingParams(**settings["training"])
     asked = {name: block["protocols"][name] for name in params["run"][paper]["protocols"]}
     scheme = block["protocols"]["clean"]["scheme"][corpus]
     full = sizes(corpus, scheme)

@@ -22,7 +22,7 @@ import opensmile
 import soundfile
 
 from merflow.features.audio import smile
-from merflow.params import SmileFeatures
+from merflow.params import SmileParams
 from merflow.store import read_features, write_features
 
 WORKERS = 2
@@ -37,12 +37,12 @@ def noise(folder: Path, n: int) -> list[str]:
     return sorted(str(path) for path in folder.glob("*.flac"))
 
 
-def shard(files: list[str], params: SmileFeatures, out: Path) -> None:
+def shard(files: list[str], params: SmileParams, out: Path) -> None:
     sounds = ([soundfile.read(file, dtype="float32")[0]] for file in files)
     write_features(out, zip(files, smile.extract(sounds, params, None), strict=True), {})
 
 
-def ours(files: list[str], params: SmileFeatures, folder: Path) -> None:
+def ours(files: list[str], params: SmileParams, folder: Path) -> None:
     half = len(files) // WORKERS
     jobs = [
         multiprocessing.Process(target=shard, args=(part, params, folder / f"{k}.parquet"))
@@ -54,7 +54,7 @@ def ours(files: list[str], params: SmileFeatures, folder: Path) -> None:
         job.join()
 
 
-def package(files: list[str], params: SmileFeatures, processes: bool) -> np.ndarray:
+def package(files: list[str], params: SmileParams, processes: bool) -> np.ndarray:
     levels = smile.SETS[params.feature_set], smile.LEVELS[params.level]
     return (
         opensmile.Smile(*levels, num_workers=WORKERS, multiprocessing=processes)
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--feature-set", choices=smile.SETS, default="IS13_ComParE")
     arguments = parser.parse_args()
-    params = SmileFeatures(feature_set=arguments.feature_set, level="functionals")
+    params = SmileParams(feature_set=arguments.feature_set, level="functionals")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         real = sorted(

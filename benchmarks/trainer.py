@@ -33,7 +33,7 @@ from transformers import (
 from merflow.corpora.labels import CLASSES
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.systems import Batch
 from merflow.training.batches import Examples
 from merflow.training.loop import fit
@@ -93,7 +93,7 @@ def trainer(
     build: Callable[[], nn.Module],
     train: Examples,
     dev: Examples,
-    settings: Training,
+    settings: TrainingParams,
     seed: int,
     checkpoint: Path,
     scratch: Path,
@@ -153,7 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder, n = arguments.checkpoint, arguments.utterances
-    settings = Training(  # no warm-up and no weight decay: the Trainer's defaults
+    settings = TrainingParams(  # no warm-up and no weight decay: the Trainer's defaults
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
         weight_decay=0,

@@ -34,7 +34,7 @@ from merflow.corpora.demo.cast import person
 from merflow.corpora.demo.expression import EXPRESSIONS
 from merflow.corpora.demo.face import Portrait
 from merflow.features.vision import clip, face, swin
-from merflow.params import ClipFeatures, FaceFeatures, SwinFeatures
+from merflow.params import ClipParams, FaceParams, SwinParams
 
 EACH = 8  # pictures of an utterance
 PROMPTS = {
@@ -149,7 +149,7 @@ def main() -> None:
         ways = {
             "clip embeddings": (
                 lambda: steady(
-                    clip.extract, ClipFeatures(output="embeddings"), clip_folder, utterances
+                    clip.extract, ClipParams(output="embeddings"), clip_folder, utterances
                 ),
                 lambda: each(
                     lambda picture: clip_model.get_image_features(
@@ -161,14 +161,14 @@ def main() -> None:
             "clip probabilities": (
                 lambda: steady(
                     clip.extract,
-                    ClipFeatures(output="probabilities", prompts=PROMPTS),
+                    ClipParams(output="probabilities", prompts=PROMPTS),
                     clip_folder,
                     utterances,
                 ),
                 lambda: each(zero_shot, utterances),
             ),
             "swin": (
-                lambda: steady(swin.extract, SwinFeatures(batch_size=15), swin_folder, utterances),
+                lambda: steady(swin.extract, SwinParams(batch_size=15), swin_folder, utterances),
                 lambda: each(
                     lambda picture: swin_model(**squares(picture, return_tensors="pt")), utterances
                 ),
@@ -176,7 +176,7 @@ def main() -> None:
             "face": (
                 lambda: steady(
                     face.extract,
-                    FaceFeatures(min_size=0.1, scale_factor=1.1, min_neighbors=5),
+                    FaceParams(min_size=0.1, scale_factor=1.1, min_neighbors=5),
                     None,
                     utterances,
                 ),

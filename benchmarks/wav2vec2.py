@@ -30,7 +30,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from merflow.features.audio import wav2vec2
-from merflow.params import Wav2vec2Features
+from merflow.params import Wav2vec2Params
 
 BATCH = 8
 LARGE = {
@@ -96,7 +96,7 @@ def main() -> None:
             "one by one": lambda: batches(sounds, natural, 1, folder),
             "like length": lambda: batches(sounds, like, BATCH, folder),
             "merflow": lambda: enumerate(
-                wav2vec2.extract([sounds], Wav2vec2Features(output="frames"), folder)
+                wav2vec2.extract([sounds], Wav2vec2Params(output="frames"), folder)
             ),
         }
         for _ in range(arguments.rounds):

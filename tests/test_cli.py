@@ -11,7 +11,7 @@ import pytest
 
 from merflow import presets
 from merflow.cli import main
-from merflow.params import Papers
+from merflow.params import PapersParams
 from merflow.selection import MATRIX
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
@@ -180,7 +180,7 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
         ),
         (
             ["--papers", "joint_cn"],
-            f"run.papers: joint_cn is none of {', '.join(Papers.model_fields)}",
+            f"run.papers: joint_cn is none of {', '.join(PapersParams.model_fields)}",
         ),
         (
             ["--corpora", "mosei", "--papers", "joint_cnn"],

@@ -50,7 +50,7 @@ def test_extractor_has_a_modality_and_a_params_block(name):
         "checkpoint",
     ]
     assert list(inspect.signature(extractor.columns).parameters) == ["params", "checkpoint"]
-    assert params.Features.model_fields[name].annotation is extractor.PARAMS
+    assert params.FeaturesParams.model_fields[name].annotation is extractor.PARAMS
     assert versions(*extractor.LIBRARIES)
 
 
@@ -62,7 +62,7 @@ def test_paper_names_its_differences_and_builds_every_system_of_params(name):
 
 
 def test_papers_params_reported_numbers_and_stages_are_the_same_set():
-    assert set(PAPERS) == set(params.Papers.model_fields) == set(PAPER_PRESET["papers"])
+    assert set(PAPERS) == set(params.PapersParams.model_fields) == set(PAPER_PRESET["papers"])
     assert set(PAPERS) == {path.stem for path in (ROOT / "reported").glob("*.csv")}
     assert set(PAPERS) == {path.stem for path in (ROOT / "src/merflow/papers").glob("[!_]*.py")}
     assert set(PAPERS) == {
@@ -74,7 +74,7 @@ def stages_of(stage: str) -> list[str]:
     """The name under run.<paper> that a stage of a paper has."""
     return [
         stage.removeprefix(f"{paper}_")
-        for paper in params.Papers.model_fields
+        for paper in params.PapersParams.model_fields
         if stage.startswith(f"{paper}_")
     ]
 
@@ -134,14 +134,14 @@ def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_system
 def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
     assert set(CORPORA) == set(get_args(KnownCorpus)) == set(labels.CLASSES)
     assert set(MAKERS) == set(
-        get_args(get_args(params.Checkpoint.model_fields["demo"].annotation)[0])
+        get_args(get_args(params.CheckpointParams.model_fields["demo"].annotation)[0])
     )
 
 
 def test_every_feature_is_made_by_one_stage_of_its_group():
     run = PAPER_PRESET["run"]
     grouped = [feature for group in run["features"].values() for feature in group["features"]]
-    assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.Features.model_fields)
+    assert sorted(grouped) == sorted(EXTRACTORS) == sorted(params.FeaturesParams.model_fields)
     for group in run["features"]:
         stage = STAGES[f"extract_{group}"]
         assert stage["matrix"] == {

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from merflow.papers.class_weight_lstm import Lstm, TensorFusion
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.training.batches import Examples
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel
@@ -33,7 +33,7 @@ def main() -> None:
     )
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    settings = Training(
+    settings = TrainingParams(
         batch_size=128,
         learning_rate=0.005,
         weight_decay=1e-4,

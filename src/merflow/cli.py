@@ -329,9 +329,9 @@ def score(inputs: Paths, params: Slice, out: Out) -> None:
     step(
         results,
         prepared,
-        parameters.Evaluation(**values["evaluation"]),
+        parameters.EvaluationParams(**values["evaluation"]),
         out,
-        parameters.asked(values),
+        parameters.expected_results(values),
     )
 
 

@@ -19,11 +19,11 @@ from merflow.features.audio import wav2vec2
 from merflow.features.text import encoder, word_vectors
 from merflow.features.vision import clip, swin
 from merflow.params import (
-    ClipFeatures,
-    EncoderFeatures,
-    SwinFeatures,
-    Wav2vec2Features,
-    WordVectorFeatures,
+    ClipParams,
+    EncoderParams,
+    SwinParams,
+    Wav2vec2Params,
+    WordVectorParams,
     load,
 )
 
@@ -91,7 +91,7 @@ def test_a_demo_checkpoint_is_the_same_every_time(name, tmp_path, monkeypatch):
 
 def test_roberta_gives_states_of_the_tokens(made):
     folder, _ = made("roberta")
-    params = EncoderFeatures(max_tokens=512, output="tokens")
+    params = EncoderParams(max_tokens=512, output="tokens")
     texts = [
         "I’m so happy, we need the boat!",
         "",
@@ -104,9 +104,9 @@ def test_roberta_gives_states_of_the_tokens(made):
 def test_wav2vec2_gives_a_frame_every_20_ms(made):
     folder, _ = made("wav2vec2_emotion")
     sounds, labels = material.voices(28, "others", 10)
-    frames = next(wav2vec2.extract([sounds[:1]], Wav2vec2Features(output="frames"), folder))
+    frames = next(wav2vec2.extract([sounds[:1]], Wav2vec2Params(output="frames"), folder))
     assert abs(len(frames) - len(sounds[0]) / 320) <= 3 and frames.shape[1] == 48
-    params = Wav2vec2Features(output="probabilities")
+    params = Wav2vec2Params(output="probabilities")
     names = wav2vec2.columns(params, folder)
     rows = np.concatenate(list(wav2vec2.extract([sounds], params, folder)))
     assert rows.shape == (28, 7) and names == list(EMOTIONS)
@@ -120,12 +120,12 @@ def test_wav2vec2_without_its_classifier_is_no_classifier(made, tmp_path, monkey
     shrink(monkeypatch, "wav2vec2", TINY)
     demo.make("wav2vec2", tmp_path)
     assert next(
-        wav2vec2.extract([[np.zeros(1600, np.float32)]], Wav2vec2Features(output="mean"), tmp_path)
+        wav2vec2.extract([[np.zeros(1600, np.float32)]], Wav2vec2Params(output="mean"), tmp_path)
     ).shape == (1, 48)
     with pytest.raises(Exception, match=r"LABEL_0|weights of|is no known name"):
         next(
             wav2vec2.extract(
-                [[np.zeros(1600, np.float32)]], Wav2vec2Features(output="probabilities"), tmp_path
+                [[np.zeros(1600, np.float32)]], Wav2vec2Params(output="probabilities"), tmp_path
             )
         )
 
@@ -134,7 +134,7 @@ def test_clip_takes_the_prompts_of_params(made):
     folder, _ = made("clip")
     prompts = load(Path("params.yaml")).features.clip_emotion.prompts
     pictures, labels = material.faces(70, "others")
-    params = ClipFeatures(output="probabilities", prompts=prompts)
+    params = ClipParams(output="probabilities", prompts=prompts)
     rows = np.concatenate(
         list(clip.extract([[picture[None] for picture in pictures]], params, folder))
     )
@@ -148,15 +148,16 @@ def test_clip_takes_the_prompts_of_params(made):
 def test_swin_gives_one_vector_a_picture(made):
     folder, _ = made("swin")
     pictures, _ = material.faces(3, "others")
-    assert next(
-        swin.extract([[np.stack(pictures)]], SwinFeatures(batch_size=15), folder)
-    ).shape == (3, 96)
+    assert next(swin.extract([[np.stack(pictures)]], SwinParams(batch_size=15), folder)).shape == (
+        3,
+        96,
+    )
 
 
 @pytest.mark.parametrize("name", ["glove", "fasttext"])
 def test_word_vectors_know_most_words_of_the_demo_and_not_all(made, name):
     folder, _ = made(name)
-    params = WordVectorFeatures(dim=50, lowercase=False)
+    params = WordVectorParams(dim=50, lowercase=False)
     texts = [row.take.text for row in meld.write_script()]
     rows = list(word_vectors.extract([texts], params, folder))
     unknown = sum(

@@ -39,7 +39,7 @@ from merflow.features.sources import Sounds
 from merflow.media.encode import AVI, MP4, write_clip, write_sound
 from merflow.media.probe import probe
 from merflow.media.step import assemble, decode_shard
-from merflow.params import AlignedFeatures
+from merflow.params import AlignedParams
 from merflow.store import write_table
 
 EVERY_VOICE = [variant for variants in VARIANTS.values() for variant in variants]
@@ -249,7 +249,7 @@ def test_mosei_s_sequences_have_the_planted_defects_and_follow_the_emotion(demo,
         ("CMU_MOSEI_VisualFacet42.csd", 35, [unlabelled], {f"{videos[mosei.LOST_FACE].name}[0]"}),
         ("CMU_MOSEI_TimestampedWordVectors.csd", 300, [], set()),
     ):
-        params = AlignedFeatures(file=name, dim=dim)
+        params = AlignedParams(file=name, dim=dim)
         source = Spoken(root, tmp_path / "utterances.parquet", params)
         rows = dict(zip(source.ids, extract([source.read(source.ids)], params, None), strict=True))
         assert [defect.detail for defect in source.defects] == planted

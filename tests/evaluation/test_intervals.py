@@ -14,14 +14,14 @@ from merflow.evaluation.intervals import (
     unpaired_difference,
 )
 from merflow.evaluation.metrics import Metric, measure, measure_binary, names, names_binary
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 
-EVALUATION = Evaluation(resamples=1000, confidence=0.95, seed=1)
+EVALUATION = EvaluationParams(resamples=1000, confidence=0.95, seed=1)
 ACCURACY = 0  # column of `measure`
 
 
 def samples(
-    *counts: np.ndarray, evaluation: Evaluation = EVALUATION, of: Metric = measure
+    *counts: np.ndarray, evaluation: EvaluationParams = EVALUATION, of: Metric = measure
 ) -> list[Sample]:
     return [Sample(one, evaluation, of) for one in counts]
 
@@ -47,7 +47,7 @@ def test_interval_equals_a_plain_loop_over_resampled_dialogues():
 
 @pytest.mark.parametrize(("n", "resamples"), [(2, 100), (23, 500), (151, 999)])
 def test_interval_and_resamples_are_those_of_scipy_to_the_last_bit(n, resamples):
-    evaluation = Evaluation(resamples=resamples, confidence=0.95, seed=3)
+    evaluation = EvaluationParams(resamples=resamples, confidence=0.95, seed=3)
     sample = Sample(clusters(np.random.default_rng(0).binomial(10, 0.6, (n, 3)), 10), evaluation)
 
     def of_indices(drawn, axis):
@@ -76,7 +76,7 @@ def test_interval_and_resamples_are_those_of_scipy_to_the_last_bit(n, resamples)
 
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(1)
-    few = Evaluation(resamples=400, confidence=0.9, seed=1)
+    few = EvaluationParams(resamples=400, confidence=0.9, seed=1)
     inside = 0
     for _ in range(300):
         per_dialogue = rng.beta(
@@ -97,7 +97,7 @@ def test_interval_over_dialogues_is_wider_than_over_utterances_where_dialogues_a
 def test_same_seed_same_numbers():
     counts = clusters(np.random.default_rng(2).binomial(5, 0.5, (12, 2)), 5)
     again = seed_mean(Sample(counts, EVALUATION))[2]
-    other = seed_mean(Sample(counts, Evaluation(resamples=1000, confidence=0.95, seed=2)))[2]
+    other = seed_mean(Sample(counts, EvaluationParams(resamples=1000, confidence=0.95, seed=2)))[2]
     assert np.array_equal(seed_mean(Sample(counts, EVALUATION))[2], again)
     assert not np.array_equal(again, other)
 
@@ -159,7 +159,7 @@ def test_p_equals_a_plain_loop_over_resampled_dialogues_on_both_sides():
 
 def test_p_finds_a_difference_where_there_is_none_about_as_often_as_it_says():
     rng = np.random.default_rng(6)
-    few = Evaluation(resamples=300, confidence=0.9, seed=1)
+    few = EvaluationParams(resamples=300, confidence=0.9, seed=1)
     found, agree = 0, 0
     for _ in range(300):
         sides = [

@@ -27,7 +27,9 @@ def three(make_corpus, make_result):
 
 
 def run(tmp_path, corpus, results, allowed=False, asked=ASKED):
-    evaluation = params.Evaluation(resamples=100, confidence=0.95, seed=1, allow_missing=allowed)
+    evaluation = params.EvaluationParams(
+        resamples=100, confidence=0.95, seed=1, allow_missing=allowed
+    )
     score(results, [corpus], evaluation, tmp_path / "scores.parquet", asked)
     return pd.read_parquet(tmp_path / "scores.parquet"), read_metadata(
         tmp_path / "scores.parquet", artifacts.SCORES
@@ -156,6 +158,6 @@ def test_a_slice_of_params_says_which_results_and_seeds_are_asked_for():
         },
         "evaluation": {},
     }
-    assert params.asked(values) == {
+    assert params.expected_results(values) == {
         f"results/joint_cnn/text_lstm/{corpus}-clean": [1, 2] for corpus in ("meld", "iemocap")
     }

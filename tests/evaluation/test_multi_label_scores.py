@@ -13,11 +13,11 @@ from merflow.corpora.labels import CLASSES
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import Prepared, read_result
 from merflow.evaluation.score import score
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.store import read_table, write_table
 
 MOSEI = CLASSES["mosei"]
-EVALUATION = Evaluation(resamples=200, confidence=0.95, seed=1)
+EVALUATION = EvaluationParams(resamples=200, confidence=0.95, seed=1)
 METRICS = {
     "uar": reference.balanced_accuracy_score,
     "accuracy": reference.accuracy_score,

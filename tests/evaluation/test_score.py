@@ -11,7 +11,7 @@ from merflow.corpora.labels import CLASSES
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import chance, majority
 from merflow.evaluation.score import score
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.store import read_metadata, read_table, write_table
 
 MELD = CLASSES["meld"]
@@ -21,7 +21,7 @@ FEWER = {
     "surprise": "high",
     "anger": "high",
 }  # label -> class; the others are out of scope
-EVALUATION = Evaluation(resamples=200, confidence=0.95, seed=1)
+EVALUATION = EvaluationParams(resamples=200, confidence=0.95, seed=1)
 
 
 def scored(tmp_path, results, corpus):

@@ -24,7 +24,7 @@ def loudness(monkeypatch):
     module_code, model_code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     scope = {"Strict": base.Strict, "Positive": base.Positive}
     exec(model_code, scope)
-    monkeypatch.setattr(models, "LoudnessFeatures", scope["LoudnessFeatures"], raising=False)
+    monkeypatch.setattr(models, "LoudnessParams", scope["LoudnessParams"], raising=False)
     name, path = re.search(r'`"(\w+)": "([\w.]+)"`', PAGE).groups()
     module = ModuleType(path)
     exec(module_code, module.__dict__)

@@ -11,10 +11,10 @@ from merflow.features import aligned
 from merflow.features.aligned import Item, Spoken, extract
 from merflow.features.extractor import Flagged
 from merflow.features.words import EPSILON_S
-from merflow.params import AlignedFeatures
+from merflow.params import AlignedParams
 from merflow.store import write_table
 
-PARAMS = AlignedFeatures(file="frames.csd", dim=3)
+PARAMS = AlignedParams(file="frames.csd", dim=3)
 
 
 def write_csd(path, videos: dict[str, tuple]) -> None:
@@ -118,7 +118,7 @@ def test_another_file_or_width_is_an_error(corpus):
     with pytest.raises(
         CorpusError, match=r"video a: features has shape \(8, 3\), expected \(n, 4\)"
     ):
-        Spoken(raw, utterances, AlignedFeatures(file="frames.csd", dim=4)).read(["a[0]"])
+        Spoken(raw, utterances, AlignedParams(file="frames.csd", dim=4)).read(["a[0]"])
     (raw / "frames.csd").write_bytes(b"<html>")
     with pytest.raises(CorpusError, match="not a readable HDF5 file"):
         Spoken(raw, utterances, PARAMS)
@@ -148,7 +148,7 @@ def test_sequences_of_other_rates_and_lengths_give_the_same_rows(corpus):
     write_csd(raw / "other.csd", {"a": (np.ones((2, 5), np.float16), times)})
     sources = [
         Spoken(raw, utterances, params)
-        for params in (PARAMS, AlignedFeatures(file="other.csd", dim=5))
+        for params in (PARAMS, AlignedParams(file="other.csd", dim=5))
     ]
     assert sources[0].ids == sources[1].ids == ["a[0]", "a[1]"]
     frames, other = (list(extract([source.read(source.ids)], PARAMS, None)) for source in sources)

@@ -10,15 +10,15 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, CLIPPr
 
 from merflow.errors import CheckpointError, ParamsError
 from merflow.features.vision import clip
-from merflow.params import ClipFeatures
+from merflow.params import ClipParams
 
-EMBEDDINGS = ClipFeatures(output="embeddings")
+EMBEDDINGS = ClipParams(output="embeddings")
 PROMPTS = {
     "joy": "a photo of a happy person",
     "anger": "angry",
     "neutral": "a photo of a person with a neutral face",
 }
-PROBABILITIES = ClipFeatures(output="probabilities", prompts=PROMPTS)
+PROBABILITIES = ClipParams(output="probabilities", prompts=PROMPTS)
 UTTERANCES = [blurred_noise(3, 64, 90), blurred_noise(1, 40, 40, 1), blurred_noise(6, 90, 64, 2)]
 
 
@@ -69,7 +69,7 @@ def test_columns_are_the_emotions_and_rows_sum_to_one(tiny):
 
 
 def test_fewer_classes_are_the_same_rows_divided_by_their_sum(tiny):
-    fewer = ClipFeatures(
+    fewer = ClipParams(
         output="probabilities", prompts={name: PROMPTS[name] for name in ("joy", "neutral")}
     )
     part = np.concatenate(list(clip.extract([UTTERANCES], PROBABILITIES, tiny)))[:, [0, 2]]
@@ -90,7 +90,7 @@ def test_prompts_are_embedded_once(tiny, monkeypatch):
 
 
 def test_a_prompt_that_clip_would_cut_is_one_line(tiny):
-    long = ClipFeatures(output="probabilities", prompts={"joy": "happy " * 20})
+    long = ClipParams(output="probabilities", prompts={"joy": "happy " * 20})
     with pytest.raises(ParamsError, match="that of joy has 22 tokens, CLIP takes 12"):
         next(clip.extract([UTTERANCES], long, tiny))
 

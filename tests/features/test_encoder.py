@@ -12,7 +12,7 @@ from merflow.errors import CheckpointError
 from merflow.features.extractor import Flagged
 from merflow.features.text import encoder
 from merflow.features.text.tokens import Tokenizer
-from merflow.params import EncoderFeatures
+from merflow.params import EncoderParams
 
 TEXTS = [
     "oh no",
@@ -22,7 +22,7 @@ TEXTS = [
     "you",
     "yes we are . " * 6,
 ]
-TOKENS = EncoderFeatures(max_tokens=512, output="tokens")
+TOKENS = EncoderParams(max_tokens=512, output="tokens")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_states_are_the_model_s_own_in_the_order_of_the_texts(kind, request, mon
 def test_mean_and_cls_are_one_row_of_the_tokens(bert):
     for tokens, mean, cls in zip(
         *(
-            states(TEXTS, bert, EncoderFeatures(max_tokens=512, output=output))
+            states(TEXTS, bert, EncoderParams(max_tokens=512, output=output))
             for output in ("tokens", "mean", "cls")
         ),
         strict=True,
@@ -110,7 +110,7 @@ def test_mean_and_cls_are_one_row_of_the_tokens(bert):
 
 
 def test_a_text_that_is_cut_is_flagged_and_its_neighbours_are_not(bert):
-    rows = states(TEXTS, bert, EncoderFeatures(max_tokens=14, output="tokens"))
+    rows = states(TEXTS, bert, EncoderParams(max_tokens=14, output="tokens"))
     assert [isinstance(row, Flagged) for row in rows] == [False] * 5 + [True]
     last = rows[5]
     assert (last.kind, last.detail, last.action, last.values.shape) == (
@@ -169,7 +169,7 @@ def test_real_sentence_encoder_puts_like_meanings_together():
     folder = Path(str(weights[0].locate())).parent
     texts = ["I am so happy today!", "What a joyful day.", "The lease was signed in 1994."]
     assert [row.shape for row in states(texts, folder)] == [(8, 384), (8, 384), (9, 384)]
-    rows = states(texts, folder, EncoderFeatures(max_tokens=512, output="mean"))
+    rows = states(texts, folder, EncoderParams(max_tokens=512, output="mean"))
     happy, joyful, lease = (row[0] / np.linalg.norm(row) for row in rows)
     assert happy @ joyful > 0.4 > 0.1 > happy @ lease
 

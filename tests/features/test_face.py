@@ -10,9 +10,9 @@ from merflow.corpora.demo.expression import EXPRESSIONS
 from merflow.corpora.demo.face import STUDIO, Portrait
 from merflow.features.extractor import Flagged
 from merflow.features.vision import face
-from merflow.params import FaceFeatures
+from merflow.params import FaceParams
 
-PARAMS = FaceFeatures(min_size=0.1, scale_factor=1.1, min_neighbors=5)
+PARAMS = FaceParams(min_size=0.1, scale_factor=1.1, min_neighbors=5)
 NAMES = face.columns(PARAMS, None)
 REAL = os.environ.get("MERFLOW_REAL_DATA")
 

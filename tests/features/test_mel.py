@@ -4,7 +4,7 @@ import pytest
 
 from merflow.errors import ParamsError
 from merflow.features.audio import mel
-from merflow.params import MelFeatures
+from merflow.params import MelParams
 
 BLOCK = {
     "n_fft": 512,
@@ -18,7 +18,7 @@ BLOCK = {
 
 
 def parameters(**changes):
-    return MelFeatures(**BLOCK | changes)
+    return MelParams(**BLOCK | changes)
 
 
 def features(sounds, **changes):

@@ -13,14 +13,12 @@ from merflow import artifacts
 from merflow.errors import StoreError
 from merflow.features.audio import smile
 from merflow.features.sources import Sounds
-from merflow.params import SmileFeatures
+from merflow.params import SmileParams
 from merflow.store import write_index, write_table
 
 REAL = Path(os.environ.get("MERFLOW_REAL_DATA", "absent")) / "ravdess"
-IS13 = SmileFeatures(feature_set="IS13_ComParE", level="functionals")
-ALL = [
-    SmileFeatures(feature_set=name, level=level) for name in smile.SETS for level in smile.LEVELS
-]
+IS13 = SmileParams(feature_set="IS13_ComParE", level="functionals")
+ALL = [SmileParams(feature_set=name, level=level) for name in smile.SETS for level in smile.LEVELS]
 N_COLUMNS = {"functionals": {"eGeMAPSv02": 88}, "lld": {"eGeMAPSv02": 25}}
 
 
@@ -56,7 +54,7 @@ def test_values_are_the_package_s_own_of_signal_and_file(params, tmp_path):
 
 
 def test_is13_and_compare_2016_share_names_but_not_values():
-    compare = SmileFeatures(feature_set="ComParE_2016", level="functionals")
+    compare = SmileParams(feature_set="ComParE_2016", level="functionals")
     assert smile.columns(IS13) == smile.columns(compare)
     ours, other = features([voice(0.5)], IS13)[0], features([voice(0.5)], compare)[0]
     assert (np.abs(ours - other) > 0.01 * np.abs(ours)).mean() > 0.05
@@ -129,7 +127,7 @@ def test_another_sampling_rate_is_refused(tmp_path):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="MERFLOW_REAL_DATA is not set or has no ravdess")
 def test_real_angry_speech_is_louder_than_calm_speech_of_the_same_speaker_and_words():
-    params = SmileFeatures(feature_set="eGeMAPSv02", level="functionals")
+    params = SmileParams(feature_set="eGeMAPSv02", level="functionals")
     read = lambda emotion: soundfile.read(
         REAL / f"03-01-{emotion}-02-01-01-01.flac", dtype="float32"
     )[0]

@@ -13,7 +13,7 @@ from transformers import (
 
 from merflow.errors import CheckpointError
 from merflow.features.vision import swin
-from merflow.params import SwinFeatures
+from merflow.params import SwinParams
 
 UTTERANCES = [blurred_noise(3, 64, 90), blurred_noise(1, 40, 40, 1), blurred_noise(6, 90, 64, 2)]
 
@@ -31,7 +31,7 @@ def plain(model, processor, picture):
 @pytest.mark.parametrize("batch_size", [1, 4, 15])
 def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, batch_size):
     rows = list(
-        swin.extract([UTTERANCES[:2], UTTERANCES[2:]], SwinFeatures(batch_size=batch_size), tiny)
+        swin.extract([UTTERANCES[:2], UTTERANCES[2:]], SwinParams(batch_size=batch_size), tiny)
     )
     assert [values.shape for values in rows] == [(3, DIM), (1, DIM), (6, DIM)]
     model, processor = (
@@ -43,7 +43,7 @@ def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, bat
         for picture, row in zip(pictures, values, strict=True):
             np.testing.assert_allclose(row, plain(model, processor, picture), atol=1e-4)
     assert np.concatenate(rows).std(axis=0).min() > 1e-3  # pictures differ
-    assert swin.columns(SwinFeatures(batch_size=1), tiny) is None
+    assert swin.columns(SwinParams(batch_size=1), tiny) is None
 
 
 def test_a_classifier_s_body_and_swin_v2_are_taken(tiny, tmp_path):
@@ -58,7 +58,7 @@ def test_a_classifier_s_body_and_swin_v2_are_taken(tiny, tmp_path):
     ).eval()
     second.save_pretrained(tmp_path / "v2")
     for name, model in (("classifier", classifier.swin), ("v2", second)):
-        (rows,) = swin.extract([UTTERANCES[:1]], SwinFeatures(batch_size=4), tmp_path / name)
+        (rows,) = swin.extract([UTTERANCES[:1]], SwinParams(batch_size=4), tmp_path / name)
         expected = plain(
             model, ViTImageProcessorPil.from_pretrained(tmp_path / name), UTTERANCES[0][0]
         )
@@ -70,5 +70,5 @@ def test_another_model_is_one_line(tmp_path):
         with pytest.raises(
             CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2"
         ) as caught:
-            next(swin.extract([UTTERANCES], SwinFeatures(batch_size=4), save(tmp_path / kind)))
+            next(swin.extract([UTTERANCES], SwinParams(batch_size=4), save(tmp_path / kind)))
         assert "\n" not in str(caught.value)

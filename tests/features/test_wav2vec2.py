@@ -19,7 +19,7 @@ from transformers import (
 from merflow.errors import CheckpointError
 from merflow.features.audio import wav2vec2
 from merflow.features.extractor import Flagged
-from merflow.params import Wav2vec2Features
+from merflow.params import Wav2vec2Params
 
 LABELS = ("angry", "Disgust", "fear", "happy", "neutral", "sad", "surprised")
 OUTPUTS = ("frames", "mean", "probabilities")
@@ -44,7 +44,7 @@ def tiny(request, tmp_path_factory):
 
 
 def features(sounds, output, folder):
-    return list(wav2vec2.extract([sounds[:2], sounds[2:]], Wav2vec2Features(output=output), folder))
+    return list(wav2vec2.extract([sounds[:2], sounds[2:]], Wav2vec2Params(output=output), folder))
 
 
 @torch.no_grad()
@@ -107,7 +107,7 @@ def test_relatives_of_wav2vec2_load_the_same_way(tmp_path, config, kind):
 
 
 def test_probabilities_are_named_by_the_emotions_of_the_head_in_its_order(tiny):
-    params = Wav2vec2Features(output="probabilities")
+    params = Wav2vec2Params(output="probabilities")
     assert wav2vec2.columns(params, tiny) == [
         "anger",
         "disgust",
@@ -117,7 +117,7 @@ def test_probabilities_are_named_by_the_emotions_of_the_head_in_its_order(tiny):
         "sadness",
         "surprise",
     ]
-    assert wav2vec2.columns(Wav2vec2Features(output="mean"), tiny) is None
+    assert wav2vec2.columns(Wav2vec2Params(output="mean"), tiny) is None
     for row in features(SOUNDS, "probabilities", tiny):
         assert row.sum() == pytest.approx(1, abs=1e-5)
 

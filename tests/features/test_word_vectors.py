@@ -8,9 +8,9 @@ from merflow.features.extractor import Flagged
 from merflow.features.text import vector_files
 from merflow.features.text.vector_files import read_vectors
 from merflow.features.text.word_vectors import extract, split
-from merflow.params import WordVectorFeatures
+from merflow.params import WordVectorParams
 
-PARAMS = WordVectorFeatures(dim=3, lowercase=False)
+PARAMS = WordVectorParams(dim=3, lowercase=False)
 GLOVE = ", 0 0 1\n. . . 9 9 9\n. 0.5 0 0\nhello 1 2 3\nHello 4 5 6\ndo -1 0 1e-3\nn't 7 7 7\ncafé 8 8 8\nhello 0 0 0\n"
 
 
@@ -51,7 +51,7 @@ def test_rows_are_in_the_order_of_the_words_and_texts(tmp_path):
 
 def test_a_word_is_looked_up_as_written_and_then_in_lower_case(tmp_path):
     assert one("HELLO Hello Café", folder(tmp_path)).tolist() == [[1, 2, 3], [4, 5, 6], [8, 8, 8]]
-    assert one("Hello", folder(tmp_path), WordVectorFeatures(dim=3, lowercase=True)).tolist() == [
+    assert one("Hello", folder(tmp_path), WordVectorParams(dim=3, lowercase=True)).tolist() == [
         [1, 2, 3]
     ]
 

@@ -14,10 +14,10 @@ from merflow.media import decode as module
 from merflow.media.decode import Clip, decode
 from merflow.media.encode import MP4, write_clip, write_sound
 from merflow.media.pictures import SAMPLINGS, Picture, every_10th, uniform_15
-from merflow.params import Media
+from merflow.params import MediaParams
 
 REAL = os.environ.get("MERFLOW_REAL_DATA")
-MEDIA = Media(short_side=32, jpeg_quality=95)
+MEDIA = MediaParams(short_side=32, jpeg_quality=95)
 B_FRAMES = {
     "bf": "3",
     "b-pyramid": "normal",
@@ -267,11 +267,11 @@ def test_pictures_are_shrunk_never_enlarged(tmp_path: Path) -> None:
     assert {pixels(p).shape for p in decode(path, None, None, MEDIA).pictures["frames_15"]} == {
         (32, 48, 3)
     }
-    large = Media(short_side=256, jpeg_quality=95)
+    large = MediaParams(short_side=256, jpeg_quality=95)
     assert pixels(decode(path, None, None, large).pictures["frames_15"][0]).shape == (64, 96, 3)
     small = [
         len(
-            decode(path, None, None, Media(short_side=64, jpeg_quality=q))
+            decode(path, None, None, MediaParams(short_side=64, jpeg_quality=q))
             .pictures["frames_15"][3]
             .data
         )
@@ -411,9 +411,9 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
         "import re, sys\n"
         "from pathlib import Path\n"
         "from merflow.media.decode import decode\n"
-        "from merflow.params import Media\n"
+        "from merflow.params import MediaParams\n"
         "for path in sys.argv[1:]:\n"
-        "    clip = decode(Path(path), None, None, Media(short_side=32, jpeg_quality=95))\n"
+        "    clip = decode(Path(path), None, None, MediaParams(short_side=32, jpeg_quality=95))\n"
         "    peak = re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]\n"
         "    print(peak, len(clip.sound), len(clip.pictures['frames_every10']))\n"
     )
@@ -435,7 +435,7 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_a_real_camera_file() -> None:
     path = Path(str(REAL)) / "ravdess" / "01-01-01-01-01-01-01.mp4"
-    media = Media(short_side=256, jpeg_quality=95)
+    media = MediaParams(short_side=256, jpeg_quality=95)
     clip = decode(path, None, None, media)
     video, times = cv2.VideoCapture(str(path)), []
     while video.grab():

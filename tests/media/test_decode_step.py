@@ -13,7 +13,7 @@ from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
 from merflow.media import step
 from merflow.media.decode import decode
-from merflow.params import Media
+from merflow.params import MediaParams
 from merflow.store import read_index, read_parts, write_table
 
 MEDIA = {"short_side": 32, "jpeg_quality": 90}
@@ -90,7 +90,7 @@ def test_holds_what_decode_gives(corpus: tuple[Path, Path], tmp_path: Path) -> N
     out = run(corpus, tmp_path / "build", tmp_path / "media")
     sounds = read_parts(out / "audio", artifacts.AUDIO)
     assert sounds["utterance_id"].tolist() == ["u1", "u2", "u5", "u7"]
-    clip = decode(corpus[1] / "long.mp4", 1.0, 2.5, Media(**MEDIA))
+    clip = decode(corpus[1] / "long.mp4", 1.0, 2.5, MediaParams(**MEDIA))
     samples, rate = soundfile.read(io.BytesIO(sounds["values"][1]), dtype="int16")
     assert rate == 16000 and sounds["n_samples"][1] == 24000
     np.testing.assert_array_equal(samples, clip.sound)

@@ -6,7 +6,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from merflow.nn.bank import LinearBank, LstmBank
 from merflow.papers.class_weight_lstm import SYSTEMS, confidences, scaling, tensor_product
-from merflow.params.class_weight_lstm import Systems
+from merflow.params.class_weight_lstm import ClassWeightLstmSystemsParams
 from merflow.systems import Batch
 from merflow.training.batches import Examples
 
@@ -85,7 +85,7 @@ def shapes(model, batch):
 
 
 def test_the_systems_are_those_of_the_parameters():
-    assert list(SYSTEMS) == list(Systems.model_fields)
+    assert list(SYSTEMS) == list(ClassWeightLstmSystemsParams.model_fields)
     assert list(SYSTEMS) == [
         f"{name}{suffix}"
         for suffix in ("", "_unweighted")
@@ -93,7 +93,9 @@ def test_the_systems_are_those_of_the_parameters():
     ]
     assert all(row.bank for row in SYSTEMS.values())
     for name, row in SYSTEMS.items():
-        inputs = Systems.model_fields[name].annotation.model_fields.get("inputs")
+        inputs = ClassWeightLstmSystemsParams.model_fields[name].annotation.model_fields.get(
+            "inputs"
+        )
         assert set(row.fitted) == (set(inputs.annotation.model_fields) if inputs else set())
 
 

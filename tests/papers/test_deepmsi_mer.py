@@ -12,7 +12,7 @@ from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.swin import load_swin
 from merflow.nn.temporal import TemporalBlock
 from merflow.papers.deepmsi_mer import SYSTEMS, DeepMsi
-from merflow.params.deepmsi_mer import Systems
+from merflow.params.deepmsi_mer import DeepmsiMerSystemsParams
 from merflow.systems import Batch, Learning
 from merflow.training.batches import Examples
 
@@ -75,7 +75,7 @@ def test_parameters_name_every_system_and_ablations_change_one_thing():
     block = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))["papers"][
         "deepmsi_mer"
     ]["systems"]
-    assert set(block) == set(SYSTEMS) == set(Systems.model_fields)
+    assert set(block) == set(SYSTEMS) == set(DeepmsiMerSystemsParams.model_fields)
     whole = block["text_audio_video"]
     changed = {
         "without_vsc": {"compress_after": []},

@@ -20,7 +20,7 @@ from merflow.papers.joint_cnn import (
     selection,
     weighted,
 )
-from merflow.params.joint_cnn import Systems
+from merflow.params.joint_cnn import JointCnnSystemsParams
 from merflow.systems import Fusion, System
 from merflow.training.batches import Examples
 
@@ -68,7 +68,7 @@ def shapes(model, batch, kinds):
 
 
 def test_the_systems_are_those_of_the_parameters():
-    assert set(SYSTEMS) == set(BLOCK) == set(Systems.model_fields)
+    assert set(SYSTEMS) == set(BLOCK) == set(JointCnnSystemsParams.model_fields)
     for name, row in SYSTEMS.items():
         assert ("weights" in BLOCK[name]) == (isinstance(row, Fusion) and row.weighted)
         if isinstance(row, Fusion):

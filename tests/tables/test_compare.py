@@ -9,7 +9,7 @@ from support import REPORTED
 
 from merflow import artifacts
 from merflow.evaluation.score import score
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.store import write_table
 from merflow.tables.compare import build
 
@@ -60,7 +60,7 @@ def built(tmp_path, make_corpus, make_result):
         score(
             results,
             [corpus],
-            Evaluation(resamples=200, confidence=0.95, seed=1),
+            EvaluationParams(resamples=200, confidence=0.95, seed=1),
             tmp_path / "scores.parquet",
         )
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")

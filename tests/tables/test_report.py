@@ -10,7 +10,7 @@ from support import REPORTED
 
 from merflow.errors import StoreError
 from merflow.evaluation.score import score
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.store import write_folder
 from merflow.tables import figures
 from merflow.tables.compare import build
@@ -62,7 +62,7 @@ def build_report(tmp_path, make_corpus, make_result):
         score(
             results,
             [corpus],
-            Evaluation(resamples=100, confidence=0.95, seed=1),
+            EvaluationParams(resamples=100, confidence=0.95, seed=1),
             tmp_path / "scores.parquet",
         )
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -157,7 +157,7 @@ def test_a_row_of_runs_that_are_not_there_is_refused(tmp_path, make_corpus, make
     score(
         results,
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -176,7 +176,7 @@ def test_pictures_that_were_drawn_before_are_not_drawn_again(
     score(
         [result],
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -209,7 +209,7 @@ def test_tables_about_all_papers_and_what_was_left_out_are_told(tmp_path, make_c
     score(
         [result],
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -317,7 +317,7 @@ def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus,
     score(
         [single, fusion],
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -353,7 +353,7 @@ def test_of_several_classes_at_once_recalls_are_drawn(tmp_path, make_mosei, make
     score(
         [folder],
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
@@ -403,7 +403,7 @@ def test_a_frame_sheet_stands_in_its_section_with_its_words(tmp_path, make_corpu
     score(
         [result],
         [corpus],
-        Evaluation(resamples=100, confidence=0.95, seed=1),
+        EvaluationParams(resamples=100, confidence=0.95, seed=1),
         tmp_path / "scores.parquet",
     )
     build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")

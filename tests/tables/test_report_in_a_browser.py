@@ -9,7 +9,7 @@ from support import REPORTED
 from support.browser import CHROMIUM, chromium
 
 from merflow.evaluation.score import score
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.tables.compare import build
 from merflow.tables.report import write
 
@@ -70,7 +70,7 @@ def report(kept, tmp_path, make_corpus, make_result):
         score(
             results,
             [corpus],
-            Evaluation(resamples=100, confidence=0.95, seed=1),
+            EvaluationParams(resamples=100, confidence=0.95, seed=1),
             tmp_path / "scores.parquet",
         )
         build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")

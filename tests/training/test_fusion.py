@@ -4,7 +4,7 @@ import pytest
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
-from merflow.params import Fusion as Settings
+from merflow.params import FusionParams
 from merflow.store import write_table
 from merflow.systems import Fusion
 from merflow.training.fusion import Members, fuse, simplex, softened, temperature
@@ -61,7 +61,7 @@ def test_members_meet_on_the_utterances_that_both_predicted(members):
 
 
 def test_weights_are_chosen_on_dev_whatever_the_test_part_says(members):
-    rows, chosen = fuse(WEIGHTED, Settings(weights="dev", step=0.1), members, 0, 1)
+    rows, chosen = fuse(WEIGHTED, FusionParams(weights="dev", step=0.1), members, 0, 1)
     assert chosen["weights"] == {
         "good": 0.6,
         "bad": 0.4,
@@ -74,7 +74,7 @@ def test_weights_are_chosen_on_dev_whatever_the_test_part_says(members):
 
 
 def test_fixed_weights_are_taken_as_they_are(members):
-    rows, chosen = fuse(WEIGHTED, Settings(weights=[0.3, 0.7]), members, 0, 1)
+    rows, chosen = fuse(WEIGHTED, FusionParams(weights=[0.3, 0.7]), members, 0, 1)
     assert chosen["weights"] == {"good": 0.3, "bad": 0.7}
     first = rows[rows["utterance_id"] == "t0"].iloc[0]
     np.testing.assert_allclose(
@@ -83,7 +83,7 @@ def test_fixed_weights_are_taken_as_they_are(members):
 
 
 def test_a_fusion_without_weights_has_none(members):
-    rows, chosen = fuse(MEAN, Settings(), members, 0, 1)
+    rows, chosen = fuse(MEAN, FusionParams(), members, 0, 1)
     assert chosen == {"weights": None, "temperatures": None}
     np.testing.assert_allclose(np.stack(rows["probabilities"]), 0.5, rtol=1e-6)
 
@@ -98,7 +98,7 @@ def test_a_member_that_is_too_sure_is_softened_by_the_temperature_with_the_lowes
 
 
 def test_temperatures_are_chosen_on_dev_and_stored_by_member(members):
-    rows, chosen = fuse(MEAN, Settings(calibration="temperature"), members, 0, 1)
+    rows, chosen = fuse(MEAN, FusionParams(calibration="temperature"), members, 0, 1)
     assert (
         chosen["temperatures"]["good"] < 1 < chosen["temperatures"]["bad"]
     )  # right, and wrong, on all of dev
@@ -111,11 +111,11 @@ def test_temperatures_are_chosen_on_dev_and_stored_by_member(members):
 @pytest.mark.parametrize(
     ("fusion", "settings", "says"),
     [
-        (MEAN, Settings(weights="dev"), "weights: dev: this fusion takes none"),
-        (WEIGHTED, Settings(), "this fusion takes one weight for each of good, bad, or dev"),
+        (MEAN, FusionParams(weights="dev"), "weights: dev: this fusion takes none"),
+        (WEIGHTED, FusionParams(), "this fusion takes one weight for each of good, bad, or dev"),
         (
             WEIGHTED,
-            Settings(weights=[1.0]),
+            FusionParams(weights=[1.0]),
             r"weights: \[1.0\]: this fusion takes one weight for each",
         ),
     ],
@@ -129,7 +129,7 @@ def test_a_run_that_members_lack_is_refused(members):
     with pytest.raises(
         StoreError, match="fold 3, seed 1 is not in the predictions of all of good, bad"
     ):
-        fuse(MEAN, Settings(), members, 3, 1)
+        fuse(MEAN, FusionParams(), members, 3, 1)
 
 
 def test_members_with_other_classes_are_refused(tmp_path, members):

@@ -7,14 +7,14 @@ from sklearn.metrics import f1_score
 from torch import nn
 
 from merflow.errors import ParamsError
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.systems import Learning
 from merflow.training import loop
 from merflow.training.batches import Drawn, Examples, batches, ordered, shuffled
 from merflow.training.loop import fit, predict
 from merflow.training.objectives import MultiLabel, SingleLabel
 
-SETTINGS = Training(
+SETTINGS = TrainingParams(
     batch_size=8,
     learning_rate=0.02,
     weight_decay=0.01,

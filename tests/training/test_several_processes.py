@@ -17,7 +17,7 @@ from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.errors import ParamsError
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.store import read_table
 from merflow.training import loop, run
 from merflow.training.batches import Examples
@@ -132,7 +132,7 @@ def test_whole_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
     examples = Examples(
         ["a", "b"], {"speech": [np.zeros((1, 2))] * 2}, np.zeros(2, int), dialogues=[np.arange(2)]
     )
-    settings = Training(
+    settings = TrainingParams(
         batch_size=8,
         learning_rate=0.1,
         weight_decay=0.0,

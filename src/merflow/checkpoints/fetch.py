@@ -13,8 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from merflow.checkpoints import demo, files
 from merflow.checkpoints.hub import snapshot
 from merflow.corpora import disk
@@ -23,8 +21,8 @@ from merflow.corpora.download import read_digests, write_digests
 from merflow.corpora.fetch import download, whole_folder
 from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import is_archive
-from merflow.errors import CheckpointError, DownloadError, ParamsError
-from merflow.params import Checkpoint, explain
+from merflow.errors import CheckpointError, DownloadError
+from merflow.params import CheckpointParams, validated
 from merflow.progress import log
 from merflow.store import write_json
 
@@ -47,10 +45,7 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
         ParamsError: `spec` is no place of a checkpoint.
         CheckpointError: it cannot be had or trusted, is not what it should be, or the disk has no room.
     """
-    try:
-        checkpoint = Checkpoint.model_validate(spec)
-    except ValidationError as error:
-        raise ParamsError(explain(error, f"checkpoints.{name}")) from error
+    checkpoint = validated(CheckpointParams, spec, f"checkpoints.{name}")
     log.info("checkpoint %s: %s", name, checkpoint.name)
     try:
         with whole_folder(out) as build:
@@ -81,7 +76,7 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
 
 
 def _fill(
-    name: str, checkpoint: Checkpoint, build: Path, out: Path, scratch: Path, digests: Path
+    name: str, checkpoint: CheckpointParams, build: Path, out: Path, scratch: Path, digests: Path
 ) -> None:
     """Put the files into `build`."""
     if checkpoint.hub and checkpoint.revision:
@@ -96,7 +91,7 @@ def _fill(
         demo.make(checkpoint.demo, build)
 
 
-def _place(checkpoint: Checkpoint) -> str:
+def _place(checkpoint: CheckpointParams) -> str:
     return next(
         place for place in ("hub", "url", "package", "folder", "demo") if getattr(checkpoint, place)
     )

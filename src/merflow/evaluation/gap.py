@@ -11,13 +11,13 @@ from merflow.evaluation.intervals import Sample, paired_difference, unpaired_dif
 from merflow.evaluation.metrics import VERSUS
 from merflow.evaluation.predictions import Result
 from merflow.evaluation.tasks import Task
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 
 PAIRED, UNPAIRED = "paired", "unpaired"  # in place of a split: of one test part, or of two
 
 
 def gaps(
-    protocols: Mapping[str, Sequence[Result]], evaluation: Evaluation
+    protocols: Mapping[str, Sequence[Result]], evaluation: EvaluationParams
 ) -> Iterator[dict[str, Any]]:
     """Rows of artifacts.SCORES without seed, of protocol ``<first> - <second>``, for each system that ran under both.
 
@@ -38,7 +38,7 @@ def gaps(
 
 
 def _gap(
-    mine: Result, theirs: Result, protocol: str, evaluation: Evaluation
+    mine: Result, theirs: Result, protocol: str, evaluation: EvaluationParams
 ) -> Iterator[dict[str, Any]]:
     paired = mine.record.scheme == theirs.record.scheme and mine.classes == theirs.classes
     left_out = [theirs.left_out, mine.left_out] if paired else [(), ()]

@@ -16,7 +16,7 @@ from scipy.special import betainc
 
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import Metric, measure
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 
 BATCH = 250  # resamples in memory at once: 250 x 5 seeds x 7 x 7 counts are 0.5 MB
 DECIMALS = 12  # of differences: equal systems with other numbers of seeds differ in the last bits of their means
@@ -35,7 +35,7 @@ class Sample:
     """
 
     clusters: np.ndarray
-    evaluation: Evaluation
+    evaluation: EvaluationParams
     of: Metric = measure
 
     @cached_property

@@ -44,7 +44,7 @@ from merflow.evaluation.leakage import shared
 from merflow.evaluation.metrics import ALONE, CLIP_S, CORPUS, LOSS, SETTINGS, SIZES, TOKENS, VERSUS
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result, tally
 from merflow.evaluation.tasks import Task
-from merflow.params import Evaluation
+from merflow.params import EvaluationParams
 from merflow.progress import log
 from merflow.records import Epoch, Run
 from merflow.store import write_table
@@ -61,7 +61,7 @@ LOSS_OF: dict[str, Callable[[Epoch], float | None]] = {
 def score(
     results: Sequence[Path],
     prepared: Sequence[Path],
-    evaluation: Evaluation,
+    evaluation: EvaluationParams,
     out: Path,
     asked: Mapping[str, list[int]] | None = None,
 ) -> None:
@@ -75,7 +75,7 @@ def score(
         prepared: folders data/corpora/<corpus>.
         evaluation: the parameters of the intervals, and ``allow_missing``.
         out: the file to write.
-        asked: results that must be there, with their seeds (merflow.params.asked); None: those that are.
+        asked: results that must be there, with their seeds (merflow.params.expected_results); None: those that are.
 
     Raises:
         EvaluationError: predictions do not fit the corpus or its split (see `read_result`), a result that was asked for is absent or has
@@ -123,7 +123,7 @@ def score(
 def _checked(
     results: Sequence[Path],
     corpora: Mapping[str, Prepared],
-    evaluation: Evaluation,
+    evaluation: EvaluationParams,
     asked: Mapping[str, list[int]],
 ) -> tuple[list[Result], dict[str, str]]:
     """The results that can be scored; name of each other one -> what is wrong with it, in one line."""
@@ -205,7 +205,7 @@ def _n(counts: np.ndarray) -> int:
 class Tested:
     """A system on test, as it is compared with others: on the utterances that both predicted."""
 
-    def __init__(self, result: Result, evaluation: Evaluation) -> None:
+    def __init__(self, result: Result, evaluation: EvaluationParams) -> None:
         """Nothing is counted yet."""
         self.result, self.evaluation = result, evaluation
         self._ids = set(
@@ -347,7 +347,9 @@ def _corpus_rows(result: Result, scope: pd.DataFrame, utterances: pd.DataFrame) 
             yield {**about, "metric": metric, "class": name, "value": share}
 
 
-def _baseline_rows(result: Result, scope: pd.DataFrame, evaluation: Evaluation) -> Iterator[Row]:
+def _baseline_rows(
+    result: Result, scope: pd.DataFrame, evaluation: EvaluationParams
+) -> Iterator[Row]:
     """Baselines on every utterance that is in scope of `result`, also where it lacks an input; fitted on each fold's train split."""
     task = result.task
     train = scope[scope["split"] == "train"]

@@ -18,11 +18,11 @@ from merflow.features import words
 from merflow.features.extractor import Flagged
 from merflow.features.sources import among
 from merflow.features.words import COLUMNS, absent, mean, spans
-from merflow.params import AlignedFeatures
+from merflow.params import AlignedParams
 from merflow.shards import BLOCK
 from merflow.store import read_table
 
-PARAMS = AlignedFeatures
+PARAMS = AlignedParams
 LIBRARIES = words.LIBRARIES
 
 
@@ -40,7 +40,7 @@ class Spoken:
 
     block = BLOCK
 
-    def __init__(self, raw: Path, utterances: Path, params: AlignedFeatures):
+    def __init__(self, raw: Path, utterances: Path, params: AlignedParams):
         """Read the words; the sequence is read later, one video at a time.
 
         Args:
@@ -86,7 +86,7 @@ class Spoken:
             )
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: AlignedFeatures) -> "Spoken":
+    def of(cls, inputs: Sequence[Path], params: AlignedParams) -> "Spoken":
         """The source among the files of a stage."""
         return cls(among(inputs, "SOURCE.json").parent, among(inputs, "utterances.parquet"), params)
 
@@ -118,7 +118,7 @@ SOURCE = Spoken
 
 
 def extract(
-    blocks: Iterable[Sequence[Item]], params: AlignedFeatures, checkpoint: None
+    blocks: Iterable[Sequence[Item]], params: AlignedParams, checkpoint: None
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each utterance, by `merflow.features.words.mean`.
 
@@ -135,5 +135,5 @@ def extract(
             yield mean(item.values, item.intervals, item.words)
 
 
-def columns(params: AlignedFeatures, checkpoint: None) -> None:
+def columns(params: AlignedParams, checkpoint: None) -> None:
     """The sequences name no columns."""

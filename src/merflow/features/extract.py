@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from pydantic import ValidationError
 
 from merflow import artifacts
 from merflow.artifacts import Defect
-from merflow.errors import ParamsError, StoreError
+from merflow.errors import StoreError
 from merflow.features.extractor import Extractor, Flagged
-from merflow.params import explain
+from merflow.params import validated
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.registry import EXTRACTORS
@@ -53,10 +52,7 @@ def extract_shard(
         StoreError: an input cannot be read, or `out` not be written.
     """
     extractor = cast(Extractor, import_module(EXTRACTORS[feature]))
-    try:
-        params = extractor.PARAMS.model_validate(spec)
-    except ValidationError as error:
-        raise ParamsError(explain(error, f"features.{feature}")) from error
+    params = validated(extractor.PARAMS, spec, f"features.{feature}")
     card = next((path for path in inputs if path.parent.parent.name == "checkpoints"), None)
     checkpoint = card.parent if card else None
     source = extractor.SOURCE.of([path for path in inputs if path != card], params)

@@ -22,7 +22,7 @@ from merflow.artifacts import Defect
 from merflow.media.pictures import Album, Picture
 from merflow.media.probe import OPTIONS, SLACK_S
 from merflow.media.sound import GAP_S, Sound
-from merflow.params import Media
+from merflow.params import MediaParams
 
 PREROLL_S = 1.0  # before a span: sound decoders settle, and a picture is decoded less than that before it is shown
 LEADING_S = 0.5  # less is shown before a keyframe that stands behind it in the file
@@ -70,7 +70,7 @@ class Span:
         )
 
 
-def decode(path: Path, start_s: float | None, end_s: float | None, media: Media) -> Clip:
+def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
     """Decode the clip `path`, or its part from `start_s` up to `end_s` (seconds; None: from its start, to its end).
 
     Never raises for bad media: what cannot be had is absent, and a defect says why. Frame indices count the frames of the utterance
@@ -143,7 +143,7 @@ class _Reading:
         self._video: Any = next((stream for stream in films if stream.codec_context), None)
         self._length_s = container.duration / av.time_base if container.duration else 0.0
 
-    def run(self, media: Media) -> None:
+    def run(self, media: MediaParams) -> None:
         """Both readings."""
         streams = [stream for stream in (self._video, self._audio) if stream]
         if not streams:
@@ -224,7 +224,7 @@ class _Reading:
         if not samples.any():
             clip.flag("silent sound", f"all of {len(samples)} samples are 0", "kept")
 
-    def _keep_pictures(self, timeline: _Timeline, end_s: float, media: Media) -> None:
+    def _keep_pictures(self, timeline: _Timeline, end_s: float, media: MediaParams) -> None:
         span, clip = self._span, self._clip
         if self._video is None:
             clip.flag("no pictures", "the clip has no video stream", "left out of frames")

@@ -11,7 +11,7 @@ import av
 import cv2
 from av.video.reformatter import VideoReformatter
 
-from merflow.params import Media
+from merflow.params import MediaParams
 
 EVERY, UNIFORM = 10, 15
 BLACK = 16  # of 255: no pixel of a black picture is brighter
@@ -48,7 +48,7 @@ class Picture:
 class Album:
     """Takes decoded frames in order of presentation and keeps the wanted ones, each encoded once."""
 
-    def __init__(self, times: Sequence[float], media: Media):
+    def __init__(self, times: Sequence[float], media: MediaParams):
         """`times`: of all frames of the utterance, in s since its start, ascending."""
         self._times = times
         self._media = media

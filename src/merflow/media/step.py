@@ -19,14 +19,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import soundfile
-from pydantic import ValidationError
 
 from merflow import artifacts
 from merflow.artifacts import SAMPLING_RATE
-from merflow.errors import ParamsError, StoreError
+from merflow.errors import StoreError
 from merflow.media.decode import Clip, decode
 from merflow.media.pictures import SAMPLINGS
-from merflow.params import Media, explain
+from merflow.params import MediaParams, validated
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.shards import blocks, share
@@ -71,10 +70,7 @@ def decode_shard(
         ParamsError: `media` cannot be.
         StoreError: `utterances` cannot be read, or a part not be written.
     """
-    try:
-        params = Media.model_validate(media)
-    except ValidationError as error:
-        raise ParamsError(explain(error, "media")) from error
+    params = validated(MediaParams, media, "media")
     rows = read_table(
         utterances, artifacts.UTTERANCES, ["utterance_id", "clip", "start_s", "end_s"]
     )
@@ -147,7 +143,7 @@ def _defects(folder: Path, number: int) -> Path:
     return folder / "defects" / f"{number:05}.csv"
 
 
-def _decode(raw: Path, row: pd.Series, params: Media) -> Clip:
+def _decode(raw: Path, row: pd.Series, params: MediaParams) -> Clip:
     start_s, end_s = (
         None if pd.isna(row[name]) else float(row[name]) for name in ("start_s", "end_s")
     )

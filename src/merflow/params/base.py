@@ -1,4 +1,4 @@
-"""What all blocks of params.yaml share: strict models, ranges, names."""
+"""What all models of params.yaml share: strictness, ranges, names."""
 
 from typing import Annotated, Literal
 
@@ -7,14 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 PositiveReal = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 KnownCorpus = Literal["meld", "iemocap", "mosei", "ravdess"]
 NAME = r"^[a-z][a-z0-9_]*$"
-CorpusName = Annotated[str, Field(pattern=NAME)]  # a known one, or one's own
+CorpusName = Annotated[str, Field(pattern=NAME)]  # a known corpus, or one of the user's own
 ProtocolName = Literal["as_published", "clean"]
 
 
 class Strict(BaseModel):
-    """No unknown keys, no silent conversion of types."""
+    """A model that refuses unknown keys and converts no types silently."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

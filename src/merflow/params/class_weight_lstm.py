@@ -1,133 +1,179 @@
-"""Blocks of class_weight_lstm."""
+"""Models of the blocks of class_weight_lstm."""
 
 from typing import Literal
 
+from pydantic import Field
+
 from merflow.params.base import Positive, Share, Strict
-from merflow.params.systems import PaperBlock, PaperRun, Rows, Training
+from merflow.params.systems import (
+    INPUTS,
+    NETWORK,
+    PAPER_FEATURES,
+    PAPER_SYSTEMS,
+    PROTOCOLS,
+    PaperParams,
+    PaperRunParams,
+    Protocols,
+    StageParams,
+    TrainingParams,
+)
+
+TRAINING = "class_weights: section III.C. All others are ours"
+UNWEIGHTED = "without class weights. Ours: it shows what the weights do"
 
 
-class Scaling(Strict):
-    """Each feature as it is, or with mean 0 and variance 1 over the words of the train part."""
+class ScalingParams(Strict):
+    """Scaling of a feature, fitted on train."""
 
-    scale: Literal["standard", "none"]
-
-
-class AcousticInputs(Strict):
-    """What is fitted to acoustic features."""
-
-    acoustic: Scaling
+    scale: Literal["standard", "none"] = Field(
+        description="standard: mean 0 and variance 1 over the words of train. none: as it is. Ours"
+    )
 
 
-class VisualInputs(Strict):
-    """What is fitted to visual features."""
+class AcousticInputsParams(Strict):
+    """Inputs of the acoustic system."""
 
-    visual: Scaling
-
-
-class EarlyInputs(AcousticInputs, VisualInputs):
-    """What is fitted to the features of early fusion."""
+    acoustic: ScalingParams = Field(description="scaling of the acoustic feature")
 
 
-class Lstm(Strict):
+class VisualInputsParams(Strict):
+    """Inputs of the visual system."""
+
+    visual: ScalingParams = Field(description="scaling of the visual feature")
+
+
+class EarlyInputsParams(AcousticInputsParams, VisualInputsParams):
+    """Inputs of early fusion."""
+
+
+class LstmParams(Strict):
     """Network of the unimodal systems and of early fusion (Figures 2 and 3)."""
 
-    layers: Positive
-    units: Positive
-    dense: Positive
-    dropout: Share
+    layers: Positive = Field(description="number of LSTM layers (Figure 2, section IV)")
+    units: Positive = Field(description="units of an LSTM layer. Ours")
+    dense: Positive = Field(description="units of the dense layer (Figure 2, section IV)")
+    dropout: Share = Field(description="dropout, as a share of the units. Ours")
 
 
-class LateFusion(Strict):
+class LateNetworkParams(Strict):
     """Network of late_fusion (Figure 4)."""
 
-    dense: Positive
+    dense: Positive = Field(description="units of the dense layer (Figure 2, section IV)")
 
 
-class NoSize(Strict):
+class NoNetworkParams(Strict):
     """Network of deep_fusion and tensor_fusion, whose one layer has no size to choose: {}."""
 
 
-class LanguageSystem(Strict):
-    """language."""
+class LanguageSystemParams(Strict):
+    """The system language."""
 
-    network: Lstm
-    training: Training
-
-
-class AcousticSystem(LanguageSystem):
-    """acoustic."""
-
-    inputs: AcousticInputs
+    network: LstmParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class VisualSystem(LanguageSystem):
-    """visual."""
+class AcousticSystemParams(LanguageSystemParams):
+    """The system acoustic."""
 
-    inputs: VisualInputs
-
-
-class EarlySystem(LanguageSystem):
-    """early_fusion."""
-
-    inputs: EarlyInputs
+    inputs: AcousticInputsParams = Field(description=INPUTS)
 
 
-class LateSystem(Strict):
-    """late_fusion."""
+class VisualSystemParams(LanguageSystemParams):
+    """The system visual."""
 
-    network: LateFusion
-    training: Training
-
-
-class OneLayerSystem(Strict):
-    """deep_fusion and tensor_fusion."""
-
-    network: NoSize
-    training: Training
+    inputs: VisualInputsParams = Field(description=INPUTS)
 
 
-class Systems(Strict):
-    """The rows of Tables II and III, and the same without the class weight."""
+class EarlySystemParams(LanguageSystemParams):
+    """The system early_fusion."""
 
-    acoustic: AcousticSystem
-    visual: VisualSystem
-    language: LanguageSystem
-    early_fusion: EarlySystem
-    late_fusion: LateSystem
-    deep_fusion: OneLayerSystem
-    tensor_fusion: OneLayerSystem
-    acoustic_unweighted: AcousticSystem
-    visual_unweighted: VisualSystem
-    language_unweighted: LanguageSystem
-    early_fusion_unweighted: EarlySystem
-    late_fusion_unweighted: LateSystem
-    deep_fusion_unweighted: OneLayerSystem
-    tensor_fusion_unweighted: OneLayerSystem
+    inputs: EarlyInputsParams = Field(description=INPUTS)
 
 
-class Features(Strict):
-    """Which feature stands for each modality; all have one row per word."""
+class LateSystemParams(Strict):
+    """The system late_fusion."""
 
-    acoustic: Literal["covarep", "egemaps_aligned"]
-    visual: Literal["facet", "face_aligned"]
-    language: Literal["glove_aligned"]
-
-
-class Paper(PaperBlock):
-    """Block papers.class_weight_lstm."""
-
-    features: Features
-    systems: Systems
+    network: LateNetworkParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class Run(PaperRun):
-    """Block run.class_weight_lstm: systems by what they take."""
+class OneLayerSystemParams(Strict):
+    """The systems deep_fusion and tensor_fusion."""
 
-    acoustic: Rows[Literal["acoustic", "acoustic_unweighted"]]
-    visual: Rows[Literal["visual", "visual_unweighted"]]
-    language: Rows[Literal["language", "language_unweighted"]]
-    early: Rows[Literal["early_fusion", "early_fusion_unweighted"]]
-    fusion: Rows[Literal["late_fusion", "deep_fusion", "tensor_fusion"]]
-    fusion_unweighted: Rows[
+    network: NoNetworkParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
+
+
+class ClassWeightLstmSystemsParams(Strict):
+    """The block ``systems``: the rows of Tables II and III, and the same without class weights."""
+
+    acoustic: AcousticSystemParams = Field(description="audio alone (Table II)")
+    visual: VisualSystemParams = Field(description="video alone (Table II)")
+    language: LanguageSystemParams = Field(description="text alone (Table II)")
+    early_fusion: EarlySystemParams = Field(description="features side by side (Table III)")
+    late_fusion: LateSystemParams = Field(
+        description="fusion of the three unimodal systems (Table III, Figure 4)"
+    )
+    deep_fusion: OneLayerSystemParams = Field(
+        description="fusion of the three unimodal systems (Table III), one layer without a size"
+    )
+    tensor_fusion: OneLayerSystemParams = Field(
+        description="fusion of the three unimodal systems (Table III), one layer without a size"
+    )
+    acoustic_unweighted: AcousticSystemParams = Field(description=UNWEIGHTED)
+    visual_unweighted: VisualSystemParams = Field(description=UNWEIGHTED)
+    language_unweighted: LanguageSystemParams = Field(description=UNWEIGHTED)
+    early_fusion_unweighted: EarlySystemParams = Field(description=UNWEIGHTED)
+    late_fusion_unweighted: LateSystemParams = Field(description=UNWEIGHTED)
+    deep_fusion_unweighted: OneLayerSystemParams = Field(description=UNWEIGHTED)
+    tensor_fusion_unweighted: OneLayerSystemParams = Field(description=UNWEIGHTED)
+
+
+class ClassWeightLstmFeaturesParams(Strict):
+    """The block ``features``."""
+
+    acoustic: Literal["covarep", "egemaps_aligned"] = Field(
+        description="acoustic feature with one row per word (section III.B). Made from clips: "
+        "egemaps_aligned"
+    )
+    visual: Literal["facet", "face_aligned"] = Field(
+        description="visual feature with one row per word (section III.B). Made from clips: "
+        "face_aligned"
+    )
+    language: Literal["glove_aligned"] = Field(
+        description="text feature with one row per word (section III.B)"
+    )
+
+
+class ClassWeightLstmParams(PaperParams):
+    """The block papers.class_weight_lstm."""
+
+    features: ClassWeightLstmFeaturesParams = Field(description=PAPER_FEATURES)
+    protocols: Protocols = Field(
+        description=f"{PROTOCOLS}. The paper's splits (15,290 and 4,832 segments of an older "
+        "release) are not published as lists: both protocols take the folds of the corpus' SDK. "
+        "The paper does not say which epoch it scores: ours has the best UAR on dev, for each "
+        "emotion"
+    )
+    systems: ClassWeightLstmSystemsParams = Field(description=PAPER_SYSTEMS)
+
+
+class ClassWeightLstmRunParams(PaperRunParams):
+    """The block run.class_weight_lstm."""
+
+    acoustic: StageParams[Literal["acoustic", "acoustic_unweighted"]] = Field(
+        description="audio alone"
+    )
+    visual: StageParams[Literal["visual", "visual_unweighted"]] = Field(description="video alone")
+    language: StageParams[Literal["language", "language_unweighted"]] = Field(
+        description="text alone"
+    )
+    early: StageParams[Literal["early_fusion", "early_fusion_unweighted"]] = Field(
+        description="fusion of the features"
+    )
+    fusion: StageParams[Literal["late_fusion", "deep_fusion", "tensor_fusion"]] = Field(
+        description="fusions of the three unimodal systems"
+    )
+    fusion_unweighted: StageParams[
         Literal["late_fusion_unweighted", "deep_fusion_unweighted", "tensor_fusion_unweighted"]
-    ]
+    ] = Field(description="fusions of the three unimodal systems, without class weights")

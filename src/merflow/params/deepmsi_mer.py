@@ -1,140 +1,196 @@
-"""Blocks of deepmsi_mer."""
+"""Models of the blocks of deepmsi_mer."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from merflow.params.base import Positive, PositiveReal, Share, Strict
-from merflow.params.systems import PaperBlock, PaperRun, Rows, Training
+from merflow.params.base import NonNegative, Positive, PositiveReal, Share, Strict
+from merflow.params.systems import (
+    INPUTS,
+    NETWORK,
+    PAPER_SYSTEMS,
+    PROTOCOLS,
+    PaperParams,
+    PaperRunParams,
+    Protocols,
+    StageParams,
+    TextInputsParams,
+    TextNetworkParams,
+    TrainingParams,
+)
 
-Weight = Annotated[float, Field(ge=0)]
-
-
-class Tokens(Strict):
-    """How a text is cut, and how many turns of the dialogue before it are read with it."""
-
-    max_tokens: Annotated[int, Field(ge=2, le=512)]
-    context: Annotated[int, Field(ge=0)]
-
-
-class Frames(Strict):
-    """Pictures of a clip: how many of the 15, evenly spread, and their side in pixels."""
-
-    frames: Annotated[int, Field(ge=1, le=15)]
-    size: Positive
-
-
-class TextInputs(Strict):
-    """Inputs of text."""
-
-    tokens: Tokens
+TRAINING = (
+    "from the authors' code: batch_size, learning_rate (IEMOCAP's; MELD's is 1e-4), weight_decay, "
+    "epochs and patience"
+)
+CHANGED = "text_audio_video but for one thing"
 
 
-class VideoInputs(Strict):
+class FramesParams(Strict):
+    """Frames of a clip as a network takes them."""
+
+    frames: Annotated[int, Field(ge=1, le=15)] = Field(
+        description="number of frames, at most 15, evenly spread (section 3.3: 15, and no other "
+        "size is in the paper)"
+    )
+    size: Positive = Field(description="side of a frame, in pixels, as pretrained asks. Ours")
+
+
+class VideoInputsParams(Strict):
     """Inputs of systems with video."""
 
-    frames_15: Frames
+    frames_15: FramesParams = Field(description="frames of a clip, as the network takes them")
 
 
-class TextNetwork(Strict):
-    """BERT with a classifier."""
-
-    pooling: Literal["cls", "mean"]
-    dropout: Share
-
-
-class AudioNetwork(Strict):
+class AudioNetworkParams(Strict):
     """A classifier of sentence vectors."""
 
-    hidden: list[Positive]
-    dropout: Share
+    hidden: list[Positive] = Field(
+        description="units of each dense layer before the logits. From the authors' code"
+    )
+    dropout: Share = Field(
+        description="dropout, as a share of the units. From the authors' code (IEMOCAP's; MELD's "
+        "is 0.4)"
+    )
 
 
-class Network(AudioNetwork):
-    """Systems with video: Swin and its compressions (section 3.1.1), the temporal convolution (3.1.3), late fusion (3.2, 3.3)."""
+class VideoNetworkParams(AudioNetworkParams):
+    """Network of systems with video."""
 
-    pretrained: bool
-    compress_after: list[Positive]
-    selection: Literal["threshold", "top_k"]
-    gamma: float
-    keep: Annotated[float, Field(gt=0, le=1)]
-    merge: bool
-    alpha: Annotated[float, Field(ge=0, le=1)]
-    tau: PositiveReal
-    channels: Annotated[list[Positive], Field(min_length=1)]
-    kernel: Positive
-    projection: Positive
-    alpha_ce: Weight
-    beta_cl: Weight
-    contrast_tau: PositiveReal
+    pretrained: bool = Field(
+        description="true: Swin starts from its checkpoint. false: from random weights. Ours"
+    )
+    compress_after: list[Positive] = Field(
+        description="stages of Swin that a compression follows (section 3.1.1). []: none. Ours"
+    )
+    selection: Literal["threshold", "top_k"] = Field(
+        description="tokens that a compression keeps. threshold: those with a relevance of gamma "
+        "(equation 2). top_k: the best share keep, as in the authors' code"
+    )
+    gamma: float = Field(
+        description="threshold of the relevance, in units of an even share 1/N. Ours"
+    )
+    keep: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="share of the tokens that top_k keeps, 0 to 1. Ours"
+    )
+    merge: bool = Field(
+        description="true: a token that is not kept is merged into the most similar one "
+        "(equation 3). false: it is left out"
+    )
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of a kept token in a merge, 0 to 1 (equation 3). From the authors' code"
+    )
+    tau: PositiveReal = Field(
+        description="temperature of the relevance, in units of sqrt(d) (equation 2). Ours"
+    )
+    channels: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="channels of each block of the temporal convolution (section 3.1.3). From the "
+        "authors' code"
+    )
+    kernel: Positive = Field(
+        description="width of the temporal convolution, in frames. From the authors' code"
+    )
+    projection: Positive = Field(
+        description="length of each modality's vector in the late fusion. From the authors' code"
+    )
+    alpha_ce: NonNegative = Field(
+        description="weight of the cross-entropy (equation 7). From the authors' code"
+    )
+    beta_cl: NonNegative = Field(
+        description="weight of the contrastive loss (equation 7). From the authors' code"
+    )
+    contrast_tau: PositiveReal = Field(
+        description="temperature of the contrastive loss (equation 5). From the authors' code"
+    )
 
 
-class TextSystem(Strict):
-    """text."""
+class TranscriptSystemParams(Strict):
+    """The system text."""
 
-    inputs: TextInputs
-    network: TextNetwork
-    training: Training
-
-
-class AudioSystem(Strict):
-    """audio."""
-
-    network: AudioNetwork
-    training: Training
+    inputs: TextInputsParams = Field(description=f"{INPUTS}. Ours: usual values for BERT")
+    network: TextNetworkParams = Field(description=f"{NETWORK}. Ours: usual values for BERT")
+    training: TrainingParams = Field(description="ours: usual values for BERT")
 
 
-class VideoSystem(Strict):
+class AudioSystemParams(Strict):
+    """The system audio."""
+
+    network: AudioNetworkParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
+
+
+class VideoSystemParams(Strict):
     """A system with video."""
 
-    inputs: VideoInputs
-    network: Network
-    training: Training
+    inputs: VideoInputsParams = Field(description=INPUTS)
+    network: VideoNetworkParams = Field(
+        description="Swin and its compressions (section 3.1.1), the temporal convolution "
+        "(section 3.1.3), and late fusion (sections 3.2 and 3.3)"
+    )
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class Systems(Strict):
-    """The rows of Table 3, video alone, and what is left out or changed of all three."""
+class DeepmsiMerSystemsParams(Strict):
+    """The block ``systems``: the rows of Table 3, video alone, and changes of all three."""
 
-    text: TextSystem
-    audio: AudioSystem
-    video: VideoSystem
-    text_video: VideoSystem
-    audio_video: VideoSystem
-    text_audio_video: VideoSystem
-    without_vsc: VideoSystem
-    without_merge: VideoSystem
-    top_k: VideoSystem
-    without_contrastive: VideoSystem
-
-
-class Features(Strict):
-    """Which feature stands for the sentence vector of wav2vec2."""
-
-    audio: Literal["wav2vec2_mean"]
-
-
-class Encoders(Strict):
-    """Checkpoints that systems start from."""
-
-    text: Literal["bert", "roberta"]
-    video: Literal["swin"]
+    text: TranscriptSystemParams = Field(description="BERT, fine-tuned on transcripts (Table 3)")
+    audio: AudioSystemParams = Field(description="classifier of the sentence vector (Table 3)")
+    video: VideoSystemParams = Field(
+        description="video alone, which the paper speaks of and never prints"
+    )
+    text_video: VideoSystemParams = Field(description="text and video (Table 3)")
+    audio_video: VideoSystemParams = Field(description="audio and video (Table 3)")
+    text_audio_video: VideoSystemParams = Field(description="all three: DeepMSI-MER (Table 3)")
+    without_vsc: VideoSystemParams = Field(description=f"{CHANGED}: no visual sequence compression")
+    without_merge: VideoSystemParams = Field(
+        description=f"{CHANGED}: tokens are left out, not merged"
+    )
+    top_k: VideoSystemParams = Field(
+        description="text_audio_video with the selection of the authors' code, which merges nothing"
+    )
+    without_contrastive: VideoSystemParams = Field(description=f"{CHANGED}: no contrastive loss")
 
 
-class Paper(PaperBlock):
-    """Block papers.deepmsi_mer."""
+class DeepmsiMerFeaturesParams(Strict):
+    """The block ``features``."""
 
-    features: Features
-    encoders: Encoders
-    systems: Systems
+    audio: Literal["wav2vec2_mean"] = Field(
+        description="sentence vector. Ours is frozen, the paper's is fine-tuned (section 3.1)"
+    )
 
 
-class Run(PaperRun):
-    """Block run.deepmsi_mer: systems by what they take; changed: text_audio_video but for one thing."""
+class DeepmsiMerEncodersParams(Strict):
+    """The block ``encoders``."""
 
-    text: Rows[Literal["text"]]
-    audio: Rows[Literal["audio"]]
-    video: Rows[Literal["video"]]
-    text_video: Rows[Literal["text_video"]]
-    audio_video: Rows[Literal["audio_video"]]
-    all: Rows[Literal["text_audio_video"]]
-    changed: Rows[Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]]
+    text: Literal["bert", "roberta"] = Field(description="checkpoint of systems with text")
+    video: Literal["swin"] = Field(description="checkpoint of systems with video")
+
+
+class DeepmsiMerParams(PaperParams):
+    """The block papers.deepmsi_mer."""
+
+    features: DeepmsiMerFeaturesParams = Field(description="feature that stands for each modality")
+    encoders: DeepmsiMerEncodersParams = Field(description="checkpoints that systems start from")
+    protocols: Protocols = Field(
+        description=f"{PROTOCOLS}. As published (section 3.3): ten folds over all utterances, and "
+        "the best epoch on the held-out fold. Clean: folds by session, and the official splits"
+    )
+    systems: DeepmsiMerSystemsParams = Field(description=PAPER_SYSTEMS)
+    keep_weights: bool = Field(
+        description="true: the selected weights of every run are stored. A run has 110 MB (video) "
+        "or 440 MB (text): 70 GB in all"
+    )
+
+
+class DeepmsiMerRunParams(PaperRunParams):
+    """The block run.deepmsi_mer."""
+
+    text: StageParams[Literal["text"]] = Field(description="text alone")
+    audio: StageParams[Literal["audio"]] = Field(description="audio alone")
+    video: StageParams[Literal["video"]] = Field(description="video alone")
+    text_video: StageParams[Literal["text_video"]] = Field(description="text and video")
+    audio_video: StageParams[Literal["audio_video"]] = Field(description="audio and video")
+    all: StageParams[Literal["text_audio_video"]] = Field(description="text, audio and video")
+    changed: StageParams[
+        Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]
+    ] = Field(description=CHANGED)

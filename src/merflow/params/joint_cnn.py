@@ -1,120 +1,173 @@
-"""Blocks of joint_cnn."""
+"""Models of the blocks of joint_cnn."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from merflow.params.base import Positive, PositiveReal, Share, Strict
-from merflow.params.systems import PaperBlock, PaperRun, Rows, Training, Unweighted, Weighted
+from merflow.params.systems import (
+    INPUTS,
+    NETWORK,
+    PAPER_SYSTEMS,
+    PROTOCOLS,
+    PaperParams,
+    PaperRunParams,
+    Protocols,
+    StageParams,
+    TrainingParams,
+    UnweightedFusionParams,
+    WeightedFusionParams,
+)
 
 Hidden = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+HIDDEN = "units of the two dense layers before the logits (N_2, N_3; N_c2, N_c3)"
+TRAINING = (
+    "Adam at 1e-3, epochs and patience: section 5.2. Ours: batch_size, which is Keras' default"
+)
 
 
-class Selection(Strict):
-    """Min-max normalisation, then the `keep` best features (section 3.1).
+class SelectionParams(Strict):
+    """Min-max normalisation and selection of features, fitted on train (section 3.1)."""
 
-    ridge: largest L2 norm of the coefficients of a linear classifier that is regularised with `alpha` times their squared L2 norm;
-    norm: largest L2 norm of the feature itself.
-    """
-
-    method: Literal["ridge", "norm"]
-    keep: Positive
-    alpha: PositiveReal
-
-
-class SpeechInputs(Strict):
-    """What is fitted to speech features."""
-
-    speech: Selection
+    method: Literal["ridge", "norm"] = Field(
+        description="features to keep. ridge: those with the largest L2 norm of the coefficients "
+        "of a linear classifier. norm: those with the largest L2 norm. Ours"
+    )
+    keep: Positive = Field(description="number of features to keep (section 3.1, D_S)")
+    alpha: PositiveReal = Field(
+        description="weight of the squared L2 norm of the coefficients, for ridge. Ours"
+    )
 
 
-class TextExtractor(Strict):
+class SelectedSpeechParams(Strict):
+    """Inputs of a system with speech."""
+
+    speech: SelectionParams = Field(
+        description="min-max normalisation, then a selection (section 3.1)"
+    )
+
+
+class TextExtractorParams(Strict):
     """Convolutional extractor of text features (section 2.1)."""
 
-    widths: Annotated[list[Positive], Field(min_length=1)]
-    maps: Positive
-    text_dim: Positive
+    widths: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="widths of the filters over words, in words (f_1, f_2, f_3)"
+    )
+    maps: Positive = Field(description="feature maps of each width (f_out)")
+    text_dim: Positive = Field(description="text features (D_T)")
 
 
-class TextLstm(TextExtractor):
+class TextLstmParams(TextExtractorParams):
     """Network of text_lstm (section 2.2)."""
 
-    sequence: Literal["positions", "utterance"]
-    lstm: Positive
-    hidden: Hidden
-    dropout: Share
+    sequence: Literal["positions", "utterance"] = Field(
+        description="steps of the LSTM. positions: the positions of the text. utterance: one step. "
+        "Ours"
+    )
+    lstm: Positive = Field(description="units of the LSTM (N_1)")
+    hidden: Hidden = Field(description=HIDDEN)
+    dropout: Share = Field(description="dropout after the LSTM, as a share (section 5.2)")
 
 
-class SpeechCnn(Strict):
+class SpeechCnnParams(Strict):
     """Network of speech_cnn (section 3.2)."""
 
-    filters: Positive
-    width: Positive
-    pool: Positive
-    hidden: Hidden
+    filters: Positive = Field(description="filters of each convolution (N_f)")
+    width: Positive = Field(description="width of a filter, in features (N_w)")
+    pool: Positive = Field(description="width of the max-pooling. Not in the paper: Keras' default")
+    hidden: Hidden = Field(description=HIDDEN)
 
 
-class JointCnn(TextExtractor, SpeechCnn):
+class JointNetworkParams(TextExtractorParams, SpeechCnnParams):
     """Network of joint_cnn (section 4.1)."""
 
 
-class TextSystem(Strict):
-    """text_lstm."""
+class TextLstmSystemParams(Strict):
+    """The system text_lstm."""
 
-    network: TextLstm
-    training: Training
-
-
-class SpeechSystem(Strict):
-    """speech_cnn."""
-
-    inputs: SpeechInputs
-    network: SpeechCnn
-    training: Training
+    network: TextLstmParams = Field(description=f"{NETWORK}: Table 1")
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class JointSystem(Strict):
-    """joint_cnn."""
+class SpeechCnnSystemParams(Strict):
+    """The system speech_cnn."""
 
-    inputs: SpeechInputs
-    network: JointCnn
-    training: Training
-
-
-class Systems(Strict):
-    """The rows of Table 2, and the same fusions of the two single-modality systems."""
-
-    speech_cnn: SpeechSystem
-    text_lstm: TextSystem
-    joint_cnn: JointSystem
-    late_average: Unweighted
-    late_weighted: Weighted
-    late_product: Unweighted
-    unimodal_average: Unweighted
-    unimodal_weighted: Weighted
-    unimodal_product: Unweighted
+    inputs: SelectedSpeechParams = Field(description=INPUTS)
+    network: SpeechCnnParams = Field(description=f"{NETWORK}: Table 1")
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class Features(Strict):
-    """Which feature stands for each modality."""
+class JointSystemParams(Strict):
+    """The system joint_cnn."""
 
-    text: Literal["fasttext", "glove", "bert", "roberta"]
-    speech: Literal["is13", "compare_2016", "egemaps"]
-
-
-class Paper(PaperBlock):
-    """Block papers.joint_cnn."""
-
-    features: Features
-    classes: dict[Literal["iemocap"], Literal[6, 4]]
-    systems: Systems
+    inputs: SelectedSpeechParams = Field(description=INPUTS)
+    network: JointNetworkParams = Field(description=f"{NETWORK}: Table 1")
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class Run(PaperRun):
-    """Block run.joint_cnn: systems by what they take."""
+class JointCnnSystemsParams(Strict):
+    """The block ``systems``."""
 
-    text: Rows[Literal["text_lstm"]]
-    speech: Rows[Literal["speech_cnn"]]
-    early: Rows[Literal["joint_cnn"]]
-    late: Rows[Literal["late_average", "late_weighted", "late_product"]]
-    unimodal: Rows[Literal["unimodal_average", "unimodal_weighted", "unimodal_product"]]
+    speech_cnn: SpeechCnnSystemParams = Field(description="speech alone (section 3.2)")
+    text_lstm: TextLstmSystemParams = Field(description="text alone (section 2.2)")
+    joint_cnn: JointSystemParams = Field(description="early fusion (section 4.1)")
+    late_average: UnweightedFusionParams = Field(
+        description="text_lstm and joint_cnn (section 4.2, equation 2)"
+    )
+    late_weighted: WeightedFusionParams = Field(
+        description="text_lstm and joint_cnn (section 4.2, equation 3). The paper's weights are "
+        "[0.3, 0.7]"
+    )
+    late_product: UnweightedFusionParams = Field(
+        description="text_lstm and joint_cnn (section 4.2, equation 4)"
+    )
+    unimodal_average: UnweightedFusionParams = Field(
+        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
+    )
+    unimodal_weighted: WeightedFusionParams = Field(
+        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
+    )
+    unimodal_product: UnweightedFusionParams = Field(
+        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
+    )
+
+
+class JointCnnFeaturesParams(Strict):
+    """The block ``features``."""
+
+    text: Literal["fasttext", "glove", "bert", "roberta"] = Field(
+        description="text feature (section 2.1)"
+    )
+    speech: Literal["is13", "compare_2016", "egemaps"] = Field(
+        description="speech feature (section 3.1)"
+    )
+
+
+class JointCnnParams(PaperParams):
+    """The block papers.joint_cnn."""
+
+    features: JointCnnFeaturesParams = Field(description="feature that stands for each modality")
+    classes: dict[Literal["iemocap"], Literal[6, 4]] = Field(
+        description="number of classes, 6 or 4. 4: excitement counts as happiness, and frustration "
+        "is out of scope"
+    )
+    protocols: Protocols = Field(description=f"{PROTOCOLS}. As published: section 5.2")
+    systems: JointCnnSystemsParams = Field(description=PAPER_SYSTEMS)
+
+
+class JointCnnRunParams(PaperRunParams):
+    """The block run.joint_cnn."""
+
+    text: StageParams[Literal["text_lstm"]] = Field(
+        description="the text system. MELD, which anyone can get, is not the paper's"
+    )
+    speech: StageParams[Literal["speech_cnn"]] = Field(
+        description="the speech system. RAVDESS, which anyone can get, is not the paper's"
+    )
+    early: StageParams[Literal["joint_cnn"]] = Field(description="early fusion")
+    late: StageParams[Literal["late_average", "late_weighted", "late_product"]] = Field(
+        description="late fusions of text_lstm and joint_cnn"
+    )
+    unimodal: StageParams[Literal["unimodal_average", "unimodal_weighted", "unimodal_product"]] = (
+        Field(description="late fusions of text_lstm and speech_cnn")
+    )

@@ -1,7 +1,8 @@
-"""What the blocks of all papers share: protocols, and per system its ``inputs``, ``network`` and ``training``.
+"""Models that the blocks of all papers share: protocols, stages, and the parameters of a system.
 
-``inputs`` holds what is fitted to an input on the train part (or how a text is cut), ``network`` the keyword arguments of the
-system's builder in merflow.papers.<paper>, ``training`` what the one loop reads. A fusion of other systems has none of these.
+The block of a trained system has up to three parts. ``inputs`` holds what is fitted to an input on
+train, or how a text or a clip is cut. ``network`` holds the keyword arguments of the system's
+builder in merflow.papers.<paper>. ``training`` holds what the training loop reads.
 """
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 from merflow.params.base import (
     CorpusName,
     KnownCorpus,
+    NonNegative,
     Positive,
     PositiveReal,
     ProtocolName,
@@ -22,114 +24,181 @@ SchemeName = Literal[
     "official", "sessions", "session5", "actors", "pooled", "instances", "ten_folds"
 ]
 Weight = Annotated[float, Field(ge=0, le=1)]
+Weights = Literal["dev"] | list[Weight]
+Step = Annotated[float, Field(gt=0, le=0.5)]
+Calibration = Literal["none", "temperature"]
+
+INPUTS = "what is fitted to an input on train, or how a text or a clip is cut"
+NETWORK = "arguments of the system's builder in src/merflow/papers"
+TRAINING = "parameters of the training loop"
+PAPER_SYSTEMS = "parameters of each system"
+PAPER_FEATURES = "feature that stands for each modality"
+PROTOCOLS = "how a score is obtained: as the paper publishes it, and clean"
+WEIGHTS = (
+    "weights of the members, in their order: a list, or dev, the weights with the best "
+    "weighted F1 on dev"
+)
+STEP = "step of the search for weights on dev, at most 0.5"
+CALIBRATION = (
+    "none, or temperature: each member gets the temperature with the lowest loss on dev. Not in "
+    "the paper"
+)
 
 
-class Protocol(Strict):
-    """How a score is obtained: a split scheme for each corpus, the epoch that is scored, one run per seed.
+class ProtocolParams(Strict):
+    """How a score is obtained."""
 
-    One's own corpora have one scheme each, which follows from their annotations.
-    """
+    scheme: dict[KnownCorpus, SchemeName] = Field(
+        description="split scheme of each corpus (merflow.corpora.schemes). The scheme of your "
+        "own corpus follows from its annotations"
+    )
+    select: Literal["last", "dev", "test"] = Field(
+        description="epoch whose weights are scored. last: the last one. dev: the one with the "
+        "best weighted F1 on dev (multi-label: the best UAR). test: the one with the best score on "
+        "test, as some papers do, as_published only"
+    )
+    seeds: Annotated[list[int], Field(min_length=1)] = Field(description="one run per seed")
 
-    scheme: dict[KnownCorpus, SchemeName]
-    select: Literal[
-        "last", "dev", "test"
-    ]  # test: the epoch that scores best on the very part that is scored; some papers do so
-    seeds: Annotated[list[int], Field(min_length=1)]
+
+Protocols = dict[ProtocolName, ProtocolParams]
 
 
-Protocols = dict[ProtocolName, Protocol]
-
-
-class Training(Strict):
+class TrainingParams(Strict):
     """What the loop reads (merflow.training.loop)."""
 
-    batch_size: Positive
-    learning_rate: PositiveReal
-    weight_decay: Annotated[float, Field(ge=0)]
-    epochs: Positive
-    # linear: up over `warmup`, a share of the steps, then down to 0; inverse: then learning_rate / (1 + decay x steps)
-    schedule: Literal["constant", "linear", "inverse"]
-    warmup: Share
-    patience: (
-        Positive | None
-    )  # epochs in a row without a lower dev loss after which training stops; null: never
-    class_weights: bool = (
-        False  # of multi-label systems: w_i = n / (k n_i) for present and absent, counted on train
+    batch_size: Positive = Field(description="number of utterances per batch")
+    learning_rate: PositiveReal = Field(description="highest learning rate of Adam")
+    weight_decay: NonNegative = Field(description="weight decay per step, see l2")
+    epochs: Positive = Field(description="largest number of epochs")
+    schedule: Literal["constant", "linear", "inverse"] = Field(
+        description="of the learning rate, after the warm-up. linear: down to 0. inverse: "
+        "learning_rate / (1 + decay x steps)"
     )
-    decay: Annotated[float, Field(ge=0)] = 0.0  # of the schedule inverse, and of no other
-    l2: bool = False  # weight_decay is an L2 penalty, added to the gradient; false: it is decoupled (AdamW)
+    warmup: Share = Field(
+        description="share of the steps over which the learning rate rises, 0 to 1"
+    )
+    patience: Positive | None = Field(
+        description="number of epochs in a row without a lower dev loss after which training "
+        "stops. null: never"
+    )
+    class_weights: bool = Field(
+        default=False,
+        description="multi-label systems: true weights presence and absence of a class by "
+        "w_i = n / (k n_i), counted on train",
+    )
+    decay: NonNegative = Field(
+        default=0.0, description="decay per step of the inverse schedule, and of no other"
+    )
+    l2: bool = Field(
+        default=False,
+        description="true: weight_decay is an L2 penalty, added to the gradient. false: it is "
+        "decoupled (AdamW)",
+    )
 
     @model_validator(mode="after")
-    def _decays(self) -> "Training":
+    def _decays(self) -> "TrainingParams":
         if (self.schedule == "inverse") != (self.decay > 0):
             raise ValueError("schedule: inverse and a decay above 0 go together")
         return self
 
 
-class System(Strict):
-    """A trained system as the step ``train`` parses it; the paper's own model says what stands in ``inputs`` and ``network``."""
+class SystemParams(Strict):
+    """A trained system, as the step ``train`` parses it; its paper's model knows the parts."""
 
-    inputs: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    network: dict[str, Any]
-    training: Training
+    inputs: dict[str, dict[str, Any]] = Field(default_factory=dict, description=INPUTS)
+    network: dict[str, Any] = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
 
 
-class Fusion(Strict):
-    """A fusion of systems, as the paper's block and the step ``train`` know it."""
+class TokensParams(Strict):
+    """How a text is cut into tokens."""
 
-    weights: Literal["dev"] | list[Weight] | None = (
-        None  # dev: the best on the dev part, in steps of `step`; null: it takes none
+    max_tokens: Annotated[int, Field(ge=2, le=512)] = Field(
+        description="longest text, 2 to 512 tokens"
     )
-    step: Annotated[float, Field(gt=0, le=0.5)] = 0.1
-    calibration: Literal["none", "temperature"] = (
-        "none"  # temperature: of each member, the one with the lowest loss on dev
+    context: Annotated[int, Field(ge=0)] = Field(
+        description="number of turns of the dialogue before the text that are read with it"
     )
 
 
-class OffTheShelf(Strict):
+class TextInputsParams(Strict):
+    """Inputs of a system that fine-tunes a text encoder."""
+
+    tokens: TokensParams = Field(description="how a text is cut into tokens")
+
+
+class TextNetworkParams(Strict):
+    """A fine-tuned text encoder with a classifier."""
+
+    pooling: Literal["mean", "cls"] = Field(
+        description="vector of a text. mean: the mean of the token states. cls: the first state"
+    )
+    dropout: Share = Field(description="dropout, as a share of the units")
+
+
+class FusionParams(Strict):
+    """A fusion of systems, as the step ``train`` parses it."""
+
+    weights: Weights | None = Field(default=None, description=WEIGHTS)
+    step: Step = Field(default=0.1, description=STEP)
+    calibration: Calibration = Field(default="none", description=CALIBRATION)
+
+
+class OffTheShelfParams(Strict):
     """A published model as it is."""
 
-    pooling: Literal[
-        "sum", "max", "product", "vote"
-    ]  # probabilities of an utterance from those of its frames; one frame: no matter
+    pooling: Literal["sum", "max", "product", "vote"] = Field(
+        description="probabilities of an utterance from those of its frames: sum, max, product "
+        "or vote"
+    )
 
 
-class Unweighted(Strict):
+class UnweightedFusionParams(Strict):
     """A fusion without parameters: {}."""
 
 
-class Weighted(Strict):
-    """A fusion with weights: fixed ones, in the order of its members, or the best on dev in steps of `step`."""
+class WeightedFusionParams(Strict):
+    """A fusion with weights."""
 
-    weights: Literal["dev"] | list[Weight]
-    step: Annotated[float, Field(gt=0, le=0.5)]
+    weights: Weights = Field(description=WEIGHTS)
+    step: Step = Field(description=STEP)
 
 
-class Calibrated(Weighted):
+class CalibratedFusionParams(WeightedFusionParams):
     """A weighted fusion that may calibrate its members."""
 
-    calibration: Literal["none", "temperature"]
+    calibration: Calibration = Field(description=CALIBRATION)
 
 
 Name = TypeVar("Name", bound=str)
 
 
-class Rows(Strict, Generic[Name]):
-    """Systems that take the same files, and on which corpora: a stage of dvc.yaml. An empty list switches it off."""
+class StageParams(Strict, Generic[Name]):
+    """Systems that take the same files: a stage of dvc.yaml."""
 
-    corpora: list[CorpusName]
-    systems: list[Name]
-
-
-class PaperBlock(Strict):
-    """What every block papers.<paper> has, besides its systems: its protocols, and whether to store the selected weights of every run."""
-
-    protocols: Protocols
-    keep_weights: bool
+    corpora: list[CorpusName] = Field(
+        description="corpora to run these systems on. An empty list switches the stage off"
+    )
+    systems: list[Name] = Field(description="systems of the stage to run")
 
 
-class PaperRun(Strict):
-    """What run.<paper> asks for, besides the stages: protocols, and in how many jobs the runs of a system are trained."""
+class PaperParams(Strict):
+    """What every block papers.<paper> has, besides its systems."""
 
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)]
-    jobs: Positive
+    protocols: Protocols = Field(description=PROTOCOLS)
+    keep_weights: bool = Field(
+        description="true: the selected weights of every run are stored beside its predictions "
+        "(safetensors)"
+    )
+
+
+class PaperRunParams(Strict):
+    """What every block run.<paper> has, besides its stages."""
+
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = Field(
+        description="protocols to run, see papers.<paper>.protocols"
+    )
+    jobs: Positive = Field(
+        description="number of jobs that share the runs of a system (folds x seeds). The results "
+        "do not depend on it"
+    )

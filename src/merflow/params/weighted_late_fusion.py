@@ -1,74 +1,99 @@
-"""Blocks of weighted_late_fusion."""
+"""Models of the blocks of weighted_late_fusion."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from merflow.params.base import Share, Strict
-from merflow.params.systems import Calibrated, OffTheShelf, PaperBlock, PaperRun, Rows, Training
+from merflow.params.base import Strict
+from merflow.params.systems import (
+    PAPER_SYSTEMS,
+    PROTOCOLS,
+    CalibratedFusionParams,
+    OffTheShelfParams,
+    PaperParams,
+    PaperRunParams,
+    Protocols,
+    StageParams,
+    TextInputsParams,
+    TextNetworkParams,
+    TrainingParams,
+)
 
 
-class Tokens(Strict):
-    """How a text is cut, and how many turns of the dialogue before it are read with it."""
+class FineTunedTextParams(Strict):
+    """A text system: an encoder that is fine-tuned end to end (section A)."""
 
-    max_tokens: Annotated[int, Field(ge=2, le=512)]
-    context: Annotated[int, Field(ge=0)]
-
-
-class Inputs(Strict):
-    """Inputs of a text system."""
-
-    tokens: Tokens
-
-
-class Network(Strict):
-    """A text encoder fine-tuned end to end (section A)."""
-
-    pooling: Literal["mean", "cls"]
-    dropout: Share
+    inputs: TextInputsParams = Field(
+        description='max_tokens: Results, "Consistent Token Length". Ours: context, which the '
+        "paper does not have"
+    )
+    network: TextNetworkParams = Field(description="ours: pooling and dropout")
+    training: TrainingParams = Field(
+        description="batch_size, learning_rate and weight_decay: Table 2 (BERT) and Table 4 "
+        '(RoBERTa). epochs: section "Methodology used for BERT and RoBERTa". Ours: schedule and '
+        "warmup"
+    )
 
 
-class FineTuning(Strict):
-    """A text system."""
+class WeightedLateFusionSystemsParams(Strict):
+    """The block ``systems``."""
 
-    inputs: Inputs
-    network: Network
-    training: Training
+    text_bert_8: FineTunedTextParams = Field(description="BERT in batches of 8")
+    text_bert_16: FineTunedTextParams = Field(description="BERT in batches of 16")
+    text_bert_32: FineTunedTextParams = Field(description="BERT in batches of 32")
+    text_bert_16_context: FineTunedTextParams = Field(
+        description="text_bert_16 with the turns before the text. Ours"
+    )
+    text_roberta_8: FineTunedTextParams = Field(description="RoBERTa in batches of 8")
+    text_roberta_16: FineTunedTextParams = Field(description="RoBERTa in batches of 16")
+    text_roberta_32: FineTunedTextParams = Field(description="RoBERTa in batches of 32")
+    text_roberta_16_context: FineTunedTextParams = Field(
+        description="text_roberta_16 with the turns before the text. Ours"
+    )
+    audio_wav2vec2: OffTheShelfParams = Field(
+        description="wav2vec2_emotion as it is (section B). It has one row per utterance, so that "
+        "each pooling gives the same"
+    )
+    video_clip: OffTheShelfParams = Field(
+        description='clip_emotion with the sum over frames (section C: "cumulative")'
+    )
+    video_clip_max: OffTheShelfParams = Field(description="video_clip with another pooling. Ours")
+    video_clip_product: OffTheShelfParams = Field(
+        description="video_clip with another pooling. Ours"
+    )
+    video_clip_vote: OffTheShelfParams = Field(description="video_clip with another pooling. Ours")
+    late_fusion: CalibratedFusionParams = Field(
+        description="text_roberta_16, audio_wav2vec2 and video_clip. The paper gives no weights"
+    )
+    late_fusion_calibrated: CalibratedFusionParams = Field(
+        description="late_fusion with calibrated members. Ours"
+    )
 
 
-class Systems(Strict):
-    """One block per system."""
+class WeightedLateFusionParams(PaperParams):
+    """The block papers.weighted_late_fusion."""
 
-    text_bert_8: FineTuning
-    text_bert_16: FineTuning
-    text_bert_32: FineTuning
-    text_bert_16_context: FineTuning
-    text_roberta_8: FineTuning
-    text_roberta_16: FineTuning
-    text_roberta_32: FineTuning
-    text_roberta_16_context: FineTuning
-    audio_wav2vec2: OffTheShelf
-    video_clip: OffTheShelf
-    video_clip_max: OffTheShelf
-    video_clip_product: OffTheShelf
-    video_clip_vote: OffTheShelf
-    late_fusion: Calibrated
-    late_fusion_calibrated: Calibrated
+    protocols: Protocols = Field(
+        description=f"{PROTOCOLS}. The paper names no selection of the epoch"
+    )
+    systems: WeightedLateFusionSystemsParams = Field(description=PAPER_SYSTEMS)
 
 
-class Paper(PaperBlock):
-    """Block papers.weighted_late_fusion."""
+class WeightedLateFusionRunParams(PaperRunParams):
+    """The block run.weighted_late_fusion."""
 
-    systems: Systems
-
-
-class Run(PaperRun):
-    """Block run.weighted_late_fusion: text systems by the checkpoint that they start from, the others by modality."""
-
-    bert: Rows[Literal["text_bert_8", "text_bert_16", "text_bert_32", "text_bert_16_context"]]
-    roberta: Rows[
+    bert: StageParams[
+        Literal["text_bert_8", "text_bert_16", "text_bert_32", "text_bert_16_context"]
+    ] = Field(description="text systems that start from BERT")
+    roberta: StageParams[
         Literal["text_roberta_8", "text_roberta_16", "text_roberta_32", "text_roberta_16_context"]
-    ]
-    audio: Rows[Literal["audio_wav2vec2"]]
-    video: Rows[Literal["video_clip", "video_clip_max", "video_clip_product", "video_clip_vote"]]
-    fusion: Rows[Literal["late_fusion", "late_fusion_calibrated"]]
+    ] = Field(description="text systems that start from RoBERTa")
+    audio: StageParams[Literal["audio_wav2vec2"]] = Field(
+        description="a published classifier of audio"
+    )
+    video: StageParams[
+        Literal["video_clip", "video_clip_max", "video_clip_product", "video_clip_vote"]
+    ] = Field(description="zero-shot classification of frames")
+    fusion: StageParams[Literal["late_fusion", "late_fusion_calibrated"]] = Field(
+        description="fusions of text, audio and video"
+    )

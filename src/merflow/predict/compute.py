@@ -15,8 +15,7 @@ from merflow import artifacts
 from merflow.corpora.labels import counterparts
 from merflow.corpora.schemes import multi_label
 from merflow.errors import StoreError
-from merflow.params import OffTheShelf as ShelfSettings
-from merflow.params import System as Settings
+from merflow.params import OffTheShelfParams, SystemParams
 from merflow.predict.clips import Clips
 from merflow.predict.model import Model
 from merflow.store import read_features, read_metadata
@@ -61,7 +60,7 @@ def _as_it_is(model: Model, row: OffTheShelf, clips: Clips) -> Rows:
     places = counterparts(
         read_metadata(store, artifacts.FEATURES)["spec"]["columns"], model.classes
     )
-    pooling = ShelfSettings.model_validate(model.record.params).pooling
+    pooling = OffTheShelfParams.model_validate(model.record.params).pooling
     return {key: pool(frames[:, places], pooling) for key, frames in read_features(store).items()}
 
 
@@ -97,7 +96,7 @@ def _forward(
     after: Callable[[Tensor], Tensor] = lambda values: values,
 ) -> Rows:
     """What a part of the network of a run gives, and what is done to it."""
-    settings = Settings.model_validate(model.record.params)
+    settings = SystemParams.model_validate(model.record.params)
     features = model.record.extraction
     checkpoint = model.checkpoint(model.record.checkpoint)
     stores = {}
@@ -137,7 +136,7 @@ def _hidden(member: Model, clips: Clips, fold: int, seed: int) -> Rows:
 
 
 def _network(
-    model: Model, row: System, settings: Settings, dims: dict[str, int], fold: int, seed: int
+    model: Model, row: System, settings: SystemParams, dims: dict[str, int], fold: int, seed: int
 ) -> nn.Module:
     """The network of a run with its weights.
 

@@ -21,12 +21,12 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
-from merflow.params import explain
+from merflow.params import validated
 from merflow.params.base import PositiveReal, Strict
 from merflow.tables.reported import Row, grouped, is_key, systems_of
 
@@ -112,11 +112,9 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
         return []
     try:
         read = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-        claims = TypeAdapter(list[Claim]).validate_python(read)
     except yaml.YAMLError as error:
         raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise EvaluationError(explain(error, str(path))) from error
+    claims = validated(list[Claim], read, str(path), EvaluationError)
     ids = [claim.id for claim in claims]
     tested = grouped(
         printed[(printed["split"] == "test") & (printed["table"] != "text")].to_dict("records"),

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
-from merflow.params import Papers
+from merflow.params import PapersParams
 
 Row = Mapping[str, Any]  # of a table: by column
 COLUMNS = (
@@ -235,7 +235,7 @@ def is_key(system: str) -> bool:
 
 def systems_of(paper: str) -> list[str]:
     """Systems that the parameters of the paper name, printed or not; none where there are no parameters of it."""
-    block = Papers.model_fields.get(paper)
+    block = PapersParams.model_fields.get(paper)
     systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
     return (
         list(systems.model_fields)

@@ -15,8 +15,7 @@ from merflow import artifacts
 from merflow.corpora.schemes import multi_label
 from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.formulas import count, weighted_f1
-from merflow.params import Fusion as FusionParams
-from merflow.params import Protocol
+from merflow.params import FusionParams, ProtocolParams
 from merflow.progress import track
 from merflow.records import Run
 from merflow.store import read_metadata, read_table
@@ -75,7 +74,7 @@ class Chosen:
     temperatures: dict[str, float] | None
 
 
-def runs(job: Job, fusion: Fusion, files: Files, protocol: Protocol) -> Runs:
+def runs(job: Job, fusion: Fusion, files: Files, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of a fusion.
 
     Raises:

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from merflow import artifacts
 from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
-from merflow.params import Protocol, explain
+from merflow.params import ProtocolParams, validated
 from merflow.records import Record, Run
 from merflow.registry import PAPERS
 from merflow.store import read_metadata
@@ -137,11 +137,8 @@ class Job:
         Raises:
             ParamsError: it does not fit its model.
         """
-        try:
-            return model.model_validate(block)
-        except ValidationError as error:
-            place = f"papers.{self.paper}, {self.system}, {self.protocol}"
-            raise ParamsError(explain(error, place, model)) from error
+        place = f"papers.{self.paper}, {self.system}, {self.protocol}"
+        return validated(model, block, place)
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class Runs:
 
 
 #: Kind of a system: job, its system, files and protocol -> runs.
-Kind = Callable[[Job, Any, Files, Protocol], Runs]
+Kind = Callable[[Job, Any, Files, ProtocolParams], Runs]
 
 
 def predictions_of(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from merflow.errors import ParamsError
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.progress import log, track
 from merflow.records import Epoch
 from merflow.store import whole
@@ -47,7 +47,7 @@ class Recipe:
         precision: bf16 applies where the device computes in it, else fp32.
     """
 
-    params: Training
+    params: TrainingParams
     objective: Objective
     select: Literal["last", "best"]
     seed: int
@@ -138,7 +138,7 @@ class _Progress:
     selected: dict[str, Tensor] = field(default_factory=dict)
     wall_s: float = 0.0
 
-    def goes_on(self, params: Training) -> bool:
+    def goes_on(self, params: TrainingParams) -> bool:
         """Tell whether another epoch is to be trained."""
         unfinished = len(self.history) < params.epochs
         return unfinished and bool(_patient(self.history, params.patience).any())

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from merflow.corpora.schemes import multi_label
 from merflow.errors import CheckpointError, ParamsError
-from merflow.params import Protocol
-from merflow.params import System as SystemParams
+from merflow.params import ProtocolParams, SystemParams
 from merflow.progress import log
 from merflow.records import Run
 from merflow.store import read_features, whole, write_features
@@ -33,7 +32,7 @@ from merflow.training.loop import Fitted, Recipe, fit, predict
 from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabel
 
 
-def runs(job: Job, system: System, files: Files, protocol: Protocol) -> Runs:
+def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of a trained system.
 
     Raises:
@@ -92,7 +91,7 @@ class _NetworkRuns:
     system: System
     params: SystemParams
     files: Files
-    protocol: Protocol
+    protocol: ProtocolParams
     dataset: Dataset
     classes: list[str]
     multi_label: bool

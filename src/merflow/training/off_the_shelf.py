@@ -10,8 +10,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora.labels import counterparts
 from merflow.errors import CheckpointError
-from merflow.params import OffTheShelf as OffTheShelfParams
-from merflow.params import Protocol
+from merflow.params import OffTheShelfParams, ProtocolParams
 from merflow.progress import log
 from merflow.records import Run
 from merflow.store import read_metadata
@@ -39,7 +38,7 @@ POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 SIGNIFICANT = 0.001  # p-value below which a label mapping is reported as suspicious
 
 
-def runs(job: Job, system: OffTheShelf, files: Files, protocol: Protocol) -> Runs:
+def runs(job: Job, system: OffTheShelf, files: Files, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of an off-the-shelf system; they do not depend on the seed.
 
     Raises:

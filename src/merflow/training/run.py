@@ -9,7 +9,7 @@ from pathlib import Path
 from merflow import artifacts
 from merflow.corpora.schemes import find
 from merflow.errors import ParamsError
-from merflow.params import Protocol
+from merflow.params import ProtocolParams
 from merflow.progress import first_process, log
 from merflow.provenance import versions
 from merflow.records import Record, Run
@@ -79,7 +79,7 @@ def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:
     return network.runs
 
 
-def _protocol(job: Job, files: Files) -> tuple[Protocol, int]:
+def _protocol(job: Job, files: Files) -> tuple[ProtocolParams, int]:
     """Protocol with the split scheme of the corpus, and the number of folds.
 
     Protocols do not name custom corpora, which have one scheme each.
@@ -87,7 +87,7 @@ def _protocol(job: Job, files: Files) -> tuple[Protocol, int]:
     Raises:
         ParamsError: something is to be chosen on a dev split, and the scheme has none.
     """
-    protocol = job.parsed(Protocol, job.protocol_params)
+    protocol = job.parsed(ProtocolParams, job.protocol_params)
     named = protocol.scheme.get(job.corpus)  # type: ignore[call-overload]
     if named:
         scheme, n_folds = named, find(job.corpus, named).folds
@@ -104,7 +104,7 @@ def _protocol(job: Job, files: Files) -> tuple[Protocol, int]:
     return protocol, n_folds
 
 
-def _chosen_on_dev(job: Job, protocol: Protocol) -> str | None:
+def _chosen_on_dev(job: Job, protocol: ProtocolParams) -> str | None:
     """First of the parameters that ask for a choice on the dev split."""
     training = job.params.get("training", {})
     choices = {
@@ -118,7 +118,7 @@ def _chosen_on_dev(job: Job, protocol: Protocol) -> str | None:
     return next((name for name, wanted in choices.items() if wanted), None)
 
 
-def _record(job: Job, files: Files, protocol: Protocol, runs: Runs, run: Run) -> Record:
+def _record(job: Job, files: Files, protocol: ProtocolParams, runs: Runs, run: Run) -> Record:
     metadata = read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES)
     return Record(
         paper=job.paper,

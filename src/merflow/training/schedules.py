@@ -5,7 +5,7 @@ They follow ``get_linear_schedule_with_warmup`` of transformers, which takes sec
 
 from collections.abc import Callable
 
-from merflow.params import Training
+from merflow.params import TrainingParams
 
 Schedule = Callable[[int], float]
 
@@ -34,7 +34,7 @@ def warmed_up(schedule: Schedule, warmup_steps: int) -> Schedule:
     return factor
 
 
-def schedule_of(params: Training, steps: int) -> Schedule:
+def schedule_of(params: TrainingParams, steps: int) -> Schedule:
     """Schedule that the parameters ask for, over `steps` in all."""
     warmup_steps = round(params.warmup * steps)
     after = {

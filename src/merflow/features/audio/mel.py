@@ -17,17 +17,17 @@ from librosa.filters import mel as mel_filters
 from merflow.artifacts import SAMPLING_RATE
 from merflow.errors import ParamsError
 from merflow.features.sources import Sounds
-from merflow.params import MelFeatures
+from merflow.params import MelParams
 
 SOURCE = Sounds
-PARAMS = MelFeatures
+PARAMS = MelParams
 LIBRARIES = ("librosa", "numpy", "scipy")
 
 FLOOR = 1e-10  # power that counts as silence
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: MelFeatures, checkpoint: Path | None = None
+    blocks: Iterable[Sequence[np.ndarray]], params: MelParams, checkpoint: Path | None = None
 ) -> Iterator[np.ndarray]:
     """(n_samples // hop_length + 1, n_mels) of each sound: power, or decibels.
 
@@ -62,13 +62,13 @@ def extract(
             yield np.ascontiguousarray(values.T)
 
 
-def columns(params: MelFeatures, checkpoint: Path | None = None) -> list[str]:
+def columns(params: MelParams, checkpoint: Path | None = None) -> list[str]:
     """Centre of each band."""
     edges = librosa.mel_frequencies(n_mels=params.n_mels + 2, fmin=params.fmin, fmax=params.fmax)
     return [f"{frequency:.1f} Hz" for frequency in edges[1:-1]]
 
 
-def _filters(params: MelFeatures) -> np.ndarray:
+def _filters(params: MelParams) -> np.ndarray:
     if params.fmin >= params.fmax:
         raise ParamsError(f"mel: fmin {params.fmin} is not below fmax {params.fmax}")
     if params.win_length > params.n_fft:

@@ -15,10 +15,10 @@ import opensmile
 
 from merflow.artifacts import SAMPLING_RATE
 from merflow.features.sources import Sounds
-from merflow.params import SmileFeatures
+from merflow.params import SmileParams
 
 SOURCE = Sounds
-PARAMS = SmileFeatures
+PARAMS = SmileParams
 LIBRARIES = ("opensmile",)
 
 SETS = {
@@ -33,7 +33,7 @@ LEVELS = {
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: SmileFeatures, checkpoint: Path | None = None
+    blocks: Iterable[Sequence[np.ndarray]], params: SmileParams, checkpoint: Path | None = None
 ) -> Iterator[np.ndarray]:
     """(1, n_functionals) or (n_frames, n_lld) of each sound, bit for bit what the package's own ``process_signal`` gives.
 
@@ -56,10 +56,10 @@ def extract(
             yield np.ascontiguousarray(values[0].T, dtype=np.float32)
 
 
-def columns(params: SmileFeatures, checkpoint: Path | None = None) -> list[str]:
+def columns(params: SmileParams, checkpoint: Path | None = None) -> list[str]:
     """The package's names."""
     return list(_smile(params).feature_names)
 
 
-def _smile(params: SmileFeatures) -> opensmile.Smile:
+def _smile(params: SmileParams) -> opensmile.Smile:
     return opensmile.Smile(SETS[params.feature_set], LEVELS[params.level])

@@ -14,7 +14,7 @@ from merflow.features.audio import smile
 from merflow.features.extractor import Flagged
 from merflow.features.sources import Sounds
 from merflow.features.words import Item, SpokenMedia, over_words
-from merflow.params import SmileAlignedFeatures
+from merflow.params import SmileAlignedParams
 
 
 class SpokenSounds(SpokenMedia):
@@ -28,12 +28,12 @@ class SpokenSounds(SpokenMedia):
 
 
 SOURCE = SpokenSounds
-PARAMS = SmileAlignedFeatures
+PARAMS = SmileAlignedParams
 LIBRARIES = (*smile.LIBRARIES, *words.LIBRARIES)
 
 
 def extract(
-    blocks: Iterable[Sequence[Item]], params: SmileAlignedFeatures, checkpoint: Path | None = None
+    blocks: Iterable[Sequence[Item]], params: SmileAlignedParams, checkpoint: Path | None = None
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_words, n_lld) of each sound; a row of descriptors is where the package says, in the 20 ms that begin every 10 ms.
 
@@ -48,6 +48,6 @@ def extract(
     return over_words(lambda sounds: smile.extract(sounds, params), blocks)
 
 
-def columns(params: SmileAlignedFeatures, checkpoint: Path | None = None) -> list[str]:
+def columns(params: SmileAlignedParams, checkpoint: Path | None = None) -> list[str]:
     """The package's names."""
     return smile.columns(params)

@@ -26,17 +26,17 @@ from merflow.errors import CheckpointError
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
 from merflow.features.sources import Sounds
-from merflow.params import Wav2vec2Features
+from merflow.params import Wav2vec2Params
 
 SOURCE = Sounds
-PARAMS = Wav2vec2Features
+PARAMS = Wav2vec2Params
 LIBRARIES = ("torch", "transformers")
 
 LONGEST_S = 60  # of sound; that takes 1 to 2 GB. MELD has clips of 235 and 305 s, cut wrong
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: Wav2vec2Features, checkpoint: Path
+    blocks: Iterable[Sequence[np.ndarray]], params: Wav2vec2Params, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_frames, dim) states, their mean (1, dim), or (1, n_labels) probabilities of each sound.
 
@@ -72,7 +72,7 @@ def extract(
             )
 
 
-def columns(params: Wav2vec2Features, checkpoint: Path) -> list[str] | None:
+def columns(params: Wav2vec2Params, checkpoint: Path) -> list[str] | None:
     """The emotion that each probability is of, as `merflow.corpora.labels.emotion` spells it; hidden units have no names.
 
     Raises:

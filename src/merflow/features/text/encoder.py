@@ -16,17 +16,17 @@ from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
 from merflow.features.sources import Texts
 from merflow.features.text.tokens import Tokenizer
-from merflow.params import EncoderFeatures
+from merflow.params import EncoderParams
 
 SOURCE = Texts
-PARAMS = EncoderFeatures
+PARAMS = EncoderParams
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
 BATCH = 32  # texts of like length; from 16 to 64 the speed is about the same
 
 
 def extract(
-    blocks: Iterable[Sequence[str]], params: EncoderFeatures, checkpoint: Path
+    blocks: Iterable[Sequence[str]], params: EncoderParams, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_tokens, dim), or (1, dim) if pooled, of each text.
 
@@ -66,7 +66,7 @@ def extract(
             )
 
 
-def columns(params: EncoderFeatures, checkpoint: Path) -> None:
+def columns(params: EncoderParams, checkpoint: Path) -> None:
     """Hidden units have no names."""
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from merflow.features.extractor import Flagged
 from merflow.features.sources import Texts
 from merflow.features.text.vector_files import read_vectors
-from merflow.params import WordVectorFeatures
+from merflow.params import WordVectorParams
 
 SOURCE = Texts
-PARAMS = WordVectorFeatures
+PARAMS = WordVectorParams
 LIBRARIES = ("numpy",)
 
 NAMED = 5  # unknown words that a defect names
@@ -32,7 +32,7 @@ def split(text: str) -> list[str]:
 
 
 def extract(
-    blocks: Iterable[Sequence[str]], params: WordVectorFeatures, checkpoint: Path
+    blocks: Iterable[Sequence[str]], params: WordVectorParams, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each text; one row of zeros for a text without words.
 
@@ -67,5 +67,5 @@ def extract(
             yield rows
 
 
-def columns(params: WordVectorFeatures, checkpoint: Path) -> None:
+def columns(params: WordVectorParams, checkpoint: Path) -> None:
     """Dimensions of a word vector have no names."""

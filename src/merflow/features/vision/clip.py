@@ -21,17 +21,17 @@ from merflow.features.pretrained import load
 from merflow.features.sources import Pictures
 from merflow.features.text.tokens import Tokenizer
 from merflow.features.vision.frozen import Processor, encode, require
-from merflow.params import ClipFeatures
+from merflow.params import ClipParams
 
 SOURCE = Pictures
-PARAMS = ClipFeatures
+PARAMS = ClipParams
 LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
 
 BATCH = 16  # pictures; from 4 to 16 the speed is about the same on one core
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: ClipFeatures, checkpoint: Path
+    blocks: Iterable[Sequence[np.ndarray]], params: ClipParams, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance.
 
@@ -71,7 +71,7 @@ def extract(
     )
 
 
-def columns(params: ClipFeatures, checkpoint: Path | None) -> list[str] | None:
+def columns(params: ClipParams, checkpoint: Path | None) -> list[str] | None:
     """The emotions of the prompts, in their order; dimensions of an embedding have no names."""
     return list(params.prompts) if params.prompts else None
 

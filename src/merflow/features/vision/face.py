@@ -16,10 +16,10 @@ from cv2.data import haarcascades
 
 from merflow.features.extractor import Flagged
 from merflow.features.sources import Pictures
-from merflow.params import FaceFeatures
+from merflow.params import FaceParams
 
 SOURCE = Pictures
-PARAMS = FaceFeatures
+PARAMS = FaceParams
 LIBRARIES = ("opencv-python-headless", "numpy")
 
 SIDE = 160  # pixels of a face's side for what is looked for in it, whatever its size in the picture
@@ -65,7 +65,7 @@ class _Box(NamedTuple):
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: FaceFeatures, checkpoint: Path | None
+    blocks: Iterable[Sequence[np.ndarray]], params: FaceParams, checkpoint: Path | None
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance, dim and meaning as `columns` says; every value is finite.
 
@@ -96,7 +96,7 @@ def extract(
                 )
 
 
-def columns(params: FaceFeatures, checkpoint: Path | None) -> list[str]:
+def columns(params: FaceParams, checkpoint: Path | None) -> list[str]:
     """Names; gradient_<row>_<column>_<degrees>: gradients of that direction (to 20 degrees more) in one cell, rows from the top."""
     return list(_NAMES)
 
@@ -104,7 +104,7 @@ def columns(params: FaceFeatures, checkpoint: Path | None) -> list[str]:
 class _Reader:
     """The cascades, loaded once."""
 
-    def __init__(self, params: FaceFeatures):
+    def __init__(self, params: FaceParams):
         self._params = params
         self._face, self._eye, self._smile = (
             cv2.CascadeClassifier(str(Path(haarcascades) / f"haarcascade_{part}.xml"))

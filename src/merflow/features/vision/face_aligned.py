@@ -15,7 +15,7 @@ from merflow.features.extractor import Flagged
 from merflow.features.sources import Pictures, among
 from merflow.features.vision import face
 from merflow.features.words import Item, SpokenMedia, over_words
-from merflow.params import FaceFeatures
+from merflow.params import FaceParams
 from merflow.store import read_parts
 
 
@@ -37,12 +37,12 @@ class SpokenPictures(SpokenMedia):
 
 
 SOURCE = SpokenPictures
-PARAMS = FaceFeatures
+PARAMS = FaceParams
 LIBRARIES = (*face.LIBRARIES, *words.LIBRARIES)
 
 
 def extract(
-    blocks: Iterable[Sequence[Item]], params: FaceFeatures, checkpoint: Path | None
+    blocks: Iterable[Sequence[Item]], params: FaceParams, checkpoint: Path | None
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_words, dim) of each utterance's pictures, dim and meaning as `columns` says.
 
@@ -57,6 +57,6 @@ def extract(
     return over_words(lambda pictures: face.extract(pictures, params, checkpoint), blocks)
 
 
-def columns(params: FaceFeatures, checkpoint: Path | None) -> list[str]:
+def columns(params: FaceParams, checkpoint: Path | None) -> list[str]:
     """Names, those of `merflow.features.vision.face`."""
     return face.columns(params, checkpoint)

@@ -15,15 +15,15 @@ from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
 from merflow.features.sources import Pictures
 from merflow.features.vision.frozen import Processor, encode, require
-from merflow.params import SwinFeatures
+from merflow.params import SwinParams
 
 SOURCE = Pictures
-PARAMS = SwinFeatures
+PARAMS = SwinParams
 LIBRARIES = ("torch", "transformers", "pillow")
 
 
 def extract(
-    blocks: Iterable[Sequence[np.ndarray]], params: SwinFeatures, checkpoint: Path
+    blocks: Iterable[Sequence[np.ndarray]], params: SwinParams, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
     """(n_pictures, dim) of the pictures of each utterance; dim is 768 for Swin-T.
 
@@ -48,5 +48,5 @@ def extract(
     yield from encode(blocks, processor, pool, params.batch_size)
 
 
-def columns(params: SwinFeatures, checkpoint: Path | None) -> None:
+def columns(params: SwinParams, checkpoint: Path | None) -> None:
     """Dimensions of the pooled vector have no names."""

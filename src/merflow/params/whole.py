@@ -1,0 +1,203 @@
+"""The model of the whole params.yaml, and what its parts must agree on."""
+
+from collections.abc import Iterable
+from itertools import product
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from merflow.params.base import CorpusName, KnownCorpus, Positive, Strict
+from merflow.params.class_weight_lstm import ClassWeightLstmParams, ClassWeightLstmRunParams
+from merflow.params.deepmsi_mer import DeepmsiMerParams, DeepmsiMerRunParams
+from merflow.params.features import FeatureGroupsParams, FeaturesParams, MediaParams
+from merflow.params.joint_cnn import JointCnnParams, JointCnnRunParams
+from merflow.params.mel_cnn_bert import MelCnnBertParams, MelCnnBertRunParams
+from merflow.params.sources import CheckpointParams, CorpusParams
+from merflow.params.systems import PaperParams, PaperRunParams, StageParams
+from merflow.params.weighted_late_fusion import (
+    WeightedLateFusionParams,
+    WeightedLateFusionRunParams,
+)
+
+KNOWN = get_args(KnownCorpus)
+
+
+class RunParams(Strict):
+    """The block ``run``: lists of features and systems, and filters that select from them."""
+
+    corpora: Annotated[list[str], Field(min_length=1)] = Field(
+        description="filter: corpora to run, of those that the lists below name"
+    )
+    papers: Annotated[list[str], Field(min_length=1)] = Field(
+        description="filter: papers to run. With fewer papers, only what a system of theirs takes "
+        "is made"
+    )
+    shards: dict[CorpusName, Positive] = Field(
+        description="number of jobs that decode the clips of a corpus, and that extract each of "
+        "its features, at least 100 utterances each. The result does not depend on it"
+    )
+    features: FeatureGroupsParams = Field(
+        description="features by what they are made from: each group is a stage of dvc.yaml"
+    )
+    weighted_late_fusion: WeightedLateFusionRunParams = Field(
+        description="protocols, and the systems by what they take: each list of them is a stage of "
+        "dvc.yaml. The other papers likewise"
+    )
+    joint_cnn: JointCnnRunParams = Field(
+        description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech "
+        "system on RAVDESS: anyone can get these corpora"
+    )
+    class_weight_lstm: ClassWeightLstmRunParams = Field(description="the paper has CMU-MOSEI alone")
+    mel_cnn_bert: MelCnnBertRunParams = Field(description="the paper has MELD and CMU-MOSEI")
+    deepmsi_mer: DeepmsiMerRunParams = Field(description="the paper has IEMOCAP and MELD")
+
+
+class PapersParams(Strict):
+    """The block ``papers``."""
+
+    class_weight_lstm: ClassWeightLstmParams = Field(
+        description="Emotions of CMU-MOSEI by LSTMs with class weights"
+    )
+    weighted_late_fusion: WeightedLateFusionParams = Field(
+        description="Weighted late fusion of text, audio and video on MELD"
+    )
+    joint_cnn: JointCnnParams = Field(description="Fusion of speech and transcripts on IEMOCAP")
+    mel_cnn_bert: MelCnnBertParams = Field(
+        description="Mel spectrograms and BERT, fused by attention, on MELD and CMU-MOSEI"
+    )
+    deepmsi_mer: DeepmsiMerParams = Field(
+        description="Text, audio and compressed video on IEMOCAP and MELD"
+    )
+
+
+class DeviceParams(Strict):
+    """The block ``training``: what all training shares."""
+
+    precision: Literal["fp32", "bf16"] = Field(
+        description="of systems that fine-tune a checkpoint: fp32, or bf16 where the device "
+        "computes in it. Other systems are small and always fp32"
+    )
+
+
+class EvaluationParams(Strict):
+    """The block ``evaluation``."""
+
+    resamples: Annotated[int, Field(ge=100)] = Field(
+        description="number of bootstrap resamples of dialogues, at least 100"
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        description="confidence of the printed intervals, 0.5 to 1"
+    )
+    seed: int = Field(description="seed of the resampling")
+    allow_missing: bool = Field(
+        default=False,
+        description="true: results that are absent or refused are left out, and tables and report "
+        "say so",
+    )
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    run: RunParams = Field(
+        description="What is rebuilt: lists of features and systems with their corpora, and two "
+        "filters, corpora and papers"
+    )
+    corpora: dict[CorpusName, CorpusParams] = Field(description="Where each corpus comes from")
+    checkpoints: dict[str, CheckpointParams] = Field(
+        description="Pre-trained models and word vectors, each from one place. wav2vec2-base is "
+        "published as a pickle only, which is never loaded: wav2vec2 is the same network, "
+        "fine-tuned to transcribe"
+    )
+    media: MediaParams = Field(
+        description="Storage of decoded clips. Audio is kept whole, as 16 kHz mono FLAC"
+    )
+    features: FeaturesParams = Field(description="Parameters of each feature extractor")
+    training: DeviceParams = Field(description="What all training shares")
+    papers: PapersParams = Field(description="Parameters of each paper")
+    evaluation: EvaluationParams = Field(description="Confidence intervals, and absent results")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Params":
+        for corpus in self.run.corpora:
+            if corpus not in self.corpora:
+                raise ValueError(_unknown("run.corpora", corpus, self.corpora))
+            if corpus not in self.run.shards and corpus in KNOWN:
+                raise ValueError(f"run.shards: {corpus} is missing")
+        for corpus, source in self.corpora.items():
+            _check_source(corpus, source)
+        for name, group in self.run.features:
+            self._check_list(f"features.{name}", group.corpora)
+        papers = PapersParams.model_fields
+        for paper in self.run.papers:
+            if paper not in papers:
+                raise ValueError(f"run.papers: {paper} is none of {', '.join(papers)}")
+            self._check_paper(paper, getattr(self.run, paper), getattr(self.papers, paper))
+        # With all papers, corpora and features are made even where no system takes them.
+        if set(self.run.papers) != set(papers) and not any(map(self._runs, self.run.papers)):
+            chosen, corpora = (", ".join(names) for names in (self.run.papers, self.run.corpora))
+            raise ValueError(
+                f"run: no system of {chosen} is asked for on {corpora}: nothing is left"
+            )
+        return self
+
+    def _runs(self, paper: str) -> bool:
+        """Tell whether a system of `paper` runs on a selected corpus."""
+        selected = set(self.run.corpora)
+        stages = _stages(getattr(self.run, paper)).values()
+        return any(stage.systems and selected & set(stage.corpora) for stage in stages)
+
+    def _check_paper(self, paper: str, run: PaperRunParams, params: PaperParams) -> None:
+        """Refuse protocols, corpora and schemes that `run` names and no block has."""
+        key = f"papers.{paper}.protocols"
+        for protocol in run.protocols:
+            if protocol not in params.protocols:
+                raise ValueError(f"run.{paper}.protocols: {protocol} has no block under {key}")
+            if protocol == "clean" and params.protocols[protocol].select == "test":
+                raise ValueError(
+                    f"{key}.clean.select: test is what a clean protocol may not see; "
+                    "take dev or last"
+                )
+        for name, stage in _stages(run).items():
+            self._check_list(f"{paper}.{name}", stage.corpora)
+            selected = [corpus for corpus in stage.corpora if corpus in self.run.corpora]
+            for corpus, protocol in product(selected, run.protocols):
+                if corpus in KNOWN and corpus not in params.protocols[protocol].scheme:
+                    raise ValueError(f"{key}.{protocol}.scheme: names no split scheme for {corpus}")
+
+    def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
+        """Refuse unknown corpora; a list may name known ones that are not selected."""
+        known = dict.fromkeys([*KNOWN, *self.corpora])
+        for corpus in corpora:
+            if corpus not in known:
+                raise ValueError(_unknown(f"run.{key}.corpora", corpus, known))
+
+
+def _stages(run: PaperRunParams) -> dict[str, StageParams]:
+    """Stages of a paper by name."""
+    return {name: value for name, value in run if isinstance(value, StageParams)}
+
+
+def _unknown(key: str, corpus: str, known: Iterable[str]) -> str:
+    return f"{key}: {corpus} has no block under corpora; known: {', '.join(known)}"
+
+
+def _check_source(corpus: CorpusName, params: CorpusParams) -> None:
+    """Refuse annotations of a published corpus, and a corpus of one's own without them."""
+    published = ", ".join(KNOWN)
+    if corpus in KNOWN:
+        if params.annotations:
+            raise ValueError(
+                f"corpora.{corpus}.annotations: {corpus} has its own; "
+                "choose another name for clips of your own"
+            )
+    elif not params.annotations:
+        raise ValueError(
+            f"corpora.{corpus}: none of {published}, and clips of your own need annotations, "
+            "a CSV file"
+        )
+    elif params.source in ("demo", "official"):
+        raise ValueError(
+            f"corpora.{corpus}.source: {params.source} is there of {published} only; "
+            "name the folder of the clips"
+        )
