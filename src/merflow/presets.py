@@ -1,16 +1,23 @@
-"""Composition of params.yaml from params/paper.yaml, complete, and params/demo.yaml, what differs."""
+"""Composition of params.yaml from params/paper.yaml, complete, and params/demo.yaml, the difference."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from merflow.errors import ParamsError
+from merflow.params import comments
 
-FILTERS = ("corpora", "papers")  # under run: what of the lists there is run
+FILTERS = ("corpora", "papers")  # keys of run that select from its lists
+HEADER = """\
+What runs: the {preset} preset of merflow, composed by `{command}`.
+
+Change values here. `snakemake`, or `dvc repro`, then makes anew what depends on them.
+`merflow params {preset}` brings the preset back, `merflow params {other}` composes the other one.
+Neither overwrites your changes unless you add --force."""
 
 
 def compose(
@@ -19,49 +26,38 @@ def compose(
     patch: Path | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """The text of params.yaml for `preset`.
+    """Compose the text of params.yaml.
 
-    params/paper.yaml, with params/demo.yaml laid over it for ``demo``, then `patch`, then `filters`. Patches follow RFC 7396 (null removes
-    a key); comments and anchors of paper.yaml survive.
+    params/paper.yaml, with params/demo.yaml laid over it for ``demo``, then `patch`, then
+    `filters`. Patches follow RFC 7396: null removes a key. Anchors are written out, so that each
+    value belongs to one system.
 
     Args:
         preset: ``demo`` or ``paper``.
         folder: of the presets.
-        patch: file of what else differs.
-        filters: ``corpora`` and ``papers`` under ``run``; an absent or empty one leaves what is there.
+        patch: file with further differences.
+        filters: ``corpora`` and ``papers`` under ``run``; an empty one changes nothing.
 
     Raises:
-        ParamsError: unknown preset, a file of it is absent, or `patch` cannot be read.
+        ParamsError: unknown preset, one of its files is absent, or `patch` cannot be read.
     """
     if preset not in ("paper", "demo"):
         raise ParamsError(f"{preset}: unknown preset; known: paper, demo")
-    yaml_files = YAML()
-    yaml_files.width = 1000  # keep one line per system
-    yaml_files.preserve_quotes = True
-    try:
-        tree = yaml_files.load((folder / "paper.yaml").read_text(encoding="utf-8"))
-        if preset == "demo":
-            _patch(tree, yaml_files.load((folder / "demo.yaml").read_text(encoding="utf-8")))
-        if patch:
-            _patch(tree, yaml_files.load(patch.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ParamsError(
-            f"{error.filename}: no such file; run this in the project's folder"
-        ) from error
-    except (YAMLError, AttributeError, UnicodeDecodeError) as error:
-        raise ParamsError(
-            f"{patch}: no patch of params.yaml ({' '.join(str(error).split())})"
-        ) from error
-    _patch(
-        tree, {"run": {name: list(values) for name, values in (filters or {}).items() if values}}
-    )
-    text = io.StringIO()
-    yaml_files.dump(tree, text)
-    return text.getvalue()
+    values = _read(folder / "paper.yaml")
+    if preset == "demo":
+        values = merged(values, _read(folder / "demo.yaml"))
+    if patch:
+        values = merged(values, _read(patch))
+    run = {name: list(names) for name, names in (filters or {}).items() if names}
+    values = merged(values, {"run": run})
+    command = f"merflow params {preset}" + (f" --with {patch.name}" if patch else "")
+    other = "paper" if preset == "demo" else "demo"
+    header = HEADER.format(preset=preset, command=command, other=other)
+    return comments.commented(comments.laid_out(values), header)
 
 
 def filters(text: str) -> dict[str, list[str]]:
-    """Values of ``run.corpora`` and ``run.papers`` in the text of a params.yaml; none if it has none."""
+    """Read ``run.corpora`` and ``run.papers`` in the text of a params.yaml; {} if it has none."""
     try:
         run = YAML(typ="safe").load(text)["run"]
         return {name: list(map(str, run[name])) for name in FILTERS}
@@ -69,13 +65,41 @@ def filters(text: str) -> dict[str, list[str]]:
         return {}
 
 
-def _patch(target: Any, patch: Any) -> None:
+def merged(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with a merge patch laid over them (RFC 7396)."""
+    result = dict(values)
     for key, value in patch.items():
         if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict) and isinstance(target.get(key), dict):
-            _patch(target[key], value)
-        elif isinstance(value, list) and isinstance(target.get(key), list):
-            target[key][:] = value  # in place: the list keeps its comments and its layout
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            below = result.get(key)
+            result[key] = merged(below if isinstance(below, dict) else {}, value)
         else:
-            target[key] = value
+            result[key] = value
+    return result
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of parameters as plain dicts and lists, anchors written out."""
+    try:
+        values = _plain(comments.reader().load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path}: no such file; run this in the project's folder") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParamsError(f"{path}: not a patch of params.yaml: {reason}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: not a patch of params.yaml: expected keys with values")
+    return values
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, CommentedMap):
+        return {key: _plain(node[key]) for key in _keys(node)}
+    return [_plain(value) for value in node] if isinstance(node, list) else node
+
+
+def _keys(node: CommentedMap) -> list[str]:
+    """Keys in the order of the mapping that is merged in (<<), where there is one."""
+    above = [key for anchor in node.merge for key in _keys(anchor)]
+    return list(dict.fromkeys([*above, *node]))

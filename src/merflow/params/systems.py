@@ -68,11 +68,13 @@ class TrainingParams(Strict):
 
     batch_size: Positive = Field(description="number of utterances per batch")
     learning_rate: PositiveReal = Field(description="highest learning rate of Adam")
-    weight_decay: NonNegative = Field(description="weight decay per step, see l2")
+    weight_decay: NonNegative = Field(
+        description="weight decay of all weights but biases and norms, see l2"
+    )
     epochs: Positive = Field(description="largest number of epochs")
     schedule: Literal["constant", "linear", "inverse"] = Field(
-        description="of the learning rate, after the warm-up. linear: down to 0. inverse: "
-        "learning_rate / (1 + decay x steps)"
+        description="learning rate after the warm-up. constant: as it is. linear: down to 0. "
+        "inverse: divided by 1 + decay x steps"
     )
     warmup: Share = Field(
         description="share of the steps over which the learning rate rises, 0 to 1"
