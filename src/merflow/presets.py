@@ -1,4 +1,4 @@
-"""Composition of params.yaml from params/paper.yaml, complete, and params/demo.yaml, the difference."""
+"""Composition of params.yaml from params/paper.yaml and, for the demo, params/demo.yaml."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,21 +1,25 @@
-"""What made an artifact: a digest of exactly the code that a step reaches, and the versions of libraries.
+"""Provenance of an artifact: a digest of the code that made it, and versions of libraries.
 
-Neither Snakemake nor DVC sees code behind an import. A stage of dvc.yaml therefore names the modules where its
-code begins (``meta: code``), and what it depends on is one digest over everything that these import from merflow.
-Comments, docstrings and formatting are no part of it: the digest is taken over syntax trees.
+Neither Snakemake nor DVC sees code behind an import. A stage of dvc.yaml therefore names the
+modules where its code begins (``meta: code``). It depends on one digest over all that these modules
+import from merflow. The digest is taken over syntax trees: comments, docstrings and formatting do
+not count.
 """
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
-#: Modules that decide whether and how a step speaks, not what it makes. The values of parameters are tracked as
-#: slices of params.yaml, so a new key of one paper must not make every other stage stale; registries likewise.
+#: Modules that change no result. Values of parameters are tracked as slices of params.yaml: a new
+#: key of one paper must not make the stages of all others stale. The same holds for registries.
 INERT = frozenset(
     {
         "merflow",
@@ -40,24 +44,24 @@ def _path(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@cache  # stages share most of what they reach
+@cache  # stages share most modules
 def imports(module: str) -> list[str]:
-    """The merflow modules that `module` names in import statements, wherever in the file they stand."""
-    named = _parsed(module)[0]
-    return [name for name in named if name.split(".")[0] == "merflow" and _path(name)]
+    """The merflow modules in import statements of `module`, wherever in the file these stand."""
+    names = _parsed(module)[0]
+    return [name for name in names if name.split(".")[0] == "merflow" and _path(name)]
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """`node` and all statements in it, without their expressions, which are most of a tree."""
     yield node
     for block in ("body", "orelse", "finalbody", "handlers", "cases"):
-        for one in getattr(node, block, ()):
-            yield from _statements(one)
+        for statement in getattr(node, block, ()):
+            yield from _statements(statement)
 
 
 @cache
 def _parsed(module: str) -> tuple[list[str], str]:
-    """Parse a module: the names in its import statements, and its syntax tree without docstrings."""
+    """Names in the import statements of a module, and its syntax tree without docstrings."""
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
@@ -68,14 +72,8 @@ def _parsed(module: str) -> tuple[list[str], str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
     return names, ast.dump(tree)
 
 
@@ -84,29 +82,34 @@ def _inert(module: str) -> bool:
 
 
 def closure(*roots: str) -> list[str]:
-    """All modules that running `roots` may reach, the packages above them included, sorted; without INERT ones."""
-    found: set[str] = set()
+    """Modules that `roots` may reach and the packages above them, sorted, without INERT."""
+    reached: set[str] = set()
     todo = list(roots)
     while todo:
         module = todo.pop()
-        if module in found:
+        if module in reached:
             continue
-        found.add(module)
+        reached.add(module)
         if not _inert(module):
             todo.extend(imports(module))
         if "." in module:
             todo.append(module.rpartition(".")[0])
-    return sorted(module for module in found if not _inert(module))
+    return sorted(module for module in reached if not _inert(module))
 
 
 def digest(*roots: str) -> str:
-    """Content digest (16 hex digits) of the import closure of `roots`."""
+    """Digest (16 hex digits) of the code that `roots` reach."""
     sha = hashlib.sha256()
     for module in closure(*roots):
         sha.update(f"{module}\n{_parsed(module)[1]}\n".encode())
     return sha.hexdigest()[:16]
 
 
+def digest_of_values(values: Any) -> str:
+    """Digest (16 hex digits) of plain values, as canonical JSON."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def versions(*distributions: str) -> dict[str, str]:
-    """Installed versions, for what is stored beside results."""
+    """Installed versions, to be stored beside results."""
     return {name: metadata.version(name) for name in distributions}

@@ -4,7 +4,6 @@ A stage's ``meta`` says the two things that DVC has no word for: ``code``, the m
 ``marker``, the file inside a directory output that Snakemake watches (it compares no directory by content).
 """
 
-import hashlib
 import itertools
 import json
 import os
@@ -22,7 +21,7 @@ from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
 from merflow.errors import MerflowError, ParamsError
-from merflow.provenance import digest
+from merflow.provenance import digest, digest_of_values
 from merflow.selection import MATRIX
 
 PARAMS = Path("params.yaml")
@@ -312,7 +311,7 @@ class Plan:
         if (
             stage.name == "prepare" and point["corpus"] in self.own
         ):  # its annotations lie outside: what counts is what they say
-            return f"{digest(*roots)}-{hashlib.sha256(repr(self.own[point['corpus']]).encode()).hexdigest()[:16]}"
+            return f"{digest(*roots)}-{digest_of_values(self.own[point['corpus']].identity())}"
         return digest(*roots)
 
     @cached_property
@@ -347,8 +346,8 @@ class Plan:
         source = self.params["corpora"][corpus]["source"]
         if source == "demo":
             return digest(*demo)
-        asked = repr(corpora.load(corpus).SOURCES) if source == "official" else ""
-        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+        sources = corpora.load(corpus).SOURCES if source == "official" else ()
+        return digest_of_values([each.identity() for each in sources])
 
     def write(self) -> bool:
         """Bring workflow/params, which DVC compares, and workflow/matrix.json up to date; return whether the latter changed.

@@ -9,6 +9,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from merflow.corpora.schemes import OWN
 from merflow.errors import CorpusError
@@ -51,6 +52,13 @@ class Annotations:
 
     rows: list[Row]
     unlabelled: list[Row]
+
+    def identity(self) -> dict[str, Any]:
+        """All that the file says, as plain values for a digest."""
+        return {
+            name: [[row.line, *(getattr(row, column) for column in COLUMNS)] for row in rows]
+            for name, rows in (("rows", self.rows), ("unlabelled", self.unlabelled))
+        }
 
     @property
     def classes(self) -> list[str]:

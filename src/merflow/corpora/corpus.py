@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -27,6 +27,15 @@ class Source:
     sha256: str | None = None
     unpack: bool = False
     needed: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """Fields that decide what is downloaded, for a digest that no other field changes."""
+        return {
+            "url": self.url,
+            "size": self.size,
+            "sha256": self.sha256,
+            "unpack": self.unpack,
+        }
 
     @property
     def name(self) -> str:

@@ -70,7 +70,9 @@ def commented(tree: CommentedMap, header: str) -> str:
 
 
 def laid_out(values: dict[str, Any], column: int = 0) -> CommentedMap:
-    """Turn plain values into a tree: a mapping that fits into a line, or two without inner ones, is flow.
+    """Turn plain values into a tree, short mappings in flow style.
+
+    A short mapping fits into a line, or, where no other one is in it, into two.
 
     Args:
         values: dicts and lists with scalars, which keep their form.
@@ -154,7 +156,7 @@ def _strip(node: Any) -> None:
 def _length(value: Any) -> int:
     """Number of characters of a value in flow style, about."""
     if isinstance(value, dict):
-        return sum(len(key) + _length(inner) + 4 for key, inner in value.items())
+        return sum(_length(key) + _length(inner) + 4 for key, inner in value.items())
     if isinstance(value, list):
         return sum(_length(inner) + 2 for inner in value)
     return len(str(value)) + 2 * isinstance(value, ScalarString)  # its quotes
