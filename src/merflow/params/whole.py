@@ -188,16 +188,16 @@ def _check_source(corpus: CorpusName, params: CorpusParams) -> None:
     if corpus in KNOWN:
         if params.annotations:
             raise ValueError(
-                f"corpora.{corpus}.annotations: {corpus} has its own; "
-                "choose another name for clips of your own"
+                f"corpora.{corpus}.annotations: {corpus} has labels already; "
+                "choose another name for your own clips"
             )
     elif not params.annotations:
         raise ValueError(
-            f"corpora.{corpus}: none of {published}, and clips of your own need annotations, "
+            f"corpora.{corpus}: expected one of {published}, or annotations of your own clips, "
             "a CSV file"
         )
     elif params.source in ("demo", "official"):
         raise ValueError(
-            f"corpora.{corpus}.source: {params.source} is there of {published} only; "
-            "name the folder of the clips"
+            f"corpora.{corpus}.source: {params.source} is for {published} only; "
+            "name the folder of your clips"
         )
