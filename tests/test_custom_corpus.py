@@ -1,4 +1,4 @@
-"""`merflow own`: annotations to fill in, and a patch of params.yaml that asks for what clips and texts allow."""
+"""`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,8 @@ from merflow.errors import CorpusError, ParamsError
 LABELS = ["anger", "joy"]
 
 
-def asked(run, paper):
+def stages_of(run, paper):
+    """Stages of a paper that run on the corpus `mine`."""
     return {
         stage
         for stage, block in run.get(paper, {}).items()
@@ -24,7 +25,7 @@ def asked(run, paper):
 
 
 @pytest.mark.parametrize(
-    ("at_hand", "joint_cnn", "deepmsi_mer", "late_fusion"),
+    ("present", "joint_cnn", "deepmsi_mer", "late_fusion"),
     [
         (["audio"], {"speech"}, {"audio"}, {"audio"}),
         (["text"], {"text"}, {"text"}, {"bert", "roberta"}),
@@ -37,41 +38,42 @@ def asked(run, paper):
         (["audio", "video"], {"speech"}, {"audio", "video", "audio_video"}, {"audio", "video"}),
     ],
 )
-def test_every_system_runs_that_the_modalities_allow(at_hand, joint_cnn, deepmsi_mer, late_fusion):
-    run = custom_corpus.patch_of("mine", at_hand, True, ROOT)["run"]
-    assert asked(run, "joint_cnn") == joint_cnn
-    assert asked(run, "deepmsi_mer") == deepmsi_mer
-    assert asked(run, "weighted_late_fusion") == late_fusion
-    assert (
-        asked(run, "class_weight_lstm") == set()
-    )  # it takes words with times, and several emotions at once
+def test_every_system_runs_whose_modalities_are_present(
+    present, joint_cnn, deepmsi_mer, late_fusion
+):
+    run = custom_corpus.patch_of("mine", present, True, ROOT)["run"]
+    assert stages_of(run, "joint_cnn") == joint_cnn
+    assert stages_of(run, "deepmsi_mer") == deepmsi_mer
+    assert stages_of(run, "weighted_late_fusion") == late_fusion
+    # it needs words with times, and is multi-label
+    assert stages_of(run, "class_weight_lstm") == set()
 
 
-def test_models_as_they_are_need_classes_that_they_know():
+def test_published_models_need_classes_that_they_know():
     assert custom_corpus.known_emotions(["angry", "joy"])
     assert not custom_corpus.known_emotions(["anger", "calm"])
     run = custom_corpus.patch_of("mine", ["text", "audio", "video"], False, ROOT)["run"]
-    assert asked(run, "weighted_late_fusion") == {"bert", "roberta"}
+    assert stages_of(run, "weighted_late_fusion") == {"bert", "roberta"}
     assert not {"clip", "wav2vec2_emotion"} & set(run["features"])
 
 
 @pytest.mark.parametrize("preset", ["demo", "paper"])
-@pytest.mark.parametrize("at_hand", [["audio"], ["text"], ["text", "audio", "video"]])
-def test_the_patch_makes_a_valid_params_file_of_either_preset(tmp_path, preset, at_hand):
-    patch = custom_corpus.patch_of("mine", at_hand, True, ROOT) | {
+@pytest.mark.parametrize("present", [["audio"], ["text"], ["text", "audio", "video"]])
+def test_the_patch_fits_either_preset(tmp_path, preset, present):
+    patch = custom_corpus.patch_of("mine", present, True, ROOT) | {
         "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(patch))
-    found = params.check(presets.compose(preset, ROOT / "params", tmp_path / "mine.yaml"), preset)
-    assert found.run.corpora == ["mine"]
-    selected = selection.axes(found.model_dump(), selection.stages_at(ROOT))
+    checked = params.check(presets.compose(preset, ROOT / "params", tmp_path / "mine.yaml"), preset)
+    assert checked.run.corpora == ["mine"]
+    selected = selection.axes(checked.model_dump(), selection.stages_at(ROOT))
     made = {feature for group in selected["features"].values() for feature in group["features"]}
-    assert ("swin" in selected["checkpoints"]) == ("video" in at_hand)
-    assert ("is13" in made) == ("audio" in at_hand)
-    assert ("fasttext" in made) == ("text" in at_hand)
+    assert ("swin" in selected["checkpoints"]) == ("video" in present)
+    assert ("is13" in made) == ("audio" in present)
+    assert ("fasttext" in made) == ("text" in present)
 
 
-def test_a_skeleton_has_a_row_per_clip_and_the_text_beside_it(tmp_path):
+def test_a_skeleton_has_a_row_per_clip_and_its_text(tmp_path):
     (tmp_path / "a").mkdir()
     for name in ("a/2.WAV", "1.mp4", "readme.md"):
         (tmp_path / name).touch()
@@ -85,7 +87,7 @@ def test_a_skeleton_has_a_row_per_clip_and_the_text_beside_it(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["meld", "my-clips", "2nd", ""])
-def test_a_name_that_cannot_be_is_refused(tmp_path, monkeypatch, name):
+def test_a_malformed_name_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParamsError, match="choose a name of small letters"):
         custom_corpus.prepare(name, tmp_path, False)
@@ -94,12 +96,12 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, monkeypatch, name):
 def test_an_example_never_overwrites(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.csv").write_text("my work")
-    with pytest.raises(CorpusError, match=r"mine\.csv: is there already"):
+    with pytest.raises(CorpusError, match=r"mine\.csv: exists"):
         custom_corpus.prepare("mine", tmp_path / "clips", True)
     assert (tmp_path / "mine.csv").read_text() == "my work"
 
 
-def test_an_example_has_clips_and_annotations_that_can_be_used(tmp_path, monkeypatch):
+def test_an_example_has_usable_clips_and_annotations(tmp_path, monkeypatch):
     def fetch(corpus, source, out, scratch, digests):
         assert (corpus, source) == ("ravdess", "demo")
         for actor, emotion in product(range(1, 5), (1, 5)):
@@ -109,15 +111,15 @@ def test_an_example_has_clips_and_annotations_that_can_be_used(tmp_path, monkeyp
     monkeypatch.setattr("merflow.corpora.fetch.fetch", fetch)
     monkeypatch.chdir(tmp_path)
     custom_corpus.make_example(Path("clips"), Path("example.csv"))
-    found = annotations.read(Path("example.csv"))
-    assert found.classes == ["angry", "neutral"]
-    assert (found.scheme, found.folds) == ("speakers", 4)
-    assert found.rows[0].text == "Kids are talking by the door"
-    assert custom_corpus.modalities(Path("clips"), found) == ["text", "audio", "video"]
-    assert len(list(Path("clips").iterdir())) == len(found.rows) == 8
+    labelled = annotations.read(Path("example.csv"))
+    assert labelled.classes == ["angry", "neutral"]
+    assert (labelled.scheme, labelled.folds) == ("speakers", 4)
+    assert labelled.rows[0].text == "Kids are talking by the door"
+    assert custom_corpus.modalities(Path("clips"), labelled) == ["text", "audio", "video"]
+    assert len(list(Path("clips").iterdir())) == len(labelled.rows) == 8
 
 
-def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, monkeypatch):
+def test_a_filled_table_gives_a_patch_and_an_edit_is_kept(tmp_path, monkeypatch):
     for number in range(6):
         write_sound(tmp_path / f"clips/{number}.wav")
     for name in ("params", "dvc.yaml"):
@@ -134,7 +136,7 @@ def test_a_filled_table_gives_the_patch_and_an_edited_patch_is_kept(tmp_path, mo
     custom_corpus.prepare("mine", Path("clips"), False)
     patch = yaml.safe_load(Path("mine.yaml").read_text())
     assert patch["corpora"] == {"mine": {"source": "clips", "annotations": "mine.csv"}}
-    assert asked(patch["run"], "joint_cnn") == {"speech"}
+    assert stages_of(patch["run"], "joint_cnn") == {"speech"}
     Path("mine.yaml").write_text("run: {}  # mine")
     custom_corpus.prepare("mine", Path("clips"), False)
     assert Path("mine.yaml").read_text() == "run: {}  # mine"

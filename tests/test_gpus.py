@@ -1,4 +1,4 @@
-"""Jobs at work on one machine take different GPUs; what a GPU is called is all that matters here, none is needed."""
+"""Jobs of one machine take different GPUs. Only names of GPUs matter here: none is needed."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ input()
 
 @pytest.fixture
 def job(tmp_path):
-    """Starts a job that takes so many of two GPUs and keeps them; ``line()`` of it waits for what it took."""
+    """Function that starts a job, which takes some of two GPUs, prints their names and waits."""
     started = []
     env = {
         key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")
@@ -38,14 +38,14 @@ def job(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
-        one.kill()
-        one.communicate()
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
-def test_jobs_take_different_gpus_and_a_killed_one_leaves_its_own_to_who_waits(job):
+def test_jobs_take_different_gpus_and_a_kill_frees_them(job):
     first, second = job(1), job(1)
-    taken = [one.stdout.readline().strip() for one in (first, second)]
+    taken = [process.stdout.readline().strip() for process in (first, second)]
     assert sorted(taken) == ["GPU-a", "GPU-b"]
     third = job(1)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -57,11 +57,11 @@ def test_jobs_take_different_gpus_and_a_killed_one_leaves_its_own_to_who_waits(j
     assert third.stdout.readline().strip() == taken[1]
 
 
-def test_one_job_takes_several(job):
+def test_one_job_takes_two_gpus(job):
     assert job(2).stdout.readline().strip() == "GPU-a,GPU-b"
 
 
-def test_more_than_there_are_is_one_line(monkeypatch):
+def test_too_few_gpus_are_one_line(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(
@@ -73,15 +73,15 @@ def test_more_than_there_are_is_one_line(monkeypatch):
         gpus.take(1)
 
 
-@pytest.mark.parametrize("given", ["SLURM_JOB_ID", "LOCAL_RANK"])
-def test_what_a_scheduler_or_a_launcher_gave_stays(monkeypatch, given):
-    monkeypatch.setenv(given, "0")
+@pytest.mark.parametrize("variable", ["SLURM_JOB_ID", "LOCAL_RANK"])
+def test_gpus_of_a_scheduler_or_a_launcher_stay(monkeypatch, variable):
+    monkeypatch.setenv(variable, "0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     gpus.take(2)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_a_job_with_several_gpus_becomes_as_many_processes_once(monkeypatch):
+def test_a_job_becomes_one_process_per_gpu_once(monkeypatch):
     calls = []
     monkeypatch.setattr(os, "execv", lambda program, arguments: calls.append((program, arguments)))
     monkeypatch.setattr(sys, "argv", ["merflow", "--log", "x", "train"])

@@ -1,4 +1,4 @@
-"""`merflow stores` shows what is at hand."""
+"""`merflow stores` shows decoded media and feature stores."""
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,13 @@ def test_stores_show_size_cost_and_defects(tmp_path):
     store.write_table(media / "frames_every10" / "00000.parquet", rows, artifacts.FRAMES)
     store.write_index(media / "frames_every10", artifacts.FRAMES, {})
     (media / "defects.csv").write_text(
-        "utterance_id,kind,detail,action\nc,no pictures,the clip has no video stream,left out of frames\n"
+        "utterance_id,kind,detail,action\n"
+        "c,no pictures,the clip has no video stream,left out of frames\n"
     )
-    found = [{"utterance_id": "a", "kind": "short sound", "detail": "", "action": ""}]
+    defects = [{"utterance_id": "a", "kind": "short sound", "detail": "", "action": ""}]
     arrays = {"a": np.ones((3, 8), np.float32), "b": np.ones((2, 8), np.float32)}
     path = tmp_path / "data/features/meld/wav2vec2.parquet"
-    store.write_features(path, arrays.items(), {"checkpoint": {"name": "tiny"}}, lambda: found)
+    store.write_features(path, arrays.items(), {"checkpoint": {"name": "tiny"}}, lambda: defects)
     (tmp_path / "build/logs/extract").mkdir(parents=True)
     for shard in range(2):
         (tmp_path / f"build/logs/extract/meld-wav2vec2-{shard}-of-2.tsv").write_text(
@@ -33,30 +34,18 @@ def test_stores_show_size_cost_and_defects(tmp_path):
         )
 
     frames, wav2vec2 = stores.overview(tmp_path)
-    assert (frames["store"], frames["utterances"], frames["frames"], frames["defects"]) == (
-        "frames_every10",
-        2,
-        3,
-        "no pictures 1",
-    )
-    assert (wav2vec2["utterances"], wav2vec2["frames"], wav2vec2["dim"], wav2vec2["bytes"]) == (
-        2,
-        5,
-        8,
-        path.stat().st_size,
-    )
-    assert (wav2vec2["seconds"], wav2vec2["with"], wav2vec2["defects"]) == (
-        3.0,
-        "tiny",
-        "short sound 1",
-    )
+    media_row = {"store": "frames_every10", "utterances": 2, "frames": 3}
+    assert frames | media_row | {"defects": "no pictures 1"} == frames
+    feature_row = {"utterances": 2, "frames": 5, "dim": 8, "bytes": path.stat().st_size}
+    origin = {"seconds": 3.0, "with": "tiny", "defects": "short sound 1"}
+    assert wav2vec2 | feature_row | origin == wav2vec2
 
     console = Console(width=160, record=True)
     stores.show(tmp_path, console)
     assert "wav2vec2" in console.export_text()
 
 
-def test_nothing_at_hand_says_how_to_make_it(tmp_path):
+def test_without_stores_it_says_how_to_make_them(tmp_path):
     console = Console(width=160, record=True)
     stores.show(tmp_path, console)
     assert "snakemake --cores 2" in console.export_text()

@@ -1,4 +1,7 @@
-"""`merflow own`: from a folder of clips to annotations to fill in, and from these to what params.yaml must say (docs/your-own-clips.md)."""
+"""`merflow own`: annotations of a user's clips, and a patch of params.yaml that runs on them.
+
+See docs/your-own-clips.md.
+"""
 
 import csv
 import io
@@ -24,89 +27,85 @@ from merflow.selection import stages_at
 from merflow.store import write_text
 
 SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
-DEMO = "ravdess"  # whose demo is the example
+DEMO = "ravdess"  # corpus whose demo is the example
 
 
 def prepare(name: str, folder: Path, example: bool) -> None:
-    """Write <name>.csv where it is absent: a row per clip, to be filled in. Where it is there, check it and write <name>.yaml.
+    """Write <name>.csv, to be filled in; where it exists, check it and write <name>.yaml.
 
-    The latter is a patch of params.yaml that runs every system that the clips and texts at hand allow, and nothing else; an edited one is
-    kept.
+    <name>.csv has a row per clip. <name>.yaml is a patch of params.yaml that runs every system for
+    which there are clips or texts, and nothing else. An edited patch is kept.
 
     Args:
-        name: of the corpus.
-        folder: of the clips.
-        example: make both, of the clips of a demo, the annotations filled in.
+        name: name of the corpus.
+        folder: folder of the clips.
+        example: make clips and filled-in annotations from a demo corpus first.
 
     Raises:
-        CorpusError: there are no clips in `folder`, it is there and an example is wanted, or the annotations cannot be.
-        ParamsError: `name` cannot be one.
+        CorpusError: `folder` has no clips, or exists and an example is wanted, or the annotations
+            are malformed.
+        ParamsError: `name` is malformed, or the name of a published corpus.
     """
     table, patch = Path(f"{name}.csv"), Path(f"{name}.yaml")
     if not re.match(NAME, name) or name in CLASSES:
         raise ParamsError(
-            f"{name}: choose a name of small letters, digits and _ that is none of {', '.join(CLASSES)}"
+            f"{name}: choose a name of small letters, digits and _,"
+            f" and not one of {', '.join(CLASSES)}"
         )
     if example:
         make_example(folder, table)
     if not table.exists():
         write_text(table, skeleton(folder))
         log.info(
-            "%s: fill in label, and what you know of text, speaker, dialogue and split; then `merflow own %s %s` again",
-            table,
-            name,
-            folder,
+            "%s: fill in label, and text, speaker, dialogue and split where you know them;"
+            " then run `merflow own %s %s` again",
+            *(table, name, folder),
         )
         return
-    found = annotations.read(table)
-    at_hand = modalities(folder, found)
-    text = written(name, folder, table, found, at_hand)
-    log.info(
-        "%s: %d utterances, %s; %s", table, len(found.rows), ", ".join(found.classes), _split(found)
-    )
+    labelled = annotations.read(table)
+    present = modalities(folder, labelled)
+    text = patch_text(name, folder, table, labelled, present)
+    classes = ", ".join(labelled.classes)
+    log.info("%s: %d utterances, %s; %s", table, len(labelled.rows), classes, _split(labelled))
     if patch.exists() and patch.read_text(encoding="utf-8") != text:
         log.warning(
-            "%s: is not what would be written now: kept; remove it to have it written again", patch
+            "%s: kept, since it was edited or the clips changed; delete it to renew it", patch
         )
         return
     write_text(patch, text)
     log.info(
-        "%s: what runs on %s; now `merflow params paper --with %s` (or demo), and `snakemake --cores 2`",
-        patch,
-        ", ".join(at_hand),
-        patch,
+        "%s: systems for %s; now run `merflow params paper --with %s` (or demo),"
+        " then `snakemake --cores 2`",
+        *(patch, ", ".join(present), patch),
     )
 
 
-def _split(found: Annotations) -> str:
-    if found.scheme == "given":
+def _split(labelled: Annotations) -> str:
+    if labelled.scheme == "given":
         return "train, dev and test as given"
-    return f"{found.folds} folds of whole {'speakers' if found.rows[0].speaker else 'dialogues'}"
+    unit = "speakers" if labelled.rows[0].speaker else "dialogues"
+    return f"{labelled.folds} folds of whole {unit}"
 
 
 def skeleton(folder: Path) -> str:
     """CSV with a row per clip below `folder`; a .txt file beside a clip is its text.
 
     Raises:
-        CorpusError: no clip is there.
+        CorpusError: `folder` is absent or has no clips.
     """
-    clips = (
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if folder.is_dir()
-        else []
-    )
+    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not clips:
         raise CorpusError(
             f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}"
         )
-    beside = {path: path.with_suffix(".txt") for path in clips}
-    texts = {
-        path: " ".join(text.read_text(encoding="utf-8").split()) if text.exists() else ""
-        for path, text in beside.items()
-    }
-    return _csv(
-        {"clip": path.relative_to(folder).as_posix(), "text": texts[path]} for path in clips
-    )
+    rows = ({"clip": path.relative_to(folder).as_posix(), "text": _text_of(path)} for path in clips)
+    return _csv(rows)
+
+
+def _text_of(clip: Path) -> str:
+    """Text in the .txt file beside `clip`, as one line."""
+    path = clip.with_suffix(".txt")
+    return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
 
 
 def _csv(rows: Iterable[dict[str, str]]) -> str:
@@ -118,17 +117,15 @@ def _csv(rows: Iterable[dict[str, str]]) -> str:
 
 
 def make_example(folder: Path, table: Path) -> None:
-    """Videos of a demo corpus in `folder`, and annotations of them in `table`.
+    """Make videos of a demo corpus in `folder`, and their annotations in `table`.
 
     Raises:
-        CorpusError: one of the two is there.
+        CorpusError: one of the two exists.
     """
     from merflow.corpora import fetch, load  # draws and speaks: heavy
 
-    if there := next((path for path in (folder, table) if path.exists()), None):
-        raise CorpusError(
-            f"{there}: is there already; an example wants a new folder and a new name"
-        )
+    if taken := next((path for path in (folder, table) if path.exists()), None):
+        raise CorpusError(f"{taken}: exists; an example needs a new folder and a new name")
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw"
         fetch.fetch(DEMO, "demo", raw, Path(scratch) / "scratch", Path(scratch) / "digests")
@@ -145,33 +142,33 @@ def make_example(folder: Path, table: Path) -> None:
     write_text(table, _csv(described))
 
 
-def modalities(folder: Path, found: Annotations) -> list[str]:
-    """Which of text, audio and video some utterance has."""
-    probes = [
-        one
-        for one in probe_all(
-            [folder / row.clip for row in found.rows if row.clip], "clips"
-        ).values()
-        if isinstance(one, Probe)
-    ]
-    there = {
-        "text": any(row.text for row in found.rows),
-        "audio": any(p.has_audio for p in probes),
-        "video": any(p.has_video for p in probes),
+def modalities(folder: Path, labelled: Annotations) -> list[str]:
+    """Modalities, of text, audio and video, that an utterance has."""
+    clips = [folder / row.clip for row in labelled.rows if row.clip]
+    probes = [probe for probe in probe_all(clips, "clips").values() if isinstance(probe, Probe)]
+    present = {
+        "text": any(row.text for row in labelled.rows),
+        "audio": any(probe.has_audio for probe in probes),
+        "video": any(probe.has_video for probe in probes),
     }
-    return [name for name, has in there.items() if has]
+    return [name for name, is_present in present.items() if is_present]
 
 
-def written(name: str, folder: Path, table: Path, found: Annotations, at_hand: list[str]) -> str:
-    """The patch of params.yaml."""
-    head = f"# What differs for the clips of {name}, as a merge patch (RFC 7396) on a preset: merflow params demo --with {name}.yaml\n"
-    patch = patch_of(name, at_hand, known_emotions(found.classes), Path())
+def patch_text(
+    name: str, folder: Path, table: Path, labelled: Annotations, present: list[str]
+) -> str:
+    """Text of the patch of params.yaml for the corpus `name`; see `patch_of`."""
+    head = (
+        f"# The corpus {name}, as a merge patch (RFC 7396) on a preset:\n"
+        f"# merflow params demo --with {name}.yaml\n"
+    )
+    patch = patch_of(name, present, known_emotions(labelled.classes), Path())
     patch["corpora"] = {name: {"source": str(folder), "annotations": str(table)}}
     return head + yaml.safe_dump(patch, sort_keys=False, default_flow_style=None, width=1000)
 
 
 def known_emotions(classes: list[str]) -> bool:
-    """Whether each class has a counterpart among the emotions that published classifiers and prompts name."""
+    """Tell whether published classifiers and prompts name an emotion for each class."""
     try:
         counterparts(CLASSES["meld"], classes)
     except CheckpointError:
@@ -179,18 +176,18 @@ def known_emotions(classes: list[str]) -> bool:
     return True
 
 
-def patch_of(name: str, at_hand: list[str], zero_shot: bool, root: Path) -> dict[str, Any]:
-    """Block ``run`` that rebuilds what can be of the corpus `name` alone, by what dvc.yaml says that stages take.
+def patch_of(name: str, present: list[str], zero_shot: bool, root: Path) -> dict[str, Any]:
+    """Make the block ``run`` with every stage of dvc.yaml that can run on the corpus `name` alone.
 
     Args:
-        name: of the corpus.
-        at_hand: of text, audio and video.
-        zero_shot: its classes are known to models that are taken as they are.
+        name: name of the corpus.
+        present: modalities that it has, of text, audio and video.
+        zero_shot: published models know its classes.
         root: folder of dvc.yaml and params/.
     """
     preset = yaml.safe_load(presets.compose("paper", root / "params"))
     stages = stages_at(root)
-    as_they_are = {
+    zero_shot_features = {
         feature
         for feature, block in preset["features"].items()
         if block.get("output") == "probabilities"
@@ -198,20 +195,16 @@ def patch_of(name: str, at_hand: list[str], zero_shot: bool, root: Path) -> dict
     features: set[str] = set()
     systems: dict[str, Any] = {}
     for paper in preset["papers"]:
-        for stage in (
-            key for key, block in preset["run"][paper].items() if isinstance(block, dict)
-        ):
-            takes = taken(f"{paper}_{stage}", stages, preset)
-            if takes.modalities <= set(at_hand) and (zero_shot or not takes.features & as_they_are):
+        run = preset["run"][paper]
+        for stage in (key for key, block in run.items() if isinstance(block, dict)):
+            needs = taken(f"{paper}_{stage}", stages, preset)
+            allowed = zero_shot or not needs.features & zero_shot_features
+            if allowed and needs.modalities <= set(present):
                 systems.setdefault(paper, {"protocols": ["clean"]})[stage] = {"corpora": [name]}
-                features |= takes.features
+                features |= needs.features
     groups = {
-        group: [name for name in block["features"] if name in features]
+        group: {"corpora": [name], "features": made}
         for group, block in preset["run"]["features"].items()
+        if (made := [feature for feature in block["features"] if feature in features])
     }
-    made = {
-        group: {"corpora": [name], "features": features}
-        for group, features in groups.items()
-        if features
-    }
-    return {"run": {"corpora": [name], "papers": list(systems), "features": made, **systems}}
+    return {"run": {"corpora": [name], "papers": list(systems), "features": groups, **systems}}

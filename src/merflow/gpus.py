@@ -1,7 +1,8 @@
-"""Whose GPU: jobs at work on one machine take different ones.
+"""Reservation of GPUs: the jobs of one machine take different ones.
 
-Snakemake counts GPUs but names none, and every process would take the first that it sees. A job locks as many as it may have: a lock
-lasts as long as the process, or what it becomes by exec, and no longer, however it ends. Under Slurm the scheduler has chosen.
+Snakemake counts GPUs and names none, and every process would take the first one that it sees. A job
+therefore locks a file per GPU. The lock lasts as long as the process, or the program that replaces
+it (exec), however it ends. Under Slurm the scheduler has chosen.
 """
 
 import fcntl
@@ -16,38 +17,42 @@ from typing import IO
 from merflow.errors import ParamsError
 from merflow.progress import log
 
-_held: list[IO[str]] = []  # an open file is a lock
+_locks: list[IO[str]] = []  # open files: closing one ends its lock
 
 
 def take(count: int) -> None:
-    """Let this process, and those that it starts, see `count` GPUs that no other job has; wait until so many are free.
+    """Reserve GPUs for this process and its children, and wait until they are free.
 
-    0, a scheduler, or a launcher that has done so already: everything stays as it is.
+    Nothing changes under a scheduler, or where a launcher has reserved them already.
+
+    Args:
+        count: number of GPUs to reserve; 0 means no reservation.
 
     Raises:
         ParamsError: this machine has fewer.
     """
     if not count or "SLURM_JOB_ID" in os.environ or "LOCAL_RANK" in os.environ:
         return
-    there = visible()
-    if len(there) < count:
+    names = visible()
+    if len(names) < count:
         raise ParamsError(
-            f"the job asks for {count} GPUs and sees {len(there)}; lower its resource gpu in the profile"
+            f"the job asks for {count} GPUs and sees {len(names)}; "
+            "lower its resource gpu in the profile"
         )
     folder = Path(tempfile.gettempdir()) / f"merflow-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    told = False
-    while len(free := _lock(folder, there, count)) < count:
-        if not told:
-            log.info("waiting for %d of %d GPUs", count, len(there))
-            told = True
+    locks = _lock(folder, names, count)
+    if not locks:
+        log.info("waiting for %d of %d GPUs", count, len(names))
+    while not locks:
         time.sleep(1)
-    _held.extend(free.values())
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(free)
+        locks = _lock(folder, names, count)
+    _locks.extend(locks.values())
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(locks)
 
 
 def visible() -> list[str]:
-    """GPUs as CUDA_VISIBLE_DEVICES names them: those that it lists, or else all, by UUID."""
+    """Names of the GPUs in CUDA_VISIBLE_DEVICES; without it, UUIDs of all."""
     if (listed := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in listed.split(",") if name]
     command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
@@ -58,42 +63,32 @@ def visible() -> list[str]:
 
 
 def relaunch(count: int) -> None:
-    """Become `count` processes with a GPU each (PyTorch's launcher) that run this command, unless this is one of them.
+    """Replace this process by PyTorch's launcher of `count` processes with a GPU each.
 
-    One process is not replaced.
+    The processes run this command. Nothing happens in one of them, or where `count` is 1.
     """
-    if count > 1 and "LOCAL_RANK" not in os.environ:
-        launcher = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node",
-            str(count),
-            "--no-python",
-            "--",
-        ]
-        for file in _held:
-            os.set_inheritable(file.fileno(), True)
-        os.execv(launcher[0], [*launcher, *sys.argv])
+    if count <= 1 or "LOCAL_RANK" in os.environ:
+        return
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--no-python"]
+    for file in _locks:
+        os.set_inheritable(file.fileno(), True)
+    os.execv(launcher[0], [*launcher, "--nproc-per-node", str(count), "--", *sys.argv])
 
 
 def _lock(folder: Path, names: list[str], count: int) -> dict[str, IO[str]]:
-    """`count` of `names` with their locks; fewer, and none locked, where the others are taken."""
-    found: dict[str, IO[str]] = {}
+    """Lock `count` GPUs of `names`, or none where fewer are free; name -> lock."""
+    locks: dict[str, IO[str]] = {}
     file: IO[str]
     for name in names:
-        file = (folder / name.replace("/", "-")).open(
-            "w"
-        )  # the part of a GPU may have a path for a name
+        file = (folder / name.replace("/", "-")).open("w")  # a slice of a GPU may have a path
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             continue
-        found[name] = file
-        if len(found) == count:
-            return found
-    for file in found.values():
+        locks[name] = file
+        if len(locks) == count:
+            return locks
+    for file in locks.values():
         file.close()
     return {}

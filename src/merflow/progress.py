@@ -1,4 +1,4 @@
-"""What a long step says while it works: lines on stderr, and in the rule's log file where one is given."""
+"""Messages of a step: lines on stderr, and in the log file of its rule."""
 
 import logging
 import os
@@ -16,12 +16,12 @@ WIDTH = 160  # of tables that go into a file or a pipe
 
 
 def first_process() -> bool:
-    """Tell whether this is the only, or the launcher's first, process: it logs and writes."""
+    """Tell whether this is the only or the first process of a job, which logs and writes."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def configure(log_file: Path | None = None) -> None:
-    """Send messages to stderr and, where a rule has a log file, there as well."""
+    """Send messages to stderr and to `log_file`."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -35,19 +35,25 @@ def configure(log_file: Path | None = None) -> None:
 
 
 def track(items: Iterable[T], what: str, total: int, every_s: float = 5.0) -> Iterator[T]:
-    """Pass `items` through and say every few seconds how far it is and how fast.
+    """Pass `items` through and log their number and rate from time to time.
 
     Lines, not a bar: several jobs share one terminal, and a line survives in a log file.
+
+    Args:
+        items: `total` items.
+        what: name of the items in the message.
+        total: number of items.
+        every_s: time between two messages, in seconds.
     """
-    start = said = time.monotonic()
+    start = logged = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
-        if now - said >= every_s or (count == total and now - start >= every_s):
-            said = now
+        if now - logged >= every_s or (count == total and now - start >= every_s):
+            logged = now
             log.info("%s: %d of %d (%.0f/s)", what, count, total, count / (now - start))
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal, and wide enough for every column in a file or a pipe."""
+    """Console for tables, as wide as the terminal; WIDTH columns in a file or a pipe."""
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)

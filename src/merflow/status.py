@@ -1,4 +1,4 @@
-"""`merflow status`: what is at hand, what the next run would do, and what is missing, on one screen."""
+"""`merflow status`: corpora, checkpoints, the next run and what is missing, on one screen."""
 
 import json
 import os
@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from merflow import artifacts, corpora, params, progress, selection, store
+from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
+SPLITS = ("train", "dev", "test")
 
 
 def show(root: Path, console: Console | None = None) -> None:
@@ -23,69 +25,54 @@ def show(root: Path, console: Console | None = None) -> None:
         ParamsError: params.yaml is absent or wrong.
     """
     console = console or progress.console()
-    settings = params.load(root / "params.yaml")
-    selected = selection.axes(settings.model_dump(), selection.stages_at(root))
-    console.print(_corpora(root, settings, selected["corpora"]))
-    console.print(_checkpoints(root, settings, selected["checkpoints"]))
+    wanted = params.load(root / "params.yaml")
+    axes = selection.axes(wanted.model_dump(), selection.stages_at(root))
+    console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
+    checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
+    console.print(_checkpoints(root, checkpoints))
     disk = shutil.disk_usage(root)
-    console.print(
-        f"[bold]device[/] {_device()}   [bold]room on disk[/] {disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
-    )
+    room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
+    console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {room}")
     console.print(f"[bold]next run[/] {_next_run(root)}")
     report = root / "results/report/index.html"
-    console.print(
-        f"[bold]report[/] {report if report.exists() else 'not built yet: snakemake --cores 2'}"
-    )
+    place = report if report.exists() else "not built yet: snakemake --cores 2"
+    console.print(f"[bold]report[/] {place}")
 
 
-def _corpora(root: Path, settings: params.Params, names: list[str]) -> Table:
-    table = Table(
-        "corpus",
-        "source",
-        "utterances",
-        "by split",
-        "modalities",
-        "defects",
-        "to do",
-        title="corpora",
-        title_justify="left",
-    )
-    for name in names:
-        source = settings.corpora[name].source
+def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
+    columns = ("corpus", "source", "utterances", "by split", "modalities", "defects", "to do")
+    table = Table(*columns, title="corpora", title_justify="left")
+    for name, corpus in sources.items():
         folder = root / "data/corpora" / name
-        if not (folder / "utterances.parquet").exists():
-            table.add_row(name, source, "-", "-", "-", "-", _how(name, source))
-            continue
-        meta = store.read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
-        utterances = store.read_table(
-            folder / "utterances.parquet",
-            artifacts.UTTERANCES,
-            ["utterance_id", "official_split", "clip", "text"],
-        )
-        splits = utterances["official_split"].value_counts(dropna=True)
-        defects = pd.read_csv(folder / "defects.csv")
-        kinds = defects["kind"].value_counts()
-        worst = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
-        table.add_row(
-            name,
-            meta["source"],
-            f"{len(utterances):,}",
-            " ".join(
-                f"{split} {splits[split]:,}"
-                for split in ("train", "dev", "test")
-                if split in splits
-            )
-            or "by speaker",
-            f"text {utterances['text'].notna().sum():,}, clips {utterances['clip'].notna().sum():,}",
-            f"{len(defects)}" + (f": {worst}" if worst else ""),
-            ""
-            if utterances["clip"].notna().any()
-            else "no clips: audio and video systems cannot run",
-        )
+        if (folder / "utterances.parquet").exists():
+            table.add_row(name, *_prepared(folder))
+        else:
+            table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source))
     return table
 
 
-def _how(name: str, source: str) -> str:
+def _prepared(folder: Path) -> list[str]:
+    """Row of a corpus that is prepared in `folder`, after its name."""
+    path = folder / "utterances.parquet"
+    columns = ["utterance_id", "official_split", "clip", "text"]
+    utterances = store.read_table(path, artifacts.UTTERANCES, columns)
+    splits = utterances["official_split"].value_counts(dropna=True)
+    sizes = [f"{split} {splits[split]:,}" for split in SPLITS if split in splits]
+    texts, clips = (utterances[column].notna().sum() for column in ("text", "clip"))
+    kinds = pd.read_csv(folder / "defects.csv")["kind"].value_counts()
+    frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
+    return [
+        store.read_metadata(path, artifacts.UTTERANCES)["source"],
+        f"{len(utterances):,}",
+        " ".join(sizes) or "by speaker",
+        f"text {texts:,}, clips {clips:,}",
+        f"{kinds.sum()}" + (f": {frequent}" if frequent else ""),
+        "" if clips else "no clips: audio and video systems cannot run",
+    ]
+
+
+def _how_to_get(name: str, source: str) -> str:
+    """Next step towards a corpus that is not prepared."""
     if source in ("demo", "official"):
         module = corpora.load(name)
         if source == "official" and not module.SOURCES:
@@ -94,48 +81,35 @@ def _how(name: str, source: str) -> str:
     return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
 
 
-def _checkpoints(root: Path, settings: params.Params, names: list[str]) -> Table:
+def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
-    for name in names:
-        asked, card = (
-            settings.checkpoints[name].name,
-            root / "data/checkpoints" / name / "SOURCE.json",
-        )
-        held = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
-        table.add_row(name, asked, "yes" if held == asked else f"no, {held}" if held else "no")
+    for name, checkpoint in wanted.items():
+        card = root / "data/checkpoints" / name / "SOURCE.json"
+        stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
+        if stored == checkpoint.name:
+            table.add_row(name, checkpoint.name, "yes")
+        else:
+            table.add_row(name, checkpoint.name, f"no, {stored}" if stored else "no")
     return table
 
 
 def _device() -> str:
-    """GPUs by the driver's own word; torch would take seconds to say the same."""
+    """CPU cores and GPUs; the driver names them in an instant, torch would take seconds."""
     cpu = f"{len(os.sched_getaffinity(0))} CPU cores"
     if shutil.which("nvidia-smi") is None:
         return f"{cpu}, no GPU"
-    names = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return f"{cpu}, {', '.join(names.stdout.split(chr(10))[:-1]) or 'no GPU'}"
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{cpu}, {', '.join(listed.stdout.split(chr(10))[:-1]) or 'no GPU'}"
 
 
 def _next_run(root: Path) -> str:
-    """Jobs by rule as a dry run counts them."""
-    dry = subprocess.run(
-        ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Number of jobs of each rule, by a dry run."""
+    command = ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"]
+    dry = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     text = dry.stdout + dry.stderr
     if dry.returncode:
         return "cannot start: " + (text.strip().splitlines() or ["snakemake gave no reason"])[-1]
     jobs = re.findall(r"^(\w+) +(\d+)$", text.rpartition("Job stats:")[2], re.MULTILINE)
-    if not jobs:
-        return "nothing to do"
-    return (
-        ", ".join(f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total"))
-        + "   (snakemake --cores 2)"
-    )
+    counts = [f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total")]
+    return f"{', '.join(counts)}   (snakemake --cores 2)" if jobs else "nothing to do"

@@ -1,4 +1,4 @@
-"""`merflow stores`: every decoded medium and feature store at hand, with its size, cost and defects."""
+"""`merflow stores`: decoded media and feature stores, with size, cost and defects."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,36 +14,33 @@ MB = 1e6
 
 
 def show(root: Path, console: Console | None = None) -> None:
-    """Print the stores of the checkout at `root`; seconds are of the jobs that made them here, if they did."""
+    """Print the stores of the checkout at `root`.
+
+    Seconds are the wall time of the jobs that made a store, where these ran in this checkout.
+    """
     console = console or progress.console()
-    table = Table(
-        "corpus",
-        "store",
-        "utterances",
-        "frames",
-        "dim",
-        "MB",
-        "seconds",
-        "made with",
-        "defects",
-        title="stores",
-        title_justify="left",
-    )
+    sizes = ("utterances", "frames", "dim", "MB", "seconds")
+    columns = ("corpus", "store", *sizes, "made with", "defects")
+    table = Table(*columns, title="stores", title_justify="left")
     for row in overview(root):
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
         numbers = (
             f"{row['utterances']:,}",
             f"{row['frames']:,}",
             str(row["dim"] or ""),
             f"{row['bytes'] / MB:.1f}",
-            seconds,
+            "" if row["seconds"] is None else f"{row['seconds']:.0f}",
         )
         table.add_row(row["corpus"], row["store"], *numbers, row["with"], row["defects"])
     console.print(table if table.row_count else "no stores yet: snakemake --cores 2")
 
 
 def overview(root: Path) -> list[dict[str, Any]]:
-    """One row per medium and feature store: corpus, store, utterances, frames, dim, bytes, seconds, with, defects."""
+    """Describe each medium and feature store.
+
+    Returns:
+        A row per store: corpus, store, utterances, frames, dim, bytes, seconds, with (its
+        checkpoint), defects.
+    """
     rows = [_medium(root, index.parent) for index in sorted(root.glob("data/media/*/*/INDEX.json"))]
     rows += [_feature(root, path) for path in sorted(root.glob("data/features/*/*.parquet"))]
     return sorted(rows, key=lambda row: row["corpus"])
@@ -53,7 +50,7 @@ def _medium(root: Path, folder: Path) -> dict[str, Any]:
     index, corpus = store.read_index(folder), folder.parent.name
     kinds = pd.read_csv(folder.parent / "defects.csv")["kind"]
     other = "pictures" if folder.name == "audio" else "sound"
-    kinds = kinds[~kinds.str.contains(other)]  # what does not name one of the two is of both
+    kinds = kinds[~kinds.str.contains(other)]  # a defect that names neither medium is of both
     return {
         "corpus": corpus,
         "store": folder.name,
@@ -85,7 +82,7 @@ def _feature(root: Path, path: Path) -> dict[str, Any]:
 
 
 def _seconds(folder: Path, pattern: str) -> float | None:
-    """Wall time of the jobs, by their own account (merflow.usage)."""
+    """Wall time of the jobs, as they report it (merflow.usage)."""
     times = [pd.read_csv(path, sep="\t")["s"].sum() for path in folder.glob(pattern)]
     return float(sum(times)) if times else None
 

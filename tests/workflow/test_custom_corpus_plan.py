@@ -1,4 +1,4 @@
-"""A corpus of one's own in the plan: how many folds there are, and what depends on its annotations, is what these say."""
+"""Plan of a custom corpus: its folds and digests follow from its annotations."""
 
 import shutil
 
@@ -18,7 +18,7 @@ ROWS = [
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    """Makes a plan of the annotations `rows`."""
+    """Function that makes a plan from the lines of the annotations."""
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     patch = custom_corpus.patch_of("mine", ["audio"], False, ROOT) | {
         "corpora": {"mine": {"source": "clips", "annotations": "mine.csv"}}
@@ -37,19 +37,18 @@ def plan(tmp_path, monkeypatch):
 
 def test_folds_are_as_many_as_the_annotations_allow(plan):
     assert plan(ROWS).folds("mine", "joint_cnn", "clean") == 4
-    given = [ROWS[0], *(row + ("train", "dev", "test")[k % 3] for k, row in enumerate(ROWS[1:]))]
+    splits = ("train", "dev", "test")
+    given = [ROWS[0], *(row + splits[k % 3] for k, row in enumerate(ROWS[1:]))]
     assert plan(given).folds("mine", "joint_cnn", "clean") == 1
 
 
-def test_an_edit_of_the_annotations_is_a_change_of_what_prepare_depends_on_and_of_nothing_else(
-    plan,
-):
+def test_edited_annotations_make_prepare_stale_and_nothing_else(plan):
     before = plan(ROWS).code
     assert plan(ROWS).code == before
     after = plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]).code
     assert {stage for stage in before if before[stage] != after[stage]} == {"prepare.mine"}
 
 
-def test_annotations_that_cannot_be_stop_before_the_first_job(plan):
+def test_malformed_annotations_stop_before_the_first_job(plan):
     with pytest.raises(CorpusError, match=r"mine\.csv: 1 labels \(joy\)"):
-        plan([row.replace("anger", "joy") for row in ROWS]).code  # noqa: B018  (made when it is asked for)
+        _ = plan([row.replace("anger", "joy") for row in ROWS]).code

@@ -1,0 +1,63 @@
+"""Digests of downloads and annotations: declared content counts, further fields do not."""
+
+import shutil
+from dataclasses import dataclass, replace
+
+import pytest
+import yaml
+from stages import Plan
+from support import ROOT
+
+from merflow import presets
+from merflow.corpora import annotations, meld
+from merflow.corpora.corpus import Source
+from merflow.provenance import digest_of_values
+
+
+@dataclass(frozen=True)
+class LaterSource(Source):
+    """A source with a field that a later version adds."""
+
+    mirror: str | None = None
+
+
+@dataclass(frozen=True)
+class LaterRow(annotations.Row):
+    """A row with a field that a later version adds."""
+
+    note: str = ""
+
+
+@pytest.fixture
+def download(tmp_path):
+    """Function that returns the digest of MELD's download."""
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    values = yaml.safe_load(presets.compose("paper", ROOT / "params"))
+    values["run"] |= {"corpora": ["meld"], "papers": ["weighted_late_fusion"]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    plan = Plan(tmp_path)
+    return lambda: plan._digest(plan.fetch, {"corpus": "meld"})
+
+
+def test_a_new_field_with_a_default_keeps_a_download(download, monkeypatch):
+    before = download()
+    later = tuple(LaterSource(**vars(source)) for source in meld.SOURCES)
+    monkeypatch.setattr(meld, "SOURCES", later)
+    assert later and download() == before
+
+
+@pytest.mark.parametrize("change", [{"url": "https://a/b"}, {"size": 1}, {"sha256": "0" * 64}])
+def test_a_changed_source_is_downloaded_again(download, monkeypatch, change):
+    before = download()
+    first, *others = meld.SOURCES
+    monkeypatch.setattr(meld, "SOURCES", (replace(first, **change), *others))
+    assert download() != before
+
+
+def test_a_new_field_of_a_row_keeps_the_digest_of_annotations():
+    row = annotations.Row(2, "a.wav", "hello", "joy", "ann", "", "train")
+    now, later, changed = (
+        digest_of_values(annotations.Annotations([each], []).identity())
+        for each in (row, LaterRow(**vars(row)), replace(row, label="anger"))
+    )
+    assert now == later != changed
