@@ -1,9 +1,10 @@
-"""Kill a small real run again and again, resume it, and compare what it leaves with a run that nobody broke.
+"""Kill a small real run again and again, resume it, and compare its artifacts with an unbroken run.
 
-Each attempt is `snakemake` in a clone; after a random number of processes have begun (jobs, and those that hand over to
-DVC) and a random pause, the whole tree of processes is sent SIGKILL, those that left the session included. When the
-pipeline is through, its artifacts are compared with those of an unbroken run, and the next round starts from nothing.
-A second unbroken run, at the end, says what differs between two runs that nobody broke.
+Each attempt is `snakemake` in a clone. After a random number of processes (jobs, and the hand-over
+to DVC) and a random pause, the whole tree of processes is sent SIGKILL, processes that left the
+session included. When the pipeline is through, its artifacts are compared with an unbroken run, and
+the next round starts from nothing. A second unbroken run, at the end, says what differs between two
+unbroken runs.
 
     python benchmarks/crash.py --kills 100 --folder /tmp/crash --out crash.md
 """
@@ -27,11 +28,12 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).parents[1]
-#: What an artifact says of the time that it took, by its suffix, and nothing else of it may differ.
+#: Suffix of an artifact -> seconds in it. Nothing else of it may differ between two runs.
 SECONDS = {
     ".json": re.compile(r'"(?:wall_s|clip_s)": [\d.e-]+'),  # run.json
-    ".html": re.compile(  # the report's tables of them
-        r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>|<dd>[\d.]+ s, all runs together</dd>',
+    ".html": re.compile(  # tables of the report
+        r'<figure class="table" id="(?:cost|runs-[^"]*)".*?</figure>'
+        r"|<dd>[\d.]+ s, all runs together</dd>",
         re.DOTALL,
     ),
 }
@@ -60,7 +62,7 @@ PLANNING = "planning"
 
 
 def ask_for_little(path: Path) -> None:
-    """Let params.yaml at `path` ask for one corpus, three features, four small systems of two papers, one of them a fusion."""
+    """Let params.yaml at `path` ask for one corpus, three features and four small systems."""
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     run, features = params["run"], {"bert": ["bert"], "audio": ["is13"], "clip": ["clip_emotion"]}
     run["corpora"] = ["meld"]
@@ -68,19 +70,17 @@ def ask_for_little(path: Path) -> None:
         name: {"corpora": ["meld"] if name in features else [], "features": features.get(name, [])}
         for name in run["features"]
     }
-    asked = {
-        "joint_cnn": {"text": "text_lstm", "speech": "speech_cnn", "unimodal": "unimodal_weighted"}
+    systems = {
+        "joint_cnn": {"text": "text_lstm", "speech": "speech_cnn", "unimodal": "unimodal_weighted"},
+        "weighted_late_fusion": {"video": "video_clip"},
     }
-    asked |= {"weighted_late_fusion": {"video": "video_clip"}}
     for paper in params["papers"]:
         run[paper]["protocols"] = ["clean"]
-        for group, rows in run[paper].items():
-            if isinstance(rows, dict):
-                system = asked.get(paper, {}).get(group)
-                rows |= {
-                    "corpora": ["meld"] if system else [],
-                    "systems": [system] if system else [],
-                }
+        for stage, block in run[paper].items():
+            if isinstance(block, dict):
+                system = systems.get(paper, {}).get(stage)
+                corpora = ["meld"] if system else []
+                block |= {"corpora": corpora, "systems": [system] if system else []}
     paper = params["papers"]["joint_cnn"]
     paper["features"] = {"text": "bert", "speech": "is13"}
     for system in ("text_lstm", "speech_cnn"):
@@ -89,9 +89,10 @@ def ask_for_little(path: Path) -> None:
 
 
 def clone(path: Path) -> None:
-    """A clone of this checkout's last commit, asking for little, in which nothing was run.
+    """Clone this checkout's last commit and let it ask for little.
 
-    Its dvc.lock is of other parameters, and keeps the stages of the one corpus: DVC reads and writes all of it for each commit.
+    Its dvc.lock, of other parameters, keeps the stages of the one corpus alone: DVC reads and
+    writes the whole file for each commit.
     """
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(path)], check=True)
     ask_for_little(path / "params.yaml")
@@ -117,7 +118,7 @@ def start(path: Path, cores: int) -> subprocess.Popen:
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """A process and all that descend from it."""
+    """A process and its descendants."""
     with contextlib.suppress(psutil.NoSuchProcess):
         top = psutil.Process(pid)
         return [top, *top.children(recursive=True)]
@@ -125,7 +126,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def kill(processes: Sequence[psutil.Process]) -> None:
-    """SIGKILL, at once, and wait until they are gone."""
+    """Send SIGKILL to all at once and wait until they have ended."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -133,7 +134,7 @@ def kill(processes: Sequence[psutil.Process]) -> None:
 
 
 def work_of(process: psutil.Process) -> str | None:
-    """What a process does for the run: a step, or a part of the hand-over to DVC."""
+    """Step that a process runs, or its share of the hand-over to DVC."""
     try:
         words = process.cmdline()
     except psutil.Error:
@@ -147,9 +148,10 @@ def work_of(process: psutil.Process) -> str | None:
 
 
 def break_off(run: subprocess.Popen, chance: random.Random, kills: Counter) -> list[str] | None:
-    """Kill `run` at a random moment; says what was at work, None if it ended before.
+    """Kill `run` at a random moment; return the steps at work, None if the run ended before.
 
-    One time in four the moment is when the step that was hit least so far is at work, so that each step has its share.
+    One time in four the moment lies in the step with the fewest kills so far, so that each step has
+    its share.
     """
     rarest = (
         min((*STEPS, *HAND_OVER.values()), key=lambda step: (kills[step], chance.random()))
@@ -177,26 +179,27 @@ def break_off(run: subprocess.Popen, chance: random.Random, kills: Counter) -> l
 
 
 def contents(path: Path) -> dict[str, str]:
-    """Digest of every file of artifacts, without what says how long something took."""
-    found = {}
+    """Digest of every artifact, without the seconds in it."""
+    digests = {}
     for folder in ("data", "results"):
         for file in sorted((path / folder).rglob("*")):
             if file.is_file() and file.relative_to(path).parts[:2] != ("data", "digests"):
                 content = file.read_bytes()
                 if file.suffix in SECONDS:
                     content = SECONDS[file.suffix].sub("", content.decode()).encode()
-                found[str(file.relative_to(path))] = hashlib.sha256(content).hexdigest()
-    return found
+                digests[str(file.relative_to(path))] = hashlib.sha256(content).hexdigest()
+    return digests
 
 
-def differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
-    """Paths that are not in both, or not the same in both."""
-    return sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+def differing(first: dict[str, str], second: dict[str, str]) -> list[str]:
+    """Paths that one of two runs lacks, or whose digests differ."""
+    paths = first.keys() | second.keys()
+    return sorted(path for path in paths if first.get(path) != second.get(path))
 
 
 def unsettled(path: Path) -> list[str]:
-    """What a finished run left to do, for a tool or for hands."""
-    found = []
+    """Work that a finished run left to do."""
+    left = []
     dry = subprocess.run(
         ["snakemake", "-n"],
         cwd=path,
@@ -206,32 +209,26 @@ def unsettled(path: Path) -> list[str]:
         check=False,
     )
     if "Nothing to be done" not in dry.stdout:
-        found.append("snakemake has something to do")
+        left.append("snakemake has something to do")
     status = subprocess.run(
         ["dvc", "status", "--json"], cwd=path, capture_output=True, text=True, check=False
     )
     if status.returncode or not set(json.loads(status.stdout)) <= {"code"}:
-        found.append(f"dvc status: {status.stdout.strip()[:200]}{status.stderr.strip()[-200:]}")
-    found += [f"lock {lock.relative_to(path)}" for lock in (path / ".snakemake/locks").glob("*")]
-    found += [
-        f"mark {mark.name}"
-        for mark in (path / ".snakemake/incomplete").rglob("*")
-        if mark.is_file()
-    ]
-    return found
+        left.append(f"dvc status: {status.stdout.strip()[:200]}{status.stderr.strip()[-200:]}")
+    left += [f"lock {lock.relative_to(path)}" for lock in (path / ".snakemake/locks").glob("*")]
+    marks = (path / ".snakemake/incomplete").rglob("*")
+    left += [f"mark {mark.name}" for mark in marks if mark.is_file()]
+    return left
 
 
 def finished(log: Path) -> Counter[str]:
-    """Jobs that Snakemake said were finished, by rule."""
-    return Counter(
-        re.findall(
-            r"^Finished jobid: \d+ \(Rule: (\w+)\)", log.read_text(encoding="utf-8"), re.MULTILINE
-        )
-    )
+    """Number of finished jobs in Snakemake's log, by rule."""
+    text = log.read_text(encoding="utf-8")
+    return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", text, re.MULTILINE))
 
 
 def unbroken(path: Path, cores: int) -> float:
-    """Run the pipeline in one go, if that was not done before; seconds that it took."""
+    """Run the pipeline in one go, unless a run is there; return its seconds."""
     note = path.with_name(f"{path.name}.seconds")
     if not note.exists():
         shutil.rmtree(path, ignore_errors=True)
@@ -254,16 +251,20 @@ def report(
     """The table, as Markdown."""
     lines = ["| at work when killed | kills |", "|---|---|"]
     lines += [f"| {step} | {kills[step]} |" for step in (PLANNING, *STEPS, *HAND_OVER.values())]
-    again = sum((Counter(one["again"]) for one in rounds), Counter())
+    again = sum((Counter(result["again"]) for result in rounds), Counter())
     wrong = [
-        f"round {number}: {text}" for number, one in enumerate(rounds, 1) for text in one["wrong"]
+        f"round {number}: {text}"
+        for number, result in enumerate(rounds, 1)
+        for text in result["wrong"]
     ]
+    whole_runs = "not run yet" if twice is None else ", ".join(twice) or "none"
     lines += [
         "",
         f"{total} kills in {len(rounds)} rounds (seed {seed}; two jobs at once count for both).",
         f"An unbroken run took {seconds:.0f} s.",
-        f"Differences to the unbroken run: {len(wrong) or 'none'}. Jobs that were finished and ran again: {dict(again) or 'none'}.",
-        f"Differences between two unbroken runs: {'not run yet' if twice is None else ', '.join(twice) or 'none'}.",
+        f"Differences to the unbroken run: {len(wrong) or 'none'}."
+        f" Finished jobs that ran again: {dict(again) or 'none'}.",
+        f"Differences between two unbroken runs: {whole_runs}.",
         *wrong,
     ]
     return "\n".join(lines) + "\n"
@@ -271,57 +272,57 @@ def report(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=100, help="at least so many")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--kills", type=int, default=100, help="smallest number of kills")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument(
         "--folder",
         type=Path,
         default=Path("/tmp/merflow-crash"),
-        help="where to work; unbroken runs in it are used again",
+        help="scratch folder; unbroken runs in it are used again",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("crash.md"),
-        help="where the table goes; written anew after each round",
+        help="file of the table; written anew after each round",
     )
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    chance, kills, rounds, total = random.Random(asked.seed), Counter(), [], 0
-    seconds = unbroken(asked.folder / "whole", asked.cores)
-    whole, jobs = contents(asked.folder / "whole"), finished(asked.folder / "whole.log")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    chance, kills, rounds, total = random.Random(arguments.seed), Counter(), [], 0
+    seconds = unbroken(arguments.folder / "whole", arguments.cores)
+    whole, jobs = contents(arguments.folder / "whole"), finished(arguments.folder / "whole.log")
     print(f"unbroken: {seconds:.0f} s, {sum(jobs.values())} jobs, {len(whole)} files", flush=True)
-    broken, log = asked.folder / "broken", asked.folder / "broken.log"
-    while total < asked.kills:
+    broken, log = arguments.folder / "broken", arguments.folder / "broken.log"
+    while total < arguments.kills:
         shutil.rmtree(broken, ignore_errors=True)
         log.unlink(missing_ok=True)
         clone(broken)
         while True:
-            run = start(broken, asked.cores)
+            run = start(broken, arguments.cores)
             if (doing := break_off(run, chance, kills)) is None:
                 break
             kills.update(doing)
             total += 1
             print(f"kill {total}: {', '.join(doing)}", flush=True)
         wrong = [f"snakemake ended with {run.returncode}"] if run.returncode else []
-        wrong += [f"{path} differs" for path in differing(whole, contents(broken))] + unsettled(
-            broken
-        )
+        wrong += [f"{path} differs" for path in differing(whole, contents(broken))]
+        wrong += unsettled(broken)
         rounds.append({"wrong": wrong, "again": finished(log) - jobs})
-        asked.out.write_text(
-            report(kills, total, rounds, seconds, None, asked.seed), encoding="utf-8"
+        arguments.out.write_text(
+            report(kills, total, rounds, seconds, None, arguments.seed), encoding="utf-8"
         )
-        print(
-            f"round {len(rounds)}: {total} kills so far, wrong: {wrong or 'nothing'}, again: {dict(rounds[-1]['again'])}",
-            flush=True,
-        )
+        again = dict(rounds[-1]["again"])
+        result = f"wrong: {wrong or 'nothing'}, again: {again}"
+        print(f"round {len(rounds)}: {total} kills so far, {result}", flush=True)
         if wrong:
-            shutil.copy(log, asked.out.with_suffix(f".{len(rounds)}.log"))
-    unbroken(asked.folder / "again", asked.cores)
-    twice = differing(whole, contents(asked.folder / "again"))
-    asked.out.write_text(report(kills, total, rounds, seconds, twice, asked.seed), encoding="utf-8")
-    sys.exit(any(one["wrong"] for one in rounds))
+            shutil.copy(log, arguments.out.with_suffix(f".{len(rounds)}.log"))
+    unbroken(arguments.folder / "again", arguments.cores)
+    twice = differing(whole, contents(arguments.folder / "again"))
+    arguments.out.write_text(
+        report(kills, total, rounds, seconds, twice, arguments.seed), encoding="utf-8"
+    )
+    sys.exit(any(result["wrong"] for result in rounds))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Time of decoding a clip into sound and two samplings of pictures against that of a bare decode, and memory for a long clip.
+"""Time of decoding a clip against a bare decode, and peak memory for a long clip.
 
-The bare decoders turn all frames of the same file into pixels of the codec and throw them away: PyAV with one thread, and OpenCV's
-``grab``. They and ours take turns. Ours makes JPEG and FLAC as the step ``decode`` does. All work in one thread, so that processor
-time is what an idle machine takes.
-The clip is the real one of MERFLOW_REAL_DATA where that is set, else a made one of 1280 x 720 with B-frames. Memory is the peak of a
-process that decodes the clip once, and of one that decodes it repeated to five minutes in one file (Linux).
+Ours decodes audio and two samplings of frames, and makes JPEG and FLAC as the step ``decode`` does.
+The bare decoders turn all frames of the same file into pixels of the codec and drop them: PyAV with
+one thread, and OpenCV's ``grab``. All take turns in one thread, so that processor time is the time
+on an idle machine.
+
+The clip is the real one of MERFLOW_REAL_DATA where that is set, else a made one of 1280 x 720 with
+B-frames. Memory is the peak of a process that decodes the clip once, and of one that decodes it
+repeated to five minutes in one file (Linux).
 
     OMP_NUM_THREADS=1 python benchmarks/decode.py --clips 6
 """
@@ -30,11 +33,14 @@ from merflow.params import MediaParams
 MEDIA = MediaParams(short_side=256, jpeg_quality=95)
 LONG_S = 300
 PEAK = (
-    "import re, sys; from pathlib import Path; from merflow.media.decode import decode; from merflow.params import MediaParams\n"
+    "import re, sys; from pathlib import Path\n"
+    "from merflow.media.decode import decode; from merflow.params import MediaParams\n"
     "clip = decode(Path(sys.argv[1]), None, None, MediaParams(short_side=256, jpeg_quality=95))\n"
     "kept = {p.frame: len(p.data) for pictures in clip.pictures.values() for p in pictures}\n"
-    # not getrusage: its peak starts with that of the process that started this one
-    "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], sum(kept.values()) + clip.sound.nbytes)"
+    # not getrusage: its peak starts with the peak of the parent process
+    "status = Path('/proc/self/status').read_text()\n"
+    "peak = re.search(r'VmHWM:\\s+(\\d+)', status)[1]\n"
+    "print(peak, sum(kept.values()) + clip.sound.nbytes)"
 )
 
 
@@ -130,9 +136,9 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     ways: dict[str, Callable[[Path], None]] = {
-        "PyAV, pictures": lambda path: bare(path, False),
-        "PyAV, pictures and sound": lambda path: bare(path, True),
-        "OpenCV grab, pictures": grab,
+        "PyAV, frames": lambda path: bare(path, False),
+        "PyAV, frames and audio": lambda path: bare(path, True),
+        "OpenCV grab, frames": grab,
         "merflow": ours,
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -148,16 +154,13 @@ def main() -> None:
                     way(path)
                     seconds[name].append(time.process_time() - start)
             for name, times in seconds.items():
-                print(
-                    f"{title}: {name:25} {1000 * np.median(times):6.0f} ms a clip, fastest {1000 * min(times):6.0f}"
-                )
-            ratios = [
-                np.divide(seconds["merflow"], seconds[name])
-                for name in ways
-                if name != "merflow" and name.endswith("pictures")
-            ]
+                median, fastest = 1000 * np.median(times), 1000 * min(times)
+                print(f"{title}: {name:25} {median:6.0f} ms a clip, fastest {fastest:6.0f}")
+            bare_ways = [name for name in ways if name.endswith("frames")]
+            ratios = [np.divide(seconds["merflow"], seconds[name]) for name in bare_ways]
             print(
-                f"{title}: ratio to the faster bare decode of pictures {max(map(np.median, ratios)):.2f}, median over {arguments.clips}"
+                f"{title}: ratio to the faster bare decode of frames "
+                f"{max(map(np.median, ratios)):.2f}, median over {arguments.clips}"
             )
         if not arguments.no_memory:
             for length_s in (0, LONG_S):
@@ -170,7 +173,8 @@ def main() -> None:
                 )
                 peak, kept = map(int, run.stdout.split())
                 print(
-                    f"peak of memory, {length_s or 3} s: {peak / 1024:.0f} MiB, {kept / 2**20:.0f} MiB of it sound and pictures"
+                    f"peak of memory, {length_s or 3} s: {peak / 1024:.0f} MiB, "
+                    f"{kept / 2**20:.0f} MiB of it audio and frames"
                 )
 
 

@@ -1,7 +1,8 @@
-"""Utterances per second of the text encoder's features against a plain loop with fixed-length padding, in one run.
+"""Utterances per second of the text encoder's features against a loop with fixed-length padding.
 
-The plain loop is the one of many tutorials: batches in the order of the texts, ``padding="max_length", max_length=128``. The two take
-turns, so that other load on the machine meets both.
+The plain loop is the loop of many tutorials: batches in the order of the texts,
+``padding="max_length", max_length=128``. The two take turns, so that other load on the machine
+meets both.
 
     OMP_NUM_THREADS=1 python benchmarks/encoder.py --utterances 512
 """
@@ -50,7 +51,7 @@ def plain(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
 
 
 def ours(texts: list[str], checkpoint: Path) -> Iterator[np.ndarray]:
-    """As the step `extract` calls it: in blocks."""
+    """Extract in blocks, as the step `extract` does."""
     blocks = (texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK))
     for row in encoder.extract(blocks, EncoderParams(max_tokens=512, output="tokens"), checkpoint):
         yield row.values if isinstance(row, Flagged) else row
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        help=f"folder of an encoder; default: that of the package {PACKAGE}",
+        help=f"folder of an encoder; default: the encoder of the package {PACKAGE}",
     )
     arguments = parser.parse_args()
     checkpoint = arguments.checkpoint or packaged()
@@ -78,13 +79,12 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     n = len(texts)
     for name, times in seconds.items():
-        print(
-            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
-        )
+        speeds = ", ".join(f"{n / time_s:.1f}" for time_s in times)
+        best = f"{n / min(times):6.1f} utterances/s, best of {len(times)}"
+        print(f"{name:8} {best} (all: {speeds})")
     ratio = min(seconds["plain"]) / min(seconds["merflow"])
-    print(
-        f"ratio    {ratio:6.2f} with {torch.get_num_threads()} threads, {n_tokens / n:.1f} tokens a text"
-    )
+    threads = torch.get_num_threads()
+    print(f"ratio    {ratio:6.2f} with {threads} threads, {n_tokens / n:.1f} tokens a text")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Utterances per second of the training loop against a plain loop, in one run.
 
-The plain loop is what a first script does: random batches padded to their longest text, torch.optim.AdamW as it comes.
-Both train the same network from the same checkpoint on the same texts for one epoch, evaluation on a tenth of them included.
-The two take turns, so that other load on the machine meets both.
+The plain loop is a first script: random batches padded to their longest text, torch.optim.AdamW
+with its defaults. Both train the same network from the same checkpoint on the same texts for one
+epoch, evaluation on a tenth of them included. The two take turns, so that other load on the machine
+meets both.
 
     OMP_NUM_THREADS=2 python benchmarks/fine_tuning.py --utterances 960
 """
@@ -22,27 +23,26 @@ from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import TextClassifier
 from merflow.params import TrainingParams
 from merflow.training.batches import Examples
-from merflow.training.loop import fit
+from merflow.training.loop import Recipe, fit
 from merflow.training.objectives import SingleLabel
 
 CLASSES = 7
 
 
-def plain(model: TextClassifier, train: Examples, dev: Examples, settings: TrainingParams) -> None:
+def plain(model: TextClassifier, train: Examples, dev: Examples, params: TrainingParams) -> None:
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        model.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
     model.train()
-    for index in DataLoader(
-        range(len(train)), settings.batch_size, shuffle=True, collate_fn=np.array
-    ):
+    loader = DataLoader(range(len(train)), params.batch_size, shuffle=True, collate_fn=np.array)
+    for index in loader:
         batch = train.batch(index)
         cross_entropy(model(batch), batch.labels).backward()
         optimizer.step()
         optimizer.zero_grad()
     model.eval()
     with torch.no_grad():
-        for index in DataLoader(range(len(dev)), settings.batch_size, collate_fn=np.array):
+        for index in DataLoader(range(len(dev)), params.batch_size, collate_fn=np.array):
             model(dev.batch(index))
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder = arguments.checkpoint
-    settings = TrainingParams(
+    params = TrainingParams(
         batch_size=arguments.batch_size,
         learning_rate=5e-5,
         weight_decay=0.01,
@@ -78,37 +78,27 @@ def main() -> None:
     ids = [str(i) for i in range(len(texts))]
     n = arguments.utterances
     train, dev = (
-        Examples(ids[part], {"tokens": tokens[part]}, labels[part])
-        for part in (slice(n), slice(n, None))
+        Examples(ids[split], {"tokens": tokens[split]}, labels[split])
+        for split in (slice(n), slice(n, None))
     )
 
+    recipe = Recipe(params, SingleLabel(), "best", seed=1)
     seconds: dict[str, list[float]] = {"plain": [], "merflow": []}
     with TemporaryDirectory() as scratch:
-        for turn in range(arguments.rounds):
+        for number in range(arguments.rounds):
             model = build()
             start = time.perf_counter()
-            plain(model, train, dev, settings)
+            plain(model, train, dev, params)
             seconds["plain"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            fit(
-                build,
-                train,
-                dev,
-                settings,
-                SingleLabel(),
-                "dev",
-                1,
-                "fp32",
-                Path(scratch) / f"{turn}.pt",
-            )
+            fit(build, train, dev, recipe, Path(scratch) / f"{number}.pt")
             seconds["merflow"].append(time.perf_counter() - start)
     for name, times in seconds.items():
-        print(
-            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
-        )
-    print(
-        f"ratio    {min(seconds['plain']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads"
-    )
+        speeds = ", ".join(f"{n / time_s:.1f}" for time_s in times)
+        best = f"{n / min(times):6.1f} utterances/s, best of {len(times)}"
+        print(f"{name:8} {best} (all: {speeds})")
+    ratio = min(seconds["plain"]) / min(seconds["merflow"])
+    print(f"ratio    {ratio:6.2f} with {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a feature knows: unweighted average recall of a linear classifier on it, beside chance, speakers or official parts apart.
+"""Unweighted average recall of a linear classifier on a feature, beside chance.
 
-Scaler and ridge classifier (its strength by leave-one-out) are fitted on the train part of each fold; test parts are
-pooled. Sequences are averaged over time. The interval resamples speakers. Needs the corpus and the feature in data/,
-made by the workflow:
+Scaler and ridge classifier (its strength by leave-one-out) are fitted on the train split of each
+fold, and the test splits are pooled. Sequences are averaged over time. The interval resamples
+speakers. Needs the corpus and the feature in data/, made by the workflow:
 
     python benchmarks/linear_probe.py ravdess compare_2016 --scheme actors
 """
@@ -51,19 +51,23 @@ def main() -> None:
             fitted = make_pipeline(
                 StandardScaler(), RidgeClassifierCV(np.logspace(0, 5, 11), class_weight="balanced")
             )
-            train, test = (fold[fold["split"] == part] for part in ("train", "test"))
+            train, test = (fold[fold["split"] == split] for split in ("train", "test"))
             fitted.fit(np.stack([vectors[name] for name in train["utterance_id"]]), train["label"])
             predicted = fitted.predict(np.stack([vectors[name] for name in test["utterance_id"]]))
-            for speaker, true, guess in zip(test["speaker"], test["label"], predicted, strict=True):
-                counts[speakers.index(speaker), 0, classes.index(true), classes.index(guess)] += 1
+            rows = zip(test["speaker"], test["label"], predicted, strict=True)
+            for speaker, label, prediction in rows:
+                cell = classes.index(label), classes.index(prediction)
+                counts[speakers.index(speaker), 0, *cell] += 1
         mean, _, (low, high) = seed_mean(
             Sample(counts, EvaluationParams(resamples=1000, confidence=0.95, seed=1))
         )
         uar = names(tuple(classes)).index(("uar", None))
         present = int((counts.sum(axis=(0, 1, 3)) > 0).sum())
+        interval = f"[{low[uar]:.3f}, {high[uar]:.3f}]"
         print(
-            f"{arguments.corpus} {feature}: UAR {mean[uar]:.3f} [{low[uar]:.3f}, {high[uar]:.3f}], chance {1 / present:.3f}; "
-            f"{int(counts.sum())} test utterances of {len(speakers)} speakers, {usable['fold'].nunique()} folds ({arguments.scheme})"
+            f"{arguments.corpus} {feature}: UAR {mean[uar]:.3f} {interval}, "
+            f"chance {1 / present:.3f}; {int(counts.sum())} test utterances of "
+            f"{len(speakers)} speakers, {usable['fold'].nunique()} folds ({arguments.scheme})"
         )
 
 

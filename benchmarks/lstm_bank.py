@@ -1,10 +1,11 @@
-"""Utterances per second of training class_weight_lstm's LSTMs, six emotions at once against a plain loop, in one run.
+"""Utterances per second of training class_weight_lstm's bank of six LSTMs against a plain loop.
 
-The plain loop is what a first script does: one network of torch.nn.LSTM per emotion, a DataLoader that gives one utterance at a time,
-torch.optim.Adam as it comes. The bank trains the same six networks together, in padded batches of utterances of like length. An
-utterance counts once all six networks have seen it; the plain loop gets every eighth. The two take turns, so that other load on the
-machine meets both. Lengths are made: the segments of CMU-MOSEI (median 6.5 s, nine of ten under 13.5 s) at a supposed 2.5 words per
-second.
+The plain loop is a first script: one network of torch.nn.LSTM per emotion, a DataLoader that gives
+one utterance at a time, torch.optim.Adam with its defaults. The bank trains the same six networks
+together, in padded batches of utterances of like length. An utterance counts once all six networks
+have seen it. The plain loop gets every eighth utterance. The two take turns, so that other load on
+the machine meets both. Lengths are made: the segments of CMU-MOSEI (median 6.5 s, nine of ten under
+13.5 s) at a supposed 2.5 words per second.
 
     OMP_NUM_THREADS=1 python benchmarks/lstm_bank.py
 """
@@ -88,21 +89,17 @@ def main() -> None:
         name: [rng.normal(size=(length, dim)).astype(np.float32) for length in lengths]
         for name, dim in DIMS.items()
     }
-    print(
-        f"{n} utterances of {lengths.min()} to {lengths.max()} words, mean {lengths.mean():.1f}; {torch.get_num_threads()} threads"
-    )
+    words_each = f"{lengths.min()} to {lengths.max()} words, mean {lengths.mean():.1f}"
+    print(f"{n} utterances of {words_each}; {torch.get_num_threads()} threads")
     for system in ("acoustic", "early_fusion"):
         names = SYSTEMS[system].inputs
         dims = {name: DIMS[name] for name in names}
         train = Examples([str(i) for i in range(n)], {name: words[name] for name in names}, labels)
         together = Lstm(dims, EMOTIONS, layers, units, DENSE, dropout=0.0)
         networks = [Plain(sum(dims.values()), layers, units) for _ in range(EMOTIONS)]
-        for emotion, network in enumerate(
-            networks
-        ):  # the same networks: their state is a slice of the bank's
-            network.load_state_dict(
-                {name: value[emotion] for name, value in together.state_dict().items()}
-            )
+        for emotion, network in enumerate(networks):  # the state is a slice of the bank's
+            state = {name: value[emotion] for name, value in together.state_dict().items()}
+            network.load_state_dict(state)
         seconds = [
             (
                 timed(partial(plain, networks, train)),
@@ -113,8 +110,8 @@ def main() -> None:
         theirs, ours = map(min, zip(*seconds, strict=True))
         plain_speed, bank_speed = -(-n // EVERY) / theirs, n / ours
         print(
-            f"{system:13} plain {plain_speed:6.1f} utterances/s, bank {bank_speed:6.1f} utterances/s, ratio {bank_speed / plain_speed:5.2f}"
-            f" (best of {arguments.rounds})"
+            f"{system:13} plain {plain_speed:6.1f} utterances/s, bank {bank_speed:6.1f} "
+            f"utterances/s, ratio {bank_speed / plain_speed:5.2f} (best of {arguments.rounds})"
         )
 
 

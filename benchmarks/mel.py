@@ -1,7 +1,8 @@
-"""Milliseconds per clip of our Mel spectrogram against plain librosa per clip, and what a batched one by torch would give, in one run.
+"""Milliseconds per clip of our Mel spectrogram, of plain librosa, and of batches by torch.
 
-Plain is ``librosa.feature.melspectrogram`` and ``power_to_db``, clip by clip. The batched one pads clips of like length, 32 together, and
-uses librosa's filters. All take turns, so that other load on the machine meets all.
+Plain is ``librosa.feature.melspectrogram`` and ``power_to_db``, clip by clip. Batches pad clips of
+like length, 32 together, and use librosa's filters. All take turns, so that other load on the
+machine meets all.
 
     OMP_NUM_THREADS=1 python benchmarks/mel.py --clips 320
 """
@@ -26,11 +27,10 @@ BATCH = 32
 
 
 def plain(clips: list[np.ndarray]) -> Iterator[np.ndarray]:
-    asked = PARAMS.model_dump(exclude={"decibels"})
+    sizes = PARAMS.model_dump(exclude={"decibels"})
     for clip in clips:
-        yield librosa.power_to_db(
-            librosa.feature.melspectrogram(y=clip, sr=16_000, **asked), ref=1.0, top_db=None
-        ).T
+        power = librosa.feature.melspectrogram(y=clip, sr=16_000, **sizes)
+        yield librosa.power_to_db(power, ref=1.0, top_db=None).T
 
 
 def batched(clips: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -39,7 +39,7 @@ def batched(clips: list[np.ndarray]) -> Iterator[np.ndarray]:
     )
     window = torch.hann_window(400)
     order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
-    found: dict[int, np.ndarray] = {}
+    spectrograms: dict[int, np.ndarray] = {}
     for start in range(0, len(order), BATCH):
         members = order[start : start + BATCH]
         padded = pad_sequence([torch.from_numpy(clips[i]) for i in members], batch_first=True)
@@ -50,8 +50,8 @@ def batched(clips: list[np.ndarray]) -> Iterator[np.ndarray]:
             (filters @ (spectrum.real**2 + spectrum.imag**2)).clamp(min=mel.FLOOR)
         )
         for i, rows in zip(members, values, strict=True):
-            found[i] = rows.T[: len(clips[i]) // 160 + 1].numpy()
-    yield from (found[i] for i in range(len(clips)))
+            spectrograms[i] = rows.T[: len(clips[i]) // 160 + 1].numpy()
+    yield from (spectrograms[i] for i in range(len(clips)))
 
 
 def main() -> None:
@@ -62,12 +62,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
-    clips = [
-        rng.normal(0, 0.1, n).astype(np.float32)
-        for n in rng.integers(8_000, 88_000, arguments.clips)
-    ]  # 0.5 to 5.5 s
+    lengths = rng.integers(8_000, 88_000, arguments.clips)  # 0.5 to 5.5 s
+    clips = [rng.normal(0, 0.1, n).astype(np.float32) for n in lengths]
     start = time.perf_counter()
-    list(plain(clips[:1]))  # librosa imports what it needs at its first call
+    list(plain(clips[:1]))  # librosa imports libraries at its first call
     first = time.perf_counter() - start
     ways = {
         "plain librosa": plain,
@@ -83,15 +81,16 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
-        off = max(
-            np.abs(a - b).max() for a, b in zip(values[name], values["plain librosa"], strict=True)
-        )
+        pairs = zip(values[name], values["plain librosa"], strict=True)
+        error = max(np.abs(ours - theirs).max() for ours, theirs in pairs)
         ratio = median / medians["plain librosa"]
         print(
-            f"{name:15} {1000 * median / len(clips):6.2f} ms per clip, ratio {ratio:.2f}, at most {off:.0e} dB from plain"
+            f"{name:15} {1000 * median / len(clips):6.2f} ms per clip, ratio {ratio:.2f}, "
+            f"at most {error:.0e} dB from plain"
         )
     print(
-        f"first call      {first:6.2f} s in this process; {len(clips)} noises of 3 s on average, median of {arguments.rounds} rounds"
+        f"first call      {first:6.2f} s in this process; {len(clips)} noises of 3 s on average, "
+        f"median of {arguments.rounds} rounds"
     )
 
 

@@ -1,8 +1,9 @@
-"""How planning, a run and a no-op grow with the corpus: MELD's size and ten times as many utterances, through both tools.
+"""Growth of planning, a run and a no-op with the corpus: MELD's size and ten times that size.
 
-In a temporary checkout of the last commit: MELD's annotation files are generated (without clips, so that orchestration, tables and
-stores are what costs), the corpus is prepared and one vector per word is looked up. Planning is that of everything in params/paper.yaml,
-with as many times its shards as there are utterances.
+In a temporary checkout of the last commit, with both tools: MELD's annotation files are generated
+without clips, so that orchestration, tables and stores cost most. The corpus is prepared, and one
+vector per word is looked up. Planning is the plan of everything in params/paper.yaml, whose shards
+grow with the utterances.
 
     python benchmarks/scale.py --utterances 13708 137080
 """
@@ -25,7 +26,7 @@ from sentences import WORDS
 from merflow.corpora.labels import CLASSES
 
 ROOT = Path(__file__).parents[1]
-MELD = 13_708  # utterances, for which params/paper.yaml says the shards
+MELD = 13_708  # utterances, with the shards of params/paper.yaml
 SHARES = {"train": 0.73, "dev": 0.08, "test": 0.19}
 COLUMNS = [
     "Sr No.",
@@ -45,7 +46,7 @@ STAGE = "extract_glove@meld-glove"
 
 
 class Cost(NamedTuple):
-    """Of one command with all that it starts: seconds, CPU seconds, peak MiB of its largest process."""
+    """Cost of a command and its children: seconds, CPU seconds, peak MiB of the largest process."""
 
     wall: float
     cpu: float
@@ -96,7 +97,10 @@ def annotations(folder: Path, n: int) -> None:
 
 
 def checkout(folder: Path, scale: int, source: Path | None, shards: int | None = None) -> None:
-    """The last commit with the paper preset and `scale` times its shards; with `source`, only its words are asked for, in `shards`."""
+    """Clone the last commit with the paper preset and `scale` times its shards.
+
+    With `source`, word vectors of that corpus alone are asked for, in `shards` jobs.
+    """
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     (folder / "dvc.lock").unlink()
     run(folder, "merflow", "params", "paper", "--force")
@@ -111,10 +115,10 @@ def checkout(folder: Path, scale: int, source: Path | None, shards: int | None =
         params["checkpoints"]["glove"] = {"demo": "glove"}
         params["features"]["glove"]["dim"] = 50
         for name, block in params["run"].items():
-            groups = block.values() if name in params["papers"] or name == "features" else []
-            for rows in groups:
-                if isinstance(rows, dict):
-                    rows["corpora"] = []
+            stages = block.values() if name in params["papers"] or name == "features" else []
+            for stage in stages:
+                if isinstance(stage, dict):
+                    stage["corpora"] = []
         params["run"]["features"]["glove"]["corpora"] = ["meld"]
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
@@ -125,9 +129,7 @@ def main() -> None:
     )
     parser.add_argument("--utterances", type=int, nargs="*", default=[MELD, 10 * MELD])
     parser.add_argument("--cores", default="2")
-    parser.add_argument(
-        "--shards", type=int, help="that the words are looked up in; default: as planned"
-    )
+    parser.add_argument("--shards", type=int, help="jobs that look words up; default: as planned")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start")
     for n in arguments.utterances:
@@ -136,34 +138,27 @@ def main() -> None:
             source, everything = Path(scratch) / "source", Path(scratch) / "everything"
             annotations(source, n)
             checkout(everything, scale, None)
-            first, plan = (
-                run(everything, "snakemake", "-n") for _ in range(2)
-            )  # the first reads all modules from a cold disk
+            # the first plan reads all modules from a cold disk
+            first, plan = (run(everything, "snakemake", "-n") for _ in range(2))
             jobs = re.search(r"^total\s+(\d+)", plan.printed, re.MULTILINE)
-            lines = [
-                (
-                    "planning",
-                    f"{plan}, the first time {first}, peak {plan.peak:.0f} MiB, {jobs[1] if jobs else '?'} jobs",
-                )
-            ]
-            for tool, act, idle in (
-                (
-                    "Snakemake",
-                    ["snakemake", "--cores", arguments.cores, "--", STORE],
+            planning = f"{plan}, the first time {first}, peak {plan.peak:.0f} MiB"
+            lines = [("planning", f"{planning}, {jobs[1] if jobs else '?'} jobs")]
+            cores = ["--cores", arguments.cores]
+            tools = {
+                "Snakemake": (
+                    ["snakemake", *cores, "--", STORE],
                     ["snakemake", "-n", "--", STORE],
                 ),
-                ("DVC", ["dvc", "repro", STAGE], ["dvc", "status", STAGE]),
-            ):
+                "DVC": (["dvc", "repro", STAGE], ["dvc", "status", STAGE]),
+            }
+            for tool, (act, idle) in tools.items():
                 folder = Path(scratch) / tool
                 checkout(folder, scale, source, arguments.shards)
                 made = run(folder, *act)
                 size = (folder / STORE).stat().st_size / 1e6
-                lines.append(
-                    (
-                        tool,
-                        f"{made}, {1000 * made.cpu / n:.2f} CPU ms an utterance, peak {made.peak:.0f} MiB, store {size:.0f} MB",
-                    )
-                )
+                each = f"{1000 * made.cpu / n:.2f} CPU ms an utterance"
+                memory = f"peak {made.peak:.0f} MiB, store {size:.0f} MB"
+                lines.append((tool, f"{made}, {each}, {memory}"))
                 nothing = run(folder, *idle)
                 assert re.search("Nothing to be done|up to date", nothing.printed), nothing.printed
                 lines.append((f"{tool}, nothing to do", str(nothing)))

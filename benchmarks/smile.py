@@ -1,12 +1,13 @@
-"""Seconds of our openSMILE extractor in two processes, as the workflow runs shards, against the package's own two workers, in one run.
+"""Seconds of our openSMILE extractor in two processes against the package's own two workers.
 
-The package's calls are ``process_files`` of one `opensmile.Smile` with two threads and with two processes; they return a table. Ours
-reads the same files and writes two stores. All take turns, so that other load on the machine meets all. Target: at most
-1.1 times the package's faster way.
+Ours runs two shards, as the workflow does, and writes two stores. The package's calls are
+``process_files`` of one `opensmile.Smile` with two threads and with two processes, which return a
+table of the same files. All take turns, so that other load on the machine meets all. Target: at
+most 1.1 times the package's faster way.
 
     OMP_NUM_THREADS=1 MERFLOW_REAL_DATA=... python benchmarks/smile.py --clips 60
 
-Without MERFLOW_REAL_DATA (its folder ravdess) the sounds are noise of 3 to 5 s.
+Without MERFLOW_REAL_DATA (its folder ravdess) the clips are noise of 3 to 5 s.
 """
 
 import argparse
@@ -45,8 +46,8 @@ def shard(files: list[str], params: SmileParams, out: Path) -> None:
 def ours(files: list[str], params: SmileParams, folder: Path) -> None:
     half = len(files) // WORKERS
     jobs = [
-        multiprocessing.Process(target=shard, args=(part, params, folder / f"{k}.parquet"))
-        for k, part in enumerate((files[:half], files[half:]))
+        multiprocessing.Process(target=shard, args=(share, params, folder / f"{k}.parquet"))
+        for k, share in enumerate((files[:half], files[half:]))
     ]
     for job in jobs:
         job.start()
@@ -87,23 +88,18 @@ def main() -> None:
         for _ in range(arguments.rounds):
             for name, way in ways.items():
                 start = time.perf_counter()
-                found = way()
+                values = way()
                 seconds[name].append(time.perf_counter() - start)
-        stored = [
-            values
-            for k in range(WORKERS)
-            for values in read_features(folder / f"{k}.parquet").values()
-        ]
-        assert np.array_equal(np.concatenate(stored), found), "not the package's values"
+        stores = [read_features(folder / f"{k}.parquet") for k in range(WORKERS)]
+        stored = [array for arrays in stores for array in arrays.values()]
+        assert np.array_equal(np.concatenate(stored), values), "not the package's values"
     for name, times in seconds.items():
-        print(
-            f"{name:22} {statistics.median(times):6.2f} s, median of {', '.join(f'{t:.2f}' for t in times)}"
-        )
+        each = ", ".join(f"{time_s:.2f}" for time_s in times)
+        print(f"{name:22} {statistics.median(times):6.2f} s, median of {each}")
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     ratio = medians.pop("merflow") / min(medians.values())
-    print(
-        f"ratio                  {ratio:6.2f} of the package's faster way; {len(files)} {'RAVDESS clips' if real else 'noises'}"
-    )
+    clips = f"{len(files)} {'RAVDESS clips' if real else 'noises'}"
+    print(f"ratio                  {ratio:6.2f} of the package's faster way; {clips}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A feature store against one pickle file per utterance: full scan into one array, and 32 random utterances.
+"""A feature store against one pickle file per utterance: a full scan, and 32 random utterances.
 
-The same arrays, both warm in the file cache, in turns:
+Both hold the same arrays, warm in the file cache, and take turns:
 
     python benchmarks/store.py --utterances 5000
 """
@@ -42,10 +42,8 @@ def main() -> None:
     megabytes = sum(array.nbytes for array in arrays.values()) / 1e6
     some = [str(name) for name in rng.choice(list(arrays), 32, replace=False)]
     with TemporaryDirectory() as folder:
-        store, pickles = (
-            Path(folder) / "store.parquet",
-            {name: Path(folder) / f"{name}.pkl" for name in arrays},
-        )
+        store = Path(folder) / "store.parquet"
+        pickles = {name: Path(folder) / f"{name}.pkl" for name in arrays}
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         write = timed(lambda: write_features(store, arrays.items(), {}))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
@@ -61,12 +59,14 @@ def main() -> None:
             for name, (ours, theirs) in acts.items():
                 seconds[name].append((timed(ours), timed(theirs)))
     print(
-        f"{arguments.utterances} utterances, {megabytes:.0f} MB; written in {write:.2f} s, peak memory grew by {grown:.0f} MiB meanwhile"
+        f"{arguments.utterances} utterances, {megabytes:.0f} MB; written in {write:.2f} s, "
+        f"peak memory grew by {grown:.0f} MiB meanwhile"
     )
     for name, pairs in seconds.items():
-        mine, plain = (statistics.median(times) for times in zip(*pairs, strict=True))
+        ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
         print(
-            f"{name:10} store {mine * 1e3:7.1f} ms   pickles {plain * 1e3:7.1f} ms   ratio {plain / mine:6.2f}   (medians of {len(pairs)})"
+            f"{name:10} store {ours * 1e3:7.1f} ms   pickles {theirs * 1e3:7.1f} ms   "
+            f"ratio {theirs / ours:6.2f}   (medians of {len(pairs)})"
         )
 
 

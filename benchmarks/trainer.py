@@ -1,10 +1,11 @@
-"""Utterances per second of the training loop against the Trainer of transformers, in one run, and what both reach on dev.
+"""Utterances per second, and dev scores, of the training loop and the Trainer of transformers.
 
-The Trainer runs as it comes: random batches, each padded to its longest text, gradients clipped, dev in batches of 8. Both fine-tune the
-same network from the same checkpoint on the same texts for one epoch, with the Trainer's schedule and weight decay and one batch size and
-learning rate; loading the network and the evaluation on a tenth as many texts are included. The Trainer saves nothing, the loop its
-resumable state. Texts name two classes, their own twice: something to learn, not at once. The two take turns, so that other load on the
-machine meets both.
+The Trainer has its defaults: random batches, each padded to its longest text, gradients clipped,
+dev in batches of 8. Both fine-tune the same network from the same checkpoint on the same texts for
+one epoch, with the Trainer's schedule and weight decay, one batch size and one learning rate.
+Loading the network and the evaluation on a tenth as many texts are included. The Trainer saves
+nothing, the loop its resumable state. Texts name two classes, their own twice: something to learn,
+not at once. The two take turns, so that other load on the machine meets both.
 
     OMP_NUM_THREADS=2 python benchmarks/trainer.py --utterances 960
 """
@@ -36,14 +37,14 @@ from merflow.papers.weighted_late_fusion import TextClassifier
 from merflow.params import TrainingParams
 from merflow.systems import Batch
 from merflow.training.batches import Examples
-from merflow.training.loop import fit
+from merflow.training.loop import Recipe, fit
 from merflow.training.objectives import SingleLabel
 
 NAMES = list(CLASSES["meld"])
 
 
 def learnable(texts: list[str]) -> tuple[list[str], np.ndarray]:
-    """The texts with names of classes strewn in, one of them twice and another once, and the class that is named twice."""
+    """Put names of classes into texts: the name of the label twice, another name once."""
     rng = np.random.default_rng(1)
     made, labels = [], []
     for text in texts:
@@ -66,64 +67,51 @@ class ForTrainer(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
     ) -> dict[str, Tensor]:
-        tokens = torch.stack(
-            [input_ids, torch.zeros_like(input_ids)], dim=-1
-        )  # all of them the utterance's own
-        logits = self.network(
-            Batch(
-                {"tokens": tokens},
-                {"tokens": attention_mask.bool()},
-                labels,
-                torch.arange(len(labels)),
-            )
-        )
+        context = torch.zeros_like(input_ids)  # all tokens are the utterance's own
+        inputs = {"tokens": torch.stack([input_ids, context], dim=-1)}
+        masks = {"tokens": attention_mask.bool()}
+        logits = self.network(Batch(inputs, masks, labels, torch.arange(len(labels))))
         return {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
 def weighted_f1(prediction: EvalPrediction) -> dict[str, float]:
     predicted = prediction.predictions.argmax(axis=1)
-    return {
-        "weighted_f1": f1_score(
-            prediction.label_ids, predicted, average="weighted", zero_division=0
-        )
-    }
+    f1 = f1_score(prediction.label_ids, predicted, average="weighted", zero_division=0)
+    return {"weighted_f1": f1}
 
 
 def trainer(
     build: Callable[[], nn.Module],
     train: Examples,
     dev: Examples,
-    settings: TrainingParams,
+    params: TrainingParams,
     seed: int,
     checkpoint: Path,
     scratch: Path,
 ) -> float:
-    """Weighted F1 on dev."""
-    torch.use_deterministic_algorithms(
-        False
-    )  # the loop asks for them, which the Trainer does not have to pay for
+    """Train with the Trainer; return the weighted F1 on dev."""
+    torch.use_deterministic_algorithms(False)  # the loop turns them on: a cost of its own
     torch.manual_seed(seed)
     arguments = TrainingArguments(
         output_dir=str(scratch),
-        per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        num_train_epochs=params.epochs,
         eval_strategy="epoch",
         save_strategy="no",
         seed=seed,
         disable_tqdm=True,
     )
-    parts = [
+    splits = [
         [
             {"input_ids": tokens[:, 0].tolist(), "label": int(label)}
-            for tokens, label in zip(part.inputs["tokens"], part.labels, strict=True)
+            for tokens, label in zip(split.inputs["tokens"], split.labels, strict=True)
         ]
-        for part in (train, dev)
+        for split in (train, dev)
     ]
-    collator = DataCollatorWithPadding(
-        AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
-    )
-    run = Trainer(ForTrainer(build()), arguments, collator, *parts, compute_metrics=weighted_f1)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+    collator = DataCollatorWithPadding(tokenizer)
+    run = Trainer(ForTrainer(build()), arguments, collator, *splits, compute_metrics=weighted_f1)
     run.remove_callback(PrinterCallback)
     run.train()
     return next(
@@ -153,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     folder, n = arguments.checkpoint, arguments.utterances
-    settings = TrainingParams(  # no warm-up and no weight decay: the Trainer's defaults
+    params = TrainingParams(  # no warm-up and no weight decay: the Trainer's defaults
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
         weight_decay=0,
@@ -167,46 +155,32 @@ def main() -> None:
     tokens = Tokenizer(folder).with_context(texts, [[]] * len(texts), 512)[0]
     ids = [str(i) for i in range(len(texts))]
     train, dev = (
-        Examples(ids[part], {"tokens": tokens[part]}, labels[part])
-        for part in (slice(n), slice(n, None))
+        Examples(ids[split], {"tokens": tokens[split]}, labels[split])
+        for split in (slice(n), slice(n, None))
     )
 
     seconds: dict[str, list[float]] = {"Trainer": [], "merflow": []}
     scores: dict[str, list[float]] = {name: [] for name in seconds}
-    build()(
-        train.batch(np.arange(2))
-    )  # so that what the first step of a process costs falls to neither
+    build()(train.batch(np.arange(2)))  # the first step of a process costs more: not timed
     with TemporaryDirectory() as scratch:
         for seed in range(arguments.rounds):
             start = time.perf_counter()
-            scores["Trainer"].append(
-                trainer(build, train, dev, settings, seed, folder, Path(scratch))
-            )
+            f1 = trainer(build, train, dev, params, seed, folder, Path(scratch))
             seconds["Trainer"].append(time.perf_counter() - start)
+            scores["Trainer"].append(f1)
             start = time.perf_counter()
-            fitted = fit(
-                build,
-                train,
-                dev,
-                settings,
-                SingleLabel(),
-                "dev",
-                seed,
-                "fp32",
-                Path(scratch) / f"{seed}.pt",
-            )
+            recipe = Recipe(params, SingleLabel(), "best", seed)
+            fitted = fit(build, train, dev, recipe, Path(scratch) / f"{seed}.pt")
             seconds["merflow"].append(time.perf_counter() - start)
-            scores["merflow"].append(fitted.history[-1]["dev_weighted_f1"])
+            scores["merflow"].append(fitted.history[-1].score)
     for name, times in seconds.items():
-        print(
-            f"{name:8} {n / min(times):6.1f} utterances/s, best of {len(times)} (all: {', '.join(f'{n / t:.1f}' for t in times)})"
-        )
-        print(
-            f"{'':8} {100 * np.mean(scores[name]):6.1f} weighted F1 on dev (all: {', '.join(f'{100 * f1:.1f}' for f1 in scores[name])})"
-        )
-    print(
-        f"ratio    {min(seconds['Trainer']) / min(seconds['merflow']):6.2f} with {torch.get_num_threads()} threads"
-    )
+        speeds = ", ".join(f"{n / time_s:.1f}" for time_s in times)
+        best = f"{n / min(times):6.1f} utterances/s, best of {len(times)}"
+        print(f"{name:8} {best} (all: {speeds})")
+        f1s = ", ".join(f"{100 * f1:.1f}" for f1 in scores[name])
+        print(f"{'':8} {100 * np.mean(scores[name]):6.1f} weighted F1 on dev (all: {f1s})")
+    ratio = min(seconds["Trainer"]) / min(seconds["merflow"])
+    print(f"ratio    {ratio:6.2f} with {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

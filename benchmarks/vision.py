@@ -1,7 +1,8 @@
-"""Pictures per second of the vision features against a plain loop, in one run.
+"""Frames per second of the vision features against a plain loop.
 
-The plain loop takes one picture at a time: processor and model, or the face cascade alone. CLIP (ViT-B/32) and Swin-T have their real
-shape and random weights. Loading is left out. The two take turns, so that other load on the machine meets both.
+The plain loop takes one frame at a time: processor and model, or the face cascade alone. CLIP
+(ViT-B/32) and Swin-T have their real shape and random weights. Loading is left out. The two take
+turns, so that other load on the machine meets both.
 
     OMP_NUM_THREADS=1 python benchmarks/vision.py --pictures 16
 """
@@ -36,7 +37,7 @@ from merflow.corpora.demo.face import Portrait
 from merflow.features.vision import clip, face, swin
 from merflow.params import ClipParams, FaceParams, SwinParams
 
-EACH = 8  # pictures of an utterance
+EACH = 8  # frames of an utterance
 PROMPTS = {
     name: f"a photo of a person with a face of {name}"
     for name in ("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear")
@@ -45,11 +46,8 @@ PROMPTS = {
 
 def save_clip(folder: Path) -> Path:
     words = sorted({word for prompt in PROMPTS.values() for word in prompt.split()})
-    tokenizer = Tokenizer(
-        models.WordLevel(
-            {word: i for i, word in enumerate(("[BOS]", "[EOS]", *words))}, unk_token="[EOS]"
-        )
-    )
+    ids = {word: i for i, word in enumerate(("[BOS]", "[EOS]", *words))}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[EOS]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
         "[BOS] $A [EOS]", special_tokens=[("[BOS]", 0), ("[EOS]", 1)]
@@ -57,9 +55,8 @@ def save_clip(folder: Path) -> Path:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[EOS]").save_pretrained(folder)
     CLIPImageProcessorPil().save_pretrained(folder)
     text = {"eos_token_id": 1, "bos_token_id": 0, "pad_token_id": 1}
-    CLIPModel(CLIPConfig(text_config=text, vision_config={"patch_size": 32})).save_pretrained(
-        folder
-    )
+    config = CLIPConfig(text_config=text, vision_config={"patch_size": 32})
+    CLIPModel(config).save_pretrained(folder)
     return folder
 
 
@@ -69,22 +66,19 @@ def save_swin(folder: Path) -> Path:
     return folder
 
 
-def portraits(n_pictures: int) -> list[np.ndarray]:
-    """Drawn faces with some grain, 455 x 256."""
+def portraits(n_frames: int) -> list[np.ndarray]:
+    """Drawn faces with some grain, 455 x 256, of utterances of EACH frames."""
     rng = np.random.default_rng(0)
-    shown = list(EXPRESSIONS.values())
-    drawn = [
-        Portrait(person("benchmark", str(i)), None, 213).draw(
-            shown[i % len(shown)], rng.random(), blink=False
-        )
-        for i in range(n_pictures)
-    ]
-    large = [cv2.resize(picture, (455, 256), interpolation=cv2.INTER_CUBIC) for picture in drawn]
+    expressions = list(EXPRESSIONS.values())
+    frames = []
+    for i in range(n_frames):
+        portrait = Portrait(person("benchmark", str(i)), None, 213)
+        face = portrait.draw(expressions[i % len(expressions)], rng.random(), blink=False)
+        frames.append(cv2.resize(face, (455, 256), interpolation=cv2.INTER_CUBIC))
     grainy = [
-        np.clip(picture + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
-        for picture in large
+        np.clip(frame + rng.normal(0, 4, frame.shape), 0, 255).astype(np.uint8) for frame in frames
     ]
-    return [np.stack(grainy[at : at + EACH]) for at in range(0, n_pictures, EACH)]
+    return [np.stack(grainy[start : start + EACH]) for start in range(0, n_frames, EACH)]
 
 
 def steady(
@@ -93,23 +87,23 @@ def steady(
     folder: Path | None,
     utterances: list[np.ndarray],
 ) -> float:
-    """Seconds from the moment that the extractor asks for pictures: its model is loaded then."""
-    asked = []
+    """Seconds from the first block that the extractor takes: its model is loaded then."""
+    starts = []
 
     def blocks() -> Iterator[list[np.ndarray]]:
-        asked.append(time.perf_counter())
+        starts.append(time.perf_counter())
         yield utterances
 
     for _ in extract(blocks(), params, folder):
         pass
-    return time.perf_counter() - asked[0]
+    return time.perf_counter() - starts[0]
 
 
 def each(work: Callable[[np.ndarray], object], utterances: list[np.ndarray]) -> float:
     start = time.perf_counter()
     with torch.no_grad():
-        for picture in np.concatenate(utterances):
-            work(picture)
+        for frame in np.concatenate(utterances):
+            work(frame)
     return time.perf_counter() - start
 
 
@@ -123,81 +117,50 @@ def main() -> None:
     utterances = portraits(arguments.pictures)
     with tempfile.TemporaryDirectory() as scratch:
         torch.manual_seed(0)
-        clip_folder, swin_folder = (
-            save_clip(Path(scratch) / "clip"),
-            save_swin(Path(scratch) / "swin"),
-        )
-        clip_model, swin_model = (
-            CLIPModel.from_pretrained(clip_folder).eval(),
-            SwinModel.from_pretrained(swin_folder).eval(),
-        )
-        pixels, squares = (
-            CLIPImageProcessorPil.from_pretrained(clip_folder),
-            ViTImageProcessorPil.from_pretrained(swin_folder),
-        )
-        both = CLIPProcessor(pixels, AutoTokenizer.from_pretrained(clip_folder))
-        cascade = cv2.CascadeClassifier(
-            str(Path(haarcascades) / "haarcascade_frontalface_alt2.xml")
-        )
+        clips = save_clip(Path(scratch) / "clip")
+        swins = save_swin(Path(scratch) / "swin")
+        clip_model = CLIPModel.from_pretrained(clips).eval()
+        swin_model = SwinModel.from_pretrained(swins).eval()
+        clip_pixels = CLIPImageProcessorPil.from_pretrained(clips)
+        swin_pixels = ViTImageProcessorPil.from_pretrained(swins)
+        clip_inputs = CLIPProcessor(clip_pixels, AutoTokenizer.from_pretrained(clips))
+        cascade_file = Path(haarcascades) / "haarcascade_frontalface_alt2.xml"
+        cascade = cv2.CascadeClassifier(str(cascade_file))
+        prompts = {"text": list(PROMPTS.values()), "padding": True, "return_tensors": "pt"}
 
-        def zero_shot(picture: np.ndarray) -> torch.Tensor:
-            inputs = both(
-                text=list(PROMPTS.values()), images=picture, padding=True, return_tensors="pt"
-            )
+        def embed(frame: np.ndarray) -> object:
+            return clip_model.get_image_features(**clip_pixels(frame, return_tensors="pt"))
+
+        def classify(frame: np.ndarray) -> object:
+            inputs = clip_inputs(images=frame, **prompts)
             return clip_model(**inputs).logits_per_image.softmax(dim=1)
 
+        def encode(frame: np.ndarray) -> object:
+            return swin_model(**swin_pixels(frame, return_tensors="pt"))
+
+        def detect(frame: np.ndarray) -> object:
+            return cascade.detectMultiScale(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 1.1, 5)
+
+        embeddings = ClipParams(output="embeddings")
+        probabilities = ClipParams(output="probabilities", prompts=PROMPTS)
+        faces = FaceParams(min_size=0.1, scale_factor=1.1, min_neighbors=5)
         ways = {
-            "clip embeddings": (
-                lambda: steady(
-                    clip.extract, ClipParams(output="embeddings"), clip_folder, utterances
-                ),
-                lambda: each(
-                    lambda picture: clip_model.get_image_features(
-                        **pixels(picture, return_tensors="pt")
-                    ),
-                    utterances,
-                ),
-            ),
-            "clip probabilities": (
-                lambda: steady(
-                    clip.extract,
-                    ClipParams(output="probabilities", prompts=PROMPTS),
-                    clip_folder,
-                    utterances,
-                ),
-                lambda: each(zero_shot, utterances),
-            ),
-            "swin": (
-                lambda: steady(swin.extract, SwinParams(batch_size=15), swin_folder, utterances),
-                lambda: each(
-                    lambda picture: swin_model(**squares(picture, return_tensors="pt")), utterances
-                ),
-            ),
-            "face": (
-                lambda: steady(
-                    face.extract,
-                    FaceParams(min_size=0.1, scale_factor=1.1, min_neighbors=5),
-                    None,
-                    utterances,
-                ),
-                lambda: each(
-                    lambda picture: cascade.detectMultiScale(
-                        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 1.1, 5
-                    ),
-                    utterances,
-                ),
-            ),
+            "clip embeddings": (clip.extract, embeddings, clips, embed),
+            "clip probabilities": (clip.extract, probabilities, clips, classify),
+            "swin": (swin.extract, SwinParams(batch_size=15), swins, encode),
+            "face": (face.extract, faces, None, detect),
         }
-        print(
-            f"{'pictures per second':20} {'merflow':>8} {'plain':>8} {'ratio':>6}   of each round; {torch.get_num_threads()} threads"
-        )
-        for name, (ours, plain) in ways.items():
-            times = [(ours(), plain()) for _ in range(arguments.rounds)]
+        head = f"{'frames per second':20} {'merflow':>8} {'plain':>8} {'ratio':>6}"
+        print(f"{head}   of each round; {torch.get_num_threads()} threads")
+        for name, (extract, params, folder, plain) in ways.items():
+            times = [
+                (steady(extract, params, folder, utterances), each(plain, utterances))
+                for _ in range(arguments.rounds)
+            ]
             rates = [arguments.pictures / median(column) for column in zip(*times, strict=True)]
             ratios = [slow / fast for fast, slow in times]
-            print(
-                f"{name:20} {rates[0]:8.1f} {rates[1]:8.1f} {median(ratios):6.2f}   {', '.join(f'{ratio:.2f}' for ratio in ratios)}"
-            )
+            listed = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(f"{name:20} {rates[0]:8.1f} {rates[1]:8.1f} {median(ratios):6.2f}   {listed}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Forward and backward of one batch of frames through Swin-T, with visual sequence compression against without, in one run.
+"""Time and memory of Swin-T with visual sequence compression against without.
 
-Swin-T (28 M weights, pictures of 224 x 224, windows of 7) has random weights, or those of `--checkpoint`; what is kept depends on them,
-the time only on what is kept. Variants take turns, so that other load on the machine meets all of them; the best of some rounds
-counts. Memory is what the forward pass keeps for the backward one: on a GPU the peak of what torch allocates above what was there before,
-on a CPU the bytes of the saved tensors. A GPU, where there is one, computes in bf16.
+One batch of frames goes forward and backward. Swin-T (28 M weights, frames of 224 x 224, windows of
+7) has random weights, or the weights of `--checkpoint`. The kept tokens depend on the weights, and
+the time only on the kept tokens. Variants take turns, so that other load on the machine meets all
+of them, and the best of some rounds counts. Memory is what the forward pass keeps for the backward
+pass: on a GPU the peak of torch's allocations above those before, on a CPU the bytes of saved
+tensors. A GPU computes in bf16.
 
     OMP_NUM_THREADS=1 python benchmarks/vsc.py
 """
@@ -12,17 +14,19 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 from transformers import SwinConfig, SwinModel
 
 from merflow.nn.compression import Compression
 from merflow.nn.swin import CompressedSwin, load_swin
 
 MEANING = 512
-#: Name -> stages that a compression follows, and what differs from params/paper.yaml.
+#: Name -> stages that a compression follows, and differences from params/paper.yaml.
 VARIANTS: dict[str, tuple[list[int], dict]] = {
     "without": ([], {}),
     "threshold, gamma 0.5": ([1, 2, 3], {}),
@@ -61,7 +65,7 @@ def network(name: str, checkpoint: Path | None, device: torch.device) -> Compres
 
 
 def step(model: CompressedSwin, pixels: Tensor, meaning: Tensor) -> Tensor:
-    """One forward and backward pass; how many tokens went into each later stage."""
+    """Run one forward and backward pass; return the numbers of tokens into each later stage."""
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.is_cuda):
         vectors, counts = model(pixels, meaning)
     vectors.float().square().mean().backward()
@@ -70,21 +74,21 @@ def step(model: CompressedSwin, pixels: Tensor, meaning: Tensor) -> Tensor:
 
 
 def kept(act: Callable[[], object], device: torch.device) -> float:
-    """Bytes that are held between forward and backward."""
+    """Bytes that lie in memory between forward and backward."""
     if device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         act()
         return torch.cuda.max_memory_allocated() - before
-    held: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         act()
-    return sum(held.values())
+    return sum(saved.values())
 
 
 def main() -> None:
@@ -101,19 +105,17 @@ def main() -> None:
     n = arguments.clips * arguments.frames
     torch.manual_seed(1)
     size = swin(arguments.checkpoint).config.image_size
-    coarse = torch.nn.functional.interpolate(
-        torch.randn(n, 3, 14, 14), size=size, mode="bilinear"
-    )  # neighbours are alike, as in pictures
+    # neighbouring pixels are alike, as in frames
+    coarse = interpolate(torch.randn(n, 3, 14, 14), size=size, mode="bilinear")
     pixels, meaning = coarse.to(device), torch.randn(n, MEANING, device=device)
     models = {name: network(name, arguments.checkpoint, device) for name in VARIANTS}
-    counts = {
+    counts = {  # and warm up
         name: step(model, pixels, meaning).float().mean(dim=0).tolist()
         for name, model in models.items()
-    }  # and warm up
+    }
     memory = {
-        name: kept(lambda model=model: step(model, pixels, meaning), device)
-        for name, model in models.items()
-    }  # type: ignore[misc]
+        name: kept(partial(step, model, pixels, meaning), device) for name, model in models.items()
+    }
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(arguments.rounds):
         for name, model in models.items():
@@ -129,16 +131,16 @@ def main() -> None:
         if device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads, fp32"
     )
-    print(
-        f"{arguments.clips} clips of {arguments.frames} frames, {size} x {size}; {where}; best of {arguments.rounds}"
-    )
+    batch = f"{arguments.clips} clips of {arguments.frames} frames, {size} x {size}"
+    print(f"{batch}; {where}; best of {arguments.rounds}")
     base, most = min(seconds["without"]), memory["without"]
     for name in models:
         tokens = " / ".join(f"{count:.0f}" for count in counts[name])
-        took = min(seconds[name])
+        time_s = min(seconds[name])
         print(
-            f"{name:26} tokens into stages 2, 3, 4: {tokens:16} {took:7.3f} s, {took / base:5.2f} of the time,"
-            f" {memory[name] / 2**20:7.0f} MiB, {memory[name] / most:5.2f} of the memory"
+            f"{name:26} tokens into stages 2, 3, 4: {tokens:16} "
+            f"{time_s:7.3f} s, {time_s / base:5.2f} of the time, "
+            f"{memory[name] / 2**20:7.0f} MiB, {memory[name] / most:5.2f} of the memory"
         )
 
 

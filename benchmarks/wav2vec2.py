@@ -1,12 +1,14 @@
-"""Sounds per second of our wav2vec2 features against two plain loops of transformers, in one run.
+"""Clips per second of our wav2vec2 features against plain loops of transformers.
 
-- ``padded``: batches of 8 in the order of the sounds, padded to the longest, as tutorials and ``padding=True`` do it. For models of
-  the kind of wav2vec2-base it gives other values, because they normalise over the padding too; for the large ones the mask mends that.
+- ``padded``: batches of 8 in the order of the clips, padded to the longest, as tutorials do with
+  ``padding=True``. Models like wav2vec2-base then give other values, because they normalise over
+  the padding too. Large models have a mask against that.
 - ``one by one``: no padding, exact. Ours does the same work, so the ratio should be 1.
-- ``like length``: batches of 8 of like length, what one would expect to be fastest.
+- ``like length``: batches of 8 of like length, which look fastest on paper.
 
-The model has random weights and the shape of wav2vec2-base (or, with --norm layer, of the large models) but for fewer layers, 6 of 12,
-which favours no way; lengths are as in MELD (log-normal, mean 3 s). All take turns, so that other load on the machine meets all.
+The model has random weights and the shape of wav2vec2-base (or, with --norm layer, of the large
+models), with 6 layers instead of 12, which favours no way. Lengths are as in MELD (log-normal, mean
+3 s). All take turns, so that other load on the machine meets all.
 
     OMP_NUM_THREADS=1 python benchmarks/wav2vec2.py --clips 16
 """
@@ -43,21 +45,19 @@ LARGE = {
 
 
 def batches(
-    sounds: list[np.ndarray], order: list[int], size: int, folder: Path
+    clips: list[np.ndarray], order: list[int], size: int, folder: Path
 ) -> Iterator[tuple[int, np.ndarray]]:
-    preprocess, model = (
-        AutoFeatureExtractor.from_pretrained(folder),
-        AutoModel.from_pretrained(folder).eval(),
-    )
+    preprocess = AutoFeatureExtractor.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder).eval()
     for start in range(0, len(order), size):
         members = order[start : start + size]
         inputs = preprocess(
-            [sounds[i] for i in members], sampling_rate=16_000, padding=True, return_tensors="pt"
+            [clips[i] for i in members], sampling_rate=16_000, padding=True, return_tensors="pt"
         )
         with torch.no_grad():
             states = model(**inputs).last_hidden_state
         for i, rows in zip(members, states, strict=True):
-            yield i, rows[: (len(sounds[i]) - 400) // 320 + 1].numpy()
+            yield i, rows[: (len(clips[i]) - 400) // 320 + 1].numpy()
 
 
 def main() -> None:
@@ -72,31 +72,25 @@ def main() -> None:
     disable_progress_bar()
     rng = np.random.default_rng(0)
     seconds_of = np.clip(rng.lognormal(np.log(2.4), 0.7, arguments.clips), 0.1, 20)
-    sounds = [
-        rng.normal(0, 0.1, int(16_000 * seconds)).astype(np.float32) for seconds in seconds_of
-    ]
-    natural = list(range(len(sounds)))
-    like = sorted(natural, key=lambda i: len(sounds[i]))
+    clips = [rng.normal(0, 0.1, int(16_000 * seconds)).astype(np.float32) for seconds in seconds_of]
+    natural = list(range(len(clips)))
+    like = sorted(natural, key=lambda i: len(clips[i]))
     seconds: dict[str, list[float]] = {}
     values: dict[str, dict[int, np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         torch.manual_seed(0)
         large = LARGE if arguments.norm == "layer" else {}
-        Wav2Vec2Model(
-            Wav2Vec2Config(
-                num_hidden_layers=arguments.layers, feat_extract_norm=arguments.norm, **large
-            )
-        ).save_pretrained(folder)
-        Wav2Vec2FeatureExtractor(return_attention_mask=arguments.norm == "layer").save_pretrained(
-            folder
-        )
+        sizes = {"num_hidden_layers": arguments.layers, "feat_extract_norm": arguments.norm}
+        Wav2Vec2Model(Wav2Vec2Config(**sizes, **large)).save_pretrained(folder)
+        mask = arguments.norm == "layer"
+        Wav2Vec2FeatureExtractor(return_attention_mask=mask).save_pretrained(folder)
         ways: dict[str, Callable[[], Iterator[tuple[int, np.ndarray]]]] = {
-            "padded": lambda: batches(sounds, natural, BATCH, folder),
-            "one by one": lambda: batches(sounds, natural, 1, folder),
-            "like length": lambda: batches(sounds, like, BATCH, folder),
+            "padded": lambda: batches(clips, natural, BATCH, folder),
+            "one by one": lambda: batches(clips, natural, 1, folder),
+            "like length": lambda: batches(clips, like, BATCH, folder),
             "merflow": lambda: enumerate(
-                wav2vec2.extract([sounds], Wav2vec2Params(output="frames"), folder)
+                wav2vec2.extract([clips], Wav2vec2Params(output="frames"), folder)
             ),
         }
         for _ in range(arguments.rounds):
@@ -106,13 +100,15 @@ def main() -> None:
                 seconds.setdefault(name, []).append(time.perf_counter() - start)
     ours = statistics.median(seconds["merflow"])
     for name, times in seconds.items():
-        off = max(np.abs(values[name][i] - values["one by one"][i]).max() for i in natural)
-        speed = len(sounds) / statistics.median(times)
+        error = max(np.abs(values[name][i] - values["one by one"][i]).max() for i in natural)
+        median = statistics.median(times)
         print(
-            f"{name:12} {speed:5.2f} sounds/s, merflow is {statistics.median(times) / ours:.2f} times as fast, values differ by {off:.0e}"
+            f"{name:12} {len(clips) / median:5.2f} clips/s, merflow is {median / ours:.2f} times "
+            f"as fast, values differ by {error:.0e}"
         )
     print(
-        f"{len(sounds)} sounds, {seconds_of.mean():.1f} s on average, {torch.get_num_threads()} threads, {arguments.rounds} rounds"
+        f"{len(clips)} clips, {seconds_of.mean():.1f} s on average, {torch.get_num_threads()} "
+        f"threads, {arguments.rounds} rounds"
     )
 
 

@@ -1,9 +1,10 @@
-"""Seconds to read a text file of word vectors for the words of a corpus, against gensim and against reading the bytes alone.
+"""Seconds to read word vectors of a corpus' words from a text file, against gensim and a bare read.
 
-A made file in GloVe's form (no header); gensim keeps every word, for it cannot be told which ones. Each way runs in a process of
-its own, in turns, so that other load on the machine meets all and the peak of memory is its own; imports are not timed.
+The file is made, in GloVe's form (no header). Gensim cannot select words and keeps all. Each way
+runs in a process of its own, in turns, so that other load on the machine meets all and the peak of
+memory is its own. Imports are not timed. Gensim takes a minute a round for 200,000 words.
 
-    OMP_NUM_THREADS=1 python benchmarks/word_vectors.py --words 200000  # gensim alone takes a minute a round
+    OMP_NUM_THREADS=1 python benchmarks/word_vectors.py --words 200000
 """
 
 import argparse
@@ -62,9 +63,9 @@ def measure(way: str, path: Path, words: list[str]) -> tuple[float, float, int]:
     read = WAYS[way](path, words)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    found = read()
+    count = read()
     seconds = time.perf_counter() - start
-    return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, found
+    return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, count
 
 
 def main() -> None:
@@ -79,25 +80,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.txt"
         made(path, arguments.words)
-        kept = [
-            f"word{number}"
-            for number in np.linspace(0, arguments.words - 1, arguments.kept, dtype=int)
-        ]
+        numbers = np.linspace(0, arguments.words - 1, arguments.kept, dtype=int)
+        kept = [f"word{number}" for number in numbers]
         size = path.stat().st_size / 1e6
         for _ in range(arguments.rounds):
             for way in WAYS:
                 with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                     results[way].append(pool.submit(measure, way, path, kept).result())
     print(f"{arguments.words} words of {DIM} numbers, {size:.0f} MB, {arguments.kept} of them kept")
-    seconds = {
-        way: statistics.median(result[0] for result in found) for way, found in results.items()
-    }
-    for way, found in results.items():
-        each = ", ".join(f"{result[0]:.2f}" for result in found)
-        peak = max(result[1] for result in found)
-        print(
-            f"{way:8} {seconds[way]:6.2f} s, {size / seconds[way]:5.0f} MB/s, {peak:5.0f} MiB more at the peak (all: {each} s)"
-        )
+    times = {way: [time_s for time_s, _, _ in rounds] for way, rounds in results.items()}
+    seconds = {way: statistics.median(each) for way, each in times.items()}
+    for way, rounds in results.items():
+        listed = ", ".join(f"{time_s:.2f}" for time_s in times[way])
+        peak = max(grown for _, grown, _ in rounds)
+        speed = f"{seconds[way]:6.2f} s, {size / seconds[way]:5.0f} MB/s"
+        print(f"{way:8} {speed}, {peak:5.0f} MiB more at the peak (all: {listed} s)")
     faster, longer = seconds["gensim"] / seconds["merflow"], seconds["merflow"] / seconds["floor"]
     print(f"ratio    {faster:.1f} times gensim's speed, {longer:.1f} times the floor's time")
 

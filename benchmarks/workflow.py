@@ -1,4 +1,4 @@
-"""Seconds of the daily loop: both tools with nothing to do, and after one parameter of a fusion changed until the new report stands.
+"""Seconds of the daily loop: nothing to do, or one changed parameter of a fusion, with both tools.
 
 Run it in a checkout that is up to date (after `make reproduce`): python benchmarks/workflow.py
 It changes params.yaml and, at the end, puts it and the artifacts back.
@@ -32,10 +32,8 @@ def seconds(command: list[str]) -> float:
 
 
 def show(name: str, times: list[float]) -> None:
-    print(
-        f"{name:20} median {statistics.median(times):.1f} s  (min {min(times):.1f}, max {max(times):.1f})",
-        flush=True,
-    )
+    spread = f"(min {min(times):.1f}, max {max(times):.1f})"
+    print(f"{name:20} median {statistics.median(times):.1f} s  {spread}", flush=True)
 
 
 def main() -> None:
@@ -55,15 +53,13 @@ def main() -> None:
     if arguments.nothing:
         return
     text = PARAMS.read_text(encoding="utf-8")
-    new = (
-        f"0.{digits}" for digits in count(int(time.time()) % 10_000 + 10_001)
-    )  # a value that DVC's run cache has not
+    # values that are not in DVC's run cache
+    new = (f"0.{digits}" for digits in count(int(time.time()) % 10_000 + 10_001))
     for name, command in CHANGED.items():
         times = []
         for _ in range(arguments.runs):
-            PARAMS.write_text(
-                STEP.sub(lambda found: found[1] + next(new), text, count=1), encoding="utf-8"
-            )
+            changed = STEP.sub(lambda match: match[1] + next(new), text, count=1)
+            PARAMS.write_text(changed, encoding="utf-8")
             times.append(seconds(command))
         show(name, times)
     PARAMS.write_text(text, encoding="utf-8")

@@ -1,10 +1,13 @@
-"""Side by side with what people use today: the same clips and the same sequences, on one machine, in one run.
+"""Comparison with tools of today: the same clips and the same sequences, in one run.
 
-Needs the demo's MELD (`snakemake --cores 2 -- data/corpora/meld/utterances.parquet data/checkpoints/bert/SOURCE.json`), whose archive has
-broken and absent clips planted, and an environment with the peers (requirements.txt). Each job runs twice, alone, with one thread and one
-worker; the better time counts, and the two outputs are compared byte by byte. Memory is the peak of the largest process of a job.
+Needs the demo's MELD, whose archive has broken and absent clips planted, and an environment with
+the peers (requirements.txt). Each job runs twice, alone, with one thread and one worker. The better
+time counts, and the two outputs are compared byte by byte. Memory is the peak of the largest
+process of a job.
 
-    OMP_NUM_THREADS=1 python benchmarks/peers/compare.py --peers peers/bin/python --scratch /tmp/peers
+    snakemake --cores 2 -- data/corpora/meld/utterances.parquet data/checkpoints/bert/SOURCE.json
+    export OMP_NUM_THREADS=1
+    python benchmarks/peers/compare.py --peers peers/bin/python --scratch /tmp/peers
 """
 
 import argparse
@@ -24,39 +27,43 @@ import yaml
 from merflow.corpora.meld import LAYOUT
 
 HERE = Path(__file__).parent
+COLUMNS = ("work", "who", "seconds", "MiB", "done", "not done", "same twice", "accuracy")
 WORDS, DIMS = 20, {"language": 300, "acoustic": 74, "visual": 35}
 
 
 def clips(path: Path) -> int:
-    """Write utterance_id, split, text, path (also of clips that cannot be read; empty: absent) of the demo's MELD; how many."""
-    found = pd.read_parquet("data/corpora/meld/utterances.parquet")[
-        ["utterance_id", "official_split", "text"]
+    """Write utterance_id, split, text and path of the demo's MELD; return the number of utterances.
+
+    An absent clip has an empty path, an unreadable clip its own.
+    """
+    columns = ["utterance_id", "official_split", "text"]
+    rows = pd.read_parquet("data/corpora/meld/utterances.parquet")[columns]
+    rows = rows.rename(columns={"official_split": "split"})
+    raw = Path("data/raw/meld/MELD.Raw").resolve()
+    clips = [
+        raw / LAYOUT[split][1] / f"{key.partition('_')[2]}.mp4"
+        for key, split in zip(rows["utterance_id"], rows["split"], strict=True)
     ]
-    found = found.rename(columns={"official_split": "split"})
-    names = [
-        Path("data/raw/meld/MELD.Raw").resolve() / LAYOUT[split][1] / f"{key.partition('_')[2]}.mp4"
-        for key, split in zip(found["utterance_id"], found["split"], strict=True)
-    ]
-    found["path"] = [str(name) if name.exists() else "" for name in names]
-    found.to_csv(path, index=False)
-    return len(found)
+    rows["path"] = [str(clip) if clip.exists() else "" for clip in clips]
+    rows.to_csv(path, index=False)
+    return len(rows)
 
 
 def sequences(path: Path) -> None:
-    """Write aligned sequences (N, 20, dim) of three modalities with a faint signal of a binary label."""
+    """Write aligned sequences (N, 20, dim) of three modalities with a faint signal of the label."""
     rng = np.random.default_rng(1)
     arrays = {}
-    for part, n in (("train", 1280), ("valid", 256), ("test", 512)):
-        arrays[f"{part}_labels"] = labels = rng.integers(0, 2, n)
+    for split, n in (("train", 1280), ("valid", 256), ("test", 512)):
+        arrays[f"{split}_labels"] = labels = rng.integers(0, 2, n)
         for name, dim in DIMS.items():
             values = rng.normal(size=(n, WORDS, dim)).astype(np.float32)
             values[..., :5] += 0.25 * (2 * labels[:, None, None] - 1)
-            arrays[f"{part}_{name}"] = values
+            arrays[f"{split}_{name}"] = values
     np.savez(path, **arrays)
 
 
 def measured(command: list[str | Path], scratch: Path) -> dict[str, Any]:
-    """Run a job; its last line of output, with seconds and MiB, or the last line of what it complained of."""
+    """Run a job; return its last line of output or of its errors, with seconds and MiB."""
     with (
         (scratch / "out.txt").open("w+", encoding="utf-8") as out,
         (scratch / "err.txt").open("w+", encoding="utf-8") as err,
@@ -65,9 +72,7 @@ def measured(command: list[str | Path], scratch: Path) -> dict[str, Any]:
         job = subprocess.Popen(
             [*map(str, command)], stdout=out, stderr=err, env=os.environ | {"OMP_NUM_THREADS": "1"}
         )
-        _, status, usage = os.wait4(
-            job.pid, 0
-        )  # of the largest of the job and what it started and waited for
+        _, status, usage = os.wait4(job.pid, 0)  # peak of its largest process
         spent = {"s": time.perf_counter() - start, "mib": usage.ru_maxrss / 1024}
         out.seek(0), err.seek(0)
         if status:
@@ -86,106 +91,62 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--only", help="name of the work, as in the table")
     arguments = parser.parse_args()
-    scratch, peers, me = (
-        arguments.scratch.resolve(),
-        arguments.peers.absolute(),
-        Path(sys.executable),
-    )
+    scratch, peers = arguments.scratch.resolve(), arguments.peers.absolute()
     scratch.mkdir(parents=True, exist_ok=True)
     count = clips(scratch / "clips.csv")
     sequences(scratch / "sequences.npz")
-    bert = Path("data/checkpoints/bert").resolve()
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
+        f"{count} utterances of the demo's MELD"
+    )
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    for (work, tool), command in jobs(scratch, peers, str(arguments.epochs)).items():
+        if arguments.only in (None, work):
+            first, second = (measured(command, scratch) for _ in range(2))
+            print(line(work, tool, first, second), flush=True)
+            if "entry" in first:
+                print(f"  MMSA_run here: {first['entry']}", flush=True)
+
+
+def jobs(scratch: Path, peers: Path, epochs: str) -> dict[tuple[str, str], list[str | Path]]:
+    """Commands by work and tool."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    sizes = [
-        str(size)
-        for size in (
-            params["features"]["mel"]["hop_length"],
-            params["features"]["mel"]["n_mels"],
-            params["media"]["short_side"],
-        )
-    ]
-    jobs = {
-        ("sound and text", "MMSA-FET"): [
-            peers,
-            HERE / "fet.py",
-            scratch / "clips.csv",
-            bert,
-            scratch / "fet",
-        ],
-        ("sound and text", "merflow"): [
-            me,
-            HERE / "ours.py",
-            scratch / "ours",
-            "compare_2016",
-            "bert",
-        ],
-        ("sound only", "MMSA-FET"): [
-            peers,
-            HERE / "fet.py",
-            scratch / "clips.csv",
-            bert,
-            scratch / "fet",
-            "--sound-only",
-        ],
-        ("Mel and pictures", "librosa + cv2"): [
-            peers,
-            HERE / "plain.py",
-            scratch / "clips.csv",
-            scratch / "plain",
-            *sizes,
-        ],
-        ("Mel and pictures", "merflow"): [me, HERE / "ours.py", scratch / "ours", "mel"],
+    mel, side = params["features"]["mel"], params["media"]["short_side"]
+    sizes = [str(size) for size in (mel["hop_length"], mel["n_mels"], side)]
+    table, arrays = scratch / "clips.csv", scratch / "sequences.npz"
+    fet = [peers, HERE / "fet.py", table, Path("data/checkpoints/bert").resolve(), scratch / "fet"]
+    ours = [Path(sys.executable), HERE / "ours.py", scratch / "ours"]
+    plain = [peers, HERE / "plain.py", table, scratch / "plain", *sizes]
+    commands: dict[tuple[str, str], list[str | Path]] = {
+        ("sound and text", "MMSA-FET"): fet,
+        ("sound and text", "merflow"): [*ours, "compare_2016", "bert"],
+        ("sound only", "MMSA-FET"): [*fet, "--sound-only"],
+        ("Mel and pictures", "librosa + cv2"): plain,
+        ("Mel and pictures", "merflow"): [*ours, "mel"],
     }
-    for theirs, ours in (("ef_lstm", "early_fusion"), ("tfn", "tensor_fusion")):
-        epochs = str(arguments.epochs)
-        jobs[ours, "MMSA"] = [
-            peers,
-            HERE / "train_theirs.py",
-            theirs,
-            scratch / "sequences.npz",
-            epochs,
-            scratch / "mmsa",
-        ]
-        jobs[ours, "merflow"] = [
-            me,
-            HERE / "train_ours.py",
-            ours,
-            scratch / "sequences.npz",
-            epochs,
-            scratch / "loop",
-        ]
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {count} utterances of the demo's MELD"
-    )
-    print(
-        "| work | who | seconds | MiB | done | not done | same twice | accuracy |\n|---|---|---|---|---|---|---|---|"
-    )
-    for (work, who), command in jobs.items():
-        if arguments.only not in (None, work):
-            continue
-        found = [measured(command, scratch) for _ in range(2)]
-        if error := found[0].get("error"):
-            print(f"| {work} | {who} | fails: {error} |||||||", flush=True)
-            continue
-        seconds = min(one.get("epoch_s", one["s"]) for one in found)
-        row = [
-            work,
-            who,
-            f"{seconds:.2f}{' an epoch' if 'epoch_s' in found[0] else ''}",
-            f"{max(one['mib'] for one in found):.0f}",
-        ]
-        failed = found[0].get("failed", [])
-        row += [
-            str(found[0].get("done", "")),
-            ": ".join([str(len(failed)), *([", ".join(failed)] if 0 < len(failed) < 5 else [])]),
-        ]
-        row += [
-            "yes" if found[0]["digest"] == found[1]["digest"] else "no",
-            f"{100 * found[0]['accuracy']:.1f} %" if "accuracy" in found[0] else "",
-        ]
-        print(f"| {' | '.join(row)} |", flush=True)
-        if "entry" in found[0]:
-            print(f"  MMSA_run here: {found[0]['entry']}", flush=True)
+    theirs = [peers, HERE / "train_theirs.py"]
+    loop = [Path(sys.executable), HERE / "train_ours.py"]
+    for network, system in (("ef_lstm", "early_fusion"), ("tfn", "tensor_fusion")):
+        commands[system, "MMSA"] = [*theirs, network, arrays, epochs, scratch / "mmsa"]
+        commands[system, "merflow"] = [*loop, system, arrays, epochs, scratch / "loop"]
+    return commands
+
+
+def line(work: str, tool: str, first: dict[str, Any], second: dict[str, Any]) -> str:
+    """Row of the table, from two runs of a job."""
+    if error := first.get("error"):
+        return f"| {work} | {tool} | fails: {error} |||||||"
+    seconds = min(run.get("epoch_s", run["s"]) for run in (first, second))
+    failed = first.get("failed", [])
+    cells = [
+        f"{seconds:.2f}{' an epoch' if 'epoch_s' in first else ''}",
+        f"{max(first['mib'], second['mib']):.0f}",
+        str(first.get("done", "")),
+        f"{len(failed)}: {', '.join(failed)}" if 0 < len(failed) < 5 else str(len(failed)),
+        "yes" if first["digest"] == second["digest"] else "no",
+        f"{100 * first['accuracy']:.1f} %" if "accuracy" in first else "",
+    ]
+    return f"| {' | '.join([work, tool, *cells])} |"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs in the environment of the peers: features by MMSA-FET. The last line of output is JSON.
+"""Features by MMSA-FET, in the environment of the peers. The last line of output is JSON.
 
 peers/bin/python benchmarks/peers/fet.py CLIPS_CSV BERT_FOLDER SCRATCH [--sound-only]
 """
@@ -15,11 +15,8 @@ from MSA_FET import run_dataset
 
 
 def main() -> None:
-    clips, bert, scratch = (
-        pd.read_csv(sys.argv[1], keep_default_na=False),
-        sys.argv[2],
-        Path(sys.argv[3]),
-    )
+    clips = pd.read_csv(sys.argv[1], keep_default_na=False)
+    bert, scratch = sys.argv[2], Path(sys.argv[3])
     shutil.rmtree(scratch, ignore_errors=True)
     corpus = scratch / "corpus"
     for row in clips.itertuples():
@@ -39,16 +36,12 @@ def main() -> None:
     )
     labels["mode"] = labels["mode"].replace("dev", "valid")
     labels.to_csv(corpus / "label.csv", index=False)
-    sound = {
-        "feature_set": "ComParE_2016",
-        "feature_level": "Functionals",
-        "start": None,
-        "end": None,
-    }
-    config = {"audio": {"tool": "opensmile", "sample_rate": 16000, "args": sound}}
+    smile = {"feature_set": "ComParE_2016", "feature_level": "Functionals"}
+    smile |= {"start": None, "end": None}
+    config = {"audio": {"tool": "opensmile", "sample_rate": 16000, "args": smile}}
     if "--sound-only" not in sys.argv:
         config["text"] = {"model": "bert", "device": "cpu", "pretrained": bert, "args": {}}
-    found = run_dataset(
+    splits = run_dataset(
         config,
         dataset_dir=corpus,
         num_workers=1,
@@ -57,27 +50,17 @@ def main() -> None:
         log_dir=scratch,
     )
     rows = [
-        (key, *(part[name][k] for name in ("audio", "text") if name in part))
-        for part in (found or {}).values()
-        for k, key in enumerate(part["id"])
+        (key, *(split[name][k] for name in ("audio", "text") if name in split))
+        for split in (splits or {}).values()
+        for k, key in enumerate(split["id"])
     ]
-    digest = hashlib.sha256(
-        b"".join(
-            value.tobytes()
-            for _, *values in sorted(rows, key=lambda row: row[0])
-            for value in values
-        )
-    ).hexdigest()
+    digest = hashlib.sha256()
+    for _, *values in sorted(rows, key=lambda row: row[0]):
+        for value in values:
+            digest.update(value.tobytes())
     done = {key.partition("$")[0] for key, *_ in rows}
-    print(
-        json.dumps(
-            {
-                "done": len(done),
-                "failed": sorted(set(clips["utterance_id"]) - done),
-                "digest": digest,
-            }
-        )
-    )
+    failed = sorted(set(clips["utterance_id"]) - done)
+    print(json.dumps({"done": len(done), "failed": failed, "digest": digest.hexdigest()}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Features by the steps of this project, as Snakemake starts them, without Snakemake. The last line of output is JSON.
+"""Features by the commands that Snakemake starts, without it. The last line of output is JSON.
 
 python benchmarks/peers/ours.py SCRATCH FEATURE...
 """
@@ -26,42 +26,27 @@ def main() -> None:
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     utterances, shard = Path("data/corpora/meld/utterances.parquet"), ("--shard", 0, "--shards", 1)
     media = scratch / "shard" / "DONE.json"
-    own = json.dumps({"code": "benchmark", "media": params["media"]})
-    merflow(
-        "decode", "data/raw/meld/SOURCE.json", utterances, "--params", own, *shard, "--out", media
-    )
-    merflow("assemble", media, "--out", scratch / "media" / "audio" / "INDEX.json")
+    index = scratch / "media" / "audio" / "INDEX.json"
+    values = json.dumps({"code": "benchmark", "media": params["media"]})
+    raw = "data/raw/meld/SOURCE.json"
+    merflow("decode", raw, utterances, "--params", values, *shard, "--out", media)
+    merflow("assemble", media, "--out", index)
     digest, done = hashlib.sha256(), set()
     for feature in features:
-        own = json.dumps({"code": "benchmark", f"features.{feature}": params["features"][feature]})
-        source = (
-            "data/checkpoints/bert/SOURCE.json"
-            if feature.startswith("bert")
-            else scratch / "media" / "audio" / "INDEX.json"
-        )
-        merflow(
-            "extract",
-            feature,
-            utterances,
-            source,
-            "--params",
-            own,
-            *shard,
-            "--out",
-            scratch / f"{feature}-0.parquet",
-        )
-        store = scratch / f"{feature}.parquet"
-        merflow("merge", scratch / f"{feature}-0.parquet", "--out", store)
-        found = read_features(store)
-        for _, values in sorted(found.items()):
-            digest.update(values.tobytes())
-        done = done & set(found) if done else set(found)
-    everyone = set(pd.read_parquet(utterances, columns=["utterance_id"])["utterance_id"])
-    print(
-        json.dumps(
-            {"done": len(done), "failed": sorted(everyone - done), "digest": digest.hexdigest()}
-        )
-    )
+        slice_ = {"code": "benchmark", f"features.{feature}": params["features"][feature]}
+        values = json.dumps(slice_)
+        of_text = feature.startswith("bert")
+        source = "data/checkpoints/bert/SOURCE.json" if of_text else index
+        part, store = scratch / f"{feature}-0.parquet", scratch / f"{feature}.parquet"
+        merflow("extract", feature, utterances, source, "--params", values, *shard, "--out", part)
+        merflow("merge", part, "--out", store)
+        arrays = read_features(store)
+        for _, array in sorted(arrays.items()):
+            digest.update(array.tobytes())
+        done = done & set(arrays) if done else set(arrays)
+    ids = set(pd.read_parquet(utterances, columns=["utterance_id"])["utterance_id"])
+    failed = sorted(ids - done)
+    print(json.dumps({"done": len(done), "failed": failed, "digest": digest.hexdigest()}))
 
 
 if __name__ == "__main__":

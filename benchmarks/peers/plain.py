@@ -1,8 +1,10 @@
-"""Runs in the environment of the peers: the script that most repositories of papers have, librosa and cv2.VideoCapture in a loop.
+"""A loop of librosa and cv2.VideoCapture, as in most repositories of papers.
 
-peers/bin/python benchmarks/peers/plain.py CLIPS_CSV SCRATCH HOP BANDS SIDE
+It runs in the environment of the peers. The last line of output is JSON.
 
-HOP: samples at 16 kHz from window to window; SIDE: of larger pictures, pixels.
+    peers/bin/python benchmarks/peers/plain.py CLIPS_CSV SCRATCH HOP BANDS SIDE
+
+HOP: samples at 16 kHz from window to window. SIDE: largest side of a frame, in pixels.
 """
 
 import hashlib
@@ -28,35 +30,25 @@ def main() -> None:
     for row in clips.itertuples():
         try:
             wave, rate = librosa.load(row.path, sr=16000)
-            mel = librosa.power_to_db(
-                librosa.feature.melspectrogram(
-                    y=wave, sr=rate, n_fft=512, win_length=400, hop_length=hop, n_mels=bands
-                )
-            )
-        except Exception as error:  # what a library raises on a bad clip is what is measured here
+            sizes = {"n_fft": 512, "win_length": 400, "hop_length": hop, "n_mels": bands}
+            power = librosa.feature.melspectrogram(y=wave, sr=rate, **sizes)
+            mel = librosa.power_to_db(power)
+        except Exception as error:  # the benchmark counts whatever a library raises on a bad clip
             failed[row.utterance_id] = type(error).__name__
             continue
         video, frames, number = cv2.VideoCapture(row.path), [], 0
         while True:
-            there, frame = video.read()
-            if not there:
+            is_read, frame = video.read()
+            if not is_read:
                 break
             if number % EVERY == 0:
-                frames.append(
-                    cv2.resize(frame, (side, side)) if min(frame.shape[:2]) > side else frame
-                )
+                large = min(frame.shape[:2]) > side
+                frames.append(cv2.resize(frame, (side, side)) if large else frame)
             number += 1
         np.savez(scratch / f"{row.utterance_id}.npz", mel=mel, frames=np.array(frames))
         digest.update(mel.tobytes() + np.array(frames).tobytes())
-    print(
-        json.dumps(
-            {
-                "done": len(clips) - len(failed),
-                "failed": sorted(failed),
-                "digest": digest.hexdigest(),
-            }
-        )
-    )
+    done = len(clips) - len(failed)
+    print(json.dumps({"done": done, "failed": sorted(failed), "digest": digest.hexdigest()}))
 
 
 if __name__ == "__main__":
