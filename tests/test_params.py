@@ -31,12 +31,12 @@ def models_below(kind: Any) -> Iterator[type[BaseModel]]:
 
 
 def leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    """Path -> value of all that is no mapping with keys."""
-    found = {}
+    """Path -> value of everything but mappings with keys."""
+    result = {}
     for key, value in values.items():
         path = (*above, key)
-        found |= leaves(value, path) if isinstance(value, dict) and value else {path: value}
-    return found
+        result |= leaves(value, path) if isinstance(value, dict) and value else {path: value}
+    return result
 
 
 def changed(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_old_comments_are_replaced():
 
 def test_params_yaml_begins_with_a_header_of_its_own(tmp_path):
     assert presets.compose("paper", PRESETS).startswith(
-        "# What runs: the paper preset of merflow, composed by `merflow params paper`.\n"
+        "# Parameters of merflow: the paper preset, composed by `merflow params paper`.\n"
     )
     (tmp_path / "mine.yaml").write_text("run: {shards: {meld: 3}}")
     text = presets.compose("demo", PRESETS, tmp_path / "mine.yaml")
@@ -116,10 +116,10 @@ def test_the_demo_names_nothing_but_differences():
 
 
 def test_every_key_of_the_demo_is_one_of_the_paper_preset():
-    known = leaves(PAPER)
-    places = {path[:3] for path in known if path[0] == "checkpoints"}
+    paths = leaves(PAPER)
+    places = {path[:3] for path in paths if path[0] == "checkpoints"}
     for path, value in leaves(DEMO_PATCH).items():
-        assert path in known or path[0] == "checkpoints", ".".join(path)
+        assert path in paths or path[0] == "checkpoints", ".".join(path)
         assert value is not None or path in places
 
 

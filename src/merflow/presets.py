@@ -13,7 +13,7 @@ from merflow.params import comments
 
 FILTERS = ("corpora", "papers")  # keys of run that select from its lists
 HEADER = """\
-What runs: the {preset} preset of merflow, composed by `{command}`.
+Parameters of merflow: the {preset} preset, composed by `{command}`.
 
 Change values here. `snakemake`, or `dvc repro`, then makes anew what depends on them.
 `merflow params {preset}` brings the preset back, `merflow params {other}` composes the other one.

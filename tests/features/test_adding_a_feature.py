@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import yaml
+from pydantic import Field
 from test_extract import build, sounds
 
 from merflow import artifacts, registry
@@ -22,7 +23,7 @@ PAGE = (Path(__file__).parents[2] / "docs/adding-a-feature.md").read_text(encodi
 def loudness(monkeypatch):
     """The module of the page under the name that it gives, with its line and its parameters."""
     module_code, model_code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    scope = {"Strict": base.Strict, "Positive": base.Positive}
+    scope = {"Strict": base.Strict, "Positive": base.Positive, "Field": Field}
     exec(model_code, scope)
     monkeypatch.setattr(models, "LoudnessParams", scope["LoudnessParams"], raising=False)
     name, path = re.search(r'`"(\w+)": "([\w.]+)"`', PAGE).groups()

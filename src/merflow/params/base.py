@@ -1,4 +1,4 @@
-"""What all models of params.yaml share: strictness, ranges, names."""
+"""Strictness, ranges and names that all models of params.yaml share."""
 
 from typing import Annotated, Literal
 

@@ -18,8 +18,8 @@ from merflow.params.systems import (
     TrainingParams,
 )
 
-TRAINING = "class_weights: section III.C. All others are ours"
-UNWEIGHTED = "without class weights. Ours: it shows what the weights do"
+TRAINING = "class_weights: section III.C. Ours: all others"
+UNWEIGHTED = "without class weights. Ours, to show the effect of the weights"
 
 
 class ScalingParams(Strict):

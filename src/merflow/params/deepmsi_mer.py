@@ -20,8 +20,8 @@ from merflow.params.systems import (
 )
 
 TRAINING = (
-    "from the authors' code: batch_size, learning_rate (IEMOCAP's; MELD's is 1e-4), weight_decay, "
-    "epochs and patience"
+    "from the authors' code: batch_size, learning_rate (for IEMOCAP, 1e-4 for MELD), "
+    "weight_decay, epochs and patience"
 )
 CHANGED = "text_audio_video but for one thing"
 
@@ -49,8 +49,8 @@ class AudioNetworkParams(Strict):
         description="units of each dense layer before the logits. From the authors' code"
     )
     dropout: Share = Field(
-        description="dropout, as a share of the units. From the authors' code (IEMOCAP's; MELD's "
-        "is 0.4)"
+        description="dropout, as a share of the units. From the authors' code (for IEMOCAP, 0.4 "
+        "for MELD)"
     )
 
 
@@ -64,8 +64,9 @@ class VideoNetworkParams(AudioNetworkParams):
         description="stages of Swin that a compression follows (section 3.1.1). []: none. Ours"
     )
     selection: Literal["threshold", "top_k"] = Field(
-        description="tokens that a compression keeps. threshold: those with a relevance of gamma "
-        "(equation 2). top_k: the best share keep, as in the authors' code"
+        description="tokens that a compression keeps. threshold: tokens with a relevance of gamma "
+        "or more (equation 2). top_k: the share keep of the most relevant tokens, as in the "
+        "authors' code"
     )
     gamma: float = Field(
         description="threshold of the relevance, in units of an even share 1/N. Ours"

@@ -77,8 +77,8 @@ class Wav2vec2Params(Strict):
     """Parameters of merflow.features.audio.wav2vec2."""
 
     output: Literal["frames", "mean", "probabilities"] = Field(
-        description="frames: one row per 20 ms. mean: the mean of the rows. probabilities: those "
-        "of the classification head"
+        description="frames: one row per 20 ms. mean: the mean of the rows. probabilities: class "
+        "probabilities of the classification head"
     )
 
 
@@ -86,7 +86,7 @@ class ClipParams(Strict):
     """Parameters of merflow.features.vision.clip."""
 
     output: Literal["embeddings", "probabilities"] = Field(
-        description="embeddings: one image embedding per frame. probabilities: those of the prompts"
+        description="embeddings: one image embedding per frame. probabilities: one per prompt"
     )
     prompts: dict[str, str] | None = Field(
         default=None, description="emotion -> prompt, with output: probabilities only"
@@ -220,7 +220,7 @@ class WordFeatureGroupParams(Strict, Generic[Name]):
     """Features averaged over words, of corpora that say when each word is spoken."""
 
     corpora: list[Literal["mosei"]] = Field(
-        description="corpora to extract these features of: those with word times only"
+        description="corpora to extract these features of. Only corpora with word times"
     )
     features: list[Name] = Field(description=GROUP_FEATURES)
 

@@ -30,10 +30,12 @@ class SelectionParams(Strict):
     """Min-max normalisation and selection of features, fitted on train (section 3.1)."""
 
     method: Literal["ridge", "norm"] = Field(
-        description="features to keep. ridge: those with the largest L2 norm of the coefficients "
-        "of a linear classifier. norm: those with the largest L2 norm. Ours"
+        description="score of a feature. ridge: L2 norm of the coefficients of a linear "
+        "classifier. norm: L2 norm of the feature. Ours"
     )
-    keep: Positive = Field(description="number of features to keep (section 3.1, D_S)")
+    keep: Positive = Field(
+        description="number of features with the highest scores to keep (section 3.1, D_S)"
+    )
     alpha: PositiveReal = Field(
         description="weight of the squared L2 norm of the coefficients, for ridge. Ours"
     )

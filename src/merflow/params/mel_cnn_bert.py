@@ -26,7 +26,7 @@ TRAINING = (
 
 
 class SpectrogramParams(Strict):
-    """How a spectrogram is cut."""
+    """Cut of a spectrogram."""
 
     max_frames: Positive = Field(
         description="longest spectrogram, in frames of 10 ms. A frame costs 0.1 MB of memory in "
@@ -37,7 +37,7 @@ class SpectrogramParams(Strict):
 class SpectrogramInputsParams(Strict):
     """Inputs of a system with speech."""
 
-    speech: SpectrogramParams = Field(description="how a spectrogram is cut")
+    speech: SpectrogramParams = Field(description="cut of a spectrogram")
 
 
 class SpeechModuleParams(Strict):

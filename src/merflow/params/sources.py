@@ -10,7 +10,7 @@ PLACES = ("hub", "url", "package", "folder", "demo")
 
 
 class CorpusParams(Strict):
-    """Where a corpus comes from."""
+    """Source of a corpus."""
 
     source: Annotated[str, Field(min_length=1)] = Field(
         description="demo: made here. official: downloaded. Where a licence form is needed, the "

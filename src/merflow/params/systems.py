@@ -1,8 +1,9 @@
 """Models that the blocks of all papers share: protocols, stages, and the parameters of a system.
 
-The block of a trained system has up to three parts. ``inputs`` holds what is fitted to an input on
-train, or how a text or a clip is cut. ``network`` holds the keyword arguments of the system's
-builder in merflow.papers.<paper>. ``training`` holds what the training loop reads.
+The block of a trained system has up to three parts. ``inputs`` holds the parameters of transformers
+that are fitted on train, or of the cut of a text or clip. ``network`` holds the keyword arguments
+of the system's builder in merflow.papers.<paper>. ``training`` holds the parameters of the training
+loop.
 """
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -28,12 +29,12 @@ Weights = Literal["dev"] | list[Weight]
 Step = Annotated[float, Field(gt=0, le=0.5)]
 Calibration = Literal["none", "temperature"]
 
-INPUTS = "what is fitted to an input on train, or how a text or a clip is cut"
+INPUTS = "transformers that are fitted to an input on train, or the cut of a text or clip"
 NETWORK = "arguments of the system's builder in src/merflow/papers"
 TRAINING = "parameters of the training loop"
 PAPER_SYSTEMS = "parameters of each system"
 PAPER_FEATURES = "feature that stands for each modality"
-PROTOCOLS = "how a score is obtained: as the paper publishes it, and clean"
+PROTOCOLS = "ways to obtain a score: as the paper publishes it, and clean"
 WEIGHTS = (
     "weights of the members, in their order: a list, or dev, the weights with the best "
     "weighted F1 on dev"
@@ -46,16 +47,16 @@ CALIBRATION = (
 
 
 class ProtocolParams(Strict):
-    """How a score is obtained."""
+    """Split schemes, selected epoch and seeds."""
 
     scheme: dict[KnownCorpus, SchemeName] = Field(
         description="split scheme of each corpus (merflow.corpora.schemes). The scheme of your "
         "own corpus follows from its annotations"
     )
     select: Literal["last", "dev", "test"] = Field(
-        description="epoch whose weights are scored. last: the last one. dev: the one with the "
-        "best weighted F1 on dev (multi-label: the best UAR). test: the one with the best score on "
-        "test, as some papers do, as_published only"
+        description="epoch whose weights are scored. last: the last epoch. dev: the epoch with "
+        "the best weighted F1 on dev (multi-label: UAR). test: the epoch with the best score on "
+        "test, as some papers do, for as_published only"
     )
     seeds: Annotated[list[int], Field(min_length=1)] = Field(description="one run per seed")
 
@@ -64,7 +65,7 @@ Protocols = dict[ProtocolName, ProtocolParams]
 
 
 class TrainingParams(Strict):
-    """What the loop reads (merflow.training.loop)."""
+    """Parameters of the training loop (merflow.training.loop)."""
 
     batch_size: Positive = Field(description="number of utterances per batch")
     learning_rate: PositiveReal = Field(description="highest learning rate of Adam")
@@ -105,7 +106,7 @@ class TrainingParams(Strict):
 
 
 class SystemParams(Strict):
-    """A trained system, as the step ``train`` parses it; its paper's model knows the parts."""
+    """A trained system, as the step ``train`` parses it; the paper's model is stricter."""
 
     inputs: dict[str, dict[str, Any]] = Field(default_factory=dict, description=INPUTS)
     network: dict[str, Any] = Field(description=NETWORK)
@@ -113,7 +114,7 @@ class SystemParams(Strict):
 
 
 class TokensParams(Strict):
-    """How a text is cut into tokens."""
+    """Cut of a text into tokens."""
 
     max_tokens: Annotated[int, Field(ge=2, le=512)] = Field(
         description="longest text, 2 to 512 tokens"
@@ -126,7 +127,7 @@ class TokensParams(Strict):
 class TextInputsParams(Strict):
     """Inputs of a system that fine-tunes a text encoder."""
 
-    tokens: TokensParams = Field(description="how a text is cut into tokens")
+    tokens: TokensParams = Field(description="cut of a text into tokens")
 
 
 class TextNetworkParams(Strict):
@@ -150,7 +151,7 @@ class OffTheShelfParams(Strict):
     """A published model as it is."""
 
     pooling: Literal["sum", "max", "product", "vote"] = Field(
-        description="probabilities of an utterance from those of its frames: sum, max, product "
+        description="pooling of probabilities over the frames of an utterance: sum, max, product "
         "or vote"
     )
 
@@ -185,7 +186,7 @@ class StageParams(Strict, Generic[Name]):
 
 
 class PaperParams(Strict):
-    """What every block papers.<paper> has, besides its systems."""
+    """Parameters of every paper, besides its systems."""
 
     protocols: Protocols = Field(description=PROTOCOLS)
     keep_weights: bool = Field(
@@ -195,7 +196,7 @@ class PaperParams(Strict):
 
 
 class PaperRunParams(Strict):
-    """What every block run.<paper> has, besides its stages."""
+    """Parameters of every block run.<paper>, besides its stages."""
 
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = Field(
         description="protocols to run, see papers.<paper>.protocols"

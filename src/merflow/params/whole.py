@@ -26,22 +26,22 @@ class RunParams(Strict):
     """The block ``run``: lists of features and systems, and filters that select from them."""
 
     corpora: Annotated[list[str], Field(min_length=1)] = Field(
-        description="filter: corpora to run, of those that the lists below name"
+        description="filter: corpora to run, out of the corpora in the lists below"
     )
     papers: Annotated[list[str], Field(min_length=1)] = Field(
-        description="filter: papers to run. With fewer papers, only what a system of theirs takes "
-        "is made"
+        description="filter: papers to run. With fewer papers, only inputs of their systems are "
+        "made"
     )
     shards: dict[CorpusName, Positive] = Field(
         description="number of jobs that decode the clips of a corpus, and that extract each of "
         "its features, at least 100 utterances each. The result does not depend on it"
     )
     features: FeatureGroupsParams = Field(
-        description="features by what they are made from: each group is a stage of dvc.yaml"
+        description="features by their source: each group is a stage of dvc.yaml"
     )
     weighted_late_fusion: WeightedLateFusionRunParams = Field(
-        description="protocols, and the systems by what they take: each list of them is a stage of "
-        "dvc.yaml. The other papers likewise"
+        description="protocols, jobs, and systems by their inputs: each group of systems is a "
+        "stage of dvc.yaml. The other papers likewise"
     )
     joint_cnn: JointCnnRunParams = Field(
         description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech "
@@ -71,7 +71,7 @@ class PapersParams(Strict):
 
 
 class DeviceParams(Strict):
-    """The block ``training``: what all training shares."""
+    """The block ``training``, shared by all training."""
 
     precision: Literal["fp32", "bf16"] = Field(
         description="of systems that fine-tune a checkpoint: fp32, or bf16 where the device "
@@ -100,10 +100,10 @@ class Params(Strict):
     """The whole of params.yaml."""
 
     run: RunParams = Field(
-        description="What is rebuilt: lists of features and systems with their corpora, and two "
-        "filters, corpora and papers"
+        description="Features and systems to make, each with its corpora, and two filters, corpora "
+        "and papers"
     )
-    corpora: dict[CorpusName, CorpusParams] = Field(description="Where each corpus comes from")
+    corpora: dict[CorpusName, CorpusParams] = Field(description="Source of each corpus")
     checkpoints: dict[str, CheckpointParams] = Field(
         description="Pre-trained models and word vectors, each from one place. wav2vec2-base is "
         "published as a pickle only, which is never loaded: wav2vec2 is the same network, "
@@ -113,7 +113,7 @@ class Params(Strict):
         description="Storage of decoded clips. Audio is kept whole, as 16 kHz mono FLAC"
     )
     features: FeaturesParams = Field(description="Parameters of each feature extractor")
-    training: DeviceParams = Field(description="What all training shares")
+    training: DeviceParams = Field(description="Shared by all training")
     papers: PapersParams = Field(description="Parameters of each paper")
     evaluation: EvaluationParams = Field(description="Confidence intervals, and absent results")
 
@@ -167,10 +167,10 @@ class Params(Strict):
 
     def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
         """Refuse unknown corpora; a list may name known ones that are not selected."""
-        known = dict.fromkeys([*KNOWN, *self.corpora])
+        names = dict.fromkeys([*KNOWN, *self.corpora])
         for corpus in corpora:
-            if corpus not in known:
-                raise ValueError(_unknown(f"run.{key}.corpora", corpus, known))
+            if corpus not in names:
+                raise ValueError(_unknown(f"run.{key}.corpora", corpus, names))
 
 
 def _stages(run: PaperRunParams) -> dict[str, StageParams]:
@@ -178,8 +178,8 @@ def _stages(run: PaperRunParams) -> dict[str, StageParams]:
     return {name: value for name, value in run if isinstance(value, StageParams)}
 
 
-def _unknown(key: str, corpus: str, known: Iterable[str]) -> str:
-    return f"{key}: {corpus} has no block under corpora; known: {', '.join(known)}"
+def _unknown(key: str, corpus: str, names: Iterable[str]) -> str:
+    return f"{key}: {corpus} has no block under corpora; known: {', '.join(names)}"
 
 
 def _check_source(corpus: CorpusName, params: CorpusParams) -> None:
