@@ -61,7 +61,7 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
             sha256 = hashlib.sha256(listing.encode()).hexdigest()
             card = {
                 "name": checkpoint.name,
-                "place": _place(checkpoint),
+                "place": checkpoint.place,
                 "revision": checkpoint.revision,
                 "sha256": sha256,
                 "files": found,
@@ -89,12 +89,6 @@ def _fill(
         _copy(_of_folder(name, Path(checkpoint.folder).expanduser(), out), build)
     elif checkpoint.demo:
         demo.make(checkpoint.demo, build)
-
-
-def _place(checkpoint: CheckpointParams) -> str:
-    return next(
-        place for place in ("hub", "url", "package", "folder", "demo") if getattr(checkpoint, place)
-    )
 
 
 def _inside(package: str) -> Path:
