@@ -36,11 +36,11 @@ PEAK = (
     "import re, sys; from pathlib import Path\n"
     "from merflow.media.decode import decode; from merflow.params import MediaParams\n"
     "clip = decode(Path(sys.argv[1]), None, None, MediaParams(short_side=256, jpeg_quality=95))\n"
-    "kept = {p.frame: len(p.data) for pictures in clip.pictures.values() for p in pictures}\n"
+    "kept = {frame.index: len(frame.data) for frames in clip.frames.values() for frame in frames}\n"
     # not getrusage: its peak starts with the peak of the parent process
     "status = Path('/proc/self/status').read_text()\n"
     "peak = re.search(r'VmHWM:\\s+(\\d+)', status)[1]\n"
-    "print(peak, sum(kept.values()) + clip.sound.nbytes)"
+    "print(peak, sum(kept.values()) + clip.audio.nbytes)"
 )
 
 
@@ -123,8 +123,8 @@ def grab(path: Path) -> None:
 
 def ours(path: Path) -> None:
     clip = decode(path, None, None, MEDIA)
-    assert clip.sound is not None and clip.pictures
-    _flac(clip.sound)
+    assert clip.audio is not None and clip.frames
+    _flac(clip.audio)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from support import ROOT
 from merflow import params, warm
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import labels, load, schemes
-from merflow.media.pictures import SAMPLINGS
+from merflow.media.frames import SAMPLINGS
 from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
 from merflow.provenance import versions

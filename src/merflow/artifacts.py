@@ -4,6 +4,7 @@ One schema per file kind; ``merflow.store`` reads and writes nothing that does n
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
@@ -46,14 +47,27 @@ SPLITS = pa.schema(
 )
 
 
+Medium = Literal["audio", "frames", "text"]
+
+
 @dataclass(frozen=True)
 class Defect:
-    """Something wrong in a corpus and what was done about it. ``utterance_id`` is None for a file that belongs to no utterance."""
+    """Something wrong in a corpus and what was done about it.
+
+    Attributes:
+        utterance_id: None for a file that belongs to no utterance.
+        kind: short name, the same for all defects of this kind.
+        detail: numbers, names and reasons.
+        action: what the step did.
+        medium: the medium that is damaged or lost; None where the defect concerns the whole clip,
+            or no medium at all: labels, splits, counts, extra files.
+    """
 
     utterance_id: str | None
     kind: str
     detail: str
     action: str
+    medium: Medium | None = None
 
 
 #: data/corpora/<corpus>/defects.csv and data/media/<corpus>/defects.csv: one row per Defect.
@@ -63,6 +77,7 @@ DEFECTS = pa.schema(
         pa.field("kind", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("action", pa.string(), nullable=False),
+        pa.field("medium", pa.string()),
     ]
 )
 

@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +47,49 @@ def whole(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_folder(path: Path, read_only: bool = False) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that replaces it only if the block ends well.
+
+    Args:
+        path: folder to make; until it is replaced, it keeps its earlier content.
+        read_only: make the files read-only; folders stay writable, for DVC and `rm`.
+
+    Raises:
+        StoreError: no space is left, or the folder cannot be written.
+    """
+    new = path.with_name(f".{path.name}.part")
+    try:
+        old = _former(path)
+        if old.exists() and not path.exists():
+            old.rename(path)  # an earlier process was killed between the renames of replace_folder
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        yield new
+        for file in new.rglob("*") if read_only else ():
+            if file.is_file():
+                file.chmod(0o444)
+        replace_folder(new, path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Rename the folder `new` to `path`, in the place of an earlier folder of that name."""
+    old = _former(path)
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _former(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 def _unwritten(path: Path, error: OSError) -> StoreError:
@@ -375,24 +417,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_folder(path: Path, files: Mapping[str, str | bytes]) -> None:
-    """Make the folder hold exactly `files` (relative path -> text or bytes); until all are written it keeps what it held.
+    """Replace a folder by `files` (relative path -> text or bytes), whole or not at all.
 
     Raises:
         StoreError: no space is left, or the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", suffix=".part", dir=path.parent, ignore_cleanup_errors=True
-        ) as part:
-            new = Path(part) / path.name
-            for name, content in files.items():
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).write_bytes(content.encode() if isinstance(content, str) else content)
-            shutil.rmtree(path, ignore_errors=True)
-            new.replace(path)
-    except OSError as error:
-        raise _unwritten(path, error) from error
+    with whole_folder(path) as folder:
+        for name, content in files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def link(source: Path, target: Path) -> None:

@@ -366,7 +366,7 @@ def test_a_folder_with_one_file_of_word_vectors_is_copied(place, tmp_path):
         ({"pytorch_model.bin": b"\x80\x02pickle"}, "does not begin like word vectors"),
         ({"a.txt": GLOVE, "b.vec": VEC}, "found 2"),
         ({}, "found 0"),
-        ({"SOURCE.json": b'{\n "place": "demo"\n}', **MODEL}, "this is a demo checkpoint"),
+        ({"SOURCE.json": b'{\n "place": "demo"\n}', **MODEL}, "this is a demo; set {demo: ...}"),
         (MODEL | {"model.safetensors": b"version https://git-lfs"}, "not whole safetensors"),
     ],
 )

@@ -129,7 +129,7 @@ def test_another_file_or_width_is_an_error(corpus):
     [
         (np.zeros((8, 3)), r"intervals has shape \(8, 3\), expected \(n, 2\)"),
         (np.zeros((7, 2)), "8 features for 7 intervals"),
-        (np.full((8, 2), np.nan), "intervals hold values that are no times"),
+        (np.full((8, 2), np.nan), "intervals hold values that are not finite"),
     ],
 )
 def test_intervals_that_do_not_say_when_are_refused(corpus, intervals, message):

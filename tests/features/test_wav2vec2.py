@@ -127,7 +127,7 @@ def test_probabilities_are_named_by_the_emotions_of_the_head_in_its_order(tiny):
     [
         (
             ("LABEL_0", "LABEL_1"),
-            "a label of its classifier: 'LABEL_0' is no known name of an emotion",
+            "a label of its classifier: 'LABEL_0' is not a known name of an emotion",
         ),
         (("happy", "joy", "sad"), "two labels of its classifier mean the same: happy, joy, sad"),
     ],

@@ -18,13 +18,13 @@ from merflow.checkpoints.hub import snapshot
 from merflow.corpora import disk
 from merflow.corpora.corpus import Source
 from merflow.corpora.download import read_digests, write_digests
-from merflow.corpora.fetch import download, whole_folder
+from merflow.corpora.fetch import check_user_folder, download
 from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import is_archive
 from merflow.errors import CheckpointError, DownloadError
 from merflow.params import CheckpointParams, validated
 from merflow.progress import log
-from merflow.store import write_json
+from merflow.store import whole_folder, write_json
 
 RECORD = "SOURCE.json"
 
@@ -48,7 +48,7 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
     checkpoint = validated(CheckpointParams, spec, f"checkpoints.{name}")
     log.info("checkpoint %s: %s", name, checkpoint.name)
     try:
-        with whole_folder(out) as build:
+        with whole_folder(out, read_only=True) as build:
             _fill(name, checkpoint, build, out, scratch, digests)
             found = {
                 path.relative_to(build).as_posix(): _sha256(path)
@@ -114,19 +114,9 @@ def _inside(package: str) -> Path:
 
 def _of_folder(name: str, folder: Path, out: Path) -> list[Path]:
     """Files of a user's folder: of a model, or the one of word vectors."""
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"{folder}: no such folder; correct checkpoints.{name}.folder in params.yaml"
-        )
-    if disk.nested(folder, out):
-        raise CheckpointError(
-            f"{folder}: is or holds {out}, where the checkpoint goes; set checkpoints.{name}.folder to another one"
-        )
-    own = folder / RECORD
-    if own.is_file() and '"place": "demo"' in own.read_text(encoding="utf-8", errors="replace"):
-        raise CheckpointError(
-            f"{own}: this is a demo checkpoint; name it as {{demo: ...}}, so that no table shows it as another one"
-        )
+    setting = f"checkpoints.{name}.folder"
+    remedy = "set {demo: ...}, so that no table shows it as another checkpoint"
+    check_user_folder(folder, out, setting, "a folder that holds the checkpoint", remedy)
     if (folder / "config.json").exists():
         return files.of_model(folder)
     return [files.of_vectors([path for path in folder.iterdir() if path.is_file()], str(folder))]

@@ -1,4 +1,4 @@
-"""Corpora: one module each, and the steps ``fetch`` and ``prepare`` that are the same for all."""
+"""Corpora: one module each, and the steps ``fetch`` and ``prepare``, which all share."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, cast

@@ -1,4 +1,4 @@
-"""What a corpus module offers and what reading a corpus gives."""
+"""Interface of a corpus module, and the result of reading a corpus."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,28 +45,35 @@ class Source:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as read: utterances (columns of artifacts.UTTERANCES) and the defects found on the way."""
+    """A corpus as read: utterances (columns of artifacts.UTTERANCES) and defects."""
 
     utterances: pd.DataFrame
     defects: list[Defect] = field(default_factory=list)
 
 
 class CorpusModule(Protocol):
-    """The names that every module of ``merflow.registry.CORPORA`` defines (tests/test_contracts.py)."""
+    """The names that each module of ``merflow.registry.CORPORA`` defines.
+
+    Attributes:
+        TITLE: full name.
+        LICENCE: conditions of use.
+        HOW_TO_GET: steps to take for ``source: official``; names the form where there is one.
+        SOURCES: empty: there is no open download.
+        EXPECTED: official split (or session) -> label -> number of utterances.
+        SCHEMES: split schemes of the corpus, see merflow.corpora.schemes.
+    """
 
     TITLE: str
     LICENCE: str
-    HOW_TO_GET: (
-        str  #: what a user must do for ``source: official``; names the form where one is needed
-    )
-    SOURCES: tuple[Source, ...]  #: empty: no open download exists
-    EXPECTED: Mapping[str, Mapping[str, int]]  #: official split (or session) -> label -> utterances
-    SCHEMES: tuple[str, ...]  #: split schemes of merflow.corpora.splits that the corpus has
+    HOW_TO_GET: str
+    SOURCES: tuple[Source, ...]
+    EXPECTED: Mapping[str, Mapping[str, int]]
+    SCHEMES: tuple[str, ...]
 
     def read_utterances(self, root: Path) -> Corpus:
         """Read the corpus unpacked at `root`.
 
         Raises:
-            CorpusError: a file that the layout needs is missing or malformed; one line naming file and row.
+            CorpusError: a file that the layout needs is missing or malformed; names file and row.
         """
         ...

@@ -1,7 +1,8 @@
-"""Computational sequences (.csd) of CMU-MultimodalSDK: HDF5 files of features and time intervals per video.
+"""Computational sequences (.csd) of CMU-MultimodalSDK: HDF5 files of features and time intervals.
 
-Layout ``<root name>/data/<video>/{features,intervals}``, https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK.
-The files come from anywhere: nothing in one may point outside it or be larger than plausible.
+Layout ``<root name>/data/<video>/{features,intervals}``,
+https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK. The files come from anywhere: nothing in a
+file may point outside it or be larger than plausible.
 """
 
 from collections.abc import Iterator
@@ -18,15 +19,20 @@ from merflow.errors import CorpusError
 Kind = Literal["number", "text"]
 WORDS = "CMU_MOSEI_TimestampedWords.csd"
 PAUSE = "sp"  # in place of a word
-MAX_BYTES = 2**20  # of one array; the words of an hour have a third of it
-MAX_FRAMES_BYTES = (
-    2**28
-)  # the same of a sequence of frames; an hour of COVAREP (100 per second, 74 columns, float32) has 107 million
+#: Largest array. The words of an hour take a third of it.
+MAX_BYTES = 2**20
+#: Largest array of frames. An hour of COVAREP (100 per second, 74 columns, float32) takes 107 MB.
+MAX_FRAMES_BYTES = 2**28
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One video of a computational sequence: features (n, d), in the type of the file, and intervals (n, 2) in seconds."""
+    """One video of a computational sequence.
+
+    Attributes:
+        features: (n, d), in the type of the file.
+        intervals: (n, 2), in seconds.
+    """
 
     features: np.ndarray
     intervals: np.ndarray
@@ -45,8 +51,8 @@ class Reader:
         Args:
             path: HDF5 file.
             columns: width of features.
-            kind: what features hold.
-            max_bytes: of one array; a larger one is refused.
+            kind: type of features.
+            max_bytes: largest array; a larger one is refused.
 
         Raises:
             CorpusError: not a computational sequence.
@@ -54,15 +60,11 @@ class Reader:
         self._path, self._columns, self._kind, self._max_bytes = path, columns, kind, max_bytes
         with self._one_line():
             self._file = h5py.File(path, "r")
-            roots = [
-                name
-                for name in self._file
-                if _inside(self._file, name, h5py.Group)
-                and _inside(self._file[name], "data", h5py.Group)
-            ]
+            roots = [name for name in self._file if _is_root(self._file, name)]
             if len(roots) != 1:
                 raise CorpusError(
-                    f"{path}: expected one group <name>/data, found {len(roots)}; not a computational sequence"
+                    f"{path}: expected one group <name>/data, found {len(roots)}; "
+                    "not a computational sequence"
                 )
             self._data = self._file[roots[0]]["data"]
             self.videos = sorted(self._data)
@@ -76,29 +78,27 @@ class Reader:
         self._file.close()
 
     def read(self, video: str) -> Sequence:
-        """The sequence of one of `videos`.
-
-        Features that are not finite pass: who takes them says what they count for.
+        """Read the sequence of one of `videos`. Features may be infinite or NaN.
 
         Raises:
-            CorpusError: another structure, shape or type than expected, not one interval for each row of features, or an interval that
-                is no time; names the video.
+            CorpusError: unexpected structure, shape or type, another number of intervals than of
+                features, or an interval that is not finite; names the video.
         """
         where = f"{self._path}: video {video}"
         with self._one_line():
-            if not _inside(self._data, video, h5py.Group):
+            if not _is_local(self._data, video, h5py.Group):
                 raise CorpusError(f"{where}: not a group of features and intervals")
             features = self._array(video, "features", self._columns, self._kind)
             intervals = self._array(video, "intervals", 2, "number").astype(np.float64)
         if len(features) != len(intervals):
             raise CorpusError(f"{where}: {len(features)} features for {len(intervals)} intervals")
         if not np.isfinite(intervals).all():
-            raise CorpusError(f"{where}: intervals hold values that are no times")
+            raise CorpusError(f"{where}: intervals hold values that are not finite")
         return Sequence(features, intervals)
 
     def _array(self, video: str, name: str, width: int, kind: Kind) -> np.ndarray:
         where = f"{self._path}: video {video}"
-        if not _inside(self._data[video], name, h5py.Dataset):
+        if not _is_local(self._data[video], name, h5py.Dataset):
             raise CorpusError(f"{where}: no array {name}")
         array = self._data[video][name]
         if array.external or array.is_virtual:
@@ -109,9 +109,8 @@ class Reader:
             raise CorpusError(
                 f"{where}: {name} has {array.nbytes} bytes, more than {self._max_bytes}; refused"
             )
-        if not (
-            array.dtype.kind in "fiu" if kind == "number" else h5py.check_string_dtype(array.dtype)
-        ):
+        is_number, is_text = array.dtype.kind in "fiu", h5py.check_string_dtype(array.dtype)
+        if not (is_number if kind == "number" else is_text):
             raise CorpusError(f"{where}: {name} holds {array.dtype}, expected {kind}")
         return array[...]
 
@@ -120,16 +119,17 @@ class Reader:
         try:
             yield
         except (OSError, KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
             raise CorpusError(
-                f"{self._path}: not a readable HDF5 file ({str(error).splitlines()[0]}); get it again"
+                f"{self._path}: not a readable HDF5 file ({reason}); get it again"
             ) from error
 
 
 def read_sequences(path: Path, columns: int, kind: Kind) -> dict[str, Sequence]:
-    """All of a small .csd file, video -> sequence, sorted by video; see `Reader`.
+    """Read a small .csd file whole: video -> sequence, sorted by video; see `Reader`.
 
     Raises:
-        CorpusError: another structure, shape or type; names the video.
+        CorpusError: unexpected structure, shape or type; names the video.
     """
     with Reader(path, columns, kind) as reader:
         return {video: reader.read(video) for video in reader.videos}
@@ -142,37 +142,39 @@ def spoken(words: Sequence, start_s: float, end_s: float) -> tuple[list[str], np
 
     Args:
         words: a video of WORDS.
+        start_s: start of the segment, in seconds of the video.
+        end_s: its end.
     """
     middles = words.intervals.mean(axis=1)
     inside = np.flatnonzero((middles >= start_s) & (middles < end_s))
     inside = inside[np.argsort(words.intervals[inside, 0], kind="stable")]
-    named = [
-        (row, word)
-        for row, word in zip(inside, map(_text, words.features[inside, 0]), strict=True)
-        if word != PAUSE
-    ]
-    return [word for _, word in named], words.intervals[[row for row, _ in named]].reshape(-1, 2)
+    names = [_text(word) for word in words.features[inside, 0]]
+    rows = [row for row, name in zip(inside, names, strict=True) if name != PAUSE]
+    return [name for name in names if name != PAUSE], words.intervals[rows].reshape(-1, 2)
 
 
 def find(root: Path, name: str) -> Path | None:
-    """The file `name` anywhere below `root`; None: there is none.
+    """Find the file `name` anywhere below `root`; None if it does not exist.
 
     Raises:
         CorpusError: there are several.
     """
-    found = sorted(root.rglob(name))
-    if len(found) > 1:
-        raise CorpusError(
-            f"{root}: several {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
-        )
-    return found[0] if found else None
+    paths = sorted(root.rglob(name))
+    if len(paths) > 1:
+        listed = ", ".join(str(path.relative_to(root)) for path in paths)
+        raise CorpusError(f"{root}: several {name} ({listed}); keep one")
+    return paths[0] if paths else None
 
 
 def _text(word: bytes | str) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
 
 
-def _inside(group: h5py.Group, name: str, kind: type) -> bool:
-    return isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(
-        group[name], kind
-    )
+def _is_root(file: h5py.File, name: str) -> bool:
+    return _is_local(file, name, h5py.Group) and _is_local(file[name], "data", h5py.Group)
+
+
+def _is_local(group: h5py.Group, name: str, kind: type) -> bool:
+    """Tell whether an entry is of this kind and lies in the file itself."""
+    is_hard_link = isinstance(group.get(name, getlink=True), h5py.HardLink)
+    return is_hard_link and isinstance(group[name], kind)

@@ -1,4 +1,4 @@
-"""One's own clips: a folder of recordings and a CSV file that says what is in them (merflow.corpora.annotations)."""
+"""Read a custom corpus: a folder of clips, and annotations (merflow.corpora.annotations)."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,44 +14,42 @@ from merflow.media.probe import Probe, probe_all
 
 
 def read_utterances(root: Path, annotations: Annotations) -> Corpus:
-    """Read the rows with a label; a clip that is absent or cannot be opened is a defect, and the utterance stays.
+    """Read the labelled rows. An absent or broken clip is a defect, and its utterance stays.
 
     Args:
         root: folder that the clips' paths are relative to.
-        annotations: what the file says.
+        annotations: rows of the CSV file.
 
     Raises:
-        CorpusError: clips are named and none of them is there.
+        CorpusError: clips are named, and none of them exists.
     """
-    named = [root / row.clip for row in annotations.rows if row.clip]
-    probes = probe_all(named, "clips")
+    with_clip = [row for row in annotations.rows if row.clip]
+    probes = probe_all([root / row.clip for row in with_clip], "clips")
+    if with_clip and not any((root / row.clip).exists() for row in with_clip):
+        first = with_clip[0]
+        raise CorpusError(
+            f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
+            f"(line {first.line}); see column clip"
+        )
     defects = [
         Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
         for row in annotations.unlabelled
     ]
-    if named and not any(path.exists() for path in named):
-        first = next(row for row in annotations.rows if row.clip)
-        raise CorpusError(
-            f"{root}: holds none of the {len(named)} clips, the first is {first.clip} (line {first.line}); see column clip"
-        )
-    turns = Counter[str]()
-    rows = []
-    for row in annotations.rows:
-        rows.append(
-            _utterance(
-                row,
-                turns[row.dialogue_id],
-                row.clip if _usable(row, root, probes, defects) else None,
-            )
-        )
-        turns[row.dialogue_id] += 1
+    clips = {}
+    for row in with_clip:
+        result = probes[root / row.clip]
+        if isinstance(result, Probe):
+            clips[row.line] = row.clip
+        else:
+            defects.append(_clip_defect(row, root, result))
     defects += _shared_speakers(annotations)
-    return Corpus(
-        pd.DataFrame(rows, columns=artifacts.UTTERANCES.names).sort_values(
-            "utterance_id", ignore_index=True
-        ),
-        defects,
-    )
+    turns = Counter[str]()
+    utterances = []
+    for row in annotations.rows:
+        utterances.append(_utterance(row, turns[row.dialogue_id], clips.get(row.line)))
+        turns[row.dialogue_id] += 1
+    table = pd.DataFrame(utterances, columns=artifacts.UTTERANCES.names)
+    return Corpus(table.sort_values("utterance_id", ignore_index=True), defects)
 
 
 def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
@@ -67,36 +65,22 @@ def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
     }
 
 
-def _usable(row: Row, root: Path, probes: dict[Path, Probe | str], defects: list[Defect]) -> bool:
-    if not row.clip:
-        return False
-    found = probes[root / row.clip]
-    if isinstance(found, Probe):
-        return True
-    there = (root / row.clip).exists()
-    detail = (
-        f"line {row.line}: {found}"
-        if there
-        else f"line {row.line}: no such file in {root}; added later? remove {root} and run again"
-    )
-    defects.append(
-        Defect(
-            row.utterance_id,
-            "clip unreadable" if there else "clip absent",
-            detail,
-            "text kept" if row.text else "no use",
-        )
-    )
-    return False
+def _clip_defect(row: Row, root: Path, reason: str) -> Defect:
+    kind = "clip unreadable"
+    if not (root / row.clip).exists():
+        kind = "clip absent"
+        reason = f"no such file in {root}; added later? remove {root} and run again"
+    action = "text kept" if row.text else "no use"
+    return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
 
 
 def _shared_speakers(annotations: Annotations) -> list[Defect]:
-    """Speakers that a given split has in train and in test: its scores are not those of a new speaker."""
-    of = {
-        part: {row.speaker for row in annotations.rows if row.split == part and row.speaker}
-        for part in ("train", "test")
-    }
+    """Speakers in train and test of a given split: scores do not hold for a new speaker."""
+    train, test = (
+        {row.speaker for row in annotations.rows if row.split == split and row.speaker}
+        for split in ("train", "test")
+    )
     return [
         Defect(None, "speaker in train and test", speaker, "kept as given")
-        for speaker in sorted(of["train"] & of["test"])
+        for speaker in sorted(train & test)
     ]

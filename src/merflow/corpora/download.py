@@ -1,7 +1,7 @@
-"""Retrieve one file of a corpus and show that it is the file, by length and SHA-256.
+"""Retrieve one file of a corpus and verify it by length and SHA-256.
 
-pooch keeps what is there and verified, compares digests and puts only whole files in place; how the bytes come is
-one downloader per scheme: HTTP that resumes, a local copy, the Hugging Face Hub.
+pooch keeps a verified file, compares digests and puts only whole files in place. There is one
+downloader per scheme: HTTP that resumes, a local copy, the Hugging Face Hub.
 """
 
 import csv
@@ -26,70 +26,70 @@ from merflow.store import write_text
 COLUMNS = ["url", "size", "sha256"]
 HUB_URL = re.compile(r"hf://datasets/([^/@]+/[^/@]+)@([0-9a-f]{40})/(.+)")
 
-pooch.get_logger().setLevel(
-    "WARNING"
-)  # its lines name temporary paths; ours are in merflow.progress
+# its messages name temporary paths; merflow.progress reports instead
+pooch.get_logger().setLevel("WARNING")
 
 
 @dataclass(frozen=True)
 class Digest:
-    """What a file was when it was first seen: length in bytes and hex SHA-256."""
+    """Length in bytes and hex SHA-256 of a file when it was first seen."""
 
     size: int
     sha256: str
 
 
-def retrieve(source: Source, folder: Path, known: dict[str, Digest]) -> Path:
-    """The file of `source`, verified; without network where it already lies in `folder`.
+def retrieve(source: Source, folder: Path, recorded: dict[str, Digest]) -> Path:
+    """Retrieve the file of `source`, verified; without network if it lies in `folder` already.
 
-    Checked is what `source` publishes, else what `known` recorded; a file with neither is trusted on first use.
+    It is compared with what `source` publishes, else with `recorded`. A file with neither is
+    trusted on first use.
 
     Args:
-        folder: keeps the file as ``<name>``, and what a broken connection brought as ``<name>.part``.
-        known: URL -> digest; gains the entry of this file.
+        source: file to download.
+        folder: keeps the file as ``<name>``, and an interrupted download as ``<name>.part``.
+        recorded: URL -> digest; gains the entry of this file.
 
     Raises:
         Unavailable: offline, or the publisher refuses, and nothing was received.
-        DownloadError: the connection broke too often, the disk is full, or length or digest are not what they should be.
+        DownloadError: the connection broke too often, the disk is full, or length or digest differ
+            from the expected ones.
     """
-    name, recorded, scheme = source.name, known.get(source.url), urlsplit(source.url).scheme
-    size = recorded.size if source.size is None and recorded else source.size
-    sha256 = recorded.sha256 if source.sha256 is None and recorded else source.sha256
-    path = folder / name
+    name, scheme = source.name, urlsplit(source.url).scheme
     if scheme not in DOWNLOADERS:
-        raise DownloadError(
-            f"{name}: {source.url}: must begin with {', '.join(f'{known}://' for known in DOWNLOADERS)}"
-        )
+        prefixes = "://, ".join(DOWNLOADERS) + "://"
+        raise DownloadError(f"{name}: {source.url}: must begin with {prefixes}")
+    size, sha256 = _expected(source, recorded.get(source.url))
+    path = folder / name
     with disk.one_line(name):
         if scheme == "file":
-            path.unlink(
-                missing_ok=True
-            )  # a local copy is cheap, and its original may have changed since
+            # a local copy is cheap, and its original may have changed since
+            path.unlink(missing_ok=True)
+        expected = sha256 and f"sha256:{sha256}"
+        downloader = DOWNLOADERS[scheme](path, size)
         try:
-            pooch.retrieve(
-                source.url,
-                sha256 and f"sha256:{sha256}",
-                name,
-                folder,
-                downloader=DOWNLOADERS[scheme](path, size),
-            )
-        except (
-            ValueError
-        ) as error:  # pooch's word for a wrong digest; names both, and the file is gone
-            which = "the corpus module publishes" if source.sha256 else "data/digests records"
+            pooch.retrieve(source.url, expected, name, folder, downloader=downloader)
+        except ValueError as error:  # a wrong digest: pooch names both, and has deleted the file
+            origin = "the corpus module publishes" if source.sha256 else "data/digests records"
             raise DownloadError(
-                f"{name} from {host(source.url)} is not the file that {which}: {error}"
+                f"{name} from {host(source.url)} is not the file that {origin}: {error}"
             ) from error
-        found = Digest(path.stat().st_size, sha256 or pooch.file_hash(path))
-        if size not in (None, found.size) or (size is None and not found.size):
+        digest = Digest(path.stat().st_size, sha256 or pooch.file_hash(path))
+        if size not in (None, digest.size) or (size is None and not digest.size):
             path.unlink()
-            raise wrong_length(name, source.url, str(found.size), size)
-    known[source.url] = found
+            raise wrong_length(name, source.url, str(digest.size), size)
+    recorded[source.url] = digest
     return path
 
 
+def _expected(source: Source, recorded: Digest | None) -> tuple[int | None, str | None]:
+    """Length and SHA-256 that a file must have, each as published, else as recorded."""
+    size = recorded.size if source.size is None and recorded else source.size
+    sha256 = recorded.sha256 if source.sha256 is None and recorded else source.sha256
+    return size, sha256
+
+
 def read_digests(path: Path) -> dict[str, Digest]:
-    """URL -> digest as recorded; none where `path` does not exist.
+    """Read recorded digests by URL; none where `path` does not exist.
 
     Raises:
         DownloadError: a line is not url,size,sha256.
@@ -113,9 +113,8 @@ def write_digests(path: Path, digests: dict[str, Digest]) -> None:
     """Record `digests`, sorted by URL, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(
-        [COLUMNS, *([url, digest.size, digest.sha256] for url, digest in sorted(digests.items()))]
-    )
+    writer.writerow(COLUMNS)
+    writer.writerows([url, digest.size, digest.sha256] for url, digest in sorted(digests.items()))
     write_text(path, text.getvalue())
 
 
@@ -129,12 +128,12 @@ class Local:
         self, url: str, output_file: str, _pooch: object, check_only: bool = False
     ) -> None:
         """Copy the file that `url` names; it must exist."""
-        origin = Path(url2pathname(urlsplit(url).path))
-        if not origin.is_file():
-            raise Unavailable(f"{origin}: no such file")
-        disk.check_room(self.path.parent, origin.stat().st_size, f"{origin}: the copy")
+        original = Path(url2pathname(urlsplit(url).path))
+        if not original.is_file():
+            raise Unavailable(f"{original}: no such file")
+        disk.check_room(self.path.parent, original.stat().st_size, f"{original}: the copy")
         Path(output_file).unlink()  # pooch has made it, and a copy never overwrites
-        disk.copy(origin, Path(output_file))
+        disk.copy(original, Path(output_file))
 
 
 class Hub:
@@ -146,29 +145,27 @@ class Hub:
     def __call__(
         self, url: str, output_file: str, _pooch: object, check_only: bool = False
     ) -> None:
-        """Bring one file of a data set at a commit."""
+        """Download one file of a data set at a commit."""
         match = HUB_URL.fullmatch(url)
         if not match:
             raise DownloadError(
                 f"{url}: must be hf://datasets/<owner>/<name>@<commit, 40 hex digits>/<file>"
             )
         repository, commit, file = match.groups()
+        folder = self.path.parent / "hub"
         try:
-            got = hf_hub_download(
-                repository,
-                file,
-                repo_type="dataset",
-                revision=commit,
-                local_dir=self.path.parent / "hub",
+            downloaded = hf_hub_download(
+                repository, file, repo_type="dataset", revision=commit, local_dir=folder
             )
         except (OSError, hub.EntryNotFoundError, hub.HTTPError) as error:
             if isinstance(error, OSError) and error.errno in disk.FULL:
                 raise
             reason = " ".join(str(error).split()).split(". ")[0]
             raise Unavailable(
-                f"{file}: data set {repository} of the Hugging Face Hub cannot be had ({reason}); {ELSEWHERE}"
+                f"{file}: data set {repository} of the Hugging Face Hub cannot be had ({reason}); "
+                f"{ELSEWHERE}"
             ) from error
-        Path(got).replace(output_file)
+        Path(downloaded).replace(output_file)
 
 
 DOWNLOADERS: dict[str, Callable[[Path, int | None], Callable[..., None]]] = {

@@ -1,12 +1,13 @@
-"""The step ``fetch``: a corpus as distributed, whole and read-only, from its publisher, from a folder, or made here.
+"""The step ``fetch``: a corpus as distributed, from its publisher, from a folder, or as a demo.
 
-SOURCE.json beside the files says where they came from. Nothing in it names this machine.
+The folder is whole and read-only. SOURCE.json beside the files records where they came from, and
+never names a path of this machine.
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,152 +19,198 @@ from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import DamagedArchive, Limits, unpack
 from merflow.errors import DownloadError
 from merflow.progress import log, track
-from merflow.store import write_json
+from merflow.store import whole_folder, write_json
 
 RECORD = "SOURCE.json"
 LIMITS = Limits()
+_DEMO = re.compile(r'"(kind|place)": "demo"')  # in SOURCE.json of a corpus and of a checkpoint
+
+Files = list[tuple[str, Digest]]  # URL or relative path, digest
 
 
 def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> None:
-    """Build `out`: the corpus' files as distributed, archives unpacked, read-only, and SOURCE.json.
+    """Build `out`: the corpus' files as distributed, unpacked and read-only, and SOURCE.json.
 
-    `out` is whole afterwards, or as it was before. Finished and partial downloads stay in `scratch` until all is done.
+    `out` is whole afterwards, or as it was before. Finished and partial downloads stay in
+    `scratch` until the step is done.
 
     Args:
-        corpus: name in merflow.registry.CORPORA.
+        corpus: name in merflow.registry.CORPORA, or of a custom corpus.
         source: ``demo``, ``official`` or a folder that holds the corpus.
-        digests: folder of ``<corpus>.csv``, which records what a download was the first time (under git).
+        out: folder to make.
+        scratch: folder for downloads.
+        digests: folder of ``<corpus>.csv``, which records each download on first use (under git).
 
     Raises:
-        DownloadError: a file cannot be had or trusted, the folder is not there, or the disk has no room.
+        DownloadError: a file cannot be had or trusted, or the folder does not exist.
+        StoreError: `out` cannot be written.
     """
-    with whole_folder(out) as build:
+    absent: list[str] = []
+    with whole_folder(out, read_only=True) as build:
         if source == "demo":
-            from merflow.corpora import (
-                demo,
-            )  # draws and speaks: heavy, and no other source needs it
-
-            files, absent = download(
-                demo.make(corpus, scratch / "demo"), build, scratch / "downloads", {}
-            )
-            record = [(Source(url).name, digest) for url, digest in files.items()]
+            files = _make_demo(corpus, build, scratch)
         elif source == "official":
-            module = corpora.load(corpus)
-            if not module.SOURCES:
-                raise DownloadError(
-                    f"{corpus} has no open download. {module.HOW_TO_GET} The setting is `corpora.{corpus}.source: <folder>`"
-                )
-            known = read_digests(digests / f"{corpus}.csv")
-            files, absent = download(module.SOURCES, build, scratch / "downloads", known)
-            if known | files != known:
-                write_digests(digests / f"{corpus}.csv", known | files)
-            record = list(files.items())
+            files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            record, absent = _copy(corpus, Path(source).expanduser(), build, out), []
+            files = _copy(corpus, Path(source).expanduser(), build, out)
         kind = source if source in ("demo", "official") else "folder"
-        listed = [{"url": url, **asdict(digest)} for url, digest in sorted(record)]
-        write_json(
-            build / RECORD, {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
-        )
+        listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
+        record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
+        write_json(build / RECORD, record)
     shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _make_demo(corpus: str, build: Path, scratch: Path) -> Files:
+    """Make the demo's distribution files and unpack them; SOURCE.json names them without a path."""
+    from merflow.corpora import demo  # draws and speaks: heavy, and no other source needs it
+
+    sources = demo.make(corpus, scratch / "demo")
+    digests, _ = download(sources, build, scratch / "downloads", {})
+    return [(Source(url).name, digest) for url, digest in digests.items()]
+
+
+def _download_official(
+    corpus: str, build: Path, scratch: Path, digests: Path
+) -> tuple[Files, list[str]]:
+    """Download from the publisher; record the digests of files that are seen for the first time."""
+    module = corpora.load(corpus)
+    if not module.SOURCES:
+        setting = f"The setting is `corpora.{corpus}.source: <folder>`"
+        raise DownloadError(f"{corpus} has no open download. {module.HOW_TO_GET} {setting}")
+    register = digests / f"{corpus}.csv"
+    recorded = read_digests(register)
+    files, absent = download(module.SOURCES, build, scratch / "downloads", recorded)
+    if recorded | files != recorded:
+        write_digests(register, recorded | files)
+    return list(files.items()), absent
+
+
 def download(
-    sources: Sequence[Source], build: Path, folder: Path, known: dict[str, Digest]
+    sources: Sequence[Source], build: Path, folder: Path, recorded: dict[str, Digest]
 ) -> tuple[dict[str, Digest], list[str]]:
-    """Retrieve and unpack `sources` into `build`; digests by URL, and the names that not all systems need and nobody hands out."""
-    digests, absent, paths = dict(known), [], {}
+    """Retrieve `sources` and put them into `build`, archives unpacked.
+
+    Args:
+        sources: files to download.
+        build: folder to fill.
+        folder: keeps downloads until all are there.
+        recorded: URL -> digest of earlier downloads.
+
+    Returns:
+        URL -> digest of each file, and the names of the optional files that are unavailable.
+
+    Raises:
+        Unavailable: a needed file cannot be had.
+        DownloadError: a file cannot be trusted, or two files have one name.
+    """
+    digests, absent, paths = dict(recorded), [], {}
     for source in sources:
-        # a folder per URL: files of one name from two places, or from an earlier source, never stand for each other
+        # a folder per URL: two files of one name never stand for each other
         place = folder / hashlib.sha256(source.url.encode()).hexdigest()[:12]
         try:
             paths[source] = retrieve(source, place, digests)
         except Unavailable as error:
             if source.needed:
                 raise
-            log.warning(
-                "%s; going on without it: systems that need it will be listed as not run", error
-            )
+            log.warning("%s; going on without it: systems that need it are not run", error)
             absent.append(source.name)
     for source, path in paths.items():
+        trusted = source.sha256 is not None or source.url in recorded
         with disk.one_line(path.name):
             if source.unpack:
-                contents = build.with_name(f"{build.name}.archive")
-                shutil.rmtree(contents, ignore_errors=True)
-                try:
-                    unpack(path, contents, LIMITS)
-                    _merge(contents, build, path.name)
-                except DamagedArchive:
-                    if source.sha256 is None and source.url not in known:
-                        path.unlink()  # only trusted until now: the next run brings it anew
-                    raise
-                finally:
-                    shutil.rmtree(contents, ignore_errors=True)
-            elif (build / path.name).exists():
-                raise DownloadError(
-                    f"{path.name}: is there already, from another file of the corpus"
-                )
+                _unpack_into(path, build, trusted)
             else:
-                disk.check_room(build, path.stat().st_size, f"{path.name}: the copy")
-                disk.copy(path, build / path.name)
+                _copy_into(path, build)
     return {source.url: digests[source.url] for source in paths}, absent
+
+
+def _unpack_into(archive: Path, build: Path, trusted: bool) -> None:
+    """Add the contents of `archive` to `build`; delete a damaged one that no digest vouches for."""
+    contents = build.with_name(f"{build.name}.archive.part")
+    shutil.rmtree(contents, ignore_errors=True)
+    try:
+        unpack(archive, contents, LIMITS)
+        _merge(contents, build, archive.name)
+    except DamagedArchive:
+        if not trusted:
+            archive.unlink()  # the next run downloads it again
+        raise
+    finally:
+        shutil.rmtree(contents, ignore_errors=True)
 
 
 def _merge(contents: Path, build: Path, archive: str) -> None:
     for path in sorted(contents.rglob("*")):
-        target = build / path.relative_to(contents)
+        name = path.relative_to(contents)
         if path.is_dir():
-            target.mkdir(exist_ok=True)
-        elif target.exists():
-            raise DownloadError(
-                f"{archive}: {path.relative_to(contents)} is there already, from another file of the corpus"
-            )
+            (build / name).mkdir(exist_ok=True)
+        elif (build / name).exists():
+            raise DownloadError(f"{archive}: another file of the corpus is {name} already")
         else:
-            path.rename(target)
+            path.rename(build / name)
 
 
-def _copy(corpus: str, folder: Path, build: Path, out: Path) -> list[tuple[str, Digest]]:
+def _copy_into(path: Path, build: Path) -> None:
+    if (build / path.name).exists():
+        raise DownloadError(f"{path.name}: another file of the corpus has this name already")
+    disk.check_room(build, path.stat().st_size, f"{path.name}: the copy")
+    disk.copy(path, build / path.name)
+
+
+def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
     """Copy a user's folder into `build`; (path below the folder, digest) of every file."""
-    if not folder.is_dir():
-        raise DownloadError(
-            f"{folder}: no such folder; corpora.{corpus}.source must be demo, official or a folder that holds the corpus"
-        )
-    if disk.nested(folder, out):
-        raise DownloadError(
-            f"{folder}: is or holds {out}, where the corpus goes; set corpora.{corpus}.source to another folder"
-        )
-    own = folder / RECORD
-    if own.is_file() and '"kind": "demo"' in own.read_text(encoding="utf-8", errors="replace"):
-        raise DownloadError(
-            f"{own}: this is a demo corpus; set corpora.{corpus}.source to demo, so that no table shows it as {corpus}"
-        )
-    paths = [path for path in _walk(folder) if path != own]
+    setting = f"corpora.{corpus}.source"
+    allowed = "demo, official or a folder that holds the corpus"
+    remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
+    check_user_folder(folder, out, setting, allowed, remedy)
+    paths = [path for path in _walk(folder) if path != folder / RECORD]
     if not paths:
-        raise DownloadError(
-            f"{folder}: is empty; corpora.{corpus}.source must be a folder that holds the corpus"
-        )
+        raise DownloadError(f"{folder}: is empty; {setting} must be {allowed}")
     disk.check_room(build, sum(path.stat().st_size for path in paths), f"{folder}: the copy")
-    record = []
+    files = []
     for path in track(paths, f"files of {corpus} copied", len(paths)):
         name = path.relative_to(folder)
         with disk.one_line(str(path)):
             (build / name).parent.mkdir(parents=True, exist_ok=True)
             disk.copy(path, build / name)
-            with (build / name).open("rb") as file:
-                record.append(
-                    (
-                        name.as_posix(),
-                        Digest(
-                            (build / name).stat().st_size,
-                            hashlib.file_digest(file, "sha256").hexdigest(),
-                        ),
-                    )
-                )
-    return record
+            files.append((name.as_posix(), _digest(build / name)))
+    return files
+
+
+def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remedy: str) -> None:
+    """Refuse a user's folder that does not exist, overlaps `out`, or holds a demo.
+
+    Args:
+        folder: named in params.yaml.
+        out: folder that its copy goes to.
+        setting: key in params.yaml that names `folder`.
+        allowed: values that `setting` may have.
+        remedy: how to ask for a demo.
+
+    Raises:
+        DownloadError: the folder cannot be copied.
+    """
+    if not folder.is_dir():
+        raise DownloadError(
+            f"{folder}: no such folder; correct {setting} in params.yaml ({allowed})"
+        )
+    if disk.nested(folder, out):
+        raise DownloadError(
+            f"{folder}: is or holds {out}, where the copy goes; set {setting} to another folder"
+        )
+    record = folder / RECORD
+    if record.is_file() and _DEMO.search(record.read_text(encoding="utf-8", errors="replace")):
+        raise DownloadError(f"{record}: this is a demo; {remedy}")
+
+
+def _digest(path: Path) -> Digest:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Digest(path.stat().st_size, sha256)
 
 
 def _walk(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Files below `folder`, through links, in one order."""
+    """Files below `folder`, links followed, in a fixed order."""
     real = folder.resolve()
     if real in above:
         raise DownloadError(f"{folder}: is a link to a folder above itself; remove it")
@@ -174,26 +221,3 @@ def _walk(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
             yield path
         else:
             raise DownloadError(f"{path}: neither a file nor a folder (a broken link?); remove it")
-
-
-@contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that replaces it, read-only, if the block ends well."""
-    build, old = (out.with_name(f".{out.name}.{word}") for word in ("new", "old"))
-    with disk.one_line(str(out)):
-        if old.exists() and not out.exists():
-            old.rename(out)  # killed between the two renames below
-        for leftover in (build, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        build.mkdir(parents=True)
-        try:
-            yield build
-            for path in build.rglob("*"):
-                if path.is_file():
-                    path.chmod(0o444)  # folders stay writable: DVC links files anew, and rm works
-            if out.exists():
-                out.rename(old)
-            build.rename(out)
-        finally:
-            shutil.rmtree(build, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

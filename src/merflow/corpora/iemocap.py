@@ -1,7 +1,8 @@
 """IEMOCAP: 10,039 turns of ten actors in five sessions of two, acted from scripts and improvised.
 
-Busso et al. 2008, https://sail.usc.edu/iemocap. EmoEvaluation files name the turns, their times in the dialogue and
-the label that most annotators gave; the camera files hold whole dialogues with both speakers in the picture.
+Busso et al. 2008, https://sail.usc.edu/iemocap. EmoEvaluation files name the turns, their times in
+the dialogue and the majority label of the annotators. The camera files hold whole dialogues with
+both speakers in view.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from merflow import artifacts
-from merflow.artifacts import Defect
+from merflow.artifacts import Defect, Medium
 from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import IEMOCAP_CODES
@@ -25,13 +26,15 @@ LICENCE = (
     "research licence of the University of Southern California, one per group; no redistribution"
 )
 HOW_TO_GET = (
-    "Fill in the licence form at https://sail.usc.edu/iemocap/iemocap_release.htm; the Signal Analysis and Interpretation Laboratory "
-    "answers with a download link. Unpack IEMOCAP_full_release.tar.gz and set corpora.iemocap.source in params.yaml to that folder "
+    "Fill in the licence form at https://sail.usc.edu/iemocap/iemocap_release.htm; the Signal "
+    "Analysis and Interpretation Laboratory answers with a download link. Unpack "
+    "IEMOCAP_full_release.tar.gz and set corpora.iemocap.source in params.yaml to that folder "
     "(the one that holds Session1 to Session5)."
 )
 SOURCES: tuple[Source, ...] = ()
-#: From EmoEvaluation. "a+b" counts either. The 7,433-utterance label file of the DialogueRNN line of work has 648
-#: happiness (144 in session 5); here they are 595 (143): 4-way literature counts (5,531) fit these and not those.
+#: From EmoEvaluation; "a+b" counts either label. The label file of the DialogueRNN line of work
+#: (7,433 utterances) has 648 happiness, 144 of them in session 5. Here they are 595 and 143, which
+#: the four-class literature confirms (5,531 utterances).
 EXPECTED = {
     "all": {
         "neutral": 1708,
@@ -58,8 +61,10 @@ SCHEMES = tuple(schemes.SCHEMES["iemocap"])
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 TURN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t([a-z]{3})\t\[[^]]*\]\s*")
+TURN_FORM = "'[start - end]<tab>turn<tab>label<tab>[v, a, d]'"
 NAME = re.compile(r"(Ses\d\d[FM]_\w+)_([FM])\w*")  # dialogue, sex of the speaker
 SPOKEN = re.compile(r"(Ses\d\d[FM]_\S+) \[[^]]*\]:\s*(.*)")
+WAV_USED = "sentence sound used"  # the action where the camera file cannot serve
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ class Turn:
     start_s: float
     end_s: float
 
+    @property
+    def session(self) -> str:
+        """First five letters of the speaker, as in Ses01."""
+        return self.speaker[:5]
+
 
 def read_utterances(root: Path) -> Corpus:
     """Read the five sessions at `root` or one folder below it.
@@ -85,62 +95,29 @@ def read_utterances(root: Path) -> Corpus:
     rows: list[dict[str, Any]] = []
     for session in SESSIONS:
         dialogues = top / session / "dialog"
-        for path in _files(dialogues / "EmoEvaluation", root, defects):
-            turns = sorted(
-                _read_turns(path), key=lambda turn: (turn.start_s, turn.end_s, turn.utterance_id)
-            )
-            texts = _read_texts(
-                dialogues / "transcriptions" / path.name,
-                root,
-                {turn.utterance_id for turn in turns},
-                defects,
-            )
-            for order, turn in enumerate(turns):
-                if not texts.get(turn.utterance_id):
-                    defects.append(
-                        Defect(
-                            turn.utterance_id,
-                            "no text",
-                            f"not in transcriptions/{path.name}",
-                            "no text",
-                        )
-                    )
-                rows.append(
-                    {
-                        "utterance_id": turn.utterance_id,
-                        "dialogue_id": turn.dialogue_id,
-                        "turn": order,
-                        "speaker": turn.speaker,
-                        "session": turn.speaker[:5],
-                        "text": texts.get(turn.utterance_id) or None,
-                        "labels": [turn.label],
-                        "start_s": turn.start_s,
-                        "end_s": turn.end_s,
-                    }
-                )
-    _add_clips(rows, top, root, defects)
+        for path in _evaluation_files(dialogues / "EmoEvaluation", root, defects):
+            rows += _read_dialogue(path, dialogues / "transcriptions" / path.name, root, defects)
+    _Clips(root, top, defects).add_to(rows)
     return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
 
 
 def _top(root: Path) -> Path:
-    found = next(
-        (
-            folder
-            for folder in (root, *sorted(root.glob("*/")))
-            if any((folder / name).is_dir() for name in SESSIONS)
-        ),
-        root,
+    """Folder that holds the sessions."""
+    folders = (root, *sorted(root.glob("*/")))
+    with_session = (
+        folder for folder in folders if any((folder / name).is_dir() for name in SESSIONS)
     )
-    if missing := [
-        name for name in SESSIONS if not (found / name / "dialog" / "EmoEvaluation").is_dir()
-    ]:
+    top = next(with_session, root)
+    evaluations = {name: top / name / "dialog" / "EmoEvaluation" for name in SESSIONS}
+    if missing := [name for name, folder in evaluations.items() if not folder.is_dir()]:
         raise CorpusError(
-            f"{found}: {', '.join(missing)}/dialog/EmoEvaluation missing; all five sessions are needed. {HOW_TO_GET}"
+            f"{top}: {', '.join(missing)}/dialog/EmoEvaluation missing; "
+            f"all five sessions are needed. {HOW_TO_GET}"
         )
-    return found
+    return top
 
 
-def _files(folder: Path, root: Path, defects: list[Defect]) -> Iterator[Path]:
+def _evaluation_files(folder: Path, root: Path, defects: list[Defect]) -> Iterator[Path]:
     """Evaluation files of a session; hidden copies that macOS archives hold are defects."""
     paths = sorted(folder.glob("*.txt"))
     for path in paths:
@@ -152,7 +129,36 @@ def _files(folder: Path, root: Path, defects: list[Defect]) -> Iterator[Path]:
         raise CorpusError(f"{folder}: no evaluation files (*.txt) in it")
 
 
-def _read(path: Path) -> list[str]:
+def _read_dialogue(
+    evaluation: Path, transcript: Path, root: Path, defects: list[Defect]
+) -> list[dict[str, Any]]:
+    """Utterances of a dialogue in order of time, without clips."""
+    turns = _read_turns(evaluation)
+    turns.sort(key=lambda turn: (turn.start_s, turn.end_s, turn.utterance_id))
+    texts = _read_texts(transcript, root, {turn.utterance_id for turn in turns}, defects)
+    rows = []
+    for order, turn in enumerate(turns):
+        text = texts.get(turn.utterance_id) or None
+        if text is None:
+            detail = f"not in transcriptions/{transcript.name}"
+            defects.append(Defect(turn.utterance_id, "no text", detail, "no text", "text"))
+        rows.append(
+            {
+                "utterance_id": turn.utterance_id,
+                "dialogue_id": turn.dialogue_id,
+                "turn": order,
+                "speaker": turn.speaker,
+                "session": turn.session,
+                "text": text,
+                "labels": [turn.label],
+                "start_s": turn.start_s,
+                "end_s": turn.end_s,
+            }
+        )
+    return rows
+
+
+def _read_lines(path: Path) -> list[str]:
     data = path.read_bytes()
     try:
         return data.decode("utf-8").splitlines()
@@ -162,156 +168,152 @@ def _read(path: Path) -> list[str]:
 
 def _read_turns(path: Path) -> list[Turn]:
     turns: dict[str, Turn] = {}
-    for number, line in enumerate(_read(path), 1):
+    for number, line in enumerate(_read_lines(path), 1):
         if not line.startswith("["):
             continue  # header and the votes of single annotators
         where = f"{path}: line {number}"
         match = TURN.fullmatch(line)
         name = NAME.fullmatch(match[3]) if match else None
         if not match or not name:
+            raise CorpusError(f"{where}: not {TURN_FORM}: {line[:80]!r}")
+        start, end, utterance_id, code = match.groups()
+        dialogue_id, sex = name.groups()
+        if dialogue_id != path.stem:
             raise CorpusError(
-                f"{where}: not '[start - end]<tab>turn<tab>label<tab>[v, a, d]': {line[:80]!r}"
+                f"{where}: turn {utterance_id} does not belong to dialogue {path.stem}"
             )
-        if name[1] != path.stem:
-            raise CorpusError(f"{where}: turn {match[3]} does not belong to dialogue {path.stem}")
-        if match[4] not in IEMOCAP_CODES:
-            raise CorpusError(
-                f"{where}: unknown label {match[4]!r}; known: {', '.join(IEMOCAP_CODES)}"
-            )
-        if match[3] in turns:
-            raise CorpusError(f"{where}: turn {match[3]} stands in an earlier line too")
-        turns[match[3]] = Turn(
-            match[3],
-            name[1],
-            match[3][:5] + name[2],
-            IEMOCAP_CODES[match[4]],
-            float(match[1]),
-            float(match[2]),
+        if code not in IEMOCAP_CODES:
+            raise CorpusError(f"{where}: unknown label {code!r}; known: {', '.join(IEMOCAP_CODES)}")
+        if utterance_id in turns:
+            raise CorpusError(f"{where}: turn {utterance_id} stands in an earlier line too")
+        speaker, label = utterance_id[:5] + sex, IEMOCAP_CODES[code]
+        turns[utterance_id] = Turn(
+            utterance_id, dialogue_id, speaker, label, float(start), float(end)
         )
     if not turns:
-        raise CorpusError(
-            f"{path}: no turns in it; expected lines '[start - end]<tab>turn<tab>label<tab>[v, a, d]'"
-        )
+        raise CorpusError(f"{path}: no turns in it; expected lines {TURN_FORM}")
     return list(turns.values())
 
 
-def _read_texts(path: Path, root: Path, known: set[str], defects: list[Defect]) -> dict[str, str]:
-    """Text by turn. The transcripts hold lines that nobody evaluated: named ones (MXX0) and ones without name and time."""
+def _read_texts(
+    path: Path, root: Path, evaluated: set[str], defects: list[Defect]
+) -> dict[str, str]:
+    """Read texts by turn.
+
+    A transcript also holds lines that no annotator evaluated: named ones (MXX0), and ones without
+    name and time.
+    """
     if not path.is_file():
         return {}
-    where, texts, unnamed = path.relative_to(root), {}, 0
-    for line in filter(None, map(str.strip, _read(path))):
+    where, texts, n_unnamed = path.relative_to(root), {}, 0
+    for line in filter(None, map(str.strip, _read_lines(path))):
         match = SPOKEN.fullmatch(line)
         if not match:
-            unnamed += 1
-        elif match[1] in known:
+            n_unnamed += 1
+        elif match[1] in evaluated:
             texts[match[1]] = match[2].strip()
         else:
-            defects.append(
-                Defect(
-                    None,
-                    "not evaluated",
-                    f"{where}: {match[1]} is in no EmoEvaluation file",
-                    "left out",
-                )
-            )
-    if unnamed:
-        defects.append(
-            Defect(
-                None, "not evaluated", f"{where}: {unnamed} lines without turn and time", "left out"
-            )
-        )
+            detail = f"{where}: {match[1]} is in no EmoEvaluation file"
+            defects.append(Defect(None, "not evaluated", detail, "left out"))
+    if n_unnamed:
+        detail = f"{where}: {n_unnamed} lines without turn and time"
+        defects.append(Defect(None, "not evaluated", detail, "left out"))
     return texts
 
 
-def _add_clips(rows: list[dict[str, Any]], top: Path, root: Path, defects: list[Defect]) -> None:
-    """Give every row the dialogue's camera file and its span in it, or else the sentence's own sound file."""
-    videos = {
-        row["dialogue_id"]: top / _session(row) / "dialog/avi/DivX" / f"{row['dialogue_id']}.avi"
-        for row in rows
-    }
-    probes = probe_all([path for path in videos.values() if path.is_file()], "dialogues of iemocap")
-    for path, found in probes.items():
-        if isinstance(found, str):
-            defects.append(
-                Defect(
-                    None,
-                    "clip unreadable",
-                    f"{path.relative_to(root)}: {found}",
-                    "sentence sound used",
-                )
-            )
-    if absent := [path.name for path in videos.values() if path not in probes]:
-        detail = (
-            f"{len(absent)} of {len(videos)} dialogues have no camera file (first: {absent[0]})"
-        )
-        defects.append(Defect(None, "no video", detail, "sentence sound used where there is one"))
-    sounds: dict[Path, dict[str, Any]] = {}
-    without = []
-    for row in rows:
-        if row["end_s"] <= row["start_s"]:
-            detail = f"{row['end_s'] - row['start_s']:.3f} s"
-            defects.append(
-                Defect(row["utterance_id"], "zero or negative span", detail, "sentence sound used")
-            )
-        video = videos[row["dialogue_id"]]
-        clip = probes.get(video)
-        span = clip.part(row["start_s"], row["end_s"]) if isinstance(clip, Probe) else None
-        if (
-            isinstance(clip, Probe)
-            and row["end_s"] > row["start_s"]
-            and (span is None or span[1] != row["end_s"])
-        ):
-            detail = f"{row['start_s']:.3f} to {row['end_s']:.3f} s, {video.name} has {clip.duration_s:.3f} s"
-            defects.append(
-                Defect(
-                    row["utterance_id"],
-                    "span beyond clip",
-                    detail,
-                    "ends with the clip" if span else "sentence sound used",
-                )
-            )
-        row["start_s"], row["end_s"] = span or (None, None)
-        sound = (
-            top
-            / _session(row)
-            / "sentences/wav"
-            / row["dialogue_id"]
-            / f"{row['utterance_id']}.wav"
-        )
-        if span:
-            row["clip"] = video.relative_to(root).as_posix()
-        elif sound.is_file():
-            sounds[sound] = row
-        else:
-            without.append(row["utterance_id"])
-    if len(without) == len(rows):
-        defects.append(
-            Defect(
-                None,
-                "no clips",
-                f"neither camera nor sound files: {len(rows)} utterances",
-                "text only",
-            )
-        )
-    else:
-        defects += [
-            Defect(utterance_id, "clip absent", "neither camera nor sound file", "text kept")
-            for utterance_id in without
-        ]
-    for path, found in probe_all(list(sounds), "sentences of iemocap").items():
-        if isinstance(found, Probe):
-            sounds[path]["clip"] = path.relative_to(root).as_posix()
-        else:
-            detail = f"{path.relative_to(root)}: {found}"
-            defects.append(
-                Defect(
-                    sounds[path]["utterance_id"],
-                    "clip unreadable",
-                    detail,
-                    "clip not used, text kept",
-                )
-            )
+@dataclass(frozen=True)
+class _Clips:
+    """Clips of utterances: a span of the dialogue's camera file, or else the sentence's WAV."""
+
+    root: Path
+    top: Path
+    defects: list[Defect]
+
+    def add_to(self, rows: list[dict[str, Any]]) -> None:
+        """Set clip, start and end of every utterance."""
+        cameras = {row["dialogue_id"]: self._camera_file(row) for row in rows}
+        probes = self._probe_cameras(list(cameras.values()))
+        wav_rows: dict[Path, dict[str, Any]] = {}
+        without = []
+        for row in rows:
+            camera = cameras[row["dialogue_id"]]
+            span = self._span(row, camera, probes.get(camera))
+            row["start_s"], row["end_s"] = span or (None, None)
+            wav = self._wav_file(row)
+            if span:
+                row["clip"] = camera.relative_to(self.root).as_posix()
+            elif wav.is_file():
+                wav_rows[wav] = row
+            else:
+                without.append(row["utterance_id"])
+        self._flag_absent(without, len(rows))
+        for path, result in probe_all(list(wav_rows), "sentences of iemocap").items():
+            name = path.relative_to(self.root).as_posix()
+            row = wav_rows[path]
+            if isinstance(result, Probe):
+                row["clip"] = name
+            else:
+                action = "clip not used, text kept"
+                self._flag(row["utterance_id"], "clip unreadable", f"{name}: {result}", action)
+
+    def _camera_file(self, row: dict[str, Any]) -> Path:
+        return self.top / _session(row) / "dialog/avi/DivX" / f"{row['dialogue_id']}.avi"
+
+    def _wav_file(self, row: dict[str, Any]) -> Path:
+        folder = self.top / _session(row) / "sentences/wav" / row["dialogue_id"]
+        return folder / f"{row['utterance_id']}.wav"
+
+    def _probe_cameras(self, paths: list[Path]) -> dict[Path, Probe | str]:
+        """Open the camera files that exist; absent and broken ones are defects."""
+        probes = probe_all([path for path in paths if path.is_file()], "dialogues of iemocap")
+        for path, result in probes.items():
+            if isinstance(result, str):
+                detail = f"{path.relative_to(self.root)}: {result}"
+                self._flag(None, "clip unreadable", detail, WAV_USED, "frames")
+        if absent := [path.name for path in paths if path not in probes]:
+            dialogues = f"{len(absent)} of {len(paths)} dialogues"
+            detail = f"{dialogues} have no camera file (first: {absent[0]})"
+            self._flag(None, "no video", detail, f"{WAV_USED} where there is one", "frames")
+        return probes
+
+    def _span(
+        self, row: dict[str, Any], camera: Path, probe: Probe | str | None
+    ) -> tuple[float, float] | None:
+        """Span of an utterance in its camera file; None: the camera file cannot serve."""
+        utterance_id, start_s, end_s = row["utterance_id"], row["start_s"], row["end_s"]
+        if end_s <= start_s:
+            detail = f"{end_s - start_s:.3f} s"
+            self._flag(utterance_id, "zero or negative span", detail, WAV_USED, "frames")
+        if not isinstance(probe, Probe):
+            return None
+        span = probe.bounded(start_s, end_s)
+        if end_s > start_s and (span is None or span[1] != end_s):
+            length = f"{camera.name} has {probe.duration_s:.3f} s"
+            detail = f"{start_s:.3f} to {end_s:.3f} s, {length}"
+            if span:
+                self._flag(utterance_id, "span beyond clip", detail, "ends with the clip")
+            else:
+                self._flag(utterance_id, "span beyond clip", detail, WAV_USED, "frames")
+        return span
+
+    def _flag_absent(self, without: list[str], n_utterances: int) -> None:
+        if len(without) == n_utterances:
+            detail = f"neither camera nor sound files: {n_utterances} utterances"
+            self._flag(None, "no clips", detail, "text only")
+            return
+        for utterance_id in without:
+            detail = "neither camera nor sound file"
+            self._flag(utterance_id, "clip absent", detail, "text kept")
+
+    def _flag(
+        self,
+        utterance_id: str | None,
+        kind: str,
+        detail: str,
+        action: str,
+        medium: Medium | None = None,
+    ) -> None:
+        self.defects.append(Defect(utterance_id, kind, detail, action, medium))
 
 
 def _session(row: dict[str, Any]) -> str:

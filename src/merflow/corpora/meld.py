@@ -1,8 +1,9 @@
-"""MELD: 13,708 utterances of 1,432 dialogues from the series Friends, as text, sound and pictures.
+"""MELD: 13,708 utterances of 1,432 dialogues from the series Friends, as text, audio and video.
 
-Poria et al. 2019, https://github.com/declare-lab/MELD. The annotation files name the utterances and their times in
-the episode; every clip is an own file. Clips are joined by annotation, never by listing the folders, which hold
-files that no annotation names. "#39" and the like are issues of that repository.
+Poria et al. 2019, https://github.com/declare-lab/MELD. The annotation files name the utterances and
+their times in the episode; each utterance has a clip of its own. Clips are joined by annotation,
+never by listing the folders, which hold files that no annotation names. "#39" and the like are
+issues of that repository.
 """
 
 import csv
@@ -15,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from merflow import artifacts
-from merflow.artifacts import Defect
+from merflow.artifacts import Defect, Medium
 from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
@@ -24,12 +25,14 @@ from merflow.media.probe import probe_all
 
 TITLE = "MELD (Multimodal EmotionLines Dataset)"
 LICENCE = "GPL-3.0 (annotations); the clips are footage of the series Friends"
+_ARCHIVE = "http://web.eecs.umich.edu/~mihalcea/downloads/MELD.Raw.tar.gz"
 HOW_TO_GET = (
-    "The archive (10.9 GB) is open: http://web.eecs.umich.edu/~mihalcea/downloads/MELD.Raw.tar.gz; where that host resets the "
-    "connection, the publisher's mirror is huggingface.co/datasets/declare-lab/MELD, same file name. Unpack it, its inner archives too, "
-    "and set corpora.meld.source to the folder. The three *_sent_emo.csv files of github.com/declare-lab/MELD alone run every text system."
+    f"The archive (10.9 GB) is open: {_ARCHIVE}; where that host resets the connection, the "
+    "publisher's mirror is huggingface.co/datasets/declare-lab/MELD, same file name. Unpack it, "
+    "its inner archives too, and set corpora.meld.source to the folder. The three *_sent_emo.csv "
+    "files of github.com/declare-lab/MELD alone run every text system."
 )
-SOURCES = (Source("http://web.eecs.umich.edu/~mihalcea/downloads/MELD.Raw.tar.gz", unpack=True),)
+SOURCES = (Source(_ARCHIVE, unpack=True),)
 EXPECTED = {
     split: dict(zip(CLASSES["meld"], counts, strict=True))
     for split, counts in {
@@ -47,40 +50,48 @@ LAYOUT = {
     "test": ("test_sent_emo.csv", "output_repeated_splits_test"),
 }
 COLUMNS = (
-    "Utterance",
-    "Speaker",
-    "Emotion",
-    "Dialogue_ID",
-    "Utterance_ID",
-    "Season",
-    "Episode",
-    "StartTime",
-    "EndTime",
+    *("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID"),
+    *("Season", "Episode", "StartTime", "EndTime"),
 )
 SHORT_S, LONG_S = 0.25, 30.0  # spans outside are defects
-CLIP_BOUND_S = (
-    1.0  # clips are cut at frames; a length further than this from the span is another cut
-)
-
-#: Utterance -> where it was reported, what is wrong, whether the clip is used all the same.
-KNOWN_BROKEN = {
-    "train_dia125_utt3": ("#39", "the clip is corrupt", False),
-    "dev_dia110_utt7": ("#22, #27", "the archive holds no clip", False),
-    "test_dia38_utt4": ("#20", "mis-cut: 305 s for one sentence, in the annotation as well", False),
-    "test_dia220_utt0": (
-        "#20",
-        "mis-cut: 235 s for one sentence, in the annotation as well",
-        False,
-    ),
-    "train_dia529_utt2": ("#9", "disturbed sound", True),
-    "train_dia682_utt1": ("#9", "disturbed sound", True),
-    "train_dia793_utt0": ("#9", "disturbed sound", True),
-    "train_dia1008_utt1": ("#9", "disturbed sound", True),
-    "train_dia1029_utt1": ("#9", "disturbed sound", True),
-    "train_dia485_utt0": ("#9", "text and pictures do not belong together", True),
-    "train_dia757_utt7": ("#9", "text and pictures do not belong together", True),
-}
+CLIP_BOUND_S = 1.0  # clips are cut at frames; a larger difference from the span is another cut
 CLIP_NOT_USED, CLIP_KEPT = "clip not used, text kept", "kept"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A defect that an issue of the repository reports.
+
+    Attributes:
+        issue: number of the issue.
+        reason: text of the defect.
+        clip_used: the clip is used all the same.
+        medium: see `Defect`.
+    """
+
+    issue: str
+    reason: str
+    clip_used: bool
+    medium: Medium | None = None
+
+
+_MIS_CUT = "mis-cut: {} s for one sentence, in the annotation as well"
+_DISTURBED = Report("#9", "disturbed sound", True, "audio")
+_MISMATCHED = Report("#9", "text and pictures do not belong together", True)
+#: Utterance -> reported defect.
+REPORTED = {
+    "train_dia125_utt3": Report("#39", "the clip is corrupt", False),
+    "dev_dia110_utt7": Report("#22, #27", "the archive holds no clip", False),
+    "test_dia38_utt4": Report("#20", _MIS_CUT.format(305), False),
+    "test_dia220_utt0": Report("#20", _MIS_CUT.format(235), False),
+    "train_dia529_utt2": _DISTURBED,
+    "train_dia682_utt1": _DISTURBED,
+    "train_dia793_utt0": _DISTURBED,
+    "train_dia1008_utt1": _DISTURBED,
+    "train_dia1029_utt1": _DISTURBED,
+    "train_dia485_utt0": _MISMATCHED,
+    "train_dia757_utt7": _MISMATCHED,
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class Row:
 
     @property
     def utterance_id(self) -> str:
-        """Dialogue numbers restart in every split, hence the prefix."""
+        """Split, dialogue and turn: dialogue numbers restart in every split."""
         return f"{self.split}_dia{self.dialogue}_utt{self.turn}"
 
     @property
@@ -120,7 +131,7 @@ class Row:
 
 
 def read_utterances(root: Path) -> Corpus:
-    """Read MELD's annotation files below `root`, and its clips where there are any.
+    """Read MELD's annotation files below `root`, and its clips if there are any.
 
     Raises:
         CorpusError: an annotation file is missing, doubled or malformed.
@@ -145,21 +156,20 @@ def read_utterances(root: Path) -> Corpus:
         ],
         columns=artifacts.UTTERANCES.names,
     )
-    return Corpus(utterances, [*_row_defects(rows), *_repeated_spans(rows), *clip_defects])
+    row_defects = [defect for row in rows for defect in _row_defects(row)]
+    return Corpus(utterances, [*row_defects, *_repeated_spans(rows), *clip_defects])
 
 
 def _annotation_file(root: Path, split: str) -> Path:
     name = LAYOUT[split][0]
-    found = sorted(root.rglob(name))
-    if not found:
-        raise CorpusError(
-            f"{root}: {name} is missing; MELD needs {', '.join(file for file, _ in LAYOUT.values())}, in any folder below"
-        )
-    if len({path.read_bytes() for path in found}) > 1:
-        raise CorpusError(
-            f"{root}: several {name} that differ ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
-        )
-    return found[0]
+    paths = sorted(root.rglob(name))
+    if not paths:
+        files = ", ".join(file for file, _ in LAYOUT.values())
+        raise CorpusError(f"{root}: {name} is missing; MELD needs {files}, in any folder below")
+    if len({path.read_bytes() for path in paths}) > 1:
+        listed = _listed(paths, root)
+        raise CorpusError(f"{root}: several {name} that differ ({listed}); keep one")
+    return paths[0]
 
 
 def _read_annotations(path: Path, split: str) -> list[Row]:
@@ -172,15 +182,18 @@ def _read_annotations(path: Path, split: str) -> list[Row]:
             if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
                 raise CorpusError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
             for fields in reader:
-                row = _row(fields, split, f"{path}: line {reader.line_num}")
+                where = f"{path}: line {reader.line_num}"
+                row = _row(fields, split, where)
                 if row.utterance_id in rows:
                     raise CorpusError(
-                        f"{path}: line {reader.line_num}: Dialogue_ID {row.dialogue}, Utterance_ID {row.turn} stands in an earlier line too"
+                        f"{where}: Dialogue_ID {row.dialogue}, Utterance_ID {row.turn} stands in "
+                        "an earlier line too"
                     )
                 rows[row.utterance_id] = row
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path}: not UTF-8 (byte {error.start}); MELD's annotation files are UTF-8, get the file again"
+            f"{path}: not UTF-8 (byte {error.start}); MELD's annotation files are UTF-8, "
+            "get the file again"
         ) from error
     except csv.Error as error:
         raise CorpusError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
@@ -192,10 +205,9 @@ def _read_annotations(path: Path, split: str) -> list[Row]:
 def _row(fields: dict[str, str], split: str, where: str) -> Row:
     if None in fields or None in fields.values():
         raise CorpusError(f"{where}: another number of fields than the header")
-    if fields["Emotion"] not in CLASSES["meld"]:
-        raise CorpusError(
-            f"{where}: unknown emotion {fields['Emotion']!r}; known: {', '.join(CLASSES['meld'])}"
-        )
+    emotion, classes = fields["Emotion"], CLASSES["meld"]
+    if emotion not in classes:
+        raise CorpusError(f"{where}: unknown emotion {emotion!r}; known: {', '.join(classes)}")
     for name in ("Dialogue_ID", "Utterance_ID", "Season", "Episode"):
         if not re.fullmatch(r"[0-9]{1,6}", fields[name]):
             raise CorpusError(f"{where}: {name} is {fields[name]!r}, not a number")
@@ -208,7 +220,7 @@ def _row(fields: dict[str, str], split: str, where: str) -> Row:
         turn=int(fields["Utterance_ID"]),
         speaker=fields["Speaker"],
         text=fields["Utterance"].strip(),
-        emotion=fields["Emotion"],
+        emotion=emotion,
         episode=f"s{int(fields['Season']):02d}e{int(fields['Episode']):02d}",
         start_ms=_milliseconds(times[0], where),
         end_ms=_milliseconds(times[1], where),
@@ -217,7 +229,8 @@ def _row(fields: dict[str, str], split: str, where: str) -> Row:
 
 
 def _milliseconds(time: str, where: str) -> int:
-    # hours have one digit in a quarter of the rows; three times print fewer than three digits of milliseconds
+    # in a quarter of the rows hours have one digit; three times have fewer than three digits of
+    # milliseconds
     match = re.fullmatch(r"([0-9]{1,2}):([0-5][0-9]):([0-5][0-9]),([0-9]{1,3})", time)
     if not match:
         raise CorpusError(f"{where}: time {time!r} is not HH:MM:SS,mmm")
@@ -229,130 +242,98 @@ def _clock(ms: int) -> str:
     return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d},{ms % 1000:03d}"
 
 
-def _row_defects(rows: list[Row]) -> Iterator[Defect]:
-    for row in rows:
-        if row.span_s <= 0:
-            yield Defect(
-                row.utterance_id, "zero or negative span", f"{row.span_s:.3f} s", CLIP_KEPT
-            )
-        elif row.span_s < SHORT_S:
-            yield Defect(
-                row.utterance_id, "short span", f"{row.span_s:.3f} s, under {SHORT_S} s", CLIP_KEPT
-            )
-        elif row.span_s > LONG_S:
-            yield Defect(
-                row.utterance_id,
-                "long span",
-                f"{row.span_s:.3f} s, over {LONG_S:.0f} s",
-                CLIP_NOT_USED,
-            )
-        if row.odd_times:
-            yield Defect(
-                row.utterance_id,
-                "odd time",
-                row.odd_times,
-                "digits after the comma read as milliseconds",
-            )
-        if not row.text:
-            yield Defect(row.utterance_id, "no text", "the field Utterance is empty", "no text")
-        if row.utterance_id in KNOWN_BROKEN:
-            issue, reason, used = KNOWN_BROKEN[row.utterance_id]
-            yield Defect(
-                row.utterance_id,
-                "known",
-                f"{reason} (MELD issue {issue})",
-                CLIP_KEPT if used else CLIP_NOT_USED,
-            )
+def _row_defects(row: Row) -> Iterator[Defect]:
+    name, span = row.utterance_id, f"{row.span_s:.3f} s"
+    if row.span_s <= 0:
+        yield Defect(name, "zero or negative span", span, CLIP_KEPT)
+    elif row.span_s < SHORT_S:
+        yield Defect(name, "short span", f"{span}, under {SHORT_S} s", CLIP_KEPT)
+    elif row.span_s > LONG_S:
+        yield Defect(name, "long span", f"{span}, over {LONG_S:.0f} s", CLIP_NOT_USED)
+    if row.odd_times:
+        action = "digits after the comma read as milliseconds"
+        yield Defect(name, "odd time", row.odd_times, action)
+    if not row.text:
+        yield Defect(name, "no text", "the field Utterance is empty", "no text", "text")
+    if report := REPORTED.get(name):
+        detail = f"{report.reason} (MELD issue {report.issue})"
+        action = CLIP_KEPT if report.clip_used else CLIP_NOT_USED
+        yield Defect(name, "known", detail, action, report.medium)
 
 
 def _repeated_spans(rows: list[Row]) -> Iterator[Defect]:
     same: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         same[row.origin].append(row)
-    for first, *others in same.values():
-        for row in others:
-            kind = "span in two splits" if row.split != first.split else "repeated span"
-            label = (
-                "same label"
-                if row.emotion == first.emotion
-                else f"{first.emotion} there, {row.emotion} here"
-            )
-            yield Defect(
-                row.utterance_id,
-                kind,
-                f"{row.origin} is {first.utterance_id} too ({label})",
-                "kept, as the official split has it",
-            )
+    for first, *repeats in same.values():
+        for row in repeats:
+            kind = "repeated span" if row.split == first.split else "span in two splits"
+            labels = "same label"
+            if row.emotion != first.emotion:
+                labels = f"{first.emotion} there, {row.emotion} here"
+            detail = f"{row.origin} is {first.utterance_id} too ({labels})"
+            yield Defect(row.utterance_id, kind, detail, "kept, as the official split has it")
 
 
 def _clips(root: Path, rows: list[Row]) -> tuple[dict[str, str], list[Defect]]:
-    """Usable clips by utterance, relative to `root`, and what is wrong with the others."""
-    by_split = {
-        split: {row.file_name: row for row in rows if row.split == split} for split in LAYOUT
-    }
-    folders = {
-        split: folder for split, (_, name) in LAYOUT.items() if (folder := _folder(root, name))
-    }
-    absent = [split for split in LAYOUT if split not in folders]
-    defects = []
-    if absent:
-        detail = f"no folder {', '.join(LAYOUT[split][1] for split in absent)}: {sum(len(by_split[split]) for split in absent)} utterances"
-        defects.append(Defect(None, "no clips", detail, "text only"))
-    paths: dict[Path, Row] = {}
-    for split, folder in folders.items():
-        names = {path.name for path in folder.iterdir()}
-        for name in sorted(names - by_split[split].keys()):
-            defects.append(
-                Defect(
-                    None,
-                    "extra file",
-                    f"{(folder / name).relative_to(root)} is in no annotation",
-                    "left out",
-                )
-            )
-        for name, row in by_split[split].items():
-            if name in names:
-                paths[folder / name] = row
-            else:
-                defects.append(
-                    Defect(
-                        row.utterance_id,
-                        "clip absent",
-                        f"no {(folder / name).relative_to(root)}",
-                        "text kept",
-                    )
-                )
+    """Usable clips by utterance, relative to `root`, and the defects of clips."""
+    defects: list[Defect] = []
+    paths = _clip_files(root, rows, defects)
     clips = {}
-    for path, found in probe_all(list(paths), "clips of meld").items():
-        row = paths[path]
-        used = row.span_s <= LONG_S and KNOWN_BROKEN.get(row.utterance_id, ("", "", True))[2]
-        if isinstance(found, str):
-            defects.append(
-                Defect(
-                    row.utterance_id,
-                    "clip unreadable",
-                    f"{path.relative_to(root)}: {found}",
-                    CLIP_NOT_USED,
-                )
-            )
+    for path, result in probe_all(list(paths), "clips of meld").items():
+        row, name = paths[path], path.relative_to(root).as_posix()
+        if isinstance(result, str):
+            detail = f"{name}: {result}"
+            defects.append(Defect(row.utterance_id, "clip unreadable", detail, CLIP_NOT_USED))
             continue
-        if abs(found.duration_s - row.span_s) > CLIP_BOUND_S:
-            used = used and found.duration_s <= LONG_S
-            detail = f"clip {found.duration_s:.3f} s, span {row.span_s:.3f} s, more than {CLIP_BOUND_S:.0f} s apart"
-            defects.append(
-                Defect(
-                    row.utterance_id, "clip length", detail, CLIP_KEPT if used else CLIP_NOT_USED
-                )
-            )
+        report = REPORTED.get(row.utterance_id)
+        used = row.span_s <= LONG_S and (report is None or report.clip_used)
+        if abs(result.duration_s - row.span_s) > CLIP_BOUND_S:
+            used = used and result.duration_s <= LONG_S
+            lengths = f"clip {result.duration_s:.3f} s, span {row.span_s:.3f} s"
+            detail = f"{lengths}, more than {CLIP_BOUND_S:.0f} s apart"
+            action = CLIP_KEPT if used else CLIP_NOT_USED
+            defects.append(Defect(row.utterance_id, "clip length", detail, action))
         if used:
-            clips[row.utterance_id] = path.relative_to(root).as_posix()
+            clips[row.utterance_id] = name
     return clips, defects
 
 
-def _folder(root: Path, name: str) -> Path | None:
-    found = sorted(path for path in root.rglob(name) if path.is_dir())
-    if len(found) > 1:
-        raise CorpusError(
-            f"{root}: several folders {name} ({', '.join(str(path.relative_to(root)) for path in found)}); keep one"
+def _clip_files(root: Path, rows: list[Row], defects: list[Defect]) -> dict[Path, Row]:
+    """Clips that exist and the rows that name them; extra and absent files are defects."""
+    named: dict[str, dict[str, Row]] = {split: {} for split in LAYOUT}
+    for row in rows:
+        named[row.split][row.file_name] = row
+    folders = {split: _folder(root, name) for split, (_, name) in LAYOUT.items()}
+    if absent := [split for split, folder in folders.items() if folder is None]:
+        n_utterances = sum(len(named[split]) for split in absent)
+        names = ", ".join(LAYOUT[split][1] for split in absent)
+        defects.append(
+            Defect(None, "no clips", f"no folder {names}: {n_utterances} utterances", "text only")
         )
-    return found[0] if found else None
+    paths: dict[Path, Row] = {}
+    for split, folder in folders.items():
+        if folder is None:
+            continue
+        files = {path.name for path in folder.iterdir()}
+        for name in sorted(files - named[split].keys()):
+            detail = f"{(folder / name).relative_to(root)} is in no annotation"
+            defects.append(Defect(None, "extra file", detail, "left out"))
+        for name, row in named[split].items():
+            if name in files:
+                paths[folder / name] = row
+            else:
+                detail = f"no {(folder / name).relative_to(root)}"
+                defects.append(Defect(row.utterance_id, "clip absent", detail, "text kept"))
+    return paths
+
+
+def _folder(root: Path, name: str) -> Path | None:
+    folders = sorted(path for path in root.rglob(name) if path.is_dir())
+    if len(folders) > 1:
+        raise CorpusError(f"{root}: several folders {name} ({_listed(folders, root)}); keep one")
+    return folders[0] if folders else None
+
+
+def _listed(paths: list[Path], root: Path) -> str:
+    return ", ".join(str(path.relative_to(root)) for path in paths)

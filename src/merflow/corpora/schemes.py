@@ -1,4 +1,7 @@
-"""Which split schemes each corpus has and what they ask of a system; importable in no time, for the Snakefile lays out jobs by it."""
+"""Split schemes of each corpus, and their demands on a system.
+
+Importing takes no time, because the Snakefile lays out jobs by this module.
+"""
 
 from dataclasses import dataclass
 
@@ -11,12 +14,12 @@ class Scheme:
     """A way to split a corpus.
 
     Attributes:
-        folds: how many; they are counted from 0.
-        dev: it has a dev part. Without one the last epoch is scored, and nothing else is chosen on it either; unless a protocol chooses
-            on the test part by name.
-        classes: how many classes are told apart (merflow.corpora.labels); None: all of the corpus.
-        instances: one row per label of an utterance, which counts there as its only one: an utterance with several labels has several
-            rows, of any part, and one without is out of scope.
+        folds: number of folds, counted from 0.
+        dev: the scheme has a dev split. Without it the last epoch is scored and nothing is
+            selected, unless a protocol names the test split for selection.
+        classes: number of classes (merflow.corpora.labels); None: all of the corpus.
+        instances: one row per label of an utterance, with that label as its only one. The rows of
+            a multi-label utterance may be in different splits. One without label is out of scope.
     """
 
     folds: int = 1
@@ -25,8 +28,8 @@ class Scheme:
     instances: bool = False
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Those that each fold has."""
+    def splits(self) -> tuple[str, ...]:
+        """Splits of each fold."""
         return ("train", "dev", "test") if self.dev else ("train", "test")
 
 
@@ -46,20 +49,21 @@ SCHEMES: dict[str, dict[str, Scheme]] = {
     "ravdess": {"actors": Scheme(folds=5)},
 }
 
-#: Those of one's own corpora, of which each has one: ``given`` by its annotations, or ``speakers``, with as many folds as these allow.
-OWN: dict[str, Scheme] = {"given": Scheme(), "speakers": Scheme(folds=5)}
+#: Schemes of a custom corpus, which has one of them: ``given`` by its annotations, or
+#: ``speakers``, with fewer folds where there are fewer speakers.
+CUSTOM: dict[str, Scheme] = {"given": Scheme(), "speakers": Scheme(folds=5)}
 
 
 def find(corpus: str, scheme: str) -> Scheme:
-    """A split scheme by its name.
+    """Find a split scheme by its name.
 
     Raises:
         CorpusError: the corpus has no such scheme.
     """
-    known = SCHEMES.get(corpus, OWN)
-    if scheme not in known:
-        raise CorpusError(f"{corpus}: no split scheme {scheme!r}; it has {', '.join(known)}")
-    return known[scheme]
+    schemes = SCHEMES.get(corpus, CUSTOM)
+    if scheme not in schemes:
+        raise CorpusError(f"{corpus}: no split scheme {scheme!r}; it has {', '.join(schemes)}")
+    return schemes[scheme]
 
 
 def folds(corpus: str, scheme: str) -> int:
@@ -68,5 +72,5 @@ def folds(corpus: str, scheme: str) -> int:
 
 
 def multi_label(corpus: str, scheme: str) -> bool:
-    """Whether an utterance may carry several classes at once, or none, as this scheme takes the corpus; see `find`."""
+    """Tell whether labels are multi-label under this scheme; see `find`."""
     return corpus in MULTI_LABEL and not find(corpus, scheme).instances

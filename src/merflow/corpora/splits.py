@@ -1,19 +1,26 @@
-"""Who is train, dev or test: the split schemes of each corpus.
+"""Make the split schemes of each corpus: utterances as train, dev or test, per fold.
 
-``official``: the parts that the corpus publishes. ``sessions``: leave one IEMOCAP session out (two speakers that nothing else
-has), dev from the dialogues of the other four. ``session5``: the fifth session is test, dev are utterances of the other four
-(joint_cnn section 5.2; that dev is drawn by utterance is our reading). ``actors``: five speaker-independent parts of RAVDESS.
+Published splits:
+    ``official``: as the corpus publishes them.
+    ``given``: as the annotations of a custom corpus name them.
 
-``ten_folds``: all parts of IEMOCAP or MELD pooled, utterances shuffled and dealt into ten folds (deepmsi_mer section 3.3): train and
-test share speakers and dialogues, and there is no dev part. The seed is that of the authors' code; their order of utterances is not known.
+Without shared speakers:
+    ``sessions``: leave one session of IEMOCAP out, with two speakers that no other has. Dev are
+    dialogues of the other four sessions.
+    ``actors``: five speaker-independent folds of RAVDESS.
+    ``speakers``: folds of whole speakers of a custom corpus, or of whole dialogues where no speaker
+    is named. Units are dealt out like cards, the largest first: one fold is test, the next dev.
 
-Two leak by design, as mel_cnn_bert splits its corpora (Table 1), and have no dev part: of each class, floor(0.8 n) go to train and the
-others to test, whoever speaks in whichever dialogue. Which ones is our draw. ``pooled``: all of MELD's official parts, without fear.
-``instances``: of the segments in CMU-MOSEI's official parts, one row per emotion that is present, so that a segment may be in train
-with one label and in test with another.
-
-One's own corpora: ``given``, the parts that the annotations name, and ``speakers``, folds of whole speakers, or of whole dialogues where no
-speaker is named: dealt out like cards, those with the most utterances first; one fold is test, the next one dev.
+With leakage, as the papers split their corpora:
+    ``session5`` (joint_cnn section 5.2): test is the fifth session of IEMOCAP, dev are utterances
+    of the other four. Drawing dev by utterance is our reading.
+    ``ten_folds`` (deepmsi_mer section 3.3): all utterances of IEMOCAP or MELD are shuffled and
+    dealt into ten folds, without dev. Train and test share speakers and dialogues. The seed is that
+    of the authors' code. Their order of utterances is unknown.
+    ``pooled`` (mel_cnn_bert Table 1): all official splits of MELD without fear, and without dev.
+    Of each class, floor(0.8 n) utterances are train and the others test. Which ones is our draw.
+    ``instances`` (mel_cnn_bert Table 1): likewise for CMU-MOSEI, with one row per emotion of a
+    segment. A segment may be in train with one label and in test with another.
 """
 
 import hashlib
@@ -28,50 +35,51 @@ from merflow.corpora.labels import CLASSES, MULTI_LABEL, class_of
 from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
 
-SHUFFLE = 42  # seed of ten_folds
+SEED = 42  # of ten_folds
 DEV_SHARE = 0.2  # of the training dialogues (sessions) or utterances (session5)
 
 
 def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> pd.DataFrame:
-    """Part of every utterance in scope, or of each of its labels, per scheme and fold.
+    """Assign every utterance in scope, or each of its labels, to a split per scheme and fold.
 
     Args:
-        utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of CLASSES[corpus]; in a
-            corpus with several labels at once, and in one's own, every one.
+        utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of
+            CLASSES[corpus]. In a multi-label or custom corpus, all are.
         corpus: name of the corpus.
-        names: of split schemes.
+        names: names of split schemes.
 
     Returns:
         Columns of artifacts.SPLITS, ordered by scheme, fold and the order of `utterances`.
 
     Raises:
-        CorpusError: an unknown scheme, too few sessions or actors, or a part without utterances.
+        CorpusError: an unknown scheme, too few sessions or actors, or an empty split.
     """
     scope = utterances
     if corpus in CLASSES and corpus not in MULTI_LABEL:
-        scope = utterances[
-            [bool(set(labels) & set(CLASSES[corpus])) for labels in utterances["labels"]]
-        ]
+        classes = set(CLASSES[corpus])
+        scope = utterances[[bool(classes & set(labels)) for labels in utterances["labels"]]]
     tables = []
     for name in names:
         scheme = schemes.find(corpus, name)
-        rows = _instances(scope, corpus) if scheme.instances else scope.assign(label=None)
-        for fold in range(
-            scheme.folds if name != "speakers" else min(scheme.folds, _units(scope).nunique())
-        ):
+        rows = _label_rows(scope, corpus) if scheme.instances else scope.assign(label=None)
+        n_folds = scheme.folds
+        if name == "speakers":
+            n_folds = min(n_folds, _units(scope).nunique())
+        for fold in range(n_folds):
             split = _SCHEMES[name](rows, corpus, fold).dropna()
-            for part in scheme.parts:
-                if not (split == part).any():
+            for expected in scheme.splits:
+                if not (split == expected).any():
                     raise CorpusError(
-                        f"{corpus}: scheme {name}, fold {fold}: no utterance in {part}; the corpus at hand is too small"
+                        f"{corpus}: scheme {name}, fold {fold}: no utterance in {expected}; "
+                        "the corpus is too small"
                     )
-            chosen = rows.loc[split.index, ["utterance_id", "label"]]
-            tables.append(chosen.assign(scheme=name, fold=fold, split=split))
+            table = rows.loc[split.index, ["utterance_id", "label"]]
+            tables.append(table.assign(scheme=name, fold=fold, split=split))
     return pd.concat(tables, ignore_index=True)[artifacts.SPLITS.names]
 
 
-def _instances(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
-    """One row per label of CLASSES that an utterance has, in their order; that label in column ``label``."""
+def _label_rows(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
+    """One row per label of an utterance, in the order of CLASSES; the label in column ``label``."""
     rows = scope.assign(
         label=[[name for name in CLASSES[corpus] if name in labels] for labels in scope["labels"]]
     )
@@ -83,30 +91,25 @@ def _official(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
 
 def _pooled(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
-    """Of each class floor(0.8 n) train; out of scope is what is no class of the scheme, or in no official part."""
     classes = class_of(corpus, schemes.find(corpus, "pooled").classes)
     label = scope["labels"].str[0]
     return _four_fifths(scope, label.where(label.isin(classes)))
 
 
-def _instances_apart(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
+def _instances(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     return _four_fifths(scope, scope["label"])
 
 
 def _four_fifths(scope: pd.DataFrame, label: pd.Series) -> pd.Series:
+    """Of each label floor(0.8 n) rows are train, the others test.
+
+    A row without label or official split is in no split.
+    """
     label = label[scope["official_split"].notna()].dropna()
-    drawn = (
-        (scope["utterance_id"] + " " + label)
-        .loc[label.index]
-        .map(_hash)
-        .groupby(label)
-        .rank(method="first")
-    )
-    return (
-        (drawn <= 4 * label.groupby(label).transform("size") // 5)
-        .map({True: "train", False: "test"})
-        .reindex(scope.index)
-    )
+    names = (scope["utterance_id"] + " " + label).loc[label.index]
+    rank = names.map(_hash).groupby(label).rank(method="first")
+    n_train = 4 * label.groupby(label).transform("size") // 5
+    return (rank <= n_train).map({True: "train", False: "test"}).reindex(scope.index)
 
 
 def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
@@ -118,8 +121,9 @@ def _ten_folds(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
             f"{corpus}: scheme ten_folds needs {n} utterances or more, found {len(scope)}"
         )
     ids = np.sort(scope["utterance_id"].to_numpy())
-    _, test = list(KFold(n, shuffle=True, random_state=SHUFFLE).split(ids))[fold]
-    return _named(scope, pd.Series(False, index=scope.index), scope["utterance_id"].isin(ids[test]))
+    _, test = list(KFold(n, shuffle=True, random_state=SEED).split(ids))[fold]
+    no_dev = pd.Series(False, index=scope.index)
+    return _assign(scope, no_dev, scope["utterance_id"].isin(ids[test]))
 
 
 def _sessions(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
@@ -131,45 +135,47 @@ def _session5(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
 
 def _leave_out(scope: pd.DataFrame, corpus: str, session: int, unit: str) -> pd.Series:
-    """A session is test, DEV_SHARE of the others' dialogues or utterances dev."""
-    sessions = sorted(scope["session"].unique())
-    if len(sessions) != folds(corpus, "sessions"):
+    """A session is test, and DEV_SHARE of the others' dialogues or utterances dev."""
+    sessions, n = sorted(scope["session"].unique()), folds(corpus, "sessions")
+    if len(sessions) != n:
         raise CorpusError(
-            f"{corpus}: leaving a session out needs {folds(corpus, 'sessions')} of them, found {', '.join(sessions) or 'none'}"
+            f"{corpus}: leaving a session out needs {n} of them, "
+            f"found {', '.join(sessions) or 'none'}"
         )
     test = scope["session"] == sessions[session]
     units = sorted(scope.loc[~test, unit].unique(), key=_hash)
     dev = scope[unit].isin(units[: max(1, round(DEV_SHARE * len(units)))])
-    return _named(scope, dev, test)
+    return _assign(scope, dev, test)
 
 
 def _actors(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
-    # dealt out like cards, men (odd numbers) first, then women: parts differ by one actor at most, and so do men and women
+    # dealt out like cards, men (odd numbers) first, then women: folds differ by one actor at most,
+    # and so do men and women
     actors = sorted(scope["speaker"].unique(), key=lambda actor: (int(actor) % 2 == 0, int(actor)))
     n = folds(corpus, "actors")
     if len(actors) < n:
         raise CorpusError(f"{corpus}: scheme actors needs {n} actors or more, found {len(actors)}")
-    return _named(
-        scope,
-        scope["speaker"].isin(actors[(fold + 1) % n :: n]),
-        scope["speaker"].isin(actors[fold::n]),
-    )
-
-
-def _units(scope: pd.DataFrame) -> pd.Series:
-    """The speaker of each utterance, or its dialogue, where none is named."""
-    return scope["speaker"].where(scope["speaker"] != "", scope["dialogue_id"])
+    return _deal(scope, scope["speaker"], actors, fold, n)
 
 
 def _speakers(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     units = _units(scope)
     sizes = units.value_counts()
-    dealt = sorted(sizes.index, key=lambda unit: (-sizes[unit], _hash(unit)))
-    n = min(folds(corpus, "speakers"), len(dealt))
-    return _named(scope, units.isin(dealt[(fold + 1) % n :: n]), units.isin(dealt[fold::n]))
+    ordered = sorted(sizes.index, key=lambda unit: (-sizes[unit], _hash(unit)))
+    return _deal(scope, units, ordered, fold, min(folds(corpus, "speakers"), len(ordered)))
 
 
-def _named(scope: pd.DataFrame, dev: pd.Series, test: pd.Series) -> pd.Series:
+def _units(scope: pd.DataFrame) -> pd.Series:
+    """Speaker of each utterance; its dialogue where no speaker is named."""
+    return scope["speaker"].where(scope["speaker"] != "", scope["dialogue_id"])
+
+
+def _deal(scope: pd.DataFrame, unit: pd.Series, ordered: list, fold: int, n: int) -> pd.Series:
+    """Deal units into `n` folds: fold `fold` is test, the next one dev."""
+    return _assign(scope, unit.isin(ordered[(fold + 1) % n :: n]), unit.isin(ordered[fold::n]))
+
+
+def _assign(scope: pd.DataFrame, dev: pd.Series, test: pd.Series) -> pd.Series:
     split = pd.Series("train", index=scope.index, dtype=object)
     split[dev] = "dev"
     split[test] = "test"
@@ -186,7 +192,7 @@ _SCHEMES = {
     "session5": _session5,
     "actors": _actors,
     "pooled": _pooled,
-    "instances": _instances_apart,
+    "instances": _instances,
     "ten_folds": _ten_folds,
     "given": _official,
     "speakers": _speakers,

@@ -123,12 +123,13 @@ def _usable(
 
 
 def _listed(defects: Iterable[Defect]) -> list[dict[str, Any]]:
-    return [
-        asdict(defect)
-        for defect in sorted(
-            defects, key=lambda defect: (defect.utterance_id or "", defect.kind, defect.detail)
-        )
-    ]
+    ordered = sorted(
+        defects, key=lambda defect: (defect.utterance_id or "", defect.kind, defect.detail)
+    )
+    rows = [asdict(defect) for defect in ordered]
+    for row in rows:
+        del row["medium"]  # a feature has one
+    return rows
 
 
 def merge_shards(shards: list[Path], out: Path) -> None:

@@ -1,1 +1,1 @@
-"""Audio and video files: the only place that opens or writes them."""
+"""Audio and video files: no other package opens or writes them."""

@@ -1,11 +1,13 @@
-"""The one place that writes clips and sound files (PyAV https://pyav.org, soundfile): same input, same bytes.
+"""Write clips and audio files, with the same bytes for the same input (PyAV, soundfile).
 
-Encoders run with one thread and FFmpeg's ``bitexact`` flags, so neither timing nor version strings reach the file.
+Encoders run with one thread and FFmpeg's ``bitexact`` flags, so neither timing nor version strings
+reach the file. PyAV: https://pyav.org.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -18,7 +20,7 @@ from merflow.store import whole
 
 @dataclass(frozen=True)
 class Format:
-    """A container and what goes into it; options are those of FFmpeg's encoder."""
+    """A container and its codecs; options are those of FFmpeg's encoders."""
 
     container: str
     video: str
@@ -28,7 +30,8 @@ class Format:
     audio_bit_rate: int = 48_000  # bit/s and channel
 
 
-#: H.264 and AAC in MP4: MELD, CMU-MOSEI, RAVDESS. The fast search of FFmpeg's AAC encoder takes a third of the time of its default.
+#: H.264 and AAC in MP4: MELD, CMU-MOSEI, RAVDESS. The fast search of FFmpeg's AAC encoder takes a
+#: third of the time of its default.
 MP4 = Format(
     "mp4",
     "libx264",
@@ -40,6 +43,7 @@ MP4 = Format(
 AVI = Format("avi", "mpeg4", "libmp3lame", (("qmin", "6"), ("qmax", "6"), ("threads", "1")))
 
 LAYOUTS = {1: "mono", 2: "stereo"}
+_BITEXACT = {"flags": "+bitexact"}
 
 
 def write_clip(
@@ -50,78 +54,105 @@ def write_clip(
     sampling_rate: int,
     form: Format = MP4,
 ) -> None:
-    """Encode pictures and sound into one file, whole or not at all.
+    """Encode video and audio into one file, whole or not at all.
 
     Args:
         path: file to write.
-        frames: uint8 RGB pictures (height, width, 3), all of one even size.
-        fps: pictures per second.
+        frames: uint8 RGB (height, width, 3), all of one even size.
+        fps: frames per second.
         samples: float32 (n, channels) in -1..1, one or two channels.
         sampling_rate: of `samples`, in Hz.
         form: container and codecs.
 
     Raises:
-        MediaError: no pictures, another shape, or an encoder that fails.
+        MediaError: no frames, another shape, or an encoder that fails.
         StoreError: the file cannot be written.
     """
-    pictures = iter(frames)
-    first = next(pictures, None)
+    rest = iter(frames)
+    first = next(rest, None)
     if first is None or first.ndim != 3 or samples.ndim != 2 or samples.shape[1] not in LAYOUTS:
         shape = None if first is None else first.shape
         raise MediaError(
-            f"{path}: cannot encode pictures {shape} and samples {samples.shape}; expected (h, w, 3) and (n, 1 or 2)"
+            f"{path}: cannot encode frames {shape} and samples {samples.shape}; "
+            "expected (h, w, 3) and (n, 1 or 2)"
         )
-    with whole(path) as part:
+    flags = {"fflags": "+bitexact"}
+    with whole(path) as partial_path:
         try:
             with av.open(
-                str(part), "w", format=form.container, container_options={"fflags": "+bitexact"}
+                str(partial_path), "w", format=form.container, container_options=flags
             ) as container:
-                video = container.add_stream(
-                    form.video, rate=fps, options={**dict(form.video_options), "flags": "+bitexact"}
-                )
-                video.height, video.width, video.pix_fmt = *first.shape[:2], "yuv420p"
-                options = {**dict(form.audio_options), "flags": "+bitexact", "threads": "1"}
-                audio = container.add_stream(
-                    form.audio,
-                    rate=sampling_rate,
-                    layout=LAYOUTS[samples.shape[1]],
-                    options=options,
-                )
-                audio.bit_rate = form.audio_bit_rate * samples.shape[1]
-                for index, picture in enumerate((first, *pictures)):
-                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                    frame.pts, frame.time_base = index, Fraction(1, fps)
-                    container.mux(video.encode(frame))
-                    # sound goes in beside its picture: players and muxers want both streams at the same time
-                    start, end = (round(at * sampling_rate / fps) for at in (index, index + 1))
-                    container.mux(_encode_sound(audio, samples, start, end, sampling_rate))
-                container.mux(_encode_sound(audio, samples, end, len(samples), sampling_rate))
-                container.mux(video.encode(None))
-                container.mux(audio.encode(None))
+                video = _add_video(container, form, first, fps)
+                audio = _add_audio(container, form, samples, sampling_rate)
+                for packets in _interleaved(video, audio, chain([first], rest), fps, samples):
+                    container.mux(packets)
         except (av.FFmpegError, ValueError) as error:
             raise MediaError(
                 f"{path}: cannot be encoded as {form.video} and {form.audio} ({error})"
             ) from error
 
 
-def _encode_sound(
-    stream: av.AudioStream, samples: np.ndarray, start: int, end: int, sampling_rate: int
+def _add_video(
+    container: av.container.OutputContainer, form: Format, first: np.ndarray, fps: int
+) -> av.VideoStream:
+    stream = container.add_stream(
+        form.video, rate=fps, options=dict(form.video_options) | _BITEXACT
+    )
+    stream.height, stream.width, stream.pix_fmt = *first.shape[:2], "yuv420p"
+    return stream
+
+
+def _add_audio(
+    container: av.container.OutputContainer, form: Format, samples: np.ndarray, sampling_rate: int
+) -> av.AudioStream:
+    channels = samples.shape[1]
+    options = dict(form.audio_options) | _BITEXACT | {"threads": "1"}
+    stream = container.add_stream(
+        form.audio, rate=sampling_rate, layout=LAYOUTS[channels], options=options
+    )
+    stream.bit_rate = form.audio_bit_rate * channels
+    return stream
+
+
+def _interleaved(
+    video: av.VideoStream,
+    audio: av.AudioStream,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    samples: np.ndarray,
+) -> Iterator[list[av.Packet]]:
+    """Packets of both streams; audio comes beside its frame, as players and muxers want it."""
+    end = 0
+    for index, pixels in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts, frame.time_base = index, Fraction(1, fps)
+        yield video.encode(frame)
+        start, end = (round(number * audio.sample_rate / fps) for number in (index, index + 1))
+        yield _encode_audio(audio, samples, start, end)
+    yield _encode_audio(audio, samples, end, len(samples))
+    yield video.encode(None)
+    yield audio.encode(None)
+
+
+def _encode_audio(
+    stream: av.AudioStream, samples: np.ndarray, start: int, end: int
 ) -> list[av.Packet]:
-    part = samples[start:end]
-    if not len(part):
+    piece = samples[start:end]
+    if not len(piece):
         return []
     frame = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(part.T, np.float32), format="fltp", layout=LAYOUTS[samples.shape[1]]
+        np.ascontiguousarray(piece.T, np.float32), format="fltp", layout=LAYOUTS[samples.shape[1]]
     )
-    frame.sample_rate, frame.pts, frame.time_base = sampling_rate, start, Fraction(1, sampling_rate)
+    rate = stream.sample_rate
+    frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
     return stream.encode(frame)
 
 
-def write_sound(path: Path, samples: np.ndarray, sampling_rate: int) -> None:
+def write_audio(path: Path, samples: np.ndarray, sampling_rate: int) -> None:
     """Write float32 samples (n, channels) in -1..1 as 16-bit WAV, whole or not at all.
 
     Raises:
         StoreError: the file cannot be written.
     """
-    with whole(path) as part:
-        soundfile.write(part, samples, sampling_rate, subtype="PCM_16", format="WAV")
+    with whole(path) as partial_path:
+        soundfile.write(partial_path, samples, sampling_rate, subtype="PCM_16", format="WAV")

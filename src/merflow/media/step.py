@@ -1,17 +1,18 @@
-"""The steps ``decode`` and ``assemble``: all clips of a corpus, decoded in shards, as Parquet parts that do not depend on them.
+"""The steps ``decode`` and ``assemble``: decode all clips of a corpus in shards, then join these.
 
-A part holds one block of utterances (merflow.shards), so that a killed job goes on behind its last whole block, and putting shards
-together means linking files.
+A part file holds one block of utterances (merflow.shards), so part files do not depend on the
+number of shards. A killed job resumes after its last whole block. Joining shards means linking
+files.
 """
 
 import hashlib
 import io
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +25,30 @@ from merflow import artifacts
 from merflow.artifacts import SAMPLING_RATE
 from merflow.errors import StoreError
 from merflow.media.decode import Clip, decode
-from merflow.media.pictures import SAMPLINGS
+from merflow.media.frames import SAMPLINGS
 from merflow.params import MediaParams, validated
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.shards import blocks, share
-from merflow.store import link, read_table, write_index, write_json, write_table, write_text
+from merflow.store import (
+    link,
+    read_table,
+    whole_folder,
+    write_index,
+    write_json,
+    write_table,
+    write_text,
+)
 
-#: Folder in data/media/<corpus>/ -> columns of its parts.
+#: Folder in data/media/<corpus>/ -> columns of its part files.
 SCHEMAS: dict[str, pa.Schema] = {
     "audio": artifacts.AUDIO,
     **dict.fromkeys(SAMPLINGS, artifacts.FRAMES),
 }
-BLOCK = 128  # utterances in a part: what a killed job loses at most, and what memory holds, encoded
+BLOCK = 128  # utterances in a part file: the loss of a killed job, and what memory holds, encoded
 LIBRARIES = ("av", "soundfile", "opencv-python-headless")
-DONE, ORDER = (
-    "DONE.json",
-    "ORDER.json",
-)  # in the folder of a shard: it is whole; what its parts are made of and with
+DONE = "DONE.json"  # in the folder of a shard: the shard is whole
+ORDER = "ORDER.json"  # in the folder of a shard: inputs, parameters and code of its part files
 
 
 def decode_shard(
@@ -53,82 +60,61 @@ def decode_shard(
     shards: int,
     out: Path,
 ) -> None:
-    """Decode the clips of one shard into parts beside `out`; those of an earlier, killed job stay if they are of the same order.
+    """Decode the clips of one shard into part files beside `out`.
 
-    A clip that cannot be decoded never stops the others: what it lacks is absent, and a defect says why.
+    Part files of an earlier, killed job stay if they have the same inputs, parameters and code. A
+    clip that cannot be decoded never stops the others: it is absent, and a defect says why.
 
     Args:
         utterances: utterances.parquet.
         raw: folder that its column ``clip`` is relative to.
-        media: block ``media`` of params.yaml.
+        media: key ``media`` of params.yaml.
         code: digest of the code that decodes.
-        shard: from 0.
+        shard: number of the shard, from 0.
         shards: number of shards.
         out: DONE.json, written last.
 
     Raises:
-        ParamsError: `media` cannot be.
-        StoreError: `utterances` cannot be read, or a part not be written.
+        ParamsError: `media` is invalid.
+        StoreError: `utterances` cannot be read, or a part file not be written.
     """
     params = validated(MediaParams, media, "media")
-    rows = read_table(
-        utterances, artifacts.UTTERANCES, ["utterance_id", "clip", "start_s", "end_s"]
-    )
+    columns = ["utterance_id", "clip", "start_s", "end_s"]
+    rows = read_table(utterances, artifacts.UTTERANCES, columns)
     rows = rows.dropna(subset="clip").set_index("utterance_id").sort_index()
-    members = blocks(rows.index.tolist(), BLOCK)
-    mine = share(len(members), shard, shards)
-    order: dict[str, Any] = {
-        "spec": {"params": media, "code": code, "versions": versions(*LIBRARIES)},
-        "utterances": hashlib.sha256(rows.to_csv().encode()).hexdigest(),
-        "clips": _digest_of_files(
-            raw / clip for number in mine for clip in rows.loc[members[number], "clip"]
-        ),
-    }
+    every_block = blocks(rows.index.tolist(), BLOCK)
+    ids = {number: every_block[number] for number in share(len(every_block), shard, shards)}
+    spec = {"params": media, "code": code, "versions": versions(*LIBRARIES)}
+    rows_digest = hashlib.sha256(rows.to_csv().encode()).hexdigest()
+    clips = (raw / clip for block in ids.values() for clip in rows.loc[block, "clip"])
+    order = {"spec": spec, "utterances": rows_digest, "clips": _digest_of_files(clips)}
     folder = out.parent
-    _accept(folder, order)
-    todo = [number for number in mine if not _defects(folder, number).exists()]
-    ids = list(chain.from_iterable(members[number] for number in todo))
-    log.info(
-        "decode: %d of %d clips in shard %d of %d, %d of %d blocks left",
-        len(ids),
-        len(rows),
-        shard,
-        shards,
-        len(todo),
-        len(mine),
-    )
-    clips = track(
-        (_decode(raw, rows.loc[utterance_id], params) for utterance_id in ids),
-        "decode, clips",
-        len(ids),
-    )
-    for number in todo:
-        _write_block(
-            folder,
-            number,
-            zip(members[number], islice(clips, len(members[number])), strict=True),
-            order["spec"],
-        )
-    write_json(
-        out, {"blocks": list(mine), "spec": order["spec"], "utterances": order["utterances"]}
-    )
+    _remove_other_order(folder, order)
+    todo = {number: block for number, block in ids.items() if not _defects(folder, number).exists()}
+    n_clips = sum(map(len, todo.values()))
+    progress = (n_clips, len(rows), shard, shards, len(todo), len(ids))
+    log.info("decode: %d of %d clips in shard %d of %d, %d of %d blocks left", *progress)
+    decoded = track(_decoded(raw, rows, todo.values(), params), "decode, clips", n_clips)
+    for number, block in todo.items():
+        _write_block(folder, number, islice(decoded, len(block)), spec)
+    write_json(out, {"blocks": list(ids), "spec": spec, "utterances": rows_digest})
 
 
-def _digest_of_files(paths: Iterator[Path]) -> str:
-    """Of names, sizes and times of change: another file under an old name shows."""
-    seen = hashlib.sha256()
+def _digest_of_files(paths: Iterable[Path]) -> str:
+    """Digest of names, sizes and times of change: another file under an old name shows."""
+    digest = hashlib.sha256()
     for path in paths:
         stat = path.stat() if path.exists() else None
-        seen.update(f"{path.name} {stat and (stat.st_size, stat.st_mtime_ns)}\n".encode())
-    return seen.hexdigest()
+        digest.update(f"{path.name} {stat and (stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
 
 
-def _accept(folder: Path, order: dict[str, Any]) -> None:
-    """Remove parts of another order."""
-    sign = folder / ORDER
-    if not sign.exists() or json.loads(sign.read_text(encoding="utf-8")) != order:
+def _remove_other_order(folder: Path, order: dict[str, Any]) -> None:
+    """Remove part files that have other inputs, parameters or code."""
+    path = folder / ORDER
+    if not path.exists() or json.loads(path.read_text(encoding="utf-8")) != order:
         _remove_parts(folder)
-        write_json(sign, order)
+        write_json(path, order)
 
 
 def _remove_parts(folder: Path) -> None:
@@ -138,50 +124,51 @@ def _remove_parts(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
+def _part(folder: Path, name: str, number: int) -> Path:
+    return folder / name / f"{number:05}.parquet"
+
+
 def _defects(folder: Path, number: int) -> Path:
-    """The last file of a block to be written: where it is, the block is whole."""
+    """The last file of a block to be written: if it exists, the block is whole."""
     return folder / "defects" / f"{number:05}.csv"
 
 
-def _decode(raw: Path, row: pd.Series, params: MediaParams) -> Clip:
-    start_s, end_s = (
-        None if pd.isna(row[name]) else float(row[name]) for name in ("start_s", "end_s")
-    )
-    return decode(raw / row["clip"], start_s, end_s, params)
+def _decoded(
+    raw: Path, rows: pd.DataFrame, ids: Iterable[Sequence[str]], params: MediaParams
+) -> Iterator[tuple[str, Clip]]:
+    """Utterance id and clip, block after block."""
+    for block in ids:
+        for utterance_id in block:
+            row = rows.loc[utterance_id]
+            start_s, end_s = (
+                None if pd.isna(row[name]) else float(row[name]) for name in ("start_s", "end_s")
+            )
+            yield utterance_id, decode(raw / row["clip"], start_s, end_s, params)
 
 
 def _write_block(
-    folder: Path, number: int, clips: Iterator[tuple[str, Clip]], spec: dict[str, Any]
+    folder: Path, number: int, clips: Iterable[tuple[str, Clip]], spec: dict[str, Any]
 ) -> None:
+    """Write the part files of a block and the list of its defects."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     defects = []
     for utterance_id, clip in clips:
-        if clip.sound is not None:
-            rows["audio"].append(
-                {
-                    "utterance_id": utterance_id,
-                    "n_samples": len(clip.sound),
-                    "values": _flac(clip.sound),
-                }
-            )
-        for name, pictures in clip.pictures.items():
-            rows[name].extend(
-                {
-                    "utterance_id": utterance_id,
-                    "frame": p.frame,
-                    "time_s": p.time_s,
-                    "values": p.data,
-                }
-                for p in pictures
-            )
+        key = {"utterance_id": utterance_id}
+        if clip.audio is not None:
+            values = _flac(clip.audio)
+            rows["audio"].append(key | {"n_samples": len(clip.audio), "values": values})
+        for name, frames in clip.frames.items():
+            rows[name] += [
+                key | {"frame": frame.index, "time_s": frame.time_s, "values": frame.data}
+                for frame in frames
+            ]
         defects += [replace(defect, utterance_id=utterance_id) for defect in clip.defects]
     for name, schema in SCHEMAS.items():
         table = pa.Table.from_pylist(rows.pop(name), schema=schema)
-        write_table(folder / name / f"{number:05}.parquet", table, schema, {"spec": spec})
+        write_table(_part(folder, name, number), table, schema, {"spec": spec})
     listed = pd.DataFrame(defects, columns=artifacts.DEFECTS.names)
-    write_text(
-        _defects(folder, number), listed.to_csv(index=False, header=False, lineterminator="\n")
-    )
+    text = listed.to_csv(index=False, header=False, lineterminator="\n")
+    write_text(_defects(folder, number), text)
 
 
 def _flac(samples: np.ndarray) -> bytes:
@@ -191,81 +178,69 @@ def _flac(samples: np.ndarray) -> bytes:
 
 
 def assemble(shards: Sequence[Path], out: Path) -> None:
-    """Put the parts of all shards together, and remove them from there.
+    """Move the part files of all shards to `out`.
 
     Args:
         shards: folders of the shards, each with its DONE.json, in order.
-        out: data/media/<corpus>: audio/, frames_every10/ and frames_15/, each with INDEX.json, and defects.csv are made in it.
+        out: data/media/<corpus>. Made in it: audio/, frames_every10/ and frames_15/, each with
+            INDEX.json, and defects.csv.
 
     Raises:
-        StoreError: a shard or part is missing, shards do not belong together, or `out` cannot be written.
+        StoreError: a shard or part file is missing, shards do not belong together, or `out` cannot
+            be written.
     """
-    signs = [_sign(folder) for folder in shards]
-    for folder, sign in zip(shards, signs, strict=True):
-        if (sign["spec"], sign["utterances"]) != (signs[0]["spec"], signs[0]["utterances"]):
-            raise StoreError(
-                f"{folder}: other parameters, code, libraries or utterances than in {shards[0]}; delete both and run again"
-            )
-    parts = [
-        (folder, number)
-        for folder, sign in zip(shards, signs, strict=True)
-        for number in sign["blocks"]
-    ]
-    if [number for _, number in parts] != list(range(len(parts))):
-        raise StoreError(
-            f"{shards[0].parent}: blocks {[number for _, number in parts]} in the shards, expected each once; run all shards"
-        )
-    paths = [folder / name / f"{number:05}.parquet" for name in SCHEMAS for folder, number in parts]
-    if missing := next(
-        (path for path in [*paths, *(_defects(*part) for part in parts)] if not path.exists()), None
-    ):
-        raise StoreError(f"{missing}: a part is missing; delete {shards[0].parent} and run again")
-    defects = (
-        ",".join(artifacts.DEFECTS.names)
-        + "\n"
-        + "".join(_defects(*part).read_text(encoding="utf-8") for part in parts)
-    )
-    try:
-        for name, schema in SCHEMAS.items():
-            _gather(name, schema, parts, out, signs[0]["spec"])
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
+    parts, spec = _parts(shards)
+    lines = [_defects(*part).read_text(encoding="utf-8") for part in parts]
+    defects = ",".join(artifacts.DEFECTS.names) + "\n" + "".join(lines)
+    for name, schema in SCHEMAS.items():
+        with whole_folder(out / name) as new:
+            for folder, number in parts:
+                link(_part(folder, name, number), new / f"{number:05}.parquet")
+            write_index(new, schema, spec)
     write_text(out / "defects.csv", defects)
-    kinds = (
-        pd.read_csv(io.StringIO(defects), usecols=["kind"])["kind"]
-        .value_counts(sort=False)
-        .sort_index()
-    )
-    log.info(
-        "%s: defects: %s",
-        out,
-        ", ".join(f"{kind} {count}" for kind, count in kinds.items()) or "none",
-    )
+    kinds = Counter(pd.read_csv(io.StringIO(defects), usecols=["kind"])["kind"])
+    listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    log.info("%s: defects: %s", out, listed or "none")
     for folder in shards:
         _remove_parts(folder)
 
 
-def _sign(folder: Path) -> dict[str, Any]:
+def _parts(shards: Sequence[Path]) -> tuple[list[tuple[Path, int]], dict[str, Any]]:
+    """Check that shards are whole and belong together.
+
+    Returns:
+        Folder and number of every block, in order; and the spec that all shards share.
+    """
+    records = [_read_record(folder) for folder in shards]
+    first = records[0]
+    for folder, record in zip(shards, records, strict=True):
+        if (record["spec"], record["utterances"]) != (first["spec"], first["utterances"]):
+            raise StoreError(
+                f"{folder}: other parameters, code, libraries or utterances than in {shards[0]}; "
+                "delete both and run again"
+            )
+    parts = [
+        (folder, number)
+        for folder, record in zip(shards, records, strict=True)
+        for number in record["blocks"]
+    ]
+    numbers = [number for _, number in parts]
+    if numbers != list(range(len(parts))):
+        raise StoreError(
+            f"{shards[0].parent}: blocks {numbers} in the shards, expected each once; "
+            "run all shards"
+        )
+    paths = [_part(folder, name, number) for name in SCHEMAS for folder, number in parts]
+    paths += [_defects(*part) for part in parts]
+    if missing := next((path for path in paths if not path.exists()), None):
+        raise StoreError(f"{missing}: a part is missing; delete {shards[0].parent} and run again")
+    return parts, first["spec"]
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StoreError(
             f"{folder}: no {DONE} in it: the shard is not whole; run it again"
         ) from error
-
-
-def _gather(
-    name: str, schema: pa.Schema, parts: list[tuple[Path, int]], out: Path, spec: dict[str, Any]
-) -> None:
-    """Make the folder `name` of linked parts beside the old one, then change them over."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{name}.", suffix=".part", dir=out, ignore_cleanup_errors=True
-    ) as temporary:
-        new = Path(temporary) / name
-        new.mkdir()
-        for folder, number in parts:
-            link(folder / name / f"{number:05}.parquet", new / f"{number:05}.parquet")
-        write_index(new, schema, spec)
-        shutil.rmtree(out / name, ignore_errors=True)
-        new.replace(out / name)

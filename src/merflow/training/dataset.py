@@ -174,7 +174,7 @@ def read(
         _refuse_unaligned(arrays, absent)
     members = members[~members["utterance_id"].isin(absent)]
     members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "target"]]
-    split_names = find(corpus, scheme).parts
+    split_names = find(corpus, scheme).splits
     return Dataset(members, split_names, arrays, left_out, cut, prepared / "splits.parquet")
 
 

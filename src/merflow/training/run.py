@@ -13,7 +13,7 @@ from merflow.params import ProtocolParams
 from merflow.progress import first_process, log
 from merflow.provenance import versions
 from merflow.records import Record, Run
-from merflow.store import read_metadata, read_table, write_table
+from merflow.store import read_metadata, read_table, replace_folder, write_table
 from merflow.systems import Fusion, OffTheShelf, System
 from merflow.training.gather import DONE
 from merflow.training.job import STATE, Files, Job, Kind, Runs
@@ -61,7 +61,7 @@ def train(job: Job, shard: int, shards: int, out: Path) -> None:
         # of killed jobs with other parameters or inputs
         for folder in set(scratch.iterdir()) - set(folders.values()):
             shutil.rmtree(folder)
-        scratch.replace(out)
+        replace_folder(scratch, out)
 
 
 def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:

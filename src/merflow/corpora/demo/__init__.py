@@ -1,8 +1,9 @@
-"""Demo corpora: short clips of drawn faces with synthetic speech, in the layouts of the official distributions.
+"""Demo corpora: short clips of drawn faces with synthetic speech, in the layouts of the originals.
 
-They pass through the same ``fetch`` and ``prepare`` as the official files, defects included. Voice, face and words
-each tell something of the emotion and none all of it; dialogues and speakers have looks, voices, topics and moods of
-their own, so that a split which leaks them scores too high. Made from code and one seed: the same bytes every time.
+They pass through the same ``fetch`` and ``prepare`` as the official files, defects included. Voice,
+face and words each reveal a part of the emotion. Dialogues and speakers have their own looks,
+voices, topics and moods, so that a split which leaks them scores too high. Code and one seed give
+the same bytes every time.
 """
 
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from merflow.corpora.corpus import Source
 from merflow.errors import CorpusError
 
-#: Demo corpora; by name, so that a change to one maker leaves the others' archives as they are.
+#: Demo corpora and their modules; names, so that a change to one leaves the others' digests alone.
 MAKERS = {name: f"merflow.corpora.demo.{name}" for name in ("meld", "iemocap", "mosei", "ravdess")}
 
 
@@ -28,7 +29,7 @@ def make(corpus: str, out: Path) -> list[Source]:
 
     Raises:
         CorpusError: there is no demo of `corpus`.
-        MediaError: speech or clips cannot be made.
+        MediaError: speech or clips cannot be synthesised.
         StoreError: a file cannot be written.
     """
     if corpus not in MAKERS:

@@ -1,29 +1,40 @@
-"""How an emotion sounds and looks, as offsets from a neutral delivery, with noise and confusions.
+"""Voice and face of an emotion, as offsets from a neutral delivery, with noise and confusions.
 
-Directions follow the textbook picture (high and wide pitch for surprise, low and slow for sadness; brows together
-for anger). They make the classes separable in part: fixtures, not human emotion.
+Directions follow textbooks: high and wide pitch for surprise, low and slow for sadness, brows
+together for anger. They make the classes separable in part. They are fixtures, not human emotion.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-CONFUSED = 0.15  # share of voices, and of faces, that show another emotion than the one meant
+CONFUSED = 0.15  # share of voices, and of faces, that show any emotion instead of the right one
+N_VOICE = 4  # fields of Expression that concern the voice; the others concern the face
 
 
 @dataclass(frozen=True)
 class Expression:
-    """Voice: pitch and pitch range (espeak-ng units), rate and volume (octaves). Face: each about -1 to 1."""
+    """Offsets from a neutral voice and face.
+
+    Attributes:
+        pitch, range: of the voice, in units of espeak-ng.
+        rate, volume: of the voice, in octaves.
+        smile: corners of the mouth up; this and the following, about -1 to 1.
+        mouth: opening.
+        brows: raised.
+        worry: inner ends of the brows raised; negative: drawn down, as in anger.
+        eyes: opening.
+    """
 
     pitch: float
     range: float
     rate: float
     volume: float
-    smile: float  # corners of the mouth up
-    mouth: float  # opening
-    brows: float  # raised
-    worry: float  # inner ends of the brows raised; negative: drawn down, as in anger
-    eyes: float  # opening
+    smile: float
+    mouth: float
+    brows: float
+    worry: float
+    eyes: float
 
 
 EXPRESSIONS = {
@@ -42,17 +53,14 @@ _NOISE = np.array([5, 7, 0.06, 0.2, 0.25, 0.15, 0.25, 0.25, 0.2])
 
 
 def express(emotion: str, rng: np.random.Generator, strength: float = 1.0) -> Expression:
-    """A delivery of `emotion`: scaled by `strength`, with noise, and voice and face each confused now and then."""
-    voice, face = (
-        _values(str(rng.choice(list(EXPRESSIONS))) if rng.random() < CONFUSED else emotion)
-        for _ in range(2)
-    )
-    return Expression(
-        *(
-            strength * np.concatenate([voice[:4], face[4:]])
-            + _NOISE * rng.standard_normal(len(_NOISE))
-        ).tolist()
-    )
+    """Deliver an emotion: scaled by `strength`, with noise; voice and face may be confused."""
+    voice, face = (_values(_confused(emotion, rng)) for _ in range(2))
+    clean = strength * np.concatenate([voice[:N_VOICE], face[N_VOICE:]])
+    return Expression(*(clean + _NOISE * rng.standard_normal(len(_NOISE))).tolist())
+
+
+def _confused(emotion: str, rng: np.random.Generator) -> str:
+    return str(rng.choice(list(EXPRESSIONS))) if rng.random() < CONFUSED else emotion
 
 
 def _values(emotion: str) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""A demo of CMU-MOSEI: monologues with several emotions at once, .csd files, folds, transcripts and videos, defects.
+"""A demo of CMU-MOSEI: multi-label monologues as .csd files, folds, transcripts and videos.
 
-Layout of the computational sequences and folds as in https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK.
+Layout of the computational sequences and folds as in
+https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK. Defects are those of the release.
 """
 
 import string
@@ -19,7 +20,7 @@ from merflow.corpora.demo.script import Take, deal
 from merflow.corpora.demo.studio import Clip, Filmed, film_all
 from merflow.corpora.demo.words import sentence, topics
 from merflow.corpora.labels import CLASSES
-from merflow.store import whole
+from merflow.store import whole, write_text
 
 FOLDS = {"train": 28, "valid": 6, "test": 7, "none": 1}  # videos
 #: Share of segments by the stronger emotion, roughly those of the release.
@@ -33,7 +34,7 @@ SHARES = {
     "none": 0.06,
 }
 #: Label -> expression, sentiment (-3 to 3).
-SHOWN = {
+EXPRESSION = {
     "happy": ("joy", 1.6),
     "sad": ("sadness", -1.2),
     "anger": ("anger", -1.4),
@@ -48,8 +49,9 @@ ID_LETTERS = string.ascii_letters + string.digits
 
 #: Numbers of the videos (order of FOLDS) with a defect.
 NEGATIVE_START, TOO_STRONG, NO_VIDEO, NO_TRANSCRIPT, NOT_A_NUMBER, TOO_LONG = 2, 4, 6, 8, 10, 12
-#: The same of videos with a defect in a sequence; and a video that nothing else has.
-INFINITE_SOUND, LOST_FACE, NO_SOUND = 3, 5, 7
+#: Numbers of the videos with a defect in a sequence.
+INFINITE_AUDIO, LOST_FACE, NO_AUDIO = 3, 5, 7
+#: A video that only one sequence has.
 UNLABELLED = "unlabelled0"
 
 FILES = (
@@ -62,6 +64,8 @@ FILES = (
     "CMU_MOSEI.zip",
 )
 
+Values = tuple[np.ndarray, np.ndarray]  # features (n, d), intervals (n, 2) in seconds
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -73,7 +77,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Video:
-    """A monologue: its segments in time order and their rows in the .csd files, which follow another order."""
+    """A monologue.
+
+    Attributes:
+        number: in the corpus, from 0.
+        name: as on YouTube.
+        fold: key of FOLDS.
+        segments: in order of time.
+        rows: row of each segment in the .csd files, which follow another order.
+    """
 
     number: int
     name: str
@@ -81,27 +93,28 @@ class Video:
     segments: tuple[Segment, ...]
     rows: tuple[int, ...]
 
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """Takes of the segments."""
+        return tuple(segment.take for segment in self.segments)
+
 
 def write_script() -> list[Video]:
     """Every video of the corpus."""
     names = {
         fold: [_name(fold, number) for number in range(count)] for fold, count in FOLDS.items()
     }
-    segments = {
-        fold: {name: int(chance("mosei", name, "segments").integers(4, 6)) for name in names[fold]}
-        for fold in FOLDS
-    }
-    folds = {name: fold for fold in FOLDS for name in names[fold]}
+    n_segments = {fold: {name: _n_segments(name) for name in names[fold]} for fold in FOLDS}
+    fold_of = {name: fold for fold in FOLDS for name in names[fold]}
     videos = []
-    for number, (name, emotions) in enumerate(deal("mosei", segments, SHARES).items()):
-        spoken = tuple(
+    for number, (name, emotions) in enumerate(deal("mosei", n_segments, SHARES).items()):
+        segments = tuple(
             _segment(name, turn, emotion, topics(number)) for turn, emotion in enumerate(emotions)
         )
-        order = range(len(spoken))
-        rows = (
-            chance("mosei", name, "rows").permutation(order).tolist() if number % 3 == 1 else order
-        )
-        videos.append(Video(number, name, folds[name], spoken, tuple(rows)))
+        rows = list(range(len(segments)))
+        if number % 3 == 1:
+            rows = chance("mosei", name, "rows").permutation(rows).tolist()
+        videos.append(Video(number, name, fold_of[name], segments, tuple(rows)))
     return videos
 
 
@@ -110,22 +123,25 @@ def _name(fold: str, number: int) -> str:
     return "".join(chance("mosei", fold, str(number), "name").choice(list(ID_LETTERS), 11))
 
 
+def _n_segments(video: str) -> int:
+    return int(chance("mosei", video, "segments").integers(4, 6))
+
+
 def _segment(video: str, turn: int, emotion: str, about: tuple[str, ...]) -> Segment:
     rng = chance("mosei", video, str(turn))
     label = dict.fromkeys(CLASSES["mosei"], 0)  # in thirds: the mean of three annotators
-    present = []
+    expressions = []
     if emotion != "none":
         label[emotion] = int(rng.integers(2, 8))
-        present.append(SHOWN[emotion][0])
+        expressions.append(EXPRESSION[emotion][0])
         second = str(rng.choice([name for name in label if name != emotion]))
         if rng.random() < SECOND:
             label[second] = int(rng.integers(1, 4))
-            present.append(SHOWN[second][0])
-    shown, valence = SHOWN[emotion]
+            expressions.append(EXPRESSION[second][0])
+    expression, valence = EXPRESSION[emotion]
     sentiment = int(np.clip(round(3 * (valence + rng.normal(0, 0.6))), -9, 9))
-    take = Take(
-        "mosei", f"{video}_{turn}", person("mosei", video), shown, sentence(present, about, rng)
-    )
+    text = sentence(expressions, about, rng)
+    take = Take("mosei", f"{video}_{turn}", person("mosei", video), expression, text)
     return Segment(take, np.array([sentiment, *label.values()], np.float32) / np.float32(3))
 
 
@@ -134,8 +150,8 @@ def make(scratch: Path, out: Path) -> list[Source]:
     videos = write_script()
     clips = [
         Clip(
-            scratch / "Raw/Videos/Full/Combined" / f"{video.name}.mp4",
-            takes=tuple(segment.take for segment in video.segments),
+            path=scratch / "Raw/Videos/Full/Combined" / f"{video.name}.mp4",
+            takes=video.takes,
             people=(person("mosei", video.name),),
             place=video.name,
         )
@@ -145,47 +161,49 @@ def make(scratch: Path, out: Path) -> list[Source]:
     clips[NO_VIDEO].path.unlink()
     transcripts = scratch / "Raw/Transcript/Segmented/Combined"
     transcripts.mkdir(parents=True)
-    labels, words, vectors, sounds, faces = {}, {}, {}, {}, {}
-    for video, length in zip(videos, filmed, strict=True):
-        intervals = _intervals(video, length)
-        labels[video.name] = (_labels(video)[list(video.rows)], intervals[list(video.rows)])
-        words[video.name] = _words(video, length)
-        vectors[video.name] = _vectors(*words[video.name])
-        takes = [segment.take for segment in video.segments]
-        sounds[video.name], faces[video.name] = (
-            _sounds(video.number, takes, length),
-            _faces(video.number, takes, length),
-        )
+    for video, clip in zip(videos, filmed, strict=True):
         if video.number != NO_TRANSCRIPT:
-            lines = [
-                f"{video.name}___{turn}___{start:.3f}___{end:.3f}___{segment.take.text}\n"
-                for turn, (segment, (start, end)) in enumerate(
-                    zip(video.segments, intervals, strict=True)
-                )
-            ]
-            (transcripts / f"{video.name}.txt").write_text("".join(lines), encoding="utf-8")
-    folds = {
-        fold: [video.name for video in videos if video.fold == fold]
-        for fold in FOLDS
-        if fold != "none"
-    }
-    with whole(out / "cmu_mosei_std_folds.py") as part:
-        part.write_text(
-            "".join(f"standard_{fold}_fold = {names!r}\n" for fold, names in folds.items()),
-            encoding="utf-8",
-        )
+            _write_transcript(transcripts / f"{video.name}.txt", video, clip)
+    _write_folds(out / "cmu_mosei_std_folds.py", videos)
+    _write_all_sequences(out, videos, filmed)
+    packing.zipped(scratch, out / "CMU_MOSEI.zip")
+    return [packing.source(out / name, unpack=name.endswith(".zip")) for name in FILES]
+
+
+def _write_transcript(path: Path, video: Video, filmed: Filmed) -> None:
+    times = zip(video.segments, _intervals(video, filmed), strict=True)
+    lines = [
+        f"{video.name}___{turn}___{start:.3f}___{end:.3f}___{segment.take.text}\n"
+        for turn, (segment, (start, end)) in enumerate(times)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _write_folds(path: Path, videos: Sequence[Video]) -> None:
+    lines = []
+    for fold in FOLDS:
+        if fold != "none":
+            names = [video.name for video in videos if video.fold == fold]
+            lines.append(f"standard_{fold}_fold = {names!r}\n")
+    write_text(path, "".join(lines))
+
+
+def _write_all_sequences(out: Path, videos: Sequence[Video], filmed: Sequence[Filmed]) -> None:
+    labels, words, vectors, acoustic, visual = {}, {}, {}, {}, {}
+    for video, clip in zip(videos, filmed, strict=True):
+        name, rows = video.name, list(video.rows)
+        labels[name] = (_labels(video)[rows], _intervals(video, clip)[rows])
+        words[name] = _words(video, clip)
+        vectors[name] = _vectors(*words[name])
+        if video.number != NO_AUDIO:
+            acoustic[name] = _acoustic(video, clip)
+        visual[name] = _visual(video, clip)
+    visual[UNLABELLED] = visual[videos[0].name]
     _write_sequences(out / "CMU_MOSEI_Labels.csd", "All Labels", labels)
     _write_sequences(out / "CMU_MOSEI_TimestampedWords.csd", "words", words)
     _write_sequences(out / "CMU_MOSEI_TimestampedWordVectors.csd", "glove_vectors", vectors)
-    del sounds[videos[NO_SOUND].name]
-    _write_sequences(out / "CMU_MOSEI_COVAREP.csd", "COVAREP", sounds)
-    _write_sequences(
-        out / "CMU_MOSEI_VisualFacet42.csd",
-        "FACET 4.2",
-        faces | {UNLABELLED: faces[videos[0].name]},
-    )
-    packing.zipped(scratch, out / "CMU_MOSEI.zip")
-    return [packing.source(out / name, unpack=name.endswith(".zip")) for name in FILES]
+    _write_sequences(out / "CMU_MOSEI_COVAREP.csd", "COVAREP", acoustic)
+    _write_sequences(out / "CMU_MOSEI_VisualFacet42.csd", "FACET 4.2", visual)
 
 
 def _intervals(video: Video, filmed: Filmed) -> np.ndarray:
@@ -207,8 +225,8 @@ def _labels(video: Video) -> np.ndarray:
     return labels
 
 
-def _words(video: Video, filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
-    """Words and their times: the span of a segment shared out by length; pauses are ``sp``."""
+def _words(video: Video, filmed: Filmed) -> Values:
+    """Words and their times: the span of a segment divided by length; pauses are ``sp``."""
     words, edges = [], [0.0]
     for segment, (start, end) in zip(video.segments, filmed.spans, strict=True):
         spoken = [word.strip(",.!?").lower() for word in segment.take.text.split()]
@@ -219,30 +237,29 @@ def _words(video: Video, filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
     return features, np.column_stack([edges[:-1], edges[1:]])
 
 
-def _vectors(words: np.ndarray, intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    said = words[:, 0] != b"sp"
-    return sequences.word_vectors([word.decode() for word in words[said, 0]]), intervals[said]
+def _vectors(words: np.ndarray, intervals: np.ndarray) -> Values:
+    is_word = words[:, 0] != b"sp"
+    spoken = [word.decode() for word in words[is_word, 0]]
+    return sequences.word_vectors(spoken), intervals[is_word]
 
 
-def _sounds(number: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
-    features, intervals = sequences.acoustic(takes, filmed)
-    if number == INFINITE_SOUND:
+def _acoustic(video: Video, filmed: Filmed) -> Values:
+    features, intervals = sequences.acoustic(video.takes, filmed)
+    if video.number == INFINITE_AUDIO:
         features[::5, 2] = -np.inf  # a logarithm of silence
     return features, intervals
 
 
-def _faces(number: int, takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
-    features, intervals = sequences.visual(takes, filmed)
-    if number == LOST_FACE:
+def _visual(video: Video, filmed: Filmed) -> Values:
+    features, intervals = sequences.visual(video.takes, filmed)
+    if video.number == LOST_FACE:
         features[intervals[:, 0] < filmed.spans[0][1]] = np.nan  # the whole first segment
     return features, intervals
 
 
-def _write_sequences(
-    path: Path, name: str, sequences: Mapping[str, tuple[np.ndarray, np.ndarray]]
-) -> None:
-    with whole(path) as part, h5py.File(part, "w") as file:
-        for video, (features, intervals) in sorted(sequences.items()):
-            group = file.create_group(f"{name}/data/{video}")
+def _write_sequences(path: Path, root: str, videos: Mapping[str, Values]) -> None:
+    with whole(path) as partial_path, h5py.File(partial_path, "w") as file:
+        for video, (features, intervals) in sorted(videos.items()):
+            group = file.create_group(f"{root}/data/{video}")
             group.create_dataset("features", data=features, track_times=False)
             group.create_dataset("intervals", data=intervals, track_times=False)

@@ -1,9 +1,11 @@
-"""A demo of RAVDESS: eight actors, two statements, eight emotions; one zip of videos per actor, one of all sound.
+"""A demo of RAVDESS: eight actors, two statements, eight emotions.
 
-File names and zips as on https://zenodo.org/records/1188976. Words are fixed: the emotion is in voice and face alone.
+File names and zips as on https://zenodo.org/records/1188976: one of videos per actor, one of all
+audio. Words are fixed, so the emotion is in voice and face alone.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,35 +17,40 @@ from merflow.corpora.demo.script import Take
 from merflow.corpora.demo.studio import Clip, film_all
 
 ACTORS = range(1, 9)
-EMOTIONS = (
-    "neutral",
-    "calm",
-    "joy",
-    "sadness",
-    "anger",
-    "fear",
-    "disgust",
-    "surprise",
-)  # codes 01-08, as in EXPRESSIONS
+#: Codes 01-08, as in EXPRESSIONS.
+EMOTIONS = ("neutral", "calm", "joy", "sadness", "anger", "fear", "disgust", "surprise")
 STRENGTHS = {1: 0.8, 2: 1.25}  # by intensity
 STATEMENTS = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
-SOUND = "Audio_Speech_Actors_01-24"
-SOUND_HZ = 48_000
+AUDIO = "Audio_Speech_Actors_01-24"
+AUDIO_HZ = 48_000
 
-BROKEN, SONG, STRAY = (
-    "01-01-05-02-01-01-03.mp4",
-    "03-02-03-01-01-01-02.wav",
-    "Actor_05/room-tone.wav",
-)
+BROKEN = "01-01-05-02-01-01-03.mp4"
+SONG = "03-02-03-01-01-01-02.wav"
+STRAY = "Actor_05/room-tone.wav"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A take and the part of its file name after the modality."""
+    """A take and its file name without the modality."""
 
     actor: int
     name: str
     take: Take
+
+    @property
+    def folder(self) -> str:
+        """Folder of the actor in a zip."""
+        return f"Actor_{self.actor:02d}"
+
+    @property
+    def video(self) -> str:
+        """Path in the zip of the actor's videos."""
+        return f"{self.folder}/01-{self.name}.mp4"
+
+    @property
+    def audio(self) -> str:
+        """Path in the zip of all audio."""
+        return f"{self.folder}/03-{self.name}.wav"
 
 
 def write_script() -> list[Recording]:
@@ -52,44 +59,44 @@ def write_script() -> list[Recording]:
     for actor, (code, emotion), (intensity, strength) in product(
         ACTORS, enumerate(EMOTIONS, 1), STRENGTHS.items()
     ):
-        who = person("ravdess", f"{actor:02d}", actor % 2 == 0)
+        speaker = person("ravdess", f"{actor:02d}", actor % 2 == 0)
         for statement, text in STATEMENTS.items():
             if emotion != "neutral" or intensity == 1:
                 name = f"01-{code:02d}-{intensity:02d}-{statement:02d}-01-{actor:02d}"
-                recordings.append(
-                    Recording(actor, name, Take("ravdess", name, who, emotion, text, strength))
-                )
+                take = Take("ravdess", name, speaker, emotion, text, strength)
+                recordings.append(Recording(actor, name, take))
     return recordings
 
 
 def make(scratch: Path, out: Path) -> list[Source]:
-    """Write the zips of videos and of sound into `out`."""
-    sound = scratch / SOUND
+    """Write the zips of videos and of audio into `out`."""
+    audio = scratch / AUDIO
     clips = [
         Clip(
-            scratch
-            / f"Video_Speech_Actor_{one.actor:02d}"
-            / f"Actor_{one.actor:02d}"
-            / f"01-{one.name}.mp4",
-            takes=(one.take,),
-            people=(one.take.speaker,),
+            path=scratch / f"Video_Speech_{recording.folder}" / recording.video,
+            takes=(recording.take,),
+            people=(recording.take.speaker,),
             place=None,
-            sounds=(sound / f"Actor_{one.actor:02d}" / f"03-{one.name}.wav",),
-            sounds_hz=SOUND_HZ,
+            audio_files=(audio / recording.audio,),
+            audio_hz=AUDIO_HZ,
         )
-        for one in write_script()
+        for recording in write_script()
     ]
     film_all(clips, "clips of the demo of ravdess")
-    for clip in clips:
-        if clip.path.name == BROKEN:
-            packing.truncate(
-                clip.path, clip.path.stat().st_size // 2
-            )  # the index of an MP4 stands at its end
-    some = clips[0].sounds[0]
-    shutil.copy(some, sound / "Actor_02" / SONG)
-    shutil.copy(some, sound / STRAY)
+    _plant(clips, audio)
     folders = sorted(scratch.iterdir())
     return [
         packing.source(packing.zipped(folder, out / f"{folder.name}.zip"), unpack=True)
         for folder in folders
     ]
+
+
+def _plant(clips: Sequence[Clip], audio: Path) -> None:
+    """Make a broken video, a song and a file that is not a recording."""
+    for clip in clips:
+        if clip.path.name == BROKEN:
+            # the index of an MP4 is at its end
+            packing.truncate(clip.path, clip.path.stat().st_size // 2)
+    recording = clips[0].audio_files[0]
+    shutil.copy(recording, audio / "Actor_02" / SONG)
+    shutil.copy(recording, audio / STRAY)

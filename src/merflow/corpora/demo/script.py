@@ -1,7 +1,7 @@
-"""Who shows which emotion when.
+"""Assign emotions to turns, and turns to speakers.
 
-Classes are uneven, as in the corpora. Every dialogue has an emotion of its own that most of its turns show, and
-every person leans towards one: both are what a random split of utterances leaks.
+Classes are imbalanced, as in the corpora. Every dialogue has a mood that most of its turns show,
+and every person leans towards an emotion. A random split of utterances leaks both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,19 @@ import numpy as np
 from merflow.corpora.demo.cast import Person
 from merflow.corpora.demo.chance import chance
 
-HELD = 0.7  # share of turns that show the dialogue's own emotion
-LEANING = 3.0  # how much likelier a person shows the emotion that they lean to
+IN_MOOD = 0.7  # share of turns that show the dialogue's mood
+LEANING = 3.0  # factor on the probability that a person shows the emotion that they lean towards
 
 
 @dataclass(frozen=True)
 class Take:
-    """One utterance to be made; `emotion` is one of EXPRESSIONS, `strength` scales its expression."""
+    """One utterance to be made.
+
+    Attributes:
+        corpus, utterance_id, speaker, text: as in the corpus.
+        emotion: key of EXPRESSIONS.
+        strength: factor of the expression.
+    """
 
     corpus: str
     utterance_id: str
@@ -29,31 +35,32 @@ class Take:
 
 
 def deal(
-    corpus: str, parts: Mapping[str, Mapping[str, int]], shares: Mapping[str, float]
+    corpus: str, groups: Mapping[str, Mapping[str, int]], shares: Mapping[str, float]
 ) -> dict[str, list[str]]:
-    """Emotions of every turn; each emotion of `shares` occurs in each part that has turns enough.
+    """Assign an emotion to every turn.
+
+    Each emotion of `shares` occurs in each group that has enough turns.
 
     Args:
         corpus: name of the corpus.
-        parts: split, session or fold -> dialogue -> number of turns; dialogues of all parts have different names.
+        groups: split, session or fold -> dialogue -> number of turns; no two dialogues have the
+            same name.
         shares: emotion -> weight.
 
     Returns:
         Dialogue -> emotion of each turn.
     """
     dealt: dict[str, list[str]] = {}
-    for part, turns in parts.items():
-        rng = chance(corpus, part, "emotions")
-        own = dict(
-            zip(turns, _deck(shares, len(turns), rng), strict=True)
-        )  # per part: parts of a small corpus must not differ in moods
-        held = {dialogue: rng.random(count) < HELD for dialogue, count in turns.items()}
-        open_turns = sum(int((~kept).sum()) for kept in held.values())
-        others = iter(_deck(shares, open_turns, rng, least=int(open_turns >= len(shares))))
-        dealt |= {
-            dialogue: [own[dialogue] if kept else next(others) for kept in held[dialogue]]
-            for dialogue in turns
-        }
+    for group, turns in groups.items():
+        rng = chance(corpus, group, "emotions")
+        # per group, because the groups of a small corpus must not differ in moods
+        moods = dict(zip(turns, _deck(shares, len(turns), rng), strict=True))
+        in_mood = {dialogue: rng.random(count) < IN_MOOD for dialogue, count in turns.items()}
+        n_open = sum(int((~flags).sum()) for flags in in_mood.values())
+        deck = iter(_deck(shares, n_open, rng, least=int(n_open >= len(shares))))
+        for dialogue in turns:
+            mood = moods[dialogue]
+            dealt[dialogue] = [mood if flag else next(deck) for flag in in_mood[dialogue]]
     return dealt
 
 
@@ -64,8 +71,10 @@ def speaker(
     emotions: Sequence[str],
     rng: np.random.Generator,
 ) -> Person:
-    """Who of `people` says something with `emotion`; each leans towards one of `emotions`."""
-    leanings = [str(chance(corpus, one.name, "leaning").choice(list(emotions))) for one in people]
+    """Choose who of `people` shows `emotion`; each leans towards one of `emotions`."""
+    leanings = [
+        str(chance(corpus, person.name, "leaning").choice(list(emotions))) for person in people
+    ]
     weights = np.array([LEANING if leaning == emotion else 1.0 for leaning in leanings])
     return people[int(rng.choice(len(people), p=weights / weights.sum()))]
 
@@ -73,10 +82,9 @@ def speaker(
 def _deck(
     shares: Mapping[str, float], count: int, rng: np.random.Generator, least: int = 0
 ) -> list[str]:
-    """`count` shuffled emotions in these shares (largest remainders), `least` or more of each."""
-    exact = np.array(list(shares.values())) / sum(shares.values()) * (count - least * len(shares))
-    whole = np.floor(exact).astype(int)
-    whole[
-        np.argsort(whole - exact, kind="stable")[: count - least * len(shares) - whole.sum()]
-    ] += 1
-    return rng.permutation(np.repeat(list(shares), whole + least)).tolist()
+    """Shuffle `count` emotions in these shares (largest remainders), at least `least` of each."""
+    free = count - least * len(shares)
+    exact = np.array(list(shares.values())) / sum(shares.values()) * free
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: free - counts.sum()]] += 1
+    return rng.permutation(np.repeat(list(shares), counts + least)).tolist()

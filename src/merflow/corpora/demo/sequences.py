@@ -1,6 +1,7 @@
-"""Computational sequences of a demo: numbers that follow voice, face and words, with a speaker's offset and noise.
+"""Computational sequences of a demo: values that follow voice, face and words, with noise.
 
-They stand where COVAREP, Facet and word vectors stand in the release, and have its columns; they are none of them.
+Each speaker has an offset. The sequences take the place of COVAREP, Facet and word vectors, with
+the same number of columns, but they are random numbers.
 """
 
 from collections.abc import Sequence
@@ -8,32 +9,39 @@ from collections.abc import Sequence
 import numpy as np
 
 from merflow.corpora.demo.chance import chance
-from merflow.corpora.demo.expression import EXPRESSIONS, express
+from merflow.corpora.demo.expression import EXPRESSIONS, N_VOICE, express
 from merflow.corpora.demo.script import Take
 from merflow.corpora.demo.studio import Filmed
 from merflow.corpora.demo.words import CUES
 
 ACOUSTIC, VISUAL, WORD = 74, 35, 300  # columns
 ACOUSTIC_HZ, VISUAL_HZ = 20, 10  # frames per second; the release has 100 and 30
-_VOICE = 4  # of the values of an Expression; the others are of the face
-_OFFSET, _NOISE = 0.6, 2.0  # of a speaker, of a value; emotions spread by 1
+_OFFSET, _NOISE = 0.6, 2.0  # of a speaker, of a value; emotions have a standard deviation of 1
 _DECIMALS = 3  # so that the last bits of a processor do not change the file
 
 _ALL = np.array([list(vars(expression).values()) for expression in EXPRESSIONS.values()])
 
 
 def acoustic(takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (n, ACOUSTIC) of float32 that follow the voice of a video, and their intervals (n, 2) in seconds."""
-    return _frames("acoustic", slice(0, _VOICE), ACOUSTIC, ACOUSTIC_HZ, takes, filmed)
+    """Frames that follow the voice of a video.
+
+    Returns:
+        Values, (n, ACOUSTIC) float32, and intervals, (n, 2) in seconds.
+    """
+    return _frames("acoustic", slice(0, N_VOICE), ACOUSTIC, ACOUSTIC_HZ, takes, filmed)
 
 
 def visual(takes: Sequence[Take], filmed: Filmed) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (n, VISUAL) of float32 that follow the face of a video, and their intervals (n, 2) in seconds."""
-    return _frames("visual", slice(_VOICE, None), VISUAL, VISUAL_HZ, takes, filmed)
+    """Frames that follow the face of a video.
+
+    Returns:
+        Values, (n, VISUAL) float32, and intervals, (n, 2) in seconds.
+    """
+    return _frames("visual", slice(N_VOICE, None), VISUAL, VISUAL_HZ, takes, filmed)
 
 
 def word_vectors(words: Sequence[str]) -> np.ndarray:
-    """(n, WORD) of float32: words of the same emotion's cues lie near each other."""
+    """Vectors (n, WORD) float32; words of the same emotion's cues lie near each other."""
     return np.round([_vector(word) for word in words], _DECIMALS).astype(np.float32)
 
 
@@ -44,33 +52,27 @@ def _frames(
     spread = _ALL[:, values].std(axis=0)
     state = np.zeros((len(times), len(spread)))
     for take, (start, end) in zip(takes, filmed.spans, strict=True):
-        # the same drawing as of the film
-        shown = express(
-            take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength
-        )
-        offset = _OFFSET * chance(take.corpus, take.speaker.name, kind).standard_normal(len(spread))
-        state[(times >= start) & (times < end)] = (
-            list(vars(shown).values())[values] / spread + offset
-        )
+        # the same draw as for the film
+        rng = chance(take.corpus, take.utterance_id, "expression")
+        expression = list(vars(express(take.emotion, rng, take.strength)).values())[values]
+        offset = chance(take.corpus, take.speaker.name, kind).standard_normal(len(spread))
+        state[(times >= start) & (times < end)] = expression / spread + _OFFSET * offset
     mixing = chance(kind, "mixing").standard_normal((len(spread), columns))
-    noise = _NOISE * chance(takes[0].corpus, takes[0].utterance_id, kind).standard_normal(
-        (len(times), columns)
-    )
-    mixed = (state[:, :, None] * mixing).sum(
-        axis=1
-    )  # not BLAS: its order of adding depends on the processor
-    return np.round(mixed + noise, _DECIMALS).astype(np.float32), np.column_stack(
-        [times, times + 1 / rate_hz]
-    )
+    rng = chance(takes[0].corpus, takes[0].utterance_id, kind)
+    noise = _NOISE * rng.standard_normal((len(times), columns))
+    # not BLAS: its order of adding depends on the processor
+    mixed = (state[:, :, None] * mixing).sum(axis=1)
+    intervals = np.column_stack([times, times + 1 / rate_hz])
+    return np.round(mixed + noise, _DECIMALS).astype(np.float32), intervals
 
 
 def _vector(word: str) -> np.ndarray:
     vector = chance("word", word).standard_normal(WORD)
-    meant = [
+    emotions = [
         emotion
         for emotion, cues in CUES.items()
         if word in " ".join(cues).lower().replace(",", "").split()
     ]
-    for emotion in meant:
-        vector += chance("meaning", emotion).standard_normal(WORD) / len(meant)
+    for emotion in emotions:
+        vector += chance("meaning", emotion).standard_normal(WORD) / len(emotions)
     return vector

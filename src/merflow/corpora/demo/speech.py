@@ -1,8 +1,9 @@
-"""Synthetic speech: espeak-ng 1.52 (https://github.com/espeak-ng/espeak-ng), from the package espeakng_loader, through ctypes.
+"""Synthetic speech: espeak-ng 1.52 of the package espeakng_loader, through ctypes.
 
-The library carries state from one utterance to the next (the same text three times has three lengths), so every
-call of `speak` works in a process of its own. Voice variants with ``breath`` (f2, f3, f5) read memory that nobody
-set and differ from process to process: `VARIANTS` leaves them out.
+The library (https://github.com/espeak-ng/espeak-ng) carries state from one utterance to the next:
+the same text three times has three lengths. So every call of `speak` works in a process of its own.
+Voice variants with ``breath`` (f2, f3, f5) read uninitialised memory and differ from process to
+process. `VARIANTS` leaves them out.
 """
 
 import ctypes
@@ -21,17 +22,21 @@ VARIANTS = {"female": ("f1", "f4", "linda", "steph"), "male": ("m1", "m3", "m4",
 _SYNCHRONOUS, _UTF8 = 2, 1  # espeak_AUDIO_OUTPUT, flag of espeak_Synth (speak_lib.h)
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
 _SILENCE = 0.004  # of full scale
-_CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-)
-_FORK = multiprocessing.get_context(
-    "fork"
-)  # a fresh interpreter per utterance would cost a second each
+_SAMPLES = ctypes.POINTER(ctypes.c_short)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, _SAMPLES, ctypes.c_int, ctypes.c_void_p)
+_FORK = multiprocessing.get_context("fork")  # a fresh interpreter would cost a second per utterance
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Settings of espeak-ng: variant; pitch and its range (0-99); rate (words per minute); volume (0-200)."""
+    """Settings of espeak-ng.
+
+    Attributes:
+        variant: name.
+        pitch, range: pitch and its range, 0-99.
+        rate: words per minute.
+        volume: 0-200.
+    """
 
     variant: str
     pitch: int
@@ -66,6 +71,7 @@ def speak(text: str, voice: Voice) -> np.ndarray:
 
 
 def _synthesise(sender: Connection, text: str, voice: Voice) -> None:
+    """Send the samples of `text`, int16; nothing if the library refuses the voice."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     pieces: list[np.ndarray] = []
 
@@ -77,18 +83,13 @@ def _synthesise(sender: Connection, text: str, voice: Voice) -> None:
 
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
     library.espeak_SetSynthCallback(collect)
-    if (
-        rate != SAMPLING_RATE
-        or library.espeak_SetVoiceByName(f"en-us+{voice.variant}".encode()) != 0
-    ):
+    name = f"en-us+{voice.variant}".encode()
+    if rate != SAMPLING_RATE or library.espeak_SetVoiceByName(name) != 0:
         return  # the closed pipe tells the caller
-    for parameter, value in (
-        (_RATE, voice.rate),
-        (_VOLUME, voice.volume),
-        (_PITCH, voice.pitch),
-        (_RANGE, voice.range),
-    ):
-        library.espeak_SetParameter(parameter, value, 0)
+    library.espeak_SetParameter(_RATE, voice.rate, 0)
+    library.espeak_SetParameter(_VOLUME, voice.volume, 0)
+    library.espeak_SetParameter(_PITCH, voice.pitch, 0)
+    library.espeak_SetParameter(_RANGE, voice.range, 0)
     data = text.replace("’", "'").encode() + b"\0"
     library.espeak_Synth(data, ctypes.c_size_t(len(data)), 0, 0, 0, _UTF8, None, None)
     sender.send_bytes(np.concatenate(pieces or [np.zeros(1, np.int16)]).tobytes())

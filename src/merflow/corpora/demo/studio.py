@@ -1,4 +1,4 @@
-"""From script to clip: takes are spoken, laid on a time line, drawn and encoded, several clips at a time."""
+"""Film clips: takes are spoken, laid on a time line, drawn and encoded, several clips at a time."""
 
 import os
 from collections.abc import Sequence
@@ -19,15 +19,18 @@ from merflow.corpora.demo.expression import EXPRESSIONS, Expression, express
 from merflow.corpora.demo.face import Portrait
 from merflow.corpora.demo.script import Take
 from merflow.corpora.demo.speech import SAMPLING_RATE, speak
-from merflow.media.encode import AVI, MP4, write_clip, write_sound
+from merflow.media.encode import AVI, MP4, write_audio, write_clip
 from merflow.progress import track
 
 FPS = 24
 LEAD_S, TAIL_S, SHORTEST_S = 0.10, 0.15, 1.0
 GAP_S = (0.15, 0.45)  # between takes of a clip
-BLINK_FRAMES = 70
-_LEVELS = 6  # steps of the mouth; pictures with the same step are drawn once
+BLINK_FRAMES = 70  # from one blink to the next
+BLINK_LENGTH = 2  # frames
+_LEVELS = 6  # openings of the mouth; a panel is drawn once per opening
 _HUM, _HISS = 0.003, 0.001  # of full scale
+
+Spans = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,12 @@ class Clip:
 
     Attributes:
         path: file; .mp4 or .avi.
-        takes: what is said, in order, by people of `people`.
-        people: who is in the picture, from left to right.
-        place: dialogue that names the room; None is a studio.
-        channels: of the clip's sound.
-        sounds: WAV files, one per take, at `sounds_hz`; empty: none.
-        sounds_hz: in Hz.
+        takes: utterances, in order, by people of `people`.
+        people: people in view, from left to right.
+        place: dialogue that names the room; None: a studio.
+        channels: of the clip's audio.
+        audio_files: WAV files, one per take; empty: none.
+        audio_hz: their sampling rate.
         cut_s: length to cut the clip to; None: whole.
     """
 
@@ -50,21 +53,21 @@ class Clip:
     people: tuple[Person, ...]
     place: str | None
     channels: int = 1
-    sounds: tuple[Path, ...] = ()
-    sounds_hz: int = 16_000
+    audio_files: tuple[Path, ...] = ()
+    audio_hz: int = 16_000
     cut_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Filmed:
-    """Length of a clip and where each take starts and ends in it, in seconds."""
+    """Length of a clip, and start and end of each take in it, in seconds."""
 
     length_s: float
     spans: tuple[tuple[float, float], ...]
 
 
 def film_all(clips: Sequence[Clip], what: str) -> list[Filmed]:
-    """`film` of every clip, in order, on all cores; logs how far it is, with `what` as the name of the clips."""
+    """Film every clip, in order, on all cores; `what` names the clips in progress messages."""
     # more than a few workers gain nothing: the last step of every corpus, packing, is one process
     workers = min(os.cpu_count() or 1, 8)
     with ProcessPoolExecutor(
@@ -74,92 +77,105 @@ def film_all(clips: Sequence[Clip], what: str) -> list[Filmed]:
 
 
 def film(clip: Clip) -> Filmed:
-    """Make one clip, and the sound files of its takes.
+    """Make one clip, and the audio files of its takes.
 
     Raises:
-        MediaError: the speech cannot be made or the clip not be encoded.
+        MediaError: the speech cannot be synthesised or the clip not be encoded.
     """
     room = place(clip.takes[0].corpus, clip.place) if clip.place else None
-    shown = [
+    expressions = [
         express(take.emotion, chance(take.corpus, take.utterance_id, "expression"), take.strength)
         for take in clip.takes
     ]
+    speech, spans = _speech(clip, room, expressions)
+    frames = _frames(clip, room, expressions, spans, speech)
+    audio = _with_noise(speech, clip, room) if room else speech
+    for path, (start, end) in zip(clip.audio_files, spans, strict=bool(clip.audio_files)):
+        take_audio = audio[round(start * SAMPLING_RATE) : round(end * SAMPLING_RATE)]
+        write_audio(path, _resampled(take_audio, clip.audio_hz), clip.audio_hz)
+    rate, form = (48_000, MP4) if clip.path.suffix == ".mp4" else (16_000, AVI)
+    samples = np.repeat(_resampled(audio, rate)[:, None], clip.channels, axis=1)
+    length_s = max(spans[-1][1] + TAIL_S, SHORTEST_S)
+    if clip.cut_s:
+        length_s = clip.cut_s
+        samples, frames = samples[: round(length_s * rate)], frames[: ceil(length_s * FPS)]
+    write_clip(clip.path, frames, FPS, samples, rate, form)
+    return Filmed(length_s, tuple(spans))
+
+
+def _speech(
+    clip: Clip, room: Place | None, expressions: Sequence[Expression]
+) -> tuple[np.ndarray, Spans]:
+    """Speak the takes one after the other.
+
+    Returns:
+        Samples (n,) at SAMPLING_RATE, and start and end of each take in seconds.
+    """
+    shift = room.pitch if room else 0
     spoken = [
-        speak(take.text, voice(take.speaker, expression, room.pitch if room else 0))
-        for take, expression in zip(clip.takes, shown, strict=True)
+        speak(take.text, voice(take.speaker, expression, shift))
+        for take, expression in zip(clip.takes, expressions, strict=True)
     ]
     spans: list[tuple[float, float]] = []
     end = LEAD_S
     for take, samples in zip(clip.takes, spoken, strict=True):
-        start = (
-            end
-            if not spans
-            else end + chance(take.corpus, take.utterance_id, "gap").uniform(*GAP_S)
-        )
+        start = end
+        if spans:
+            start += chance(take.corpus, take.utterance_id, "gap").uniform(*GAP_S)
         end = start + len(samples) / SAMPLING_RATE
         spans.append((start, end))
     length_s = max(end + TAIL_S, SHORTEST_S)
-    sound = np.zeros(round(length_s * SAMPLING_RATE), np.float32)
+    speech = np.zeros(round(length_s * SAMPLING_RATE), np.float32)
     for (start, _), samples in zip(spans, spoken, strict=True):
-        at = round(start * SAMPLING_RATE)
-        sound[at : at + len(samples)] = samples[: len(sound) - at]
-    pictures = _pictures(clip, room, shown, spans, sound)
-    if room:
-        hum = np.sin(2 * np.pi * room.hum_hz / SAMPLING_RATE * np.arange(len(sound)))
-        hiss = chance(clip.takes[0].corpus, clip.takes[0].utterance_id, "hiss").standard_normal(
-            len(sound)
-        )
-        sound = (sound + _HUM * hum + _HISS * hiss).astype(np.float32)
-    for path, span in zip(clip.sounds, spans, strict=bool(clip.sounds)):
-        start, end = (round(at * SAMPLING_RATE) for at in span)
-        write_sound(path, _resampled(sound[start:end], clip.sounds_hz), clip.sounds_hz)
-    rate, form = (48_000, MP4) if clip.path.suffix == ".mp4" else (16_000, AVI)
-    samples = np.repeat(_resampled(sound, rate)[:, None], clip.channels, axis=1)
-    if clip.cut_s:
-        length_s = clip.cut_s
-        samples, pictures = samples[: round(length_s * rate)], pictures[: ceil(length_s * FPS)]
-    write_clip(clip.path, pictures, FPS, samples, rate, form)
-    return Filmed(length_s, tuple(spans))
+        first = round(start * SAMPLING_RATE)
+        speech[first : first + len(samples)] = samples[: len(speech) - first]
+    return speech, spans
 
 
-def _pictures(
+def _with_noise(speech: np.ndarray, clip: Clip, room: Place) -> np.ndarray:
+    """Add the hum and the hiss of the room."""
+    first = clip.takes[0]
+    hum = np.sin(2 * np.pi * room.hum_hz / SAMPLING_RATE * np.arange(len(speech)))
+    hiss = chance(first.corpus, first.utterance_id, "hiss").standard_normal(len(speech))
+    return (speech + _HUM * hum + _HISS * hiss).astype(np.float32)
+
+
+def _frames(
     clip: Clip,
     room: Place | None,
-    shown: Sequence[Expression],
-    spans: Sequence[tuple[float, float]],
+    expressions: Sequence[Expression],
+    spans: Spans,
     speech: np.ndarray,
 ) -> list[np.ndarray]:
-    """One picture per frame: people side by side, the speaking one with the expression of the take, the others neutral."""
+    """Draw every frame: people side by side, the speaker with the take's expression."""
     width = 160 if len(clip.people) == 1 else 120
-    portraits = [Portrait(who, room, width) for who in clip.people]
-    openings = _openings(speech)
-    blink = int(chance(clip.takes[0].corpus, clip.path.stem, "blink").integers(BLINK_FRAMES))
+    portraits = [Portrait(person, room, width) for person in clip.people]
+    rng = chance(clip.takes[0].corpus, clip.path.stem, "blink")
+    first_blink = int(rng.integers(BLINK_FRAMES))
 
     @cache
-    def draw(panel: int, take: int | None, opening: int, blinks: bool) -> np.ndarray:
-        return portraits[panel].draw(
-            EXPRESSIONS["neutral"] if take is None else shown[take], opening / _LEVELS, blinks
-        )
+    def panel(number: int, take: int | None, opening: int, blink: bool) -> np.ndarray:
+        expression = EXPRESSIONS["neutral"] if take is None else expressions[take]
+        return portraits[number].draw(expression, opening / _LEVELS, blink)
 
-    pictures = []
-    for index, opening in enumerate(openings):
-        # between takes the face of the next one is on already
-        now = next(
-            (number for number, (_, end) in enumerate(spans) if index / FPS < end), len(spans) - 1
-        )
-        blinks = (index + blink) % BLINK_FRAMES < 2
+    frames = []
+    for index, opening in enumerate(_openings(speech)):
+        # between takes, the face shows the next take already
+        unfinished = (take for take, (_, end) in enumerate(spans) if index / FPS < end)
+        take = next(unfinished, len(spans) - 1)
+        blink = (index + first_blink) % BLINK_FRAMES < BLINK_LENGTH
         panels = [
-            draw(panel, now, opening, blinks)
-            if who == clip.takes[now].speaker
-            else draw(panel, None, 0, blinks)
-            for panel, who in enumerate(clip.people)
+            panel(number, take, opening, blink)
+            if person == clip.takes[take].speaker
+            else panel(number, None, 0, blink)
+            for number, person in enumerate(clip.people)
         ]
-        pictures.append(panels[0] if len(panels) == 1 else np.hstack(panels))
-    return pictures
+        frames.append(panels[0] if len(panels) == 1 else np.hstack(panels))
+    return frames
 
 
 def _openings(speech: np.ndarray) -> list[int]:
-    """How far the mouth is open in every frame, 0 to _LEVELS, from the loudness of the speech."""
+    """Opening of the mouth in every frame, 0 to _LEVELS, from the loudness of the speech."""
     edges = np.arange(0, len(speech) / SAMPLING_RATE * FPS).astype(int) * SAMPLING_RATE // FPS
     loudness = np.sqrt(np.maximum.reduceat(speech**2, edges))
     return np.round(_LEVELS * loudness / max(float(loudness.max()), 1e-6)).astype(int).tolist()
@@ -167,6 +183,5 @@ def _openings(speech: np.ndarray) -> list[int]:
 
 def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
     common = gcd(rate, SAMPLING_RATE)
-    return np.clip(resample_poly(samples, rate // common, SAMPLING_RATE // common), -1, 1).astype(
-        np.float32
-    )
+    resampled = resample_poly(samples, rate // common, SAMPLING_RATE // common)
+    return np.clip(resampled, -1, 1).astype(np.float32)

@@ -1,9 +1,10 @@
-"""Sound of a clip as 16 kHz mono, each sample at its time (FFmpeg's resampler through PyAV, https://pyav.org).
+"""Audio of a clip as 16 kHz mono, each sample at its time (FFmpeg's resampler through PyAV).
 
-The downmix is FFmpeg's, as of ``ffmpeg -ac 1 -ar 16000``, by the meaning of the channels: centre 1, front left and right 1/sqrt(2),
-surround 1/2, no LFE, divided by their sum so that nothing clips. Stereo is thus (left + right) / 2, and 5.1 is
-0.293 C + 0.207 (L + R) + 0.146 (Ls + Rs). Where a file does not name its channels, FFmpeg's usual order for their number holds.
-Mono of 16 kHz and 16 bit passes through bit by bit.
+The downmix is that of ``ffmpeg -ac 1 -ar 16000``. Weights follow the meaning of the channels:
+centre 1, front left and right 1/sqrt(2), surround 1/2, no LFE. They are divided by their sum so
+that nothing clips. Stereo is thus (left + right) / 2, and 5.1 is 0.293 C + 0.207 (L + R) +
+0.146 (Ls + Rs). If a file does not name its channels, FFmpeg's usual order for their number holds.
+Mono audio of 16 kHz and 16 bit passes through bit by bit. PyAV: https://pyav.org.
 """
 
 from fractions import Fraction
@@ -14,45 +15,54 @@ import numpy as np
 
 from merflow.artifacts import SAMPLING_RATE
 
-GAP_S = 0.1  # a jump of timestamps from here on is a hole in the sound; smaller ones are rounding (Matroska: 1 ms)
-RATES = range(
-    4_000, 400_000
-)  # Hz; another one comes from a broken header, and a second of it may fill the memory
-MANY_CHANNELS = 8  # PyAV makes no planar frame of so many
+#: A jump of timestamps from here on is a gap; smaller ones are rounding (Matroska: 1 ms).
+GAP_S = 0.1
+#: Plausible rates in Hz. Another one comes from a broken header, and its resampled second may fill
+#: the memory.
+RATES = range(4_000, 400_000)
+MANY_CHANNELS = 8  # PyAV makes no planar frame of this many
 
 
-class Sound:
-    """Collects the decoded frames of one clip, in their order."""
+class AudioTrack:
+    """Collects the decoded audio frames of one clip, in their order.
+
+    Attributes:
+        end_s: end of the last frame.
+    """
 
     def __init__(self, origin_s: float, length_s: float):
-        """Both in seconds: what the file's clock shows at time 0, and the file's length, behind which no hole is filled."""
+        """Start without frames.
+
+        Args:
+            origin_s: reading of the file's clock at time 0.
+            length_s: length of the file; a gap behind it is not filled.
+        """
         self._origin_s = origin_s
         self._last = round(length_s * SAMPLING_RATE)
-        self._pieces: list[
-            tuple[int, list[np.ndarray]]
-        ] = []  # first sample since time 0, and int16 arrays without a hole
+        # first sample since time 0, and int16 arrays without a gap between them
+        self._pieces: list[tuple[int, list[np.ndarray]]] = []
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
-        self.end_s = 0.0  # where the last frame ends
+        self.end_s = 0.0
 
     def add(self, frame: av.AudioFrame) -> None:
-        """Take the next frame; one of another format, or behind a hole, starts a new piece.
+        """Add the next frame; another format or a gap before it starts a new piece.
 
         Raises:
-            ValueError: no sound has such a sampling rate.
+            ValueError: the sampling rate is impossible.
         """
         if frame.sample_rate not in RATES:
             raise ValueError(f"a sampling rate of {frame.sample_rate} Hz")
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        start_s = (
-            self.end_s if frame.pts is None else frame.pts * float(frame.time_base) - self._origin_s
-        )
+        start_s = self.end_s
+        if frame.pts is not None:
+            start_s = frame.pts * float(frame.time_base) - self._origin_s
         end_s = start_s + frame.samples / frame.sample_rate
         if form != self._form or abs(start_s - self.end_s) >= GAP_S:
             self._flush()
             self._form, self._resampler = form, av.AudioResampler("s16", "mono", SAMPLING_RATE)
             frame, first = _on_grid(frame, start_s)
-            self._pieces.append((first if first <= self._last else self._end, []))
+            self._pieces.append((first if first <= self._last else self._n_samples, []))
         assert self._resampler is not None
         self._keep(self._resampler.resample(frame))
         self.end_s = end_s
@@ -66,30 +76,34 @@ class Sound:
             self._resampler = None
 
     @property
-    def _end(self) -> int:
+    def _n_samples(self) -> int:
         return max((first + sum(map(len, arrays)) for first, arrays in self._pieces), default=0)
 
     def cut(self, start_s: float, end_s: float) -> tuple[np.ndarray, float]:
-        """The samples from `start_s` up to `end_s` or the last one, (n,) int16, holes as silence; and seconds of such silence."""
+        """Cut out a span, up to the last sample.
+
+        Returns:
+            Samples, (n,) int16, with gaps as silence; and the length of these gaps in seconds.
+        """
         self._flush()
         first = round(start_s * SAMPLING_RATE)
-        last = min(self._end, round(end_s * SAMPLING_RATE))
+        last = min(self._n_samples, round(end_s * SAMPLING_RATE))
         samples = np.zeros(max(0, last - first), np.int16)
-        holes, reached = 0, first
+        gaps, reached = 0, first
         for begin, arrays in self._pieces:
             piece = np.concatenate(arrays) if arrays else np.empty(0, np.int16)
             low, high = max(begin, first), min(begin + len(piece), last)
             if low < high:
                 samples[low - first : high - first] = piece[low - begin : high - begin]
-                holes += max(0, low - reached)
+                gaps += max(0, low - reached)
                 reached = max(reached, high)
-        return samples, holes / SAMPLING_RATE
+        return samples, gaps / SAMPLING_RATE
 
 
 def _on_grid(frame: av.AudioFrame, start_s: float) -> tuple[av.AudioFrame, int]:
-    """`frame` from its first sample that falls on one of 16 kHz, and the number of that one.
+    """Drop samples before the first that falls on a sample of 16 kHz; return that one's number.
 
-    So resampling from the middle of a file gives the samples that resampling the whole file gives.
+    Resampling from the middle of a file then gives the same samples as resampling all of it.
     """
     rate = frame.sample_rate
     number = round(start_s * rate)
