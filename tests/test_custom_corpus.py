@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support import ROOT
-from support.tiny_media import write_sound, write_video
+from support.tiny_media import write_audio, write_video
 
 from merflow import custom_corpus, params, presets, selection
 from merflow.corpora import annotations
@@ -106,7 +106,7 @@ def test_an_example_has_usable_clips_and_annotations(tmp_path, monkeypatch):
         assert (corpus, source) == ("ravdess", "demo")
         for actor, emotion in product(range(1, 5), (1, 5)):
             write_video(out / f"Actor_{actor:02}" / f"01-01-{emotion:02}-01-01-01-{actor:02}.mp4")
-            write_sound(out / f"Actor_{actor:02}" / f"03-01-{emotion:02}-01-01-01-{actor:02}.wav")
+            write_audio(out / f"Actor_{actor:02}" / f"03-01-{emotion:02}-01-01-01-{actor:02}.wav")
 
     monkeypatch.setattr("merflow.corpora.fetch.fetch", fetch)
     monkeypatch.chdir(tmp_path)
@@ -121,7 +121,7 @@ def test_an_example_has_usable_clips_and_annotations(tmp_path, monkeypatch):
 
 def test_a_filled_table_gives_a_patch_and_an_edit_is_kept(tmp_path, monkeypatch):
     for number in range(6):
-        write_sound(tmp_path / f"clips/{number}.wav")
+        write_audio(tmp_path / f"clips/{number}.wav")
     for name in ("params", "dvc.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)

@@ -294,7 +294,7 @@ def test_a_url_offline_is_one_line_that_says_what_to_do(place):
 def test_a_connection_that_breaks_is_resumed(place, site):
     site.script = [breaking_after(100_000), breaking_after(100_000)]
     place.fetch(url=f"{site.url}/glove.txt")
-    assert [asked.get("Range") for asked in site.asked] == [None, "bytes=100000-", "bytes=200000-"]
+    assert [headers.get("Range") for headers in site.requests] == [None, "bytes=100000-", "bytes=200000-"]
 
 
 KILLED = """
@@ -317,7 +317,7 @@ def test_a_killed_fetch_goes_on_where_it_stopped(place, site):
     assert child[0].wait(timeout=60) == -9
     assert not place.out.exists()
     place.fetch(url=f"{site.url}/big.txt")
-    assert [asked.get("Range") for asked in site.asked] == [None, "bytes=524288-"]
+    assert [headers.get("Range") for headers in site.requests] == [None, "bytes=524288-"]
     assert place.files == {"big.txt": GLOVE * 3}
 
 

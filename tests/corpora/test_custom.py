@@ -1,8 +1,8 @@
-"""Annotations of one's own clips: what they may be, and what is made of them."""
+"""A custom corpus: valid and invalid annotations, and the tables made from them."""
 
 import pandas as pd
 import pytest
-from support.tiny_media import write_sound
+from support.tiny_media import write_audio
 
 from merflow import artifacts
 from merflow.corpora import annotations
@@ -15,13 +15,12 @@ HEAD = "clip,text,label,speaker,dialogue,split"
 
 @pytest.fixture
 def clips(tmp_path):
-    """Twelve sounds of four speakers and the text of their annotations, as rows."""
+    """Twelve audio files of four speakers, and the rows of their annotations."""
     rows = []
     for number in range(12):
-        write_sound(tmp_path / "clips" / "abcd"[number // 3] / f"{number}.wav")
-        rows.append(
-            f"{'abcd'[number // 3]}/{number}.wav,,{('joy', 'rage')[number % 2]},{'abcd'[number // 3]},,"
-        )
+        speaker, label = "abcd"[number // 3], ("joy", "rage")[number % 2]
+        write_audio(tmp_path / "clips" / speaker / f"{number}.wav")
+        rows.append(f"{speaker}/{number}.wav,,{label},{speaker},,")
     return rows
 
 
@@ -34,14 +33,10 @@ def write(tmp_path, rows, head=HEAD):
 def prepared(tmp_path, rows):
     folder = tmp_path / "data"
     prepare("mine", "clips", tmp_path / "clips", folder, write(tmp_path, rows))
-    utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES).set_index(
-        "utterance_id"
-    )
-    return (
-        utterances,
-        read_table(folder / "splits.parquet", artifacts.SPLITS),
-        pd.read_csv(folder / "defects.csv"),
-    )
+    utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
+    splits = read_table(folder / "splits.parquet", artifacts.SPLITS)
+    defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
+    return utterances.set_index("utterance_id"), splits, defects
 
 
 def test_speakers_are_on_one_side_of_every_fold_and_in_test_once(tmp_path, clips):
@@ -54,18 +49,15 @@ def test_speakers_are_on_one_side_of_every_fold_and_in_test_once(tmp_path, clips
         assert set(fold["split"]) == {"train", "dev", "test"}
         assert (fold.groupby("speaker")["split"].nunique() == 1).all()
     assert (splits[splits["split"] == "test"].groupby("utterance_id").size() == 1).all()
-    about = read_metadata(tmp_path / "data/utterances.parquet", artifacts.UTTERANCES)
-    assert (about["classes"], about["source"], about["modalities"]["audio"]) == (
-        ["joy", "rage"],
-        "folder",
-        12,
-    )
+    metadata = read_metadata(tmp_path / "data/utterances.parquet", artifacts.UTTERANCES)
+    assert metadata["classes"] == ["joy", "rage"]
+    assert (metadata["source"], metadata["modalities"]["audio"]) == ("folder", 12)
 
 
-def test_five_folds_at_most_and_of_dialogues_where_no_speaker_is_named(tmp_path, clips):
+def test_without_speakers_folds_are_of_dialogues_five_at_most(tmp_path, clips):
     rows = [f"{row.rsplit(',', 3)[0]},,d{number // 2}," for number, row in enumerate(clips)]
-    found = annotations.read(write(tmp_path, rows))
-    assert (found.scheme, found.folds, len(found.units)) == ("speakers", 5, 6)
+    table = annotations.read(write(tmp_path, rows))
+    assert (table.scheme, table.folds, len(table.units)) == ("speakers", 5, 6)
     utterances, splits, _ = prepared(tmp_path, rows)
     assert splits["fold"].nunique() == 5
     splits["dialogue"] = splits["utterance_id"].map(utterances["dialogue_id"])
@@ -73,21 +65,18 @@ def test_five_folds_at_most_and_of_dialogues_where_no_speaker_is_named(tmp_path,
     assert utterances.loc[["a/0.wav", "a/1.wav"], "turn"].tolist() == [0, 1]
 
 
-def test_a_given_split_is_kept_and_a_speaker_on_both_sides_is_told(tmp_path, clips):
-    parts = ["train"] * 5 + ["test"] * 4 + ["dev"] * 2 + [""]
-    rows = [row + part for row, part in zip(clips, parts, strict=True)]
+def test_a_given_split_is_kept_and_a_shared_speaker_a_defect(tmp_path, clips):
+    given = ["train"] * 5 + ["test"] * 4 + ["dev"] * 2 + [""]
+    rows = [row + split for row, split in zip(clips, given, strict=True)]
     _, splits, defects = prepared(tmp_path, rows)
-    assert splits.groupby("split").size().to_dict() == {
-        "dev": 2,
-        "test": 4,
-        "train": 5,
-    }  # one row is in no part
+    sizes = splits.groupby("split").size().to_dict()
+    assert sizes == {"dev": 2, "test": 4, "train": 5}  # one row is in no split
     assert set(splits["scheme"]) == {"given"}
     assert defects[["kind", "detail"]].values.tolist() == [["speaker in train and test", "b"]]
 
 
-def test_what_is_wrong_with_a_row_is_counted_and_the_rest_goes_on(tmp_path, clips):
-    (tmp_path / "clips/b/4.wav").write_bytes(b"RIFF no sound")
+def test_a_bad_row_is_a_defect_and_the_others_stay(tmp_path, clips):
+    (tmp_path / "clips/b/4.wav").write_bytes(b"RIFF no audio")
     rows = [
         *clips,
         "d/gone.wav,,joy,d,,",
@@ -98,34 +87,29 @@ def test_what_is_wrong_with_a_row_is_counted_and_the_rest_goes_on(tmp_path, clip
     utterances, _, defects = prepared(tmp_path, rows)
     assert len(utterances) == 15
     assert utterances.loc["line 00017", "text"] == "only words"
-    assert (
-        utterances.loc[["d/gone.wav", "d/gone too.wav", "b/4.wav", "line 00017"], "clip"]
-        .isna()
-        .all()
-    )
-    found = defects.fillna("").set_index("kind")
-    assert found.loc["label empty", "detail"] == "line 16: a/unlabelled.wav"
-    assert found.loc["clip unreadable", "utterance_id"] == "b/4.wav"
-    assert found.loc["clip absent", "action"].tolist() == ["no use", "text kept"]
+    without_clip = ["d/gone.wav", "d/gone too.wav", "b/4.wav", "line 00017"]
+    assert utterances.loc[without_clip, "clip"].isna().all()
+    by_kind = defects.set_index("kind")
+    assert by_kind.loc["label empty", "detail"] == "line 16: a/unlabelled.wav"
+    assert by_kind.loc["clip unreadable", "utterance_id"] == "b/4.wav"
+    assert by_kind.loc["clip absent", "action"].tolist() == ["no use", "text kept"]
+    assert (by_kind["medium"] == "").all()  # clips as a whole
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda rows: [], "no row in it"),
         (lambda rows: [*rows, rows[0]], r"line 14: clip a/0.wav is in line 2 already"),
         (lambda rows: [*rows, ",,joy,a,,"], "line 14: neither clip nor text"),
         (
             lambda rows: [*rows, "../x.wav,,joy,a,,"],
-            r"line 14: clip \.\./x.wav is no path below the folder",
+            r"line 14: clip \.\./x.wav is not a path below",
         ),
-        (
-            lambda rows: [*rows, "/x.wav,,joy,a,,"],
-            "line 14: clip /x.wav is no path below the folder",
-        ),
+        (lambda rows: [*rows, "/x.wav,,joy,a,,"], "line 14: clip /x.wav is not a path below"),
         (
             lambda rows: [rows[0] + "valid", *rows[1:]],
-            "line 2: split 'valid' is none of train, dev, test",
+            "line 2: split 'valid', expected one of train, dev, test",
         ),
         (lambda rows: [row + "train" for row in rows], "no row of split dev, test"),
         (
@@ -139,18 +123,17 @@ def test_what_is_wrong_with_a_row_is_counted_and_the_rest_goes_on(tmp_path, clip
         (lambda rows: rows[:6], "2 speakers, and train, dev and test need one each"),
     ],
 )
-def test_what_no_system_could_use_is_refused_in_one_line(tmp_path, clips, change, says):
-    with pytest.raises(CorpusError, match=says) as caught:
+def test_impossible_annotations_are_refused_in_one_line(tmp_path, clips, change, message):
+    with pytest.raises(CorpusError, match=message) as error:
         annotations.read(write(tmp_path, change(clips)))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
 def test_columns_and_file_are_needed(tmp_path, clips):
-    with pytest.raises(
-        CorpusError,
-        match="no column label, split in its first line, which names clip, text, emotion, speaker, dialogue;",
-    ):
-        annotations.read(write(tmp_path, clips, "clip,text,emotion,speaker,dialogue"))
+    names = "clip, text, emotion, speaker, dialogue"
+    message = f"no column label, split in its first line, which names {names};"
+    with pytest.raises(CorpusError, match=message):
+        annotations.read(write(tmp_path, clips, names.replace(" ", "")))
     with pytest.raises(CorpusError, match="no column clip, text, label"):
         annotations.read(write(tmp_path, clips, HEAD.replace(",", ";")))
     with pytest.raises(CorpusError, match=r"cannot be read as CSV in UTF-8 \(No such file"):
@@ -160,7 +143,7 @@ def test_columns_and_file_are_needed(tmp_path, clips):
         annotations.read(tmp_path / "latin.csv")
 
 
-def test_none_of_the_clips_at_hand_is_an_error(tmp_path, clips):
+def test_a_folder_without_any_of_the_clips_is_refused(tmp_path, clips):
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(CorpusError, match=r"holds none of the 12 clips, the first is a/0\.wav"):
         prepare("mine", "clips", tmp_path / "elsewhere", tmp_path / "data", write(tmp_path, clips))

@@ -9,7 +9,10 @@ from merflow.corpora import meld
 from merflow.errors import CorpusError
 
 REAL = os.environ.get("MERFLOW_REAL_DATA")
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,"
+    "Season,Episode,StartTime,EndTime"
+)
 
 
 def line(
@@ -43,50 +46,42 @@ def write(
 
 
 def kinds(corpus) -> dict[str | None, list[str]]:
-    found: dict[str | None, list[str]] = {}
+    kinds_of: dict[str | None, list[str]] = {}
     for defect in corpus.defects:
-        found.setdefault(defect.utterance_id, []).append(defect.kind)
-    return found
+        kinds_of.setdefault(defect.utterance_id, []).append(defect.kind)
+    return kinds_of
+
+
+def detail(corpus, kind: str) -> str:
+    """Detail of the first defect of this kind."""
+    return next(defect.detail for defect in corpus.defects if defect.kind == kind)
 
 
 def test_annotations_without_clips_are_a_corpus_of_text(tmp_path: Path) -> None:
     corpus = meld.read_utterances(write(tmp_path))
     rows = corpus.utterances.set_index("utterance_id")
-    assert list(rows.index) == [
-        "train_dia0_utt3",
-        "train_dia0_utt5",
-        "dev_dia0_utt0",
-        "test_dia0_utt0",
-    ]
-    first = rows.loc["train_dia0_utt3"]
-    assert (first.dialogue_id, first.turn, first.speaker, first.labels, first.official_split) == (
-        "train_dia0",
-        3,
-        "Ross",
-        ["joy"],
-        "train",
-    )
-    assert first.text == "It’s me"
+    train = ["train_dia0_utt3", "train_dia0_utt5"]
+    assert list(rows.index) == [*train, "dev_dia0_utt0", "test_dia0_utt0"]
+    first, second = rows.loc[train[0]], rows.loc[train[1]]
+    assert (first.official_split, first.dialogue_id, first.turn) == ("train", "train_dia0", 3)
+    assert (first.speaker, first.labels, first.text) == ("Ross", ["joy"], "It’s me")
     assert first.origin == "s03e19 00:14:38,127-00:14:38,627"
-    assert (
-        rows.loc["train_dia0_utt5"].origin == "s03e19 00:14:40,000-00:14:40,500"
-    )  # one-digit hours in the file
+    assert second.origin == "s03e19 00:14:40,000-00:14:40,500"  # one-digit hours in the file
     assert rows["clip"].isna().all()
-    assert [(d.utterance_id, d.kind) for d in corpus.defects] == [(None, "no clips")]
-    assert corpus.defects[0].detail.endswith(": 4 utterances")
+    (defect,) = corpus.defects
+    assert (defect.utterance_id, defect.kind, defect.medium) == (None, "no clips", None)
+    assert defect.detail.endswith(": 4 utterances")
 
 
 def test_clips_are_joined_by_annotation(tmp_path: Path) -> None:
     write(tmp_path)
-    train, test = (
-        tmp_path / "x" / "train_splits",
-        tmp_path / "y" / "z" / "output_repeated_splits_test",
-    )
+    train = tmp_path / "x" / "train_splits"
+    test = tmp_path / "y" / "z" / "output_repeated_splits_test"
     write_video(train / "dia0_utt3.mp4")
     (train / "dia0_utt5.mp4").write_bytes(b"broken")
     for extra in ("dia110_utt7.mp4", "._dia0_utt3.mp4", "final_videos_testdia0_utt0.mp4"):
         write_video(test / extra)
-    write_video(test / "dia0_utt0.mp4", seconds=2.0, sound=False)
+    write_video(test / "dia0_utt0.mp4", seconds=2.0, audio=False)
     corpus = meld.read_utterances(tmp_path)
     clips = corpus.utterances.set_index("utterance_id")["clip"]
     assert clips["train_dia0_utt3"] == "x/train_splits/dia0_utt3.mp4"
@@ -97,9 +92,7 @@ def test_clips_are_joined_by_annotation(tmp_path: Path) -> None:
         "train_dia0_utt5": ["clip unreadable"],
         "test_dia0_utt0": ["clip length"],
     }
-    assert "clip 2.000 s, span 0.500 s" in next(
-        d.detail for d in corpus.defects if d.kind == "clip length"
-    )
+    assert "clip 2.000 s, span 0.500 s" in detail(corpus, "clip length")
 
 
 def test_a_clip_that_the_folder_lacks_is_named(tmp_path: Path) -> None:
@@ -118,12 +111,10 @@ def test_odd_spans_are_kept_and_named(tmp_path: Path) -> None:
         line(1, 0, "00:20:00,000", "00:20:01,000", "joy"),
         line(1, 1, "0:20:00,000", "0:20:01,000", "anger"),
     ]
-    corpus = meld.read_utterances(
-        write(tmp_path, train, test=[line(7, 0, "00:20:00,000", "00:20:01,000")])
-    )
+    test = [line(7, 0, "00:20:00,000", "00:20:01,000")]
+    corpus = meld.read_utterances(write(tmp_path, train, test=test))
     assert len(corpus.utterances) == 9
-    found = kinds(corpus)
-    assert found == {
+    assert kinds(corpus) == {
         "train_dia0_utt0": ["zero or negative span"],
         "train_dia0_utt1": ["zero or negative span"],
         "train_dia0_utt2": ["short span"],
@@ -134,9 +125,7 @@ def test_odd_spans_are_kept_and_named(tmp_path: Path) -> None:
         None: ["no clips"],
     }
     assert corpus.utterances["origin"][4].endswith("-00:05:11,082")
-    assert "joy there, anger here" in next(
-        d.detail for d in corpus.defects if d.kind == "repeated span"
-    )
+    assert "joy there, anger here" in detail(corpus, "repeated span")
 
 
 def test_a_known_mis_cut_clip_is_not_used(tmp_path: Path) -> None:
@@ -145,6 +134,16 @@ def test_a_known_mis_cut_clip_is_not_used(tmp_path: Path) -> None:
     corpus = meld.read_utterances(tmp_path)
     assert corpus.utterances.set_index("utterance_id")["clip"].isna()["test_dia38_utt4"]
     assert {"known", "long span"} <= set(kinds(corpus)["test_dia38_utt4"])
+
+
+def test_defects_of_text_and_audio_name_their_medium(tmp_path: Path) -> None:
+    train = [
+        line(529, 2, "00:03:00,000", "00:03:00,500"),  # reported as disturbed sound
+        line(0, 0, "00:04:00,000", "00:04:00,500", text=""),
+    ]
+    corpus = meld.read_utterances(write(tmp_path, train))
+    media = {(defect.kind, defect.medium) for defect in corpus.defects}
+    assert media == {("known", "audio"), ("no text", "text"), ("no clips", None)}
 
 
 @pytest.mark.parametrize(
@@ -158,10 +157,7 @@ def test_a_known_mis_cut_clip_is_not_used(tmp_path: Path) -> None:
         ),
         ([line(0, 0, "00:61:01,000", "00:00:02,000")], "line 2: time '00:61:01,000'"),
         ([TRAIN[0], TRAIN[1].rsplit(",", 2)[0]], "line 3: another number of fields"),
-        (
-            [line(0, 0, "00:00:01,000", "00:00:02,000").replace(",0,0,3,", ",0,zero,3,")],
-            "line 2: Utterance_ID is 'zero'",
-        ),
+        ([TRAIN[0].replace(",0,3,3,", ",0,zero,3,")], "line 2: Utterance_ID is 'zero'"),
         ([], "no utterances"),
     ],
 )
@@ -175,11 +171,12 @@ def test_a_missing_file_column_or_encoding_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / "MELD.Raw" / "dev" / "dev_sent_emo.csv"
     text = path.read_text(encoding="utf-8")
-    for data, message in [
+    cases = [
         (text.replace("Emotion,", "Mood,").encode(), "no column Emotion"),
         (text.replace("Hi!", "It’s").encode("cp1252"), "not UTF-8"),
         (b"", "an empty file"),
-    ]:
+    ]
+    for data, message in cases:
         path.write_bytes(data)
         with pytest.raises(CorpusError, match=f"dev_sent_emo.csv: {message}"):
             meld.read_utterances(tmp_path)
@@ -204,62 +201,25 @@ def test_the_official_annotations() -> None:
     corpus = meld.read_utterances(Path(str(REAL)) / "meld")
     utterances = corpus.utterances
     assert len(utterances) == 13708 and utterances["utterance_id"].is_unique
-    found = {
-        split: Counter(labels[0] for labels in part["labels"])
-        for split, part in utterances.groupby("official_split")
+    counts = {
+        split: dict(Counter(labels[0] for labels in rows["labels"]))
+        for split, rows in utterances.groupby("official_split")
     }
-    assert found == {
-        "train": {
-            "neutral": 4710,
-            "joy": 1743,
-            "surprise": 1205,
-            "anger": 1109,
-            "sadness": 683,
-            "disgust": 271,
-            "fear": 268,
-        },
-        "dev": {
-            "neutral": 470,
-            "joy": 163,
-            "surprise": 150,
-            "anger": 153,
-            "sadness": 111,
-            "disgust": 22,
-            "fear": 40,
-        },
-        "test": {
-            "neutral": 1256,
-            "joy": 402,
-            "surprise": 281,
-            "anger": 345,
-            "sadness": 208,
-            "disgust": 68,
-            "fear": 50,
-        },
-    }
-    assert found == meld.EXPECTED
-    assert utterances.groupby("official_split")["dialogue_id"].nunique().to_dict() == {
-        "train": 1038,
-        "dev": 114,
-        "test": 280,
-    }
+    assert counts == meld.EXPECTED
+    dialogues = utterances.groupby("official_split")["dialogue_id"].nunique().to_dict()
+    assert dialogues == {"train": 1038, "dev": 114, "test": 280}
     by_kind = Counter(defect.kind for defect in corpus.defects)
     assert by_kind["no clips"] == 1
     assert by_kind["odd time"] == 3
     assert by_kind["span in two splits"] == 5
     assert by_kind["span in two splits"] + by_kind["repeated span"] == 30
-    assert (
-        sum("there," in d.detail for d in corpus.defects if "span" in d.kind) == 16
-    )  # with another label
-    named = kinds(corpus)
-    assert "known" in named["train_dia125_utt3"] and "known" in named["dev_dia110_utt7"]
-    assert named["test_dia38_utt4"] == named["test_dia220_utt0"] == ["long span", "known"]
-    assert named["train_dia309_utt0"] == ["long span"]
-    assert named["test_dia155_utt3"] == ["zero or negative span"]
-    assert named["test_dia85_utt0"] == ["span in two splits"]
-    assert {
-        "train_dia179_utt8",
-        "train_dia523_utt10",
-        "dev_dia108_utt5",
-        "dev_dia99_utt3",
-    } <= named.keys()
+    repeats = [defect for defect in corpus.defects if "span" in defect.kind]
+    assert sum("there," in defect.detail for defect in repeats) == 16  # with another label
+    kinds_of = kinds(corpus)
+    assert "known" in kinds_of["train_dia125_utt3"] and "known" in kinds_of["dev_dia110_utt7"]
+    assert kinds_of["test_dia38_utt4"] == kinds_of["test_dia220_utt0"] == ["long span", "known"]
+    assert kinds_of["train_dia309_utt0"] == ["long span"]
+    assert kinds_of["test_dia155_utt3"] == ["zero or negative span"]
+    assert kinds_of["test_dia85_utt0"] == ["span in two splits"]
+    train, dev = ("train_dia179_utt8", "train_dia523_utt10"), ("dev_dia108_utt5", "dev_dia99_utt3")
+    assert {*train, *dev} <= kinds_of.keys()

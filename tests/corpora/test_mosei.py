@@ -27,10 +27,8 @@ def write_csd(path: Path, name: str, videos: dict[str, tuple]) -> None:
 
 
 def label(**intensities: float) -> list[float]:
-    return [0.0] + [
-        intensities.get(name, 0.0)
-        for name in ("happy", "sad", "anger", "surprise", "disgust", "fear")
-    ]
+    names = ("happy", "sad", "anger", "surprise", "disgust", "fear")
+    return [0.0, *(intensities.get(name, 0.0) for name in names)]
 
 
 @pytest.fixture
@@ -40,16 +38,11 @@ def root(tmp_path: Path) -> Path:
         "-b_B": ([label(sad=1.0)], [[0.0, 1.0]]),
         "111": ([label(anger=3.0)], [[0.0, 1.0]]),
     }
-    write_csd(
-        tmp_path / "CMU_MOSEI_Labels.csd",
-        "All Labels",
-        {k: (np.float32(f), i) for k, (f, i) in labels.items()},
-    )
+    labels = {video: (np.float32(values), times) for video, (values, times) in labels.items()}
+    write_csd(tmp_path / "CMU_MOSEI_Labels.csd", "All Labels", labels)
+    spoken = [[b"sp"], [b"hello"], [b"there"], [b"late"]]
     words = {
-        "aaa": (
-            [[b"sp"], [b"hello"], [b"there"], [b"late"]],
-            [[0.0, 1.0], [1.0, 2.0], [3.0, 4.5], [4.5, 5.0]],
-        ),
+        "aaa": (spoken, [[0.0, 1.0], [1.0, 2.0], [3.0, 4.5], [4.5, 5.0]]),
         "-b_B": ([[b"fine"]], [[0.0, 1.0]]),
         "111": ([[b"no"]], [[0.0, 1.0]]),
     }
@@ -60,61 +53,46 @@ def root(tmp_path: Path) -> Path:
 
 def relabel(root: Path, video: str, features: list, intervals: list) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
-        group = file["All Labels/data"].require_group(video)
-        for name, values in {
-            "features": np.float32(features),
-            "intervals": np.float64(intervals),
-        }.items():
-            if name in group:
-                del group[name]
-            group[name] = values
+        videos = file["All Labels/data"]
+        if video in videos:
+            del videos[video]
+        videos[f"{video}/features"] = np.float32(features)
+        videos[f"{video}/intervals"] = np.float64(intervals)
 
 
-def defects(corpus) -> dict[str | None, list[str]]:
-    found: dict[str | None, list[str]] = {}
+def kinds(corpus) -> dict[str | None, list[str]]:
+    kinds_of: dict[str | None, list[str]] = {}
     for defect in corpus.defects:
-        found.setdefault(defect.utterance_id, []).append(defect.kind)
-    return found
+        kinds_of.setdefault(defect.utterance_id, []).append(defect.kind)
+    return kinds_of
 
 
 def test_an_emotion_is_present_if_above_zero(root: Path) -> None:
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")
-    assert rows["labels"].to_dict() == {
-        "-b_B[0]": ["sad"],
-        "111[0]": ["anger"],
-        "aaa[0]": ["happy", "fear"],
-        "aaa[1]": [],
-    }
-    assert rows["official_split"].to_dict() == {
-        "-b_B[0]": "dev",
-        "111[0]": "test",
-        "aaa[0]": "train",
-        "aaa[1]": "train",
-    }
-    assert (rows.loc["aaa[0]", "turn"], rows.loc["aaa[1]", "turn"]) == (
-        1,
-        0,
-    )  # rows are not in time order
+    labels = {"-b_B[0]": ["sad"], "111[0]": ["anger"], "aaa[0]": ["happy", "fear"], "aaa[1]": []}
+    assert rows["labels"].to_dict() == labels
+    splits = {"-b_B[0]": "dev", "111[0]": "test", "aaa[0]": "train", "aaa[1]": "train"}
+    assert rows["official_split"].to_dict() == splits
+    turns = (rows.loc["aaa[0]", "turn"], rows.loc["aaa[1]", "turn"])
+    assert turns == (1, 0)  # rows are not in time order
     assert (rows.loc["aaa[0]", "dialogue_id"], rows.loc["aaa[0]", "speaker"]) == ("aaa", "aaa")
-    assert defects(corpus) == {None: ["no clips"]}
+    assert kinds(corpus) == {None: ["no clips"]}
 
 
-def test_text_comes_from_the_transcript_line_of_the_same_times_or_else_from_the_words(
-    root: Path,
-) -> None:
+def test_text_is_the_line_of_the_same_times_or_else_the_words(root: Path) -> None:
     folder = root / "Raw/Transcript/Segmented/Combined"
     folder.mkdir(parents=True)
-    (folder / "aaa.txt").write_text(
-        "aaa___0___0.0___4.0___Hello there, you.\naaa___1___20.0___21.0___Other.\nbroken line\n"
-    )
+    first, second = "aaa___0___0.0___4.0___Hello there, you.", "aaa___1___20.0___21.0___Other."
+    (folder / "aaa.txt").write_text(f"{first}\n{second}\nbroken line\n")
     corpus = mosei.read_utterances(root)
     text = corpus.utterances.set_index("utterance_id")["text"]
     assert text["aaa[1]"] == "Hello there, you."  # by time: the line's number is another
     assert text["aaa[0]"] == "late"
-    assert [d.detail for d in corpus.defects if d.kind == "transcript line"] == [
-        "Raw/Transcript/Segmented/Combined/aaa.txt: line 3 is not id___index___start___end___text"
-    ]
+    (defect,) = [defect for defect in corpus.defects if defect.kind == "transcript line"]
+    where = "Raw/Transcript/Segmented/Combined/aaa.txt: line 3"
+    assert defect.detail == f"{where} is not id___index___start___end___text"
+    assert defect.medium == "text"
 
 
 def test_words_inside_the_segment_without_pauses(root: Path) -> None:
@@ -123,40 +101,34 @@ def test_words_inside_the_segment_without_pauses(root: Path) -> None:
 
 
 def test_defects_of_labels_times_and_folds(root: Path) -> None:
-    relabel(
-        root,
-        "aaa",
-        [label(happy=4.0), label(sad=np.nan), label(fear=1.0)],
-        [[-0.4, 1.0], [1.0, 2.0], [5.0, 5.0]],
-    )
+    labels = [label(happy=4.0), label(sad=np.nan), label(fear=1.0)]
+    relabel(root, "aaa", labels, [[-0.4, 1.0], [1.0, 2.0], [5.0, 5.0]])
     relabel(root, "zzz", [label(happy=1.0)], [[0.0, 1.0]])
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")
     assert rows.loc["aaa[0]", "labels"] == ["happy"] and rows.loc["aaa[0]", "start_s"] == 0.0
     assert rows.loc["aaa[1]", "labels"] == [] and rows["official_split"].isna()["aaa[1]"]
     assert rows["official_split"].isna()["zzz[0]"]
-    found = defects(corpus)
-    details = {
-        (defect.utterance_id, defect.kind): (defect.detail, defect.action)
+    facts = {
+        (defect.utterance_id, defect.kind): (defect.detail, defect.action, defect.medium)
         for defect in corpus.defects
     }
-    assert details["aaa[0]", "label out of range"] == (
-        "intensities from 0.00 to 4.00, not 0 to 3",
-        "set to 0 or 3",
-    )
-    assert details["aaa[1]", "no label"] == (
-        "an emotion is not a number",
-        "not labelled, in no split",
-    )
-    assert details["zzz[0]", "no fold"] == ("video zzz is in no official fold", "in no split")
-    assert found["aaa[0]"] == ["label out of range", "negative start", "no text"]
-    assert found["aaa[1]"] == ["no label"]
-    assert found["aaa[2]"] == ["zero or negative span", "no text"]
-    assert found["zzz[0]"] == ["no fold", "no text"]
+    detail = "intensities from 0.00 to 4.00, not 0 to 3"
+    assert facts["aaa[0]", "label out of range"] == (detail, "set to 0 or 3", None)
+    detail = "an emotion is not a number"
+    assert facts["aaa[1]", "no label"] == (detail, "not labelled, in no split", None)
+    detail = "video zzz is in no official fold"
+    assert facts["zzz[0]", "no fold"] == (detail, "in no split", None)
+    assert facts["zzz[0]", "no text"][2] == "text"
+    kinds_of = kinds(corpus)
+    assert kinds_of["aaa[0]"] == ["label out of range", "negative start", "no text"]
+    assert kinds_of["aaa[1]"] == ["no label"]
+    assert kinds_of["aaa[2]"] == ["zero or negative span", "no text"]
+    assert kinds_of["zzz[0]"] == ["no fold", "no text"]
 
 
 @pytest.mark.parametrize(
-    ("intensity", "labels", "kinds"),
+    ("intensity", "labels", "defects"),
     [
         (3.0, ["sad"], []),
         (3.01, ["sad"], ["label out of range"]),
@@ -166,54 +138,44 @@ def test_defects_of_labels_times_and_folds(root: Path) -> None:
     ],
 )
 def test_an_emotion_is_present_from_above_0_to_3(
-    root: Path, intensity: float, labels: list[str], kinds: list[str]
+    root: Path, intensity: float, labels: list[str], defects: list[str]
 ) -> None:
     relabel(root, "-b_B", [label(sad=intensity)], [[0.0, 1.0]])
     corpus = mosei.read_utterances(root)
     row = corpus.utterances.set_index("utterance_id").loc["-b_B[0]"]
     assert row["labels"] == labels
-    assert (
-        pd.isna(row["official_split"]) if kinds == ["no label"] else row["official_split"] == "dev"
-    )
-    assert defects(corpus).get("-b_B[0]", []) == kinds
+    assert pd.isna(row["official_split"]) == (defects == ["no label"])
+    assert kinds(corpus).get("-b_B[0]", []) == defects
 
 
 def test_clips_and_spans_beyond_them(root: Path) -> None:
     relabel(root, "aaa", [label()] * 3, [[0.0, 0.5], [0.5, 9.0], [5.0, 6.0]])
     folder = root / "Raw/Videos/Full/Combined"
-    write_video(folder / "aaa.mp4", seconds=1.0, sound=False)
+    write_video(folder / "aaa.mp4", seconds=1.0, audio=False)
     (folder / "111.mp4").write_bytes(b"broken")
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")
     assert rows.loc["aaa[0]", "clip"] == "Raw/Videos/Full/Combined/aaa.mp4"
     assert rows.loc["aaa[1]", ["start_s", "end_s"]].tolist() == [0.5, 1.0]
-    assert rows["clip"].isna().to_dict() == {
-        "-b_B[0]": True,
-        "111[0]": True,
-        "aaa[0]": False,
-        "aaa[1]": False,
-        "aaa[2]": True,
-    }
-    found = defects(corpus)
-    assert found["aaa[1]"] == ["span beyond clip"]
-    assert found["aaa[2]"] == ["no text", "span beyond clip"]
-    assert found["111[0]"] == ["clip unreadable"]
-    assert found["-b_B[0]"] == ["clip absent"]
+    assert rows.index[rows["clip"].notna()].tolist() == ["aaa[0]", "aaa[1]"]
+    kinds_of = kinds(corpus)
+    assert kinds_of["aaa[1]"] == ["span beyond clip"]
+    assert kinds_of["aaa[2]"] == ["no text", "span beyond clip"]
+    assert kinds_of["111[0]"] == ["clip unreadable"]
+    assert kinds_of["-b_B[0]"] == ["clip absent"]
 
 
 def test_labels_and_folds_alone_have_neither_text_nor_clips(root: Path) -> None:
     (root / "CMU_MOSEI_TimestampedWords.csd").unlink()
     corpus = mosei.read_utterances(root)
     assert len(corpus.utterances) == 4 and corpus.utterances["text"].isna().all()
-    assert defects(corpus) == {None: ["no text", "no clips"]}
+    assert kinds(corpus) == {None: ["no text", "no clips"]}
 
 
 def test_the_sdk_fold_file_is_parsed_and_never_run(tmp_path: Path) -> None:
     path = tmp_path / "cmu_mosei_std_folds.py"
-    lists = "\n".join(
-        f"standard_{name}_fold={videos!r}"
-        for name, videos in {"train": ["a"], "valid": ["b"], "test": ["c"]}.items()
-    )
+    folds = {"train": ["a"], "valid": ["b"], "test": ["c"]}
+    lists = "\n".join(f"standard_{name}_fold={videos!r}" for name, videos in folds.items())
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n{lists}\n")
     assert mosei.read_folds(path) == {"a": "train", "b": "dev", "c": "test"}
     assert not (tmp_path / "ran").exists()
@@ -246,48 +208,41 @@ def test_a_missing_file_is_named(root: Path) -> None:
         mosei.read_utterances(root)
 
 
-def _array(value):
+def _assign(value):
     return lambda group: group.__setitem__("features", value)
+
+
+def _create(**options):
+    return lambda group: group.create_dataset("features", **options)
+
+
+def _create_virtual(group) -> None:
+    group.create_virtual_dataset("features", h5py.VirtualLayout((2, 7), "f4"))
+
+
+EXTERNAL = [("/etc/hostname", 0, 56)]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_array(np.zeros((2, 6), np.float32)), r"features has shape \(2, 6\), expected \(n, 7\)"),
-        (_array(np.zeros((3, 7), np.float32)), "3 features for 2 intervals"),
-        (_array(np.full((2, 7), b"x")), "features holds .*, expected number"),
+        (_assign(np.zeros((2, 6), np.float32)), r"features has shape \(2, 6\), expected \(n, 7\)"),
+        (_assign(np.zeros((3, 7), np.float32)), "3 features for 2 intervals"),
+        (_assign(np.full((2, 7), b"x")), "features holds .*, expected number"),
         (lambda group: None, "no array features"),
-        (
-            lambda group: group.create_dataset("features", (10**12, 7), "f4", chunks=(1, 7)),
-            "more than .* refused",
-        ),
-        (
-            lambda group: group.__setitem__("features", h5py.ExternalLink("other.csd", "/x")),
-            "no array features",
-        ),
-        (
-            lambda group: group.create_dataset(
-                "features", (2, 7), "f4", external=[("/etc/hostname", 0, 56)]
-            ),
-            "lies in another file",
-        ),
-        (
-            lambda group: group.create_virtual_dataset(
-                "features", h5py.VirtualLayout((2, 7), "f4")
-            ),
-            "lies in another file",
-        ),
+        (_create(shape=(10**12, 7), dtype="f4", chunks=(1, 7)), "more than .* refused"),
+        (_assign(h5py.ExternalLink("other.csd", "/x")), "no array features"),
+        (_create(shape=(2, 7), dtype="f4", external=EXTERNAL), "lies in another file"),
+        (_create_virtual, "lies in another file"),
     ],
 )
 def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
         del file["All Labels/data/aaa/features"]
         change(file["All Labels/data/aaa"])
-    with pytest.raises(
-        CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: .*{message}|{message}"
-    ) as error:
+    with pytest.raises(CorpusError, match=f"CMU_MOSEI_Labels.csd: video aaa: .*{message}") as error:
         mosei.read_utterances(root)
-    assert "video aaa" in str(error.value) and "\n" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +257,7 @@ def test_a_hostile_sequence_is_refused(root: Path, change, message: str) -> None
         (None, "no array intervals"),
     ],
 )
-def test_intervals_that_do_not_say_when_are_refused(
+def test_malformed_intervals_are_refused(
     root: Path, intervals: np.ndarray | None, message: str
 ) -> None:
     with h5py.File(root / "CMU_MOSEI_Labels.csd", "a") as file:
@@ -313,7 +268,7 @@ def test_intervals_that_do_not_say_when_are_refused(
         mosei.read_utterances(root)
 
 
-def test_a_file_that_is_no_sequence_is_refused(tmp_path: Path) -> None:
+def test_another_file_is_not_a_sequence(tmp_path: Path) -> None:
     path = tmp_path / "a.csd"
     path.write_bytes(b"<html>not found</html>" * 50)
     with pytest.raises(CorpusError, match="not a readable HDF5 file"):
@@ -345,16 +300,12 @@ def test_a_file_without_its_one_root_is_refused(
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_the_official_folds() -> None:
     folds = mosei.read_folds(Path(str(REAL)) / "mosei" / "standard_folds.json")
-    assert [list(folds.values()).count(split) for split in ("train", "dev", "test")] == [
-        2249,
-        300,
-        678,
-    ]
+    assert Counter(folds.values()) == {"train": 2249, "dev": 300, "test": 678}
 
 
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_the_official_segments(tmp_path: Path) -> None:
-    """Real videos, times and folds; the emotions are not public here and are all absent."""
+    """Read real videos, times and folds; emotions are not public here, so all are absent."""
     data = Path(str(REAL)) / "mosei"
     segments = pd.read_csv(data / "segments.csv", dtype={"file": str})
     videos = {
@@ -365,15 +316,10 @@ def test_the_official_segments(tmp_path: Path) -> None:
     (tmp_path / "standard_folds.json").write_bytes((data / "standard_folds.json").read_bytes())
     corpus = mosei.read_utterances(tmp_path)
     splits = corpus.utterances["official_split"]
-    assert {
-        "all": {"all": len(splits)},
-        **{name: {"all": int((splits == name).sum())} for name in ("train", "dev", "test")},
-    } == mosei.EXPECTED
+    sizes = {"all": len(splits), **splits.value_counts()}
+    assert {name: {"all": size} for name, size in sizes.items()} == mosei.EXPECTED
     assert len(splits) == 23259
-    found = Counter(defect.kind for defect in corpus.defects)
-    assert (found["no fold"], found["negative start"], found["zero or negative span"]) == (
-        399,
-        239,
-        0,
-    )
+    counts = Counter(defect.kind for defect in corpus.defects)
+    assert (counts["no fold"], counts["negative start"]) == (399, 239)
+    assert counts["zero or negative span"] == 0
     assert (corpus.utterances["start_s"] >= 0).all()

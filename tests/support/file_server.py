@@ -1,4 +1,4 @@
-"""A web server on this machine that behaves well, unless told to misbehave on its next answers."""
+"""A local web server that behaves well, unless a script lets it misbehave on its next answers."""
 
 import hashlib
 import re
@@ -18,12 +18,20 @@ from merflow.corpora.resume import CHUNK
 
 @dataclass
 class Site:
-    """What a server holds, how it answers next (`script`, then well), and what it was asked."""
+    """State of a server.
+
+    Attributes:
+        files: path -> content.
+        url: address of the server.
+        script: next answers; after these it answers well.
+        requests: headers of each request.
+        sent: bytes.
+    """
 
     files: dict[str, bytes]
     url: str = ""
     script: list[Callable[["Handler", bytes], None]] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)
+    requests: list[dict[str, str]] = field(default_factory=list)
     sent: int = 0
 
 
@@ -32,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
-        self.site.asked.append(dict(self.headers))
+        self.site.requests.append(dict(self.headers))
         self.close_connection = True
         body = self.site.files.get(self.path.split("?")[0].lstrip("/"))
         if body is None:
@@ -55,37 +63,33 @@ class Handler(BaseHTTPRequestHandler):
 
 def span(handler: Handler, body: bytes) -> tuple[int, int, dict[str, object]]:
     """Status, first byte and headers of a right answer: RFC 9110, section 14."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:8]}"'
-    wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-    if not wanted or handler.headers.get("If-Range", etag) != etag:
-        return 200, 0, {"ETag": etag, "Content_Length": len(body)}
-    start = int(wanted[1])
-    if start >= len(body):
-        return 416, len(body), {"Content_Range": f"bytes */{len(body)}", "Content_Length": 0}
-    return (
-        206,
-        start,
-        {
-            "ETag": etag,
-            "Content_Length": len(body) - start,
-            "Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}",
-        },
-    )
+    etag, length = f'"{hashlib.sha256(body).hexdigest()[:8]}"', len(body)
+    byte_range = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    if not byte_range or handler.headers.get("If-Range", etag) != etag:
+        return 200, 0, {"ETag": etag, "Content_Length": length}
+    start = int(byte_range[1])
+    if start >= length:
+        return 416, length, {"Content_Range": f"bytes */{length}", "Content_Length": 0}
+    content_range = f"bytes {start}-{length - 1}/{length}"
+    headers = {"ETag": etag, "Content_Length": length - start, "Content_Range": content_range}
+    return 206, start, headers
 
 
 def well(handler: Handler, body: bytes) -> None:
+    """Answer right."""
     code, start, headers = span(handler, body)
     handler.head(code, **headers)
     handler.body(body[start:])
 
 
 def ignoring_ranges(handler: Handler, body: bytes) -> None:
+    """Send the whole body, whatever range is asked for."""
     handler.head(200, Content_Length=len(body))
     handler.body(body)
 
 
 def breaking_after(count: int) -> Callable[[Handler, bytes], None]:
-    """A right answer that ends after `count` bytes."""
+    """Answer right, and end after `count` bytes."""
 
     def answer(handler: Handler, body: bytes) -> None:
         code, start, headers = span(handler, body)
@@ -96,13 +100,13 @@ def breaking_after(count: int) -> Callable[[Handler, bytes], None]:
 
 
 def resetting(handler: Handler, body: bytes) -> None:
-    """No answer at all: the connection is reset."""
+    """Reset the connection without an answer."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
 
 
 def claiming(length: int) -> Callable[[Handler, bytes], None]:
-    """The whole body under a wrong Content-Length."""
+    """Send the whole body under a wrong Content-Length."""
 
     def answer(handler: Handler, body: bytes) -> None:
         handler.head(200, Content_Length=length)
@@ -112,39 +116,43 @@ def claiming(length: int) -> Callable[[Handler, bytes], None]:
 
 
 def chunked(ended: bool = True) -> Callable[[Handler, bytes], None]:
-    """The whole body, its length not said; without the last chunk where not `ended`."""
+    """Send the whole body without its length; unless `ended`, also without the last chunk."""
 
     def answer(handler: Handler, body: bytes) -> None:
         handler.head(200, Transfer_Encoding="chunked", ETag=span(handler, body)[2].get("ETag", ""))
-        handler.wfile.write(b"%x\r\n%b\r\n" % (len(body), body) + (b"0\r\n\r\n" if ended else b""))
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
+        handler.wfile.write(b"0\r\n\r\n" if ended else b"")
 
     return answer
 
 
 def status(code: int) -> Callable[[Handler, bytes], None]:
+    """Answer with a status and no body."""
     return lambda handler, body: handler.head(code, Content_Length=0)
 
 
 def killing(children: list[subprocess.Popen], scratch: Path) -> Callable[[Handler, bytes], None]:
-    """Begins to answer, waits until two chunks lie in `scratch`, and kills the first of `children`."""
+    """Begin to answer, wait until two chunks lie in `scratch`, and kill the first of `children`."""
 
     def answer(handler: Handler, body: bytes) -> None:
         code, _, headers = span(handler, body)
         handler.head(code, **headers)
         handler.body(body[:600_000])
         deadline = time.monotonic() + 30
-        while (
-            not any(path.stat().st_size == 2 * CHUNK for path in scratch.rglob("*.part"))
-            and time.monotonic() < deadline
-        ):
+        while not _has_two_chunks(scratch) and time.monotonic() < deadline:
             time.sleep(0.01)
         children[0].kill()
 
     return answer
 
 
+def _has_two_chunks(scratch: Path) -> bool:
+    return any(path.stat().st_size == 2 * CHUNK for path in scratch.rglob("*.part"))
+
+
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Site]:
+    """Serve `files` (path -> content) while the block runs."""
     site = Site(files)
     with listening(type("OneSite", (Handler,), {"site": site})) as site.url:
         yield site
@@ -152,7 +160,7 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
 
 @contextmanager
 def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """The URL of a server that answers with `handler` while the block runs."""
+    """Answer with `handler` while the block runs, and yield the server's URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that hangs up is part of the play
@@ -167,7 +175,7 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def closed_port() -> int:
-    """A port of this machine on which nobody listens."""
+    """Find a local port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
