@@ -60,7 +60,7 @@ def prepared_corpus(
     )
     write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
     defects = pd.DataFrame(
-        [["dev_dia1_utt1", "missing clip", "no file of this name", "no clip"]],
+        [["dev_dia1_utt1", "missing clip", "no file of this name", "no clip", None]],
         columns=artifacts.DEFECTS.names,
     )
     defects.to_csv(folder / "defects.csv", index=False)

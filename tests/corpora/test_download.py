@@ -190,15 +190,13 @@ def test_an_empty_file_is_refused(site, tmp_path):
     assert names(tmp_path) == []
 
 
-def test_passing_errors_are_tried_again_and_lasting_ones_are_not(site, tmp_path):
+def test_passing_errors_are_retried_and_lasting_ones_are_not(site, tmp_path):
     site.script = [status(503), resetting, status(429)]
     assert get(site, tmp_path / "1").read_bytes() == BODY
     assert len(site.requests) == 4
     site.script = [status(403)]
-    with pytest.raises(
-        Unavailable,
-        match=r"answers 403 Forbidden for .*a\.bin; check the network and run again, or name a folder that holds it",
-    ):
+    remedy = "check the network and run again, or name a folder that holds it"
+    with pytest.raises(Unavailable, match=rf"answers 403 Forbidden for .*a\.bin; {remedy}"):
         get(site, tmp_path / "2")
     assert len(site.requests) == 5
 

@@ -282,8 +282,8 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(tmp_path, monkeypat
 
 
 def test_the_leftovers_of_a_killed_run_do_not_disturb(tmp_path):
-    (tmp_path / ".into.new").mkdir()
-    (tmp_path / ".into.new" / "x").write_bytes(b"old")
+    (tmp_path / ".into.part").mkdir()
+    (tmp_path / ".into.part" / "x").write_bytes(b"old")
     assert unpacked(tmp_path, "a.zip", zipped([("x", b"new")])) == {"x": b"new"}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from support.archives import tree
 from support.tiny_clips import write
 
 from merflow import artifacts
@@ -21,41 +22,34 @@ FOLDERS = ("audio", "frames_every10", "frames_15")
 
 
 def prepared(root: Path, clips: dict[str, tuple[str | None, float | None, float | None]]) -> Path:
-    """utterances.parquet of utterance -> (clip, start, end)."""
-    rows = []
-    for utterance_id, (clip, start_s, end_s) in clips.items():
-        row = dict.fromkeys(artifacts.UTTERANCES.names) | {
-            "utterance_id": utterance_id,
-            "dialogue_id": "d",
-            "turn": 0,
-            "speaker": "s",
-        }
-        rows.append(row | {"labels": ["joy"], "clip": clip, "start_s": start_s, "end_s": end_s})
+    """Write utterances.parquet of utterance -> (clip, start, end)."""
+    fixed = {"dialogue_id": "d", "turn": 0, "speaker": "s", "labels": ["joy"]}
+    rows = [
+        fixed | {"utterance_id": key, "clip": clip, "start_s": start_s, "end_s": end_s}
+        for key, (clip, start_s, end_s) in clips.items()
+    ]
     table = pd.DataFrame(rows, columns=artifacts.UTTERANCES.names)
-    write_table(
-        root / "utterances.parquet",
-        table.astype({"start_s": float, "end_s": float}),
-        artifacts.UTTERANCES,
-    )
-    return root / "utterances.parquet"
+    path, spans = root / "utterances.parquet", {"start_s": float, "end_s": float}
+    write_table(path, table.astype(spans), artifacts.UTTERANCES)
+    return path
 
 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Seven utterances in three blocks: whole clips, spans, a sound file, a broken file, one without clip."""
+    """Seven utterances in three blocks: clips, spans, an audio file, a broken one, no clip."""
     monkeypatch.setattr(step, "BLOCK", 2)
     raw = tmp_path / "raw"
     raw.mkdir()
     write(raw / "a.mp4", 30)
     write(raw / "long.mp4", 100)
-    write(raw / "sound.flac", codec=None, audio="flac")
+    write(raw / "audio.flac", codec=None, audio="flac")
     (raw / "broken.mp4").write_bytes(b"no media" * 99)
     clips: dict[str, tuple[str | None, float | None, float | None]] = {
         "u1": ("a.mp4", None, None),
         "u2": ("long.mp4", 1.0, 2.5),
         "u3": ("broken.mp4", None, None),
         "u4": (None, None, None),
-        "u5": ("sound.flac", 0.5, 1.0),
+        "u5": ("audio.flac", 0.5, 1.0),
         "u7": ("long.mp4", 2.5, 4.0),
         "u6": ("absent.mp4", None, None),
     }
@@ -70,69 +64,60 @@ def run(
     media: dict = MEDIA,
     code: str = "c",
 ) -> Path:
-    for shard in range(count):
-        step.decode_shard(
-            *corpus, media, code, shard, count, build / f"{shard}-of-{count}" / "DONE.json"
-        )
-    step.assemble([build / f"{shard}-of-{count}" for shard in range(count)], out)
+    folders = [build / f"{shard}-of-{count}" for shard in range(count)]
+    for shard, folder in enumerate(folders):
+        step.decode_shard(*corpus, media, code, shard, count, folder / "DONE.json")
+    step.assemble(folders, out)
     return out
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_holds_what_decode_gives(corpus: tuple[Path, Path], tmp_path: Path) -> None:
+def test_parts_hold_the_decoded_clips(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     out = run(corpus, tmp_path / "build", tmp_path / "media")
-    sounds = read_parts(out / "audio", artifacts.AUDIO)
-    assert sounds["utterance_id"].tolist() == ["u1", "u2", "u5", "u7"]
+    audio = read_parts(out / "audio", artifacts.AUDIO)
+    assert audio["utterance_id"].tolist() == ["u1", "u2", "u5", "u7"]
     clip = decode(corpus[1] / "long.mp4", 1.0, 2.5, MediaParams(**MEDIA))
-    samples, rate = soundfile.read(io.BytesIO(sounds["values"][1]), dtype="int16")
-    assert rate == 16000 and sounds["n_samples"][1] == 24000
-    np.testing.assert_array_equal(samples, clip.sound)
+    samples, rate = soundfile.read(io.BytesIO(audio["values"][1]), dtype="int16")
+    assert rate == 16000 and audio["n_samples"][1] == 24000
+    np.testing.assert_array_equal(samples, clip.audio)
     for name in FOLDERS[1:]:
-        rows = read_parts(out / name, artifacts.FRAMES, ["u2"])
-        found = list(rows[["frame", "time_s", "values"]].itertuples(index=False, name=None))
-        assert found == [
-            (picture.frame, picture.time_s, picture.data) for picture in clip.pictures[name]
-        ]
-        assert read_parts(out / name, artifacts.FRAMES)["utterance_id"].unique().tolist() == [
-            "u1",
-            "u2",
-            "u7",
-        ]
+        rows = read_parts(out / name, artifacts.FRAMES)
+        assert rows["utterance_id"].unique().tolist() == ["u1", "u2", "u7"]
+        columns = rows.loc[rows["utterance_id"] == "u2", ["frame", "time_s", "values"]]
+        expected = [(frame.index, frame.time_s, frame.data) for frame in clip.frames[name]]
+        assert list(columns.itertuples(index=False, name=None)) == expected
 
 
-def test_says_what_was_wrong_and_what_made_it(corpus: tuple[Path, Path], tmp_path: Path) -> None:
+def test_defects_name_their_medium(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     out = run(corpus, tmp_path / "build", tmp_path / "media")
-    defects = pd.read_csv(out / "defects.csv")
+    defects = pd.read_csv(out / "defects.csv", dtype=str, keep_default_na=False)
     assert list(defects.columns) == artifacts.DEFECTS.names
-    found = list(defects[["utterance_id", "kind"]].itertuples(index=False, name=None))
-    assert found == [("u3", "clip unreadable"), ("u5", "no pictures"), ("u6", "clip unreadable")]
+    rows = defects[["utterance_id", "kind", "medium"]].itertuples(index=False, name=None)
+    assert list(rows) == [
+        ("u3", "clip unreadable", ""),
+        ("u5", "no pictures", "frames"),
+        ("u6", "clip unreadable", ""),
+    ]
+
+
+def test_folders_record_their_parameters(corpus: tuple[Path, Path], tmp_path: Path) -> None:
+    out = run(corpus, tmp_path / "build", tmp_path / "media")
     for name in FOLDERS:
         spec = read_index(out / name)["spec"]
-        assert (
-            spec["params"] == MEDIA
-            and spec["code"] == "c"
-            and set(spec["versions"]) == {"av", "soundfile", "opencv-python-headless"}
-        )
+        assert (spec["params"], spec["code"]) == (MEDIA, "c")
+        assert set(spec["versions"]) == {"av", "soundfile", "opencv-python-headless"}
 
 
 def test_the_number_of_shards_changes_no_byte(corpus: tuple[Path, Path], tmp_path: Path) -> None:
-    one, *others = (
-        contents(run(corpus, tmp_path / "build", tmp_path / f"media{n}", n)) for n in (1, 2, 3, 5)
-    )
-    assert len(one) == 3 * 3 + 3 + 1 and all(other == one for other in others)
+    build = tmp_path / "build"
+    media = [tree(run(corpus, build, tmp_path / f"media{n}", n)) for n in (1, 2, 3, 5)]
+    assert len(media[0]) == 3 * 3 + 3 + 1
+    assert all(files == media[0] for files in media)
 
 
-def test_a_killed_job_goes_on_behind_its_last_whole_block(
+def test_a_killed_job_resumes_after_its_last_whole_block(
     corpus: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = contents(run(corpus, tmp_path / "build", tmp_path / "whole"))
+    whole = tree(run(corpus, tmp_path / "build", tmp_path / "whole"))
     decoded: list[str] = []
 
     def killed(path: Path, *rest: object) -> object:
@@ -146,21 +131,17 @@ def test_a_killed_job_goes_on_behind_its_last_whole_block(
         run(corpus, tmp_path / "build", tmp_path / "media")
     assert not (tmp_path / "build/0-of-1/DONE.json").exists() and not (tmp_path / "media").exists()
     run(corpus, tmp_path / "build", tmp_path / "media")
-    assert decoded[4:] == [
-        "broken.mp4",
-        "sound.flac",
-        "absent.mp4",
-        "long.mp4",
-    ]  # the first block stood
-    assert contents(tmp_path / "media") == whole
+    # the first block was whole
+    assert decoded[4:] == ["broken.mp4", "audio.flac", "absent.mp4", "long.mp4"]
+    assert tree(tmp_path / "media") == whole
 
 
 @pytest.mark.parametrize("change", ["media", "code", "utterances", "clip"])
 def test_parts_of_another_order_are_not_used(
     corpus: tuple[Path, Path], tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sign = tmp_path / "build/0-of-1/DONE.json"
-    step.decode_shard(*corpus, MEDIA, "c", 0, 1, sign)
+    done = tmp_path / "build/0-of-1/DONE.json"
+    step.decode_shard(*corpus, MEDIA, "c", 0, 1, done)
     media, code = dict(MEDIA), "c"
     if change == "media":
         media["jpeg_quality"] = 10
@@ -170,17 +151,17 @@ def test_parts_of_another_order_are_not_used(
         prepared(corpus[0].parent, {"u1": ("long.mp4", 0.0, 1.0)})
     else:
         shutil.copyfile(corpus[1] / "long.mp4", corpus[1] / "a.mp4")
-    seen: list[Path] = []
+    decoded: list[Path] = []
     monkeypatch.setattr(
-        step, "decode", lambda path, *rest: seen.append(path) or decode(path, *rest)
+        step, "decode", lambda path, *rest: decoded.append(path) or decode(path, *rest)
     )
-    step.decode_shard(*corpus, media, code, 0, 1, sign)
-    assert len(seen) == (1 if change == "utterances" else 6)
-    step.decode_shard(*corpus, media, code, 0, 1, sign)
-    assert len(seen) == (1 if change == "utterances" else 6)  # and parts of this one are
-    step.assemble([sign.parent], tmp_path / "media")
+    n_clips = 1 if change == "utterances" else 6
+    for _ in range(2):  # the second time, all parts are of this order
+        step.decode_shard(*corpus, media, code, 0, 1, done)
+        assert len(decoded) == n_clips
+    step.assemble([done.parent], tmp_path / "media")
     fresh = run(corpus, tmp_path / "other", tmp_path / "fresh", media=media, code=code)
-    assert contents(tmp_path / "media") == contents(fresh)
+    assert tree(tmp_path / "media") == tree(fresh)
 
 
 def test_a_corpus_without_clips_gives_empty_folders(tmp_path: Path) -> None:
@@ -191,48 +172,47 @@ def test_a_corpus_without_clips_gives_empty_folders(tmp_path: Path) -> None:
     assert not len(pd.read_csv(out / "defects.csv"))
 
 
-def test_assembling_replaces_what_was_there_and_leaves_no_parts(
+def test_assembling_replaces_a_folder_and_leaves_no_parts(
     corpus: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = run(corpus, tmp_path / "build", tmp_path / "media", 2)
     (out / "audio" / "99999.parquet").write_bytes(b"of before")
-    before = contents(run(corpus, tmp_path / "build", tmp_path / "other", 2))
-    assert contents(run(corpus, tmp_path / "build", out, 2)) == before
+    before = tree(run(corpus, tmp_path / "build", tmp_path / "other", 2))
+    assert tree(run(corpus, tmp_path / "build", out, 2)) == before
     assert not [path for path in (tmp_path / "build").rglob("*") if path.is_file()]
-    assert sorted(path.name for path in out.iterdir()) == [
-        "audio",
-        "defects.csv",
-        "frames_15",
-        "frames_every10",
-    ]
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["audio", "defects.csv", "frames_15", "frames_every10"]
 
 
 def test_parts_are_copied_where_links_cannot_be(
     corpus: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linked = contents(run(corpus, tmp_path / "build", tmp_path / "linked"))
+    linked = tree(run(corpus, tmp_path / "build", tmp_path / "linked"))
 
     def refuse(*paths: Path) -> None:
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    assert contents(run(corpus, tmp_path / "build", tmp_path / "copied")) == linked
+    assert tree(run(corpus, tmp_path / "build", tmp_path / "copied")) == linked
 
 
-def test_refuses_in_one_line(corpus: tuple[Path, Path], tmp_path: Path) -> None:
-    signs = [tmp_path / f"build/{shard}-of-2/DONE.json" for shard in (0, 1)]
+def test_shards_that_do_not_belong_together_are_refused(
+    corpus: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = folders = [tmp_path / f"build/{shard}-of-2" for shard in (0, 1)]
+    out = tmp_path / "media"
     with pytest.raises(ParamsError, match="media: jpeg_quality"):
-        step.decode_shard(*corpus, {"short_side": 32, "jpeg_quality": 101}, "c", 0, 2, signs[0])
-    step.decode_shard(*corpus, MEDIA, "c", 0, 2, signs[0])
+        step.decode_shard(*corpus, MEDIA | {"jpeg_quality": 101}, "c", 0, 2, first / "DONE.json")
+    step.decode_shard(*corpus, MEDIA, "c", 0, 2, first / "DONE.json")
     with pytest.raises(StoreError, match="1-of-2: no DONE"):
-        step.assemble([sign.parent for sign in signs], tmp_path / "media")
+        step.assemble(folders, out)
     with pytest.raises(StoreError, match="expected each once"):
-        step.assemble([signs[0].parent, signs[0].parent], tmp_path / "media")
-    step.decode_shard(*corpus, MEDIA, "other code", 1, 2, signs[1])
+        step.assemble([first, first], out)
+    step.decode_shard(*corpus, MEDIA, "other code", 1, 2, second / "DONE.json")
     with pytest.raises(StoreError, match="other parameters, code"):
-        step.assemble([sign.parent for sign in signs], tmp_path / "media")
-    step.decode_shard(*corpus, MEDIA, "c", 1, 2, signs[1])
-    next((signs[1].parent / "frames_15").glob("*.parquet")).unlink()
+        step.assemble(folders, out)
+    step.decode_shard(*corpus, MEDIA, "c", 1, 2, second / "DONE.json")
+    next((second / "frames_15").glob("*.parquet")).unlink()
     with pytest.raises(StoreError, match="a part is missing"):
-        step.assemble([sign.parent for sign in signs], tmp_path / "media")
-    assert not (tmp_path / "media").exists()
+        step.assemble(folders, out)
+    assert not out.exists()

@@ -13,20 +13,14 @@ REAL = os.environ.get("MERFLOW_REAL_DATA")
 
 
 def write_clip(path: Path, faststart: bool = False) -> Path:
-    with av.open(
-        str(path), "w", options={"movflags": "faststart"} if faststart else {}
-    ) as container:
+    options = {"movflags": "faststart"} if faststart else {}
+    with av.open(str(path), "w", options=options) as container:
         video = container.add_stream("mpeg4", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        noise = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         for _ in range(5):
-            container.mux(
-                video.encode(
-                    av.VideoFrame.from_ndarray(
-                        noise.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24"
-                    )
-                )
-            )
+            noise = rng.integers(0, 255, (48, 64, 3), np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
         container.mux(video.encode())
     return path
 
@@ -40,13 +34,13 @@ def write_wav(path: Path, n_samples: int) -> Path:
     return path
 
 
-def test_reads_what_a_clip_says_of_itself(tmp_path: Path) -> None:
-    assert probe(write_clip(tmp_path / "a.mp4")) == Probe(
-        duration_s=0.5, n_streams=1, width=64, height=48, fps=10.0
-    )
-    sound = probe(write_wav(tmp_path / "a.wav", 2000))
-    assert sound == Probe(duration_s=0.25, n_streams=1, channels=2, rate_hz=8000)
-    assert sound.has_audio and not sound.has_video
+def test_reads_the_header_of_a_clip(tmp_path: Path) -> None:
+    video = probe(write_clip(tmp_path / "a.mp4"))
+    assert video == Probe(duration_s=0.5, n_streams=1, width=64, height=48, fps=10.0)
+    assert video.has_video and not video.has_audio
+    audio = probe(write_wav(tmp_path / "a.wav", 2000))
+    assert audio == Probe(duration_s=0.25, n_streams=1, channels=2, rate_hz=8000)
+    assert audio.has_audio and not audio.has_video
 
 
 @pytest.mark.parametrize(
@@ -87,10 +81,11 @@ def test_finds_an_mp4_whose_data_are_cut_off_behind_the_index(tmp_path: Path) ->
 
 def test_a_playlist_named_as_a_clip_opens_nothing_else(tmp_path: Path) -> None:
     write_wav(tmp_path / "other.wav", 2000)
-    for name, text in {
+    playlists = {
         "hls.mp4": "#EXTM3U\n#EXTINF:1,\nother.wav\n#EXT-X-ENDLIST\n",
         "concat.mp4": "ffconcat version 1.0\nfile other.wav\n",
-    }.items():
+    }
+    for name, text in playlists.items():
         (tmp_path / name).write_text(text)
         with pytest.raises(MediaError, match="not a readable media file"):
             probe(tmp_path / name)
@@ -113,32 +108,26 @@ def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
 def test_many_at_once_keep_their_order_and_their_reasons(tmp_path: Path) -> None:
     paths = [write_wav(tmp_path / f"{n}.wav", 80 * n) for n in range(1, 20)]
     paths[3].write_bytes(b"")
-    found = probe_all(paths, "clips")
-    assert list(found) == paths
-    assert found[paths[3]] == "an empty file"
-    assert [f.duration_s for f in found.values() if isinstance(f, Probe)] == pytest.approx(
-        [n / 100 for n in range(1, 20) if n != 4]
-    )
+    results = probe_all(paths, "clips")
+    assert list(results) == paths
+    assert results[paths[3]] == "an empty file"
+    lengths = [result.duration_s for result in results.values() if isinstance(result, Probe)]
+    assert lengths == pytest.approx([n / 100 for n in range(1, 20) if n != 4])
 
 
-def test_part_of_a_clip() -> None:
+def test_a_span_ends_with_the_clip() -> None:
     clip = Probe(duration_s=10.0, n_streams=1, channels=1, rate_hz=8000)
-    assert clip.part(2.0, 4.0) == (2.0, 4.0)
-    assert clip.part(8.0, 10.4) == (8.0, 10.4)  # within the slack
-    assert clip.part(8.0, 12.0) == (8.0, 10.0)
-    assert clip.part(10.0, 12.0) is None
-    assert clip.part(4.0, 4.0) is None
+    assert clip.bounded(2.0, 4.0) == (2.0, 4.0)
+    assert clip.bounded(8.0, 10.4) == (8.0, 10.4)  # within the slack
+    assert clip.bounded(8.0, 12.0) == (8.0, 10.0)
+    assert clip.bounded(10.0, 12.0) is None
+    assert clip.bounded(4.0, 4.0) is None
 
 
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_a_real_camera_file() -> None:
-    found = probe(Path(str(REAL)) / "ravdess" / "01-01-01-01-01-01-01.mp4")
-    assert (found.width, found.height, found.channels, found.rate_hz, found.n_streams) == (
-        1280,
-        720,
-        2,
-        48000,
-        2,
-    )
-    assert found.duration_s == pytest.approx(3.3033)
-    assert found.fps == pytest.approx(30000 / 1001)
+    clip = probe(Path(str(REAL)) / "ravdess" / "01-01-01-01-01-01-01.mp4")
+    assert (clip.width, clip.height, clip.n_streams) == (1280, 720, 2)
+    assert (clip.channels, clip.rate_hz) == (2, 48000)
+    assert clip.duration_s == pytest.approx(3.3033)
+    assert clip.fps == pytest.approx(30000 / 1001)

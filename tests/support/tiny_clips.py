@@ -32,6 +32,12 @@ def tone(n_samples: int, rate: int, channels: int, hz: float = 440.0) -> np.ndar
     return np.stack(octaves).astype(np.float32)
 
 
+def noise(n_samples: int) -> np.ndarray:
+    """Noise (1, n_samples) float32."""
+    values = 0.3 * np.random.default_rng(0).standard_normal((1, n_samples))
+    return values.clip(-1, 1).astype(np.float32)
+
+
 def write(
     path: Path,
     n_frames: int = 50,

@@ -250,4 +250,4 @@ def _sweep() -> None:
     """Remove what killed jobs left of files that they were writing (`merflow.store.whole`)."""
     for folder in ("data", "results"):
         for part in sorted(Path(folder).rglob(".*.part")):
-            shutil.rmtree(part) if part.is_dir() else part.unlink()
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
