@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpora.serving import breaking_after, closed_port, killing, serving
-from corpora.test_unpack import zipped
 from safetensors.numpy import save
+from support.archives import zipped
+from support.file_server import breaking_after, closed_port, killing, serving
 from support.hub_server import Hub, running
 
 from merflow.checkpoints import demo
@@ -294,7 +294,11 @@ def test_a_url_offline_is_one_line_that_says_what_to_do(place):
 def test_a_connection_that_breaks_is_resumed(place, site):
     site.script = [breaking_after(100_000), breaking_after(100_000)]
     place.fetch(url=f"{site.url}/glove.txt")
-    assert [headers.get("Range") for headers in site.requests] == [None, "bytes=100000-", "bytes=200000-"]
+    assert [headers.get("Range") for headers in site.requests] == [
+        None,
+        "bytes=100000-",
+        "bytes=200000-",
+    ]
 
 
 KILLED = """

@@ -89,8 +89,9 @@ def build(root: Path) -> Path:
     for number in range(27):
         label, speaker = list(LABELS)[number % 3], "abc"[number // 9]
         hz, text = LABELS[label]
-        sound = tiny_clips.tone(16_000 // 3 + number, 16_000, 1, hz + number)
-        tiny_clips.write(root / "clips" / f"{number:02}.mp4", n_frames=8, rate=16_000, sound=sound)
+        samples = tiny_clips.tone(16_000 // 3 + number, 16_000, 1, hz + number)
+        clip = root / "clips" / f"{number:02}.mp4"
+        tiny_clips.write(clip, n_frames=8, rate=16_000, samples=samples)
         rows.append(f"{number:02}.mp4,{text},{label},{speaker},d{number // 3},")
     (root / "clips.csv").write_text("\n".join(rows) + "\n")
     prepare(

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler
 
 import huggingface_hub.constants
 import pytest
-from corpora.serving import listening
+
+from support.file_server import listening
 
 
 @dataclass
