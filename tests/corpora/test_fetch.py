@@ -1,4 +1,4 @@
-"""The step fetch: from a server, from a folder, as a demo; whole and read-only, or as before."""
+"""The step fetch: from a server, a folder or a demo."""
 
 import errno
 import fcntl

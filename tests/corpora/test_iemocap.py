@@ -140,5 +140,5 @@ def test_expected_counts_add_up() -> None:
         for split in ("all", "Ses05")
     )
     assert (total, last) == (5531, 1241)
-    others = [sum(iemocap.EXPECTED[f"Ses0{session}"].values()) for session in range(1, 5)]
-    assert sum(others) == total - last
+    per_session = [sum(iemocap.EXPECTED[f"Ses0{session}"].values()) for session in range(1, 5)]
+    assert sum(per_session) == total - last

@@ -289,9 +289,9 @@ def test_the_leftovers_of_a_killed_run_do_not_disturb(tmp_path):
 
 def test_the_name_says_whether_a_file_is_an_archive():
     archives = ["a.zip", "b.TAR", "c.tar.gz", "d.tgz"]
-    others = ["._c.tar.gz", "e.gz", "f.csd", "tar", "g.zip.txt"]
+    other_files = ["._c.tar.gz", "e.gz", "f.csd", "tar", "g.zip.txt"]
     assert all(is_archive(Path("d", name)) for name in archives)
-    assert not any(is_archive(Path("d", name)) for name in others)
+    assert not any(is_archive(Path("d", name)) for name in other_files)
 
 
 def test_a_member_without_a_name_is_refused(tmp_path):

@@ -43,7 +43,7 @@ def zipped(members: Iterable, method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def zip_link(name: str, mode: int = stat.S_IFLNK) -> zipfile.ZipInfo:
-    """Make the name of a zip member that is a link, or another kind of file."""
+    """Make the header of a zip member that is a link, or another special file."""
     info = zipfile.ZipInfo(name)
     info.create_system, info.external_attr = 3, (mode | 0o777) << 16
     return info

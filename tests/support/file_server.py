@@ -1,4 +1,4 @@
-"""A local web server that behaves well, unless a script lets it misbehave on its next answers."""
+"""A local web server that behaves well, unless a script lets it misbehave."""
 
 import hashlib
 import re
@@ -132,7 +132,7 @@ def status(code: int) -> Callable[[Handler, bytes], None]:
 
 
 def killing(children: list[subprocess.Popen], scratch: Path) -> Callable[[Handler, bytes], None]:
-    """Begin to answer, wait until two chunks lie in `scratch`, and kill the first of `children`."""
+    """Begin to answer, wait for two chunks in `scratch`, and kill the first child."""
 
     def answer(handler: Handler, body: bytes) -> None:
         code, _, headers = span(handler, body)

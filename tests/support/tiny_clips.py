@@ -1,4 +1,4 @@
-"""Small clips in any container and codec: each frame shows its number, and the audio is a tone."""
+"""Small clips in any container and codec, of numbered frames and a tone."""
 
 from fractions import Fraction
 from pathlib import Path

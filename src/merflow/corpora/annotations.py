@@ -38,7 +38,7 @@ class Row:
 
     @property
     def utterance_id(self) -> str:
-        """The clip as written; the line number if there is no clip."""
+        """The clip as written; without a clip, the line number."""
         return self.clip or f"line {self.line:05}"
 
     @property
@@ -73,7 +73,7 @@ class Annotations:
 
     @property
     def folds(self) -> int:
-        """Number of folds; of ``speakers`` at most five, and at most as many as there are units."""
+        """Number of folds; of ``speakers``, at most five and at most one per unit."""
         folds = CUSTOM[self.scheme].folds
         return folds if self.scheme == "given" else min(folds, len(self.units))
 

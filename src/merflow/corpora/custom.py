@@ -14,7 +14,9 @@ from merflow.media.probe import Probe, probe_all
 
 
 def read_utterances(root: Path, annotations: Annotations) -> Corpus:
-    """Read the labelled rows. An absent or broken clip is a defect, and its utterance stays.
+    """Read the labelled rows; an absent or broken clip is a defect.
+
+    The utterance of a defective clip stays, without clip.
 
     Args:
         root: folder that the clips' paths are relative to.
@@ -75,7 +77,7 @@ def _clip_defect(row: Row, root: Path, reason: str) -> Defect:
 
 
 def _shared_speakers(annotations: Annotations) -> list[Defect]:
-    """Speakers in train and test of a given split: scores do not hold for a new speaker."""
+    """Speakers in train and test: scores do not hold for a new speaker."""
     train, test = (
         {row.speaker for row in annotations.rows if row.split == split and row.speaker}
         for split in ("train", "test")

@@ -137,7 +137,7 @@ class Local:
 
 
 class Hub:
-    """A pooch downloader for data sets on the Hugging Face Hub, whose library resumes by itself."""
+    """A pooch downloader for the Hugging Face Hub, whose library resumes by itself."""
 
     def __init__(self, path: Path, size: int | None):
         self.path = path

@@ -1,4 +1,4 @@
-"""The step ``fetch``: a corpus as distributed, from its publisher, from a folder, or as a demo.
+"""The step ``fetch``: a corpus as distributed, from its publisher, a folder, or a demo.
 
 The folder is whole and read-only. SOURCE.json beside the files records where they came from, and
 never names a path of this machine.
@@ -72,7 +72,7 @@ def _make_demo(corpus: str, build: Path, scratch: Path) -> Files:
 def _download_official(
     corpus: str, build: Path, scratch: Path, digests: Path
 ) -> tuple[Files, list[str]]:
-    """Download from the publisher; record the digests of files that are seen for the first time."""
+    """Download from the publisher, and record digests on first use."""
     module = corpora.load(corpus)
     if not module.SOURCES:
         setting = f"The setting is `corpora.{corpus}.source: <folder>`"
@@ -125,7 +125,7 @@ def download(
 
 
 def _unpack_into(archive: Path, build: Path, trusted: bool) -> None:
-    """Add the contents of `archive` to `build`; delete a damaged one that no digest vouches for."""
+    """Add the contents of `archive` to `build`; delete it if damaged and never verified."""
     contents = build.with_name(f"{build.name}.archive.part")
     shutil.rmtree(contents, ignore_errors=True)
     try:

@@ -1,4 +1,4 @@
-"""IEMOCAP: 10,039 turns of ten actors in five sessions of two, acted from scripts and improvised.
+"""IEMOCAP: 10,039 turns of ten actors in five sessions, scripted and improvised.
 
 Busso et al. 2008, https://sail.usc.edu/iemocap. EmoEvaluation files name the turns, their times in
 the dialogue and the majority label of the annotators. The camera files hold whole dialogues with

@@ -101,7 +101,7 @@ def class_of(
 
 
 def emotion(name: str) -> str:
-    """Find the key of SYNONYMS that means the same as `name`, whatever its case and underscores.
+    """Find the key of SYNONYMS that means the same; case and underscores do not matter.
 
     Raises:
         CheckpointError: `name` is not an emotion.

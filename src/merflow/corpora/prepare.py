@@ -25,9 +25,8 @@ def prepare(
 ) -> None:
     """Read `corpus` as unpacked at `raw` and write its tables into `out`.
 
-    Metadata of utterances.parquet: corpus, source (demo, official or folder), counts per split and
-    label, modalities (number of utterances with text, clip, audio, video), and the classes of a
-    custom corpus.
+    Metadata of utterances.parquet: corpus, source (demo, official or folder), counts (per split and
+    label), modalities (number of utterances with each) and, of a custom corpus, classes.
 
     Args:
         corpus: name of the corpus.

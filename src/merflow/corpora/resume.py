@@ -1,4 +1,4 @@
-"""Download one file over HTTP, and resume where a broken connection or a killed run stopped.
+"""Download one file over HTTP, and resume after a broken connection or a killed run.
 
 Range, If-Range and 416 as in RFC 9110, sections 13 and 14. Hosts of large corpora are known to
 reset connections.
@@ -41,7 +41,7 @@ class _Interrupted(Exception):
 
 @dataclass(frozen=True)
 class _Partial:
-    """The file that a partial download belongs to; it is resumed only while all of this holds."""
+    """Identity of the file that is partly downloaded; the download resumes while it holds."""
 
     url: str
     validator: str | None  # strong ETag, else Last-Modified
@@ -107,7 +107,7 @@ class Http:
         return state is not None and state.total is not None and self._received() == state.total
 
     def _receive(self, url: str) -> None:
-        """Ask for the rest of the file, or the whole, and append it to the partial file."""
+        """Request the rest of the file, or the whole, and append it on the disk."""
         state, offset = self._state(url), self._received()
         headers = _range_headers(state, offset)
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
@@ -150,7 +150,7 @@ class Http:
         return total
 
     def _start_anew(self, url: str, response: requests.Response) -> int | None:
-        """Discard the partial file, and return the length of the whole, if the server names it."""
+        """Discard the partial file; return the length of the whole, if the server names it."""
         is_page = response.headers.get("Content-Type", "").startswith("text/html")
         if is_page and not self.name.endswith((".html", ".htm")):
             raise Unavailable(
@@ -192,8 +192,8 @@ class Http:
 
 def host(url: str) -> str:
     """Host of a URL; never its whole authority, which may hold a password."""
-    parts = urlsplit(url)
-    return parts.hostname or parts.scheme
+    split = urlsplit(url)
+    return split.hostname or split.scheme
 
 
 def wrong_length(name: str, url: str, length: str, expected: int | None) -> DownloadError:

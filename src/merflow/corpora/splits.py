@@ -40,7 +40,7 @@ DEV_SHARE = 0.2  # of the training dialogues (sessions) or utterances (session5)
 
 
 def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> pd.DataFrame:
-    """Assign every utterance in scope, or each of its labels, to a split per scheme and fold.
+    """Assign every utterance in scope, or each label, to a split per scheme and fold.
 
     Args:
         utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of
@@ -79,7 +79,7 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
 
 
 def _label_rows(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
-    """One row per label of an utterance, in the order of CLASSES; the label in column ``label``."""
+    """One row per label (column ``label``) of an utterance, in the order of CLASSES."""
     rows = scope.assign(
         label=[[name for name in CLASSES[corpus] if name in labels] for labels in scope["labels"]]
     )
@@ -101,7 +101,7 @@ def _instances(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
 
 
 def _four_fifths(scope: pd.DataFrame, label: pd.Series) -> pd.Series:
-    """Of each label floor(0.8 n) rows are train, the others test.
+    """Draw floor(0.8 n) rows of each label as train, the others as test.
 
     A row without label or official split is in no split.
     """

@@ -42,7 +42,7 @@ BROKEN = (
 
 
 class DamagedArchive(DownloadError):
-    """The file is not a whole archive: cut off, altered, or of another kind than its name says."""
+    """The file is not a whole archive: cut off, altered, or of another kind."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(archive: Path, into: Path, limit: Limits) -> None:
-    """Unpack .tar, .tar.gz, .tgz or .zip into a new folder, which is whole afterwards or absent.
+    """Unpack .tar, .tar.gz, .tgz or .zip into a new folder, whole or not at all.
 
     An archive inside is unpacked beside itself and removed. A link to a file of the archive
     becomes a copy of the file.
@@ -100,8 +100,8 @@ def unpack(archive: Path, into: Path, limit: Limits) -> None:
 
     Raises:
         DamagedArchive: truncated, corrupt or not an archive.
-        DownloadError: a name or link leads out of the folder, an entry is a device, two entries
-            have one name, members, bytes or levels exceed `limit`, or the disk has no room.
+        DownloadError: an entry is a device or leads out of the folder, two entries have one name,
+            `limit` is exceeded, or the disk has no room.
         StoreError: `into` cannot be made.
     """
     with whole_folder(into) as folder, disk.one_line(archive.name):
@@ -255,7 +255,7 @@ def _tar_members(tar: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
 
 
 def _from_root(name: str, target: str) -> str:
-    """Resolve the target of a symbolic link, which is relative to the link, to a member's name."""
+    """Resolve the target of a symbolic link, relative to the link, to a member's name."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
 
 

@@ -1,6 +1,6 @@
-"""Audio of a clip as 16 kHz mono, each sample at its time (FFmpeg's resampler through PyAV).
+"""Audio of a clip as 16 kHz mono, each sample at its time (FFmpeg's resampler).
 
-The downmix is that of ``ffmpeg -ac 1 -ar 16000``. Weights follow the meaning of the channels:
+The downmix is the same as by ``ffmpeg -ac 1 -ar 16000``. Weights follow the meaning of channels:
 centre 1, front left and right 1/sqrt(2), surround 1/2, no LFE. They are divided by their sum so
 that nothing clips. Stereo is thus (left + right) / 2, and 5.1 is 0.293 C + 0.207 (L + R) +
 0.146 (Ls + Rs). If a file does not name its channels, FFmpeg's usual order for their number holds.
@@ -83,7 +83,7 @@ class AudioTrack:
         """Cut out a span, up to the last sample.
 
         Returns:
-            Samples, (n,) int16, with gaps as silence; and the length of these gaps in seconds.
+            Samples, (n,) int16, with gaps as silence, and the length of these gaps in seconds.
         """
         self._flush()
         first = round(start_s * SAMPLING_RATE)
@@ -101,9 +101,12 @@ class AudioTrack:
 
 
 def _on_grid(frame: av.AudioFrame, start_s: float) -> tuple[av.AudioFrame, int]:
-    """Drop samples before the first that falls on a sample of 16 kHz; return that one's number.
+    """Drop samples up to the first that falls on a sample of 16 kHz.
 
     Resampling from the middle of a file then gives the same samples as resampling all of it.
+
+    Returns:
+        The frame, and the number of its first sample at 16 kHz since time 0.
     """
     rate = frame.sample_rate
     number = round(start_s * rate)

@@ -1,4 +1,4 @@
-"""Decode a clip, or a span of a long file: 16 kHz mono audio and two samplings of video frames.
+"""Decode a clip or span: 16 kHz mono audio and two samplings of frames.
 
 The file is read twice and decoded once (PyAV, https://pyav.org). The first reading decodes the
 audio and notes the presentation time of each frame, which its packet says. Then it is known which
@@ -81,7 +81,7 @@ class Span:
 
 
 def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
-    """Decode a clip, or a span of it. Bad media never raise: they are absent, and a defect.
+    """Decode a clip or a span of it; bad media are defects, never errors.
 
     A frame belongs to the span if start <= presentation time < end. Indices count the frames of the
     utterance in order of presentation; times are seconds since the utterance's start.
@@ -332,7 +332,7 @@ class _Reading:
         return self._span.since_zero(end, stream.time_base)
 
     def _check_end(self, name: str, medium: Medium, end_s: float, stated_s: float | None) -> None:
-        """Flag a stream that ends before the span or, of a whole clip, before its stated end."""
+        """Flag a stream that ends before the span, or before its stated end."""
         whole = math.isinf(self._span.end_s)
         expected_s = self._span.end_s
         if whole:

@@ -1,4 +1,4 @@
-"""Two samplings of an utterance's video frames, as JPEG, made in one pass of the decoder.
+"""Two samplings of an utterance's video frames as JPEG, in one pass of the decoder.
 
 Colours follow the file's own tags (swscale). Pixels are taken as square and as they are stored, as
 in OpenCV.
@@ -30,7 +30,7 @@ def uniform_15(n_frames: int) -> list[int]:
     """
     if not n_frames:
         return []
-    return [(2 * part + 1) * n_frames // (2 * UNIFORM) for part in range(UNIFORM)]
+    return [(2 * number + 1) * n_frames // (2 * UNIFORM) for number in range(UNIFORM)]
 
 
 #: Folder in data/media/<corpus>/ -> function from a number of frames to the indices to keep.
@@ -90,7 +90,7 @@ class FrameSampler:
         return not self._open
 
     def offer(self, index: int, frame: av.VideoFrame) -> None:
-        """Keep frame `index` if it is wanted, or if an earlier wanted frame did not come."""
+        """Keep frame `index` if it, or an earlier frame that did not come, is wanted."""
         self._last = index, frame
         if self._open and self._open[0] <= index:
             encoded = self._encode(index, frame)

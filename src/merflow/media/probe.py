@@ -1,7 +1,7 @@
 """Read the header and index of a media file, without decoding (PyAV, https://pyav.org).
 
-Foreign files are hostile until checked. Only plain containers may be opened, so that a playlist
-under the name of a clip cannot make the decoder read other files or the network.
+Foreign files are hostile until checked. Only plain containers may be opened: a playlist that is
+named as a clip must not make the decoder read other files or the network.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The steps ``decode`` and ``assemble``: decode all clips of a corpus in shards, then join these.
+"""The steps ``decode`` and ``assemble``: decode a corpus' clips in shards, and join these.
 
 A part file holds one block of utterances (merflow.shards), so part files do not depend on the
 number of shards. A killed job resumes after its last whole block. Joining shards means linking
@@ -129,7 +129,7 @@ def _part(folder: Path, name: str, number: int) -> Path:
 
 
 def _defects(folder: Path, number: int) -> Path:
-    """The last file of a block to be written: if it exists, the block is whole."""
+    """File of a block that is written last: if it exists, the block is whole."""
     return folder / "defects" / f"{number:05}.csv"
 
 
@@ -209,7 +209,7 @@ def _parts(shards: Sequence[Path]) -> tuple[list[tuple[Path, int]], dict[str, An
     """Check that shards are whole and belong together.
 
     Returns:
-        Folder and number of every block, in order; and the spec that all shards share.
+        Folder and number of every block, in order, and the spec that all shards share.
     """
     records = [_read_record(folder) for folder in shards]
     first = records[0]

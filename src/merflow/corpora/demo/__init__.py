@@ -1,4 +1,4 @@
-"""Demo corpora: short clips of drawn faces with synthetic speech, in the layouts of the originals.
+"""Demo corpora: clips of drawn faces with synthetic speech, in the original layouts.
 
 They pass through the same ``fetch`` and ``prepare`` as the official files, defects included. Voice,
 face and words each reveal a part of the emotion. Dialogues and speakers have their own looks,

@@ -1,4 +1,4 @@
-"""Random numbers by purpose: a draw depends on its purpose, never on the order of calls."""
+"""Random numbers by purpose: a draw does not depend on the order of calls."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Voice and face of an emotion, as offsets from a neutral delivery, with noise and confusions.
+"""Voice and face of an emotion: offsets from neutral, with noise and confusions.
 
 Directions follow textbooks: high and wide pitch for surprise, low and slow for sadness, brows
 together for anger. They make the classes separable in part. They are fixtures, not human emotion.

@@ -1,4 +1,4 @@
-"""Draw a face (OpenCV): a person before a backdrop, with an expression and a moving mouth."""
+"""Draw a face (OpenCV): a person before a backdrop, with expression and moving mouth."""
 
 import cv2
 import numpy as np

@@ -89,11 +89,11 @@ def _write_dialogue(number: int, name: str, labels: Sequence[str]) -> Dialogue:
         emotion = EXPRESSION.get(label, label)
         if emotion not in EXPRESSIONS:
             emotion = str(rng.choice(list(CUES)))
-        who = speaker("iemocap", people, label, CLASSES["iemocap"], rng)
-        sex = who.name[-1]
+        actor = speaker("iemocap", people, label, CLASSES["iemocap"], rng)
+        sex = actor.name[-1]
         utterance_id = f"{name}_{sex}{counts[sex]:03d}"
         text = sentence([emotion], topics(number), rng)
-        takes.append(Take("iemocap", utterance_id, who, emotion, text))
+        takes.append(Take("iemocap", utterance_id, actor, emotion, text))
         counts[sex] += 1
     return Dialogue(int(name[3:5]), name, people, tuple(takes), tuple(labels))
 
@@ -141,7 +141,7 @@ def _write_annotations(dialogue: Dialogue, filmed: Filmed, root: Path) -> None:
 
 
 def _evaluation(take: Take, label: str, start: float, end: float) -> str:
-    """Annotation of a turn: its line, the votes of three annotators and the ratings of two."""
+    """Annotation of a turn: its line, three annotators' votes and two annotators' ratings."""
     rng = chance("iemocap", take.utterance_id, "votes")
     _, valence, activation = VOTES.get(label, VOTES["other"])
     ratings = [

@@ -1,4 +1,4 @@
-"""A demo of MELD: a series with a small cast, as MELD.Raw.tar.gz with its archives inside.
+"""A demo of MELD: a series with a small cast, as archives inside MELD.Raw.tar.gz.
 
 Layout, CSV files and defects follow the distribution (https://github.com/declare-lab/MELD and its
 issues 20, 22, 39).
@@ -101,9 +101,9 @@ def _write_dialogue(number: int, name: str, emotions: Sequence[str]) -> list[Row
         turn = place + (place >= skipped)
         utterance_id = f"{name}_utt{turn}"
         rng = chance("meld", utterance_id, "speaker")
-        who = speaker("meld", people, emotion, CLASSES["meld"], rng)
+        actor = speaker("meld", people, emotion, CLASSES["meld"], rng)
         text = sentence([emotion], topics(number), chance("meld", utterance_id, "text"))
-        rows.append(Row(split, dialogue, turn, Take("meld", utterance_id, who, emotion, text)))
+        rows.append(Row(split, dialogue, turn, Take("meld", utterance_id, actor, emotion, text)))
     return rows
 
 
@@ -190,10 +190,10 @@ def _write_annotations(path: Path, rows: list[Row]) -> None:
         table.writerow(COLUMNS)
         for number, row in enumerate(sorted(rows, key=lambda row: row.where), 1):
             take, place = row.take, (row.dialogue, row.turn)
-            said = (take.text, take.speaker.name, take.emotion, _sentiment(take))
+            fields = (take.text, take.speaker.name, take.emotion, _sentiment(take))
             digits = 1 if row.dialogue % 4 == 1 else 2  # hours have one digit in a quarter of rows
             times = (_clock(row.start_ms, digits), _clock(row.end_ms, digits))
-            table.writerow((number, *said, *place, *_episode(take), *times))
+            table.writerow((number, *fields, *place, *_episode(take), *times))
 
 
 def _sentiment(take: Take) -> str:

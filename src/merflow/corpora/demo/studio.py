@@ -1,4 +1,4 @@
-"""Film clips: takes are spoken, laid on a time line, drawn and encoded, several clips at a time."""
+"""Film clips in parallel: takes are spoken, laid on a time line, drawn and encoded."""
 
 import os
 from collections.abc import Sequence
@@ -175,7 +175,7 @@ def _frames(
 
 
 def _openings(speech: np.ndarray) -> list[int]:
-    """Opening of the mouth in every frame, 0 to _LEVELS, from the loudness of the speech."""
+    """Opening of the mouth in every frame, 0 to _LEVELS, from the speech's loudness."""
     edges = np.arange(0, len(speech) / SAMPLING_RATE * FPS).astype(int) * SAMPLING_RATE // FPS
     loudness = np.sqrt(np.maximum.reduceat(speech**2, edges))
     return np.round(_LEVELS * loudness / max(float(loudness.max()), 1e-6)).astype(int).tolist()

@@ -1,4 +1,4 @@
-"""Sentences: cue phrases per emotion, clauses that fit any emotion, and the topics of a dialogue.
+"""Sentences: cue phrases per emotion, clauses for any emotion, and topics of a dialogue.
 
 Most sentences contain a cue of their emotion, some none or a wrong one. A topic recurs within a
 dialogue and nowhere else, so it betrays the dialogue, not the emotion.
@@ -81,7 +81,7 @@ TOPICS_EACH = 2
 
 
 def topics(number: int) -> tuple[str, ...]:
-    """Topics of dialogue `number` (from 0) of a corpus; no other dialogue of it has them."""
+    """Topics of dialogue `number` (from 0) of a corpus, and of no other dialogue."""
     return tuple(_TOPICS.split()[TOPICS_EACH * number : TOPICS_EACH * (number + 1)])
 
 
