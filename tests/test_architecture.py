@@ -12,7 +12,7 @@ LAYERS = [  # top to bottom; a module may import from its own room of a layer an
     {"cli", "status", "stores", "custom_corpus", "predict", "selection", "requirements"},
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
-    {"systems"},
+    {"systems", "records"},
     {"features"},
     {"checkpoints"},
     {"corpora"},
