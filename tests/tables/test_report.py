@@ -198,7 +198,7 @@ def test_pictures_that_were_drawn_before_are_not_drawn_again(
     with pytest.raises(TypeError):
         report("elsewhere", tmp_path / "empty")
     run = result / "run.json"
-    run.write_text(run.read_text().replace('"dev_loss": ', '"dev_loss": 1'))  # another history
+    run.write_text(run.read_text().replace('"train_loss": ', '"train_loss": 1'))  # another history
     with pytest.raises(TypeError):
         report("changed", tmp_path / "drawn")
 
@@ -305,11 +305,11 @@ def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus,
     run = json.loads((fusion / "run.json").read_text())
     for one, weight in zip(run["runs"], (0.3, 0.4), strict=True):
         one |= {
-            "selected_epoch": None,
+            "selected_epochs": [],
             "history": [],
             "weights": {"text_bert_8": weight, "audio_wav2vec2": 1 - weight},
         }
-    run["inputs"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
+    run["input_labels"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
     (fusion / "run.json").write_text(json.dumps(run))
     absent = "train_dia3_utt1"  # of train: dev and test are predicted in full
     run = json.loads((single / "run.json").read_text()) | {"left_out": {"tokens": [absent]}}
@@ -378,7 +378,7 @@ def test_of_several_classes_at_once_recalls_are_drawn(tmp_path, make_mosei, make
     assert told.startswith(f"visual, clean. happy: {expected[0]}, {expected[1]}; sad: ")
     assert (
         curves
-        == "visual, clean. Mean over 1 run, by epoch: train loss 1.000, 0.500; dev loss 1.000, 0.500; dev uar 0.500, 0.500."
+        == "visual, clean. Mean over 1 run, by epoch: dev loss 1.000, 0.500; dev uar 0.500, 0.500; train loss 1.000, 0.500."
     )
     seeds = pd.read_csv(tmp_path / "tables" / "class_weight_lstm" / "mosei-seeds.csv")
     assert seeds["selected_epoch"].tolist() == ["1/2/3/4/5/1"]
