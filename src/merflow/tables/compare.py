@@ -34,7 +34,8 @@ from merflow.tables import (
 )
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
-from merflow.tables.render import Table, page, plain, render
+from merflow.tables.html import page
+from merflow.tables.render import Table, plain, render
 from merflow.tables.reported import load
 
 TEXTS = {

@@ -25,7 +25,7 @@ from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, read_result
 from merflow.store import read_features, read_metadata, read_parts, write_folder
 from merflow.tables import SHEET, SHEET_PICTURE
-from merflow.tables.figures import COLOURS, STYLE
+from merflow.tables.plots import COLOURS, STYLE
 
 SHOWN = 8  # pictures of a clip at most
 PAIRS = 2  # clips told right, and as many told wrong
