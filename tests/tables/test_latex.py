@@ -129,9 +129,9 @@ def test_tex_sets_the_tables(tmp_path, printed):
         lines += [f"\\begin{{{begin}", text, f"\\end{{{end}}}\\par"]
     (tmp_path / "all.tex").write_text("\n".join([*lines, "\\end{document}"]))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False
     )
-    errors = [line for line in done.stdout.splitlines() if line.startswith(("!", "l."))]
-    assert done.returncode == 0, "\n".join(errors)
+    errors = [line for line in process.stdout.splitlines() if line.startswith(("!", "l."))]
+    assert process.returncode == 0, "\n".join(errors)
     assert (tmp_path / "all.pdf").stat().st_size > 10_000

@@ -92,7 +92,7 @@ def test_latex_is_booktabs_and_escaped():
 
 
 def differences(**names):
-    """Rows of a system, of a difference, of a baseline and of a system without scores."""
+    """Rows of each kind, and of a difference."""
     frame = pd.DataFrame(
         {
             "system": ["a_1", "a_1 - b", "majority", "c"],

@@ -27,7 +27,7 @@ TEMPLATES.filters["breakable"] = _breakable
 
 
 def fragment(table: RenderedTable, address: Address | None = None) -> str:
-    """Write a table as ``<figure>``; it scrolls sideways by touch and by keyboard.
+    """Write a table as ``<figure>``, which scrolls sideways by touch and by keyboard.
 
     Args:
         table: to write.

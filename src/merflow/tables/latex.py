@@ -1,4 +1,4 @@
-"""LaTeX of tables, to be \\input in a paper: booktabs, or a longtable over several pages."""
+"""LaTeX of tables for a paper: booktabs, or longtable over several pages."""
 
 import re
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ PROSE_CM = (4.0, 12.5)  # widest column of sentences; all of them, on a landscap
 
 
 def latex(table: RenderedTable) -> str:
-    """Write a table; its first line names the packages, and the remedy where it is too wide."""
+    """Write a table. Its first line names packages, and a remedy for too wide tables."""
     long = len(table.rows) > LONG or any(column.prose for column in table.columns)
     environment, packages, remedy = (
         ("longtable", "booktabs,longtable", LANDSCAPE) if long else ("tabular", "booktabs", SHRINK)
@@ -47,7 +47,7 @@ def latex(table: RenderedTable) -> str:
 
 
 def _alignment(table: RenderedTable) -> str:
-    """One letter per column; columns of sentences have a width."""
+    """One letter per column. Columns of sentences have a width."""
     widest, together = PROSE_CM
     width = min(widest, together / max(sum(column.prose for column in table.columns), 1))
     return "".join(

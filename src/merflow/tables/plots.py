@@ -91,7 +91,9 @@ def _confused(shares: np.ndarray, label: int, classes: Sequence[str]) -> str:
 
 @mpl.rc_context(STYLE)
 def recalls(counts: np.ndarray, classes: Sequence[str]) -> Plot:
-    """Plot recall of presence and of absence of each class of a multi-label task, in percent.
+    """Plot recall of presence and absence of each class, in percent.
+
+    The task is multi-label.
 
     Args:
         counts: binary confusion matrices, shape (K, 2, 2), class x label x prediction. Absence
@@ -136,11 +138,11 @@ def _top_down(axes: Axes) -> None:
 def fusion_weights(
     weights: Sequence[dict[str, float]], temperatures: Sequence[dict[str, float]]
 ) -> Plot:
-    """Plot the weight of each member of a fusion: bars for means over runs, dots for runs.
+    """Plot the weight of each member of a fusion: mean over runs, and single runs.
 
     Args:
         weights: of each run, by member.
-        temperatures: of each run of a calibrated fusion, by member; their means stand beside the
+        temperatures: of each run of a calibrated fusion, by member. Their means stand beside the
             names.
     """
     frame = pd.DataFrame(list(weights))
@@ -213,7 +215,7 @@ def tokens_against(systems: list[dict[str, Any]], score: str) -> Plot:
 
 @mpl.rc_context(STYLE)
 def learning_curves(histories: list[list[dict[str, float]]]) -> Plot:
-    """Plot losses on the left and scores on the right over epochs, a line per run.
+    """Plot losses and, to their right, scores over epochs, a line per run.
 
     Args:
         histories: per run one dict per epoch: ``epoch`` (from 1) and any numbers. Names that end
@@ -241,7 +243,7 @@ def learning_curves(histories: list[list[dict[str, float]]]) -> Plot:
 
 
 def _curves(axes: Axes, runs: list[pd.Series], name: str, colour: str) -> None:
-    """Draw a quantity of each run; only the first line is in the legend."""
+    """Draw a quantity of each run. Only the first line is in the legend."""
     for k, values in enumerate(runs):
         label = None if k else name.replace("_", " ")
         marker = "." if len(values) <= FEW else ""

@@ -1,4 +1,4 @@
-"""A table before rendering: rows in full precision, and columns that turn a row into text.
+"""Tables before rendering: rows in full precision, and columns that turn rows into text.
 
 Numbers are rounded in the cells of a `Column` and nowhere before. A table has five forms: Markdown,
 CSV in full precision, HTML, LaTeX, and JSON, which the report reads.
@@ -61,14 +61,14 @@ class Table:
 
     Attributes:
         name: file name without suffix.
-        title, caption, notes: sentences; notes stand below the table.
+        title, caption, notes: sentences. Notes stand below the table.
         frame: one row per row, in full precision. Column ``kind`` (system, cited, baseline, absent)
-            sets the looks of a row; without ``shown`` a row stands in the CSV only. Columns
+            sets the looks of a row. Rows with a false ``shown`` stand in the CSV only. Columns
             ``system``, ``paper``, ``corpus`` and ``protocol`` say which runs are behind a row.
         columns: the first one heads the rows.
         demo: a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
-        anchor: id on a page with tables of several papers; empty: `name`.
+        anchor: id on a page with tables of several papers. Empty: `name`.
         paper, corpus: of all rows, where the frame has no such column.
     """
 
@@ -86,7 +86,7 @@ class Table:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """Rows that readers see; the CSV has all of `frame`."""
+        """Rows that readers see. The CSV has all of `frame`."""
         frame = self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame
         return frame.to_dict("records")
 
@@ -162,7 +162,7 @@ def points(difference: float) -> str:
 
 
 def signed(difference: float, decimals: int = 4) -> str:
-    """A difference with its sign; a difference that rounds to 0 has none."""
+    """A difference with its sign, or without where it rounds to 0."""
     if math.isnan(difference):
         return NOTHING
     text = f"{difference:+.{decimals}f}"
@@ -188,7 +188,7 @@ def p_value(p: float) -> str:
 
 
 def spread(value: float, std: float, show: Callable[[float], str] = percent) -> str:
-    """Mean ± standard deviation; the mean alone where there is one run."""
+    """Mean ± standard deviation, or the mean alone where there is one run."""
     return show(value) if math.isnan(std) else f"{show(value)} ± {show(std)}"
 
 

@@ -1,4 +1,4 @@
-"""A table with every cell as text: what its forms are written from, and what the report reads."""
+"""Tables with every cell as text, from which all forms and the report are made."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -20,7 +20,7 @@ RowKind = Literal["system", "cited", "baseline", "absent"]
 
 
 class SystemRuns(_Model):
-    """Runs of a system, on one corpus and under one protocol where these are not empty."""
+    """Runs of a system. Empty: of all corpora, under all protocols."""
 
     paper: str
     system: str
@@ -33,7 +33,7 @@ class RenderedColumn(_Model):
 
     Attributes:
         header: its name.
-        group: header above neighbouring columns; empty: none.
+        group: header above neighbouring columns. Empty: none.
         numeric: numbers, aligned right.
         prose: sentences, whose lines break.
     """
@@ -60,7 +60,7 @@ class RenderedRow(_Model):
 
 
 class RenderedTable(_Model):
-    """Table as readers see it; attributes as in merflow.tables.render.Table.
+    """Table as readers see it, with the attributes of merflow.tables.render.Table.
 
     Attributes:
         label: short name for a list of tables, without the corpus.

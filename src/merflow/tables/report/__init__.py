@@ -34,7 +34,7 @@ def write(
     """Write the report: pages, figures/ and tables/ for download.
 
     Args:
-        tables: results/tables as written by merflow.tables.compare; results that its index calls
+        tables: results/tables as written by merflow.tables.compare. Results that its index calls
             missing are left out here too.
         results: folders results/<paper>/<system>/<corpus>-<protocol>.
         prepared: folders data/corpora/<corpus>.
@@ -138,5 +138,5 @@ def _section(
 def _demo(sections: Sequence[Section], prepared: Sequence[Path]) -> list[str]:
     """Names of the demo corpora."""
     names = {section.corpus for section in sections if section.demo}
-    made = (folder for folder in prepared if provenance_tables.source_of(folder) == "demo")
-    return sorted(names | {folder.name for folder in made})
+    demo = (folder for folder in prepared if provenance_tables.source_of(folder) == "demo")
+    return sorted(names | {folder.name for folder in demo})

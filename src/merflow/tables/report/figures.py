@@ -1,4 +1,4 @@
-"""Figures of the report: which a result has, and under which system and protocol they stand.
+"""Figures of the report, by kind, system and protocol.
 
 Plotting is most of the work of a report, and few plots change from one report to the next. Earlier
 plots are taken from scratch (joblib.Memory), by the code and the numbers that they are made from.
@@ -68,7 +68,7 @@ KINDS = {
 
 
 class Panel(NamedTuple):
-    """A plot under one protocol: its file, its size in points, and its content in words."""
+    """A plot under one protocol, with its size in points and its content in words."""
 
     src: str
     width: int
@@ -78,7 +78,7 @@ class Panel(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """Panels of one system, or of all together (""), and the address of the runs behind them."""
+    """Panels of one system (empty: of all together), and the address of its runs."""
 
     system: str
     href: str
@@ -110,7 +110,7 @@ def drawing(scratch: Path | None) -> Iterator[Draw]:
 
 
 def _draw(key: str, name: str, content: tuple[Any, ...]) -> "Plot":
-    """A plot; `key` is a digest of everything that it is made from."""
+    """A plot, whose `key` is a digest of everything that it is made from."""
     from merflow.tables import plots
 
     drawn: Plot = getattr(plots, name)(*content)
@@ -195,7 +195,7 @@ def _compressed(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def sheet(folder: Path, files: Files) -> dict[str, Any]:
-    """Content of a frame sheet (merflow.tables.frame_sheet); its image goes into `files`.
+    """Read a frame sheet (merflow.tables.frame_sheet). Its image goes into `files`.
 
     Raises:
         StoreError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Tables on the pages of the report: names of systems link to runs, and files are for download."""
+"""Tables on the pages of the report, with links to runs and files for download."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class PageTable:
 
     Attributes:
         table: its content.
-        files: path of its files for download, without suffix; empty: none.
+        files: path of its files for download, without suffix. Empty: none.
     """
 
     table: RenderedTable
@@ -40,7 +40,7 @@ class Tables:
     Attributes:
         folder: results/tables.
         addresses: addresses of all runs in the report.
-        files: of the report; the forms for download go into it.
+        files: of the report, to which the forms for download are added.
     """
 
     folder: Path

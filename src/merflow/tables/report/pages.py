@@ -1,4 +1,4 @@
-"""Pages of the report as HTML: a summary, and two pages per paper, its results and its runs."""
+"""Pages of the report: a summary, and per paper its results and its runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Section:
 
 
 class Pages:
-    """Writer of the pages; they share the navigation and the list of missing results.
+    """Writer of the pages, which share the navigation and the list of missing results.
 
     Args:
         sections: of all papers, in their order.

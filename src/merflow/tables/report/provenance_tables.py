@@ -40,7 +40,7 @@ def corpora(folders: Sequence[Path], prepared: Mapping[str, Prepared]) -> list[P
 
 
 def _with_rows(tables: Iterable[Table]) -> list[PageTable]:
-    """Tables that have a row; long ones are folded."""
+    """Keep tables that have a row, and fold long ones."""
     return [
         PageTable(replace(table, folded=len(table.frame) > LONG).rendered)
         for table in tables
@@ -110,7 +110,7 @@ def _split_sizes(members: pd.DataFrame) -> dict[str, str]:
 
 
 def cost(results: Sequence[Result]) -> list[PageTable]:
-    """Tables of the wall time of results, and of the utterances that they left out or cut."""
+    """Tables of wall time, and of utterances that systems left out or cut."""
     return _with_rows([_wall_time(results), _left_out(results)])
 
 
@@ -141,11 +141,11 @@ def _left_out(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         for name, ids in result.record.left_out.items():
-            about = {"input": name, "reason": "absent", "utterances": len(ids)}
-            rows += [_names(result) | about | {"first": min(ids)}] if ids else []
+            absent = {"input": name, "reason": "absent", "utterances": len(ids)}
+            rows += [_names(result) | absent | {"first": min(ids)}] if ids else []
         for name, count in result.record.cut.items():
-            about = {"input": name, "reason": "cut", "utterances": count, "first": ""}
-            rows += [_names(result) | about] if count else []
+            cut = {"input": name, "reason": "cut", "utterances": count, "first": ""}
+            rows += [_names(result) | cut] if count else []
     columns = (
         *RESULT,
         words("input", "input"),
@@ -161,7 +161,7 @@ def _left_out(results: Sequence[Result]) -> Table:
 
 
 def environment(results: Sequence[Result]) -> list[tuple[str, str]]:
-    """Libraries with their versions; several versions where runs differ."""
+    """Libraries with their versions, several where runs differ."""
     versions: dict[str, set[str]] = {}
     for result in results:
         for name, version in result.record.versions.items():

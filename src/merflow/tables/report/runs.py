@@ -17,7 +17,7 @@ from merflow.tables.rendered import SystemRuns
 
 
 class Provenance(NamedTuple):
-    """Provenance of one result: pairs of names and values, and a table of its runs as HTML."""
+    """Provenance of one result, with a table of its runs as HTML."""
 
     anchor: str
     protocol: str
@@ -50,7 +50,7 @@ def runs_page(paper: str) -> str:
 
 
 def anchor_of(system: str, corpus: str = "", protocol: str = "") -> str:
-    """Id on that page: of a system, of a system on a corpus, or of one result."""
+    """Id on that page of a system, or of one of its results."""
     return "-".join(filter(None, (system, corpus, protocol)))
 
 
@@ -73,7 +73,7 @@ def addresses(results: Sequence[Result]) -> set[str]:
 
 
 def provenance(results: Sequence[Result]) -> list[SystemSection]:
-    """Sections of the page about a paper's results; results of a system are neighbours."""
+    """Sections of the page about a paper's results, sorted by system."""
     return [
         SystemSection(system, anchor_of(system), list(_by_corpus(system, group)))
         for system, group in groupby(results, key=lambda result: result.record.system)
