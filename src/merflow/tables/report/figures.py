@@ -20,7 +20,7 @@ from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Result
 from merflow.provenance import digest, versions
 from merflow.records import Record, Run
-from merflow.tables import SHEET, SHEET_PICTURE
+from merflow.tables import SHEET, SHEET_IMAGE
 from merflow.tables.render import plain
 from merflow.tables.rendered import SystemRuns
 from merflow.tables.report.runs import runs_address, runs_page
@@ -204,7 +204,7 @@ def sheet(folder: Path, files: Files) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((folder / SHEET).read_text(encoding="utf-8"))
         stem = f"{content['system']}-{content['corpus']}"
         content["src"] = f"figures/{content['paper']}/{stem}-frames.jpg"
-        files[content["src"]] = (folder / SHEET_PICTURE).read_bytes()
+        files[content["src"]] = (folder / SHEET_IMAGE).read_bytes()
     except OSError as error:
         raise StoreError(
             f"{error.filename}: cannot be read ({error.strerror});"
