@@ -112,7 +112,7 @@ def contents(folder):
 
 def table_rows(text):
     """Cells of the rows of ours, as text."""
-    rows = re.findall(r'<tr class="system"><th scope="row">(.*?)</tr>', text)
+    rows = re.findall(r'<tr class="system"><th scope="row"[^>]*>(.*?)</tr>', text)
     return [re.sub("<[^>]*>", " ", row).split() for row in rows]
 
 

@@ -51,7 +51,7 @@ def test_an_accuracy_that_is_called_f1_is_found(make_case):
     )
     (finding,) = repeats.under_another_name(make_case(rows.format("0.6296"))).findings
     assert finding.printed == "F1 of s 0.6547; accuracy 0.6548 (Table 1: a)"
-    assert finding.expected == "f1 0.6296 (Table 1: a), or the name accuracy"
+    assert finding.expected == "F1 0.6296 (Table 1: a), or the name accuracy"
     assert finding.off == "+2.51 points"
     # it may be either
     assert repeats.under_another_name(make_case(rows.format("0.65"))).findings == []

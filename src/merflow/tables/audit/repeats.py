@@ -92,8 +92,9 @@ def under_another_name(case: Case) -> RuleResult:
         same = next((o for o in of_family if number.range.overlaps(cell(o).range)), None)
         if same and not number.range.overlaps(cell(nearest).range):
             printed = f"{row['metric_as_printed']} of {row['system']} {number.text}"
-            printed += f"; {family} {cell(same).text} ({place(same)})"
-            expected = f"{called} {cell(nearest).text} ({place(nearest)}), or the name {family}"
+            printed += f"; {titled(family)} {cell(same).text} ({place(same)})"
+            expected = f"{titled(called)} {cell(nearest).text} ({place(nearest)})"
+            expected += f", or the name {titled(family)}"
             off = in_points(_difference(row, nearest))
             findings.append(Finding(place(row), printed, expected, off, "certain"))
     return RuleResult(numbers, findings)

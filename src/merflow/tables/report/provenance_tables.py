@@ -67,7 +67,10 @@ def _defects(folder: Path) -> Table:
         prose("example", "example"),
     )
     title = f"Defects of {folder.name}."
-    caption = "By kind. A defect without a medium is about the corpus itself."
+    caption = (
+        "By kind, with the medium that is damaged or lost. Without a medium, the defect concerns"
+        " the whole clip, or labels, splits, counts and files."
+    )
     return Table(f"defects-{folder.name}", title, caption, frame, columns)
 
 
