@@ -3,7 +3,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from merflow.tables.plots import attention, confusion, fusion_weights, learning_curves, recalls
+from merflow.tables.plots import (
+    attention,
+    confusion,
+    fusion_weights,
+    learning_curves,
+    recalls,
+    tokens_against,
+)
 
 
 def texts_of(svg):
@@ -72,6 +79,18 @@ def test_attention_of_an_utterance_counts_for_all_its_classes():
     plot = attention(weights, present, ("joy", "anger"), ("speech", "text"))
     joy, anger = "speech 20 ± 0 %, text 80 ± 0 %", "speech 30 ± 10 %, text 70 ± 10 %"
     assert plot.description == f"joy (1): {joy}; anger (2): {anger}."
+
+
+def test_tokens_against_a_score_in_words():
+    systems = [
+        {"system": "a", "protocol": "as_published", "tokens": 12.5, "score": 0.625},
+        {"system": "b", "protocol": "clean", "tokens": 784.0, "score": 0.5},
+    ]
+    plot = tokens_against(systems, "accuracy")
+    a, b = "a, as published: 12.5 tokens, 62.5 %", "b, clean: 784.0 tokens, 50.0 %"
+    assert plot.description == f"accuracy on test: {a}; {b}."
+    assert {"a", "b", "accuracy, %"} <= texts_of(plot.svg)
+    assert plot == tokens_against(systems, "accuracy")
 
 
 def test_a_plot_knows_its_size():
