@@ -12,7 +12,7 @@ from merflow.tables.report.figures import Files
 from merflow.tables.report.runs import runs_address
 
 #: Suffix -> name of a form for download. Markdown, HTML and JSON stand in results/tables.
-FORMATS = {"csv": "CSV, full precision", "tex": "LaTeX"}
+FORMATS = {"csv": "CSV in full precision", "tex": "LaTeX"}
 
 
 @dataclass(frozen=True)
