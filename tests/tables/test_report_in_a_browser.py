@@ -1,4 +1,4 @@
-"""The report in headless Chromium, opened from disk, at the width of a desk and of a phone."""
+"""The report in headless Chromium, opened from disk, on a desk and on a phone."""
 
 import re
 import shutil
@@ -119,7 +119,7 @@ class ShownTable:
 
     @property
     def systems(self):
-        """System of each row of ours; of other rows the first cell."""
+        """System of each row of ours, and the first cell of other rows."""
         anchors = self.tab.run(
             f"[...{TEST_TABLE}.tBodies[0].rows].map(row => row.querySelector('a')?.hash ?? '')"
         )
