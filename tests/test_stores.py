@@ -20,8 +20,10 @@ def test_stores_show_size_cost_and_defects(tmp_path):
     store.write_table(media / "frames_every10" / "00000.parquet", rows, artifacts.FRAMES)
     store.write_index(media / "frames_every10", artifacts.FRAMES, {})
     (media / "defects.csv").write_text(
-        "utterance_id,kind,detail,action\n"
-        "c,no pictures,the clip has no video stream,left out of frames\n"
+        "utterance_id,kind,detail,action,medium\n"
+        "b,clip cut short,unexpected end,what is there is kept,\n"
+        "b,no audio,the clip has no audio stream,left out of audio,audio\n"
+        "c,no frames,the clip has no video stream,left out of frames,frames\n"
     )
     defects = [{"utterance_id": "a", "kind": "short sound", "detail": "", "action": ""}]
     arrays = {"a": np.ones((3, 8), np.float32), "b": np.ones((2, 8), np.float32)}
@@ -35,7 +37,7 @@ def test_stores_show_size_cost_and_defects(tmp_path):
 
     frames, wav2vec2 = stores.overview(tmp_path)
     media_row = {"store": "frames_every10", "utterances": 2, "frames": 3}
-    assert frames | media_row | {"defects": "no pictures 1"} == frames
+    assert frames | media_row | {"defects": "clip cut short 1, no frames 1"} == frames
     feature_row = {"utterances": 2, "frames": 5, "dim": 8, "bytes": path.stat().st_size}
     origin = {"seconds": 3.0, "with": "tiny", "defects": "short sound 1"}
     assert wav2vec2 | feature_row | origin == wav2vec2

@@ -48,9 +48,10 @@ def overview(root: Path) -> list[dict[str, Any]]:
 
 def _medium(root: Path, folder: Path) -> dict[str, Any]:
     index, corpus = store.read_index(folder), folder.parent.name
-    kinds = pd.read_csv(folder.parent / "defects.csv")["kind"]
-    other = "pictures" if folder.name == "audio" else "sound"
-    kinds = kinds[~kinds.str.contains(other)]  # a defect that names neither medium is of both
+    defects = pd.read_csv(folder.parent / "defects.csv")
+    medium = "audio" if folder.name == "audio" else "frames"
+    # a defect without a medium concerns the whole clip
+    kinds = defects.loc[defects["medium"].fillna(medium) == medium, "kind"]
     return {
         "corpus": corpus,
         "store": folder.name,

@@ -5,7 +5,6 @@ import pytest
 
 from merflow.tables.comparison import Comparison
 from merflow.tables.compression import tables
-from merflow.tables.figures import tokens_against
 from merflow.tables.reported import load
 
 PRINTED = load(Path(__file__).parents[2] / "reported", "deepmsi_mer")
@@ -71,17 +70,3 @@ def test_systems_stand_with_their_tokens_time_scores_and_difference_from_the_pap
 
 def test_without_such_systems_there_is_no_table(view):
     assert list(tables(view(()))) == []
-
-
-def test_the_picture_names_every_system_in_words_and_is_the_same_twice():
-    systems = [
-        {"system": "a", "protocol": "as_published", "tokens": 12.5, "score": 0.625},
-        {"system": "b", "protocol": "clean", "tokens": 784.0, "score": 0.5},
-    ]
-    svg, words = tokens_against(systems, "accuracy")
-    assert (
-        words
-        == "accuracy on test: a, as published: 12.5 tokens, 62.5 %; b, clean: 784.0 tokens, 50.0 %."
-    )
-    assert ">a</text>" in svg and ">b</text>" in svg and "accuracy, %" in svg
-    assert tokens_against(systems, "accuracy")[0] == svg

@@ -42,7 +42,7 @@ def overall(make_scores):
         every = [*cross.tables([view for one in studied for view in one.views]), *tables(studied)]
         named = {table.name: table for table in every}
         return lambda name: (
-            markdown(named[name[:-3]]) if name.endswith(".md") else named[name].frame
+            markdown(named[name[:-3]].rendered) if name.endswith(".md") else named[name].frame
         )
 
     make.scores = lambda systems, paper, **more: make_scores(

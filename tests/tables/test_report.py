@@ -6,20 +6,24 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from support import REPORTED
+from support import REPORTED, altered_results
 
 from merflow.errors import StoreError
 from merflow.evaluation.score import score
 from merflow.params import EvaluationParams
 from merflow.store import write_folder
-from merflow.tables import figures
+from merflow.tables import plots
 from merflow.tables.compare import build
 from merflow.tables.render import Table, number, percent, render, words
 from merflow.tables.report import write
 
+EVALUATION = EvaluationParams(resamples=100, confidence=0.95, seed=1)
+PAPERS = ["class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion"]
+VOID = ("meta", "img", "link", "br", "wbr")  # tags without an end
+
 
 class Page(HTMLParser):
-    """Ids, links, images and the balance of tags of a page."""
+    """Ids, links, images, headings and unclosed tags of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -36,7 +40,7 @@ class Page(HTMLParser):
             self.images.append(attributes)
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
-        if tag not in ("meta", "img", "link", "br", "wbr"):
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -44,8 +48,31 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def build_report(tmp_path, make_corpus, make_result):
-    """Two protocols of one system, from predictions to the report."""
+def write_tables(tmp_path):
+    """Score results and write their tables."""
+
+    def make(results, corpus):
+        score(results, [corpus], EVALUATION, tmp_path / "scores.parquet")
+        build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+        return tmp_path / "tables"
+
+    return make
+
+
+@pytest.fixture
+def write_report(tmp_path, write_tables):
+    """Score results, write their tables and the report."""
+
+    def make(results, corpus, sheets=()):
+        write(write_tables(results, corpus), results, [corpus], sheets, tmp_path / "report")
+        return tmp_path / "report"
+
+    return make
+
+
+@pytest.fixture
+def build_report(write_report, make_corpus, make_result):
+    """Report of one system under two protocols, from predictions."""
 
     def make(source="demo"):
         corpus = make_corpus(source=source)
@@ -53,28 +80,14 @@ def build_report(tmp_path, make_corpus, make_result):
             make_result(corpus, "text_bert_8", protocol, seeds, source=source)
             for protocol, seeds in (("as_published", (1,)), ("clean", (1, 2)))
         ]
-        for path in (folder / "run.json" for folder in results):
-            path.write_text(
-                json.dumps(
-                    json.loads(path.read_text()) | {"code": "97e2a4fe4db6e85d", "select": "dev"}
-                )
-            )
-        score(
-            results,
-            [corpus],
-            EvaluationParams(resamples=100, confidence=0.95, seed=1),
-            tmp_path / "scores.parquet",
-        )
-        build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-        write(tmp_path / "tables", results, [corpus], [], tmp_path / "report")
-        return tmp_path / "report"
+        return write_report(results, corpus)
 
     return make
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """Where a report of each source is kept for all tests of this module."""
+    """Folder of the report of a corpus' source, for all tests of this module."""
     return cache(lambda source: tmp_path_factory.mktemp("reports") / source)
 
 
@@ -92,49 +105,57 @@ def pages_of(folder):
     return {path.name: Page(path.read_text()) for path in sorted(folder.glob("*.html"))}
 
 
-PAPERS = ["class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion"]
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
-def test_there_is_a_summary_and_two_pages_per_paper_each_whole_and_every_link_and_picture_is_there(
-    report,
-):
-    folder = report()
-    pages = pages_of(folder)
-    assert list(pages) == sorted(
-        ["index.html", *(f"{paper}{ending}.html" for paper in PAPERS for ending in ("", "-runs"))]
-    )
-    for name, page in pages.items():
+def table_rows(text):
+    """Cells of the rows of ours, as text."""
+    rows = re.findall(r'<tr class="system"><th scope="row"[^>]*>(.*?)</tr>', text)
+    return [re.sub("<[^>]*>", " ", row).split() for row in rows]
+
+
+def test_every_paper_has_two_whole_pages(report):
+    pages = pages_of(report())
+    names = [f"{paper}{ending}.html" for paper in PAPERS for ending in ("", "-runs")]
+    assert list(pages) == sorted(["index.html", *names])
+    for page in pages.values():
         assert page.open == []
         assert len(page.ids) == len(set(page.ids))
+        assert page.headings[0] == 1
+        steps = zip(page.headings, page.headings[1:], strict=False)
+        assert all(after - before <= 1 for before, after in steps)
+
+
+def test_every_link_and_image_leads_somewhere(report):
+    folder = report()
+    pages = pages_of(folder)
+    for name, page in pages.items():
         for link in page.links:
             path, _, anchor = link.partition("#")
             assert (folder / (path or name)).is_file(), link
             assert not anchor or anchor in pages[path or name].ids, link
-        assert page.headings[0] == 1 and all(
-            b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False)
-        )
     images = pages["weighted_late_fusion.html"].images
     assert len(images) == 4 and not pages["index.html"].images
     for image in images:
         assert (folder / image["src"]).is_file() and len(image["alt"]) > 40
 
 
-def test_rows_and_pictures_lead_to_the_runs_behind_them(report):
-    folder = report()
-    pages = pages_of(folder)
-    anchors = [
-        link.partition("#")[2]
-        for link in pages["weighted_late_fusion.html"].links
-        if link.startswith("weighted_late_fusion-runs.html#")
-    ]
-    assert {"text_bert_8-meld", "text_bert_8-meld-clean", "text_bert_8-meld-as_published"} == set(
-        anchors
-    )
-    text = (folder / "weighted_late_fusion-runs.html").read_text()
+def test_rows_and_figures_link_to_their_runs(report):
+    page = pages_of(report())["weighted_late_fusion.html"]
+    links = [link.split("#") for link in page.links if "-runs.html#" in link]
+    assert {path for path, _ in links} == {"weighted_late_fusion-runs.html"}
+    anchors = {"text_bert_8-meld", "text_bert_8-meld-clean", "text_bert_8-meld-as_published"}
+    assert {anchor for _, anchor in links} == anchors
+
+
+def test_page_of_runs_shows_provenance(report):
+    text = (report() / "weighted_late_fusion-runs.html").read_text()
     clean = text[text.index('<article id="text_bert_8-meld-clean"') :]
     clean = clean[: clean.index("</article>")]
     for name, value in {
-        "code digest": "97e2a4fe4db6e85d",
+        "code digest": "0123456789abcdef",
         "epoch selected on": "dev",
         "seeds": "1, 2",
         "device": "cpu",
@@ -144,150 +165,125 @@ def test_rows_and_pictures_lead_to_the_runs_behind_them(report):
         "torch": "2.13.0",
     }.items():
         assert f"<dt>{name}</dt><dd>{value}</dd>" in clean, name
-    rows = re.findall(r'<tr class="system"><th scope="row">(.*?)</tr>', clean)
-    assert [re.sub("<[^>]*>", " ", row).split()[:3] for row in rows] == [
-        ["0", "1", "3"],
-        ["0", "2", "3"],
-    ]  # fold, seed, epoch scored
+    fold_seed_epoch = [row[:3] for row in table_rows(clean)]
+    assert fold_seed_epoch == [["0", "1", "3"], ["0", "2", "3"]]
 
 
-def test_a_row_of_runs_that_are_not_there_is_refused(tmp_path, make_corpus, make_result):
+def test_a_row_of_absent_runs_is_refused(tmp_path, make_corpus, make_result, write_tables):
     corpus = make_corpus()
     results = [make_result(corpus, system) for system in ("text_bert_8", "text_bert_16")]
-    score(
-        results,
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    with pytest.raises(
-        StoreError, match=r"\w+\.html leads to .*#text_bert_16.*, which is not there"
-    ):
-        write(tmp_path / "tables", results[:1], [corpus], [], tmp_path / "report")
+    tables = write_tables(results, corpus)
+    with pytest.raises(StoreError, match=r"a row links to .*#text_bert_16.*no such runs"):
+        write(tables, results[:1], [corpus], [], tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
-def test_pictures_that_were_drawn_before_are_not_drawn_again(
-    tmp_path, make_corpus, make_result, monkeypatch
+def test_earlier_plots_are_not_drawn_again(
+    tmp_path, make_corpus, make_result, write_tables, monkeypatch
 ):
     corpus = make_corpus()
     result = make_result(corpus, "text_bert_8")
-    score(
-        [result],
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+    tables = write_tables([result], corpus)
 
     def report(name, scratch):
-        write(tmp_path / "tables", [result], [corpus], [], tmp_path / name, scratch)
-        return {
-            path.relative_to(tmp_path / name): path.read_bytes()
-            for path in (tmp_path / name).rglob("*.*")
-        }
+        write(tables, [result], [corpus], [], tmp_path / name, tmp_path / scratch)
+        return contents(tmp_path / name)
 
-    first = report("first", tmp_path / "drawn")
-    assert {path.name for path in first if path.suffix == ".svg"} == {
-        f"text_bert_8-meld-clean-{kind}.svg" for kind in ("confusion", "curves")
-    }
-    monkeypatch.setattr(figures, "confusion", None)
-    monkeypatch.setattr(figures, "learning_curves", None)
-    assert report("again", tmp_path / "drawn") == first
+    first = report("first", "drawn")
+    names = {f"text_bert_8-meld-clean-{kind}.svg" for kind in ("confusion", "curves")}
+    assert {path.name for path in first if path.suffix == ".svg"} == names
+    monkeypatch.setattr(plots, "confusion", None)
+    monkeypatch.setattr(plots, "learning_curves", None)
+    assert report("again", "drawn") == first
     with pytest.raises(TypeError):
-        report("elsewhere", tmp_path / "empty")
-    run = result / "run.json"
-    run.write_text(run.read_text().replace('"dev_loss": ', '"dev_loss": 1'))  # another history
+        report("elsewhere", "empty")
+    longer = lambda record: record["runs"][0]["history"][0].update(train_loss=9.0)
+    altered_results.run(result, longer)
     with pytest.raises(TypeError):
-        report("changed", tmp_path / "drawn")
+        report("changed", "drawn")
 
 
-def test_tables_about_all_papers_and_what_was_left_out_are_told(tmp_path, make_corpus, make_result):
+def test_tables_of_all_papers_stand_in_the_summary(
+    tmp_path, make_corpus, make_result, write_tables
+):
     corpus = make_corpus()
     result = make_result(corpus, "text_bert_8")
-    score(
-        [result],
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    frame = pd.DataFrame(
-        {
-            "paper": ["weighted_late_fusion"],
-            "system": ["text_bert_8"],
-            "kind": ["system"],
-            "f1": [0.5],
-        }
-    )
-    table = Table(
-        "cross",
-        "Side by side.",
-        "",
-        frame,
-        (words("system", "system"), number("F1", "f1", percent)),
-    )
+    tables = write_tables([result], corpus)
+    row = {"paper": "weighted_late_fusion", "system": "text_bert_8", "kind": "system", "f1": 0.5}
+    columns = (words("system", "system"), number("F1", "f1", percent))
+    table = Table("cross", "Side by side.", "", pd.DataFrame([row]), columns, folded=True)
     for name, text in render(table).items():
-        (tmp_path / "tables" / "overall").mkdir(exist_ok=True)
-        (tmp_path / "tables" / "overall" / name).write_text(text)
-    index = json.loads((tmp_path / "tables" / "index.json").read_text())
-    index["overall"].append({"name": "cross", "title": "Side by side.", "folded": True})
-    broken = make_result(corpus, "text_bert_16")
-    (broken / "run.json").write_text("{}")
-    index["missing"] = ["results/weighted_late_fusion/text_bert_16/meld-clean: no run is named"]
-    (tmp_path / "tables" / "index.json").write_text(json.dumps(index))
-    write(tmp_path / "tables", [result, broken], [corpus], [], tmp_path / "report")
+        (tables / "overall" / name).write_text(text)
+    index = json.loads((tables / "index.json").read_text())
+    index["overall"] = [{"name": "cross"}]
+    (tables / "index.json").write_text(json.dumps(index))
+    write(tables, [result], [corpus], [], tmp_path / "report")
     text = (tmp_path / "report" / "index.html").read_text()
-    assert (
-        '<th scope="row"><a href="weighted_late_fusion-runs.html#text_bert_8">text_<wbr>bert_<wbr>8</a></th><td class="n">50.00</td>'
-        in text
-    )
-    assert (
-        "<summary>Side by side.</summary>" in text
-        and "tables/overall/cross.csv" in Page(text).links
-    )
+    link = '<a href="weighted_late_fusion-runs.html#text_bert_8">text_<wbr>bert_<wbr>8</a>'
+    assert f'<th scope="row">{link}</th><td class="n">50.00</td>' in text
+    assert "<summary>Side by side.</summary>" in text
+    assert "tables/overall/cross.csv" in Page(text).links
+
+
+def test_missing_results_are_listed_on_every_page(tmp_path, make_corpus, make_result, write_tables):
+    corpus = make_corpus()
+    result, broken = (make_result(corpus, name) for name in ("text_bert_8", "text_bert_16"))
+    tables = write_tables([result], corpus)
+    (broken / "run.json").write_text("{}")
+    line = "results/weighted_late_fusion/text_bert_16/meld-clean: no run is named"
+    index = json.loads((tables / "index.json").read_text()) | {"missing": [line]}
+    (tables / "index.json").write_text(json.dumps(index))
+    write(tables, [result, broken], [corpus], [], tmp_path / "report")
     for path in (tmp_path / "report").glob("*.html"):
         head = path.read_text().partition("<main")[0]
-        assert (
-            "<strong>Incomplete.</strong>" in head
-            and "<li>results/weighted_late_fusion/text_bert_16/meld-clean: no run is named</li>"
-            in head
-        )
+        assert "<strong>Incomplete.</strong>" in head and f"<li>{line}</li>" in head
 
 
 def test_nothing_is_loaded_from_the_network(report):
-    folder = report()
-    for path in folder.rglob("*"):
+    namespaces = r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>|rdf:resource="[^"]*"'
+    for path in report().rglob("*"):
         if path.suffix in (".html", ".svg", ".css", ".js"):
-            text = re.sub(
-                r'xmlns(:\w+)?="[^"]*"|<!DOCTYPE[^>]*>|rdf:resource="[^"]*"', "", path.read_text()
-            )
+            text = re.sub(namespaces, "", path.read_text())
             assert not re.findall(r"https?:|url\((?!#)|@import", text)
             assert set(re.findall(r"<script[^>]*>", text)) <= {'<script src="report.js" defer>'}
 
 
-def test_corpora_defects_cost_and_versions_are_told(report):
+def test_summary_shows_corpora_defects_cost_versions(report):
     text = re.sub(r"\s+", " ", (report() / "index.html").read_text())
-    assert '<th scope="row">missing clip</th><td class="n">1</td><td>no clip</td>' in text
-    assert (
-        '<td class="n">240</td><td class="n">30</td><td>official</td>' in text
-    )  # utterances, dialogues, scheme
+    assert '<th scope="row">missing clip</th>' in text and "<td>no clip</td>" in text
+    utterances, dialogues, scheme = "240", "30", "official"
+    sizes = f'<td class="n">{utterances}</td><td class="n">{dialogues}</td><td>{scheme}</td>'
+    assert sizes in text
     assert "<dt>torch</dt><dd>2.13.0</dd>" in text
     assert "3.1 minutes in all" in text  # three runs of 61.5 s
 
 
-def test_paper_tables_and_claims_come_first_and_long_tables_are_folded(report):
+def test_a_defect_shows_its_medium(make_corpus, make_result, write_report):
+    corpus = make_corpus()
+    defects = pd.DataFrame(
+        [
+            ["train_dia0_utt0", "no audio track", "dia0_utt0.mp4", "video kept", "audio"],
+            ["train_dia0_utt1", "short span", "0.1 s", "kept", ""],
+        ],
+        columns=["utterance_id", "kind", "detail", "action", "medium"],
+    )
+    defects.to_csv(corpus / "defects.csv", index=False)
+    text = (write_report([make_result(corpus)], corpus) / "index.html").read_text()
+    table = text[text.index('id="defects-meld"') :]
+    assert [row[:4] for row in table_rows(table)][:2] == [
+        ["no", "audio", "track", "audio"],
+        ["short", "span", "1", "kept"],
+    ]
+
+
+def test_claims_follow_paper_tables_and_long_ones_fold(report):
     text = (report() / "weighted_late_fusion.html").read_text()
     section = text[text.index('<section id="meld"') :]
     first, *folded = re.split(r"<summary>(.*?)</summary>", section[: section.index("</section>")])
-    *tables, claims, gap, leakage = re.findall(
-        '<figure class="table[^>]*id="weighted_late_fusion-meld-([^"]*)"', first
-    )
-    assert (claims, gap, leakage) == ("claims", "gap", "leakage") and {
-        "table-3-as_published",
-        "table-3-clean",
-    } <= set(tables)
+    anchors = '<figure class="table[^>]*id="weighted_late_fusion-meld-([^"]*)"'
+    *tables, claims, gap, leakage = re.findall(anchors, first)
+    assert (claims, gap, leakage) == ("claims", "gap", "leakage")
+    assert {"table-3-as_published", "table-3-clean"} <= set(tables)
     assert all(re.fullmatch(r"table-\d+(-as_published|-clean)?", name) for name in tables)
     assert [title.split(",")[0] for title in folded[::2]] == [
         "Audit of the numbers printed on meld: 18 findings (9 certain",
@@ -299,147 +295,101 @@ def test_paper_tables_and_claims_come_first_and_long_tables_are_folded(report):
     assert 'id="joint_cnn-iemocap-claims"' in (report() / "joint_cnn.html").read_text()
 
 
-def test_fusions_what_was_not_scored_and_weights_are_told(tmp_path, make_corpus, make_result):
+def test_fusion_weights_are_drawn(make_corpus, make_result, write_report):
     corpus = make_corpus()
     single, fusion = make_result(corpus, "text_bert_8"), make_result(corpus, "late_fusion")
-    run = json.loads((fusion / "run.json").read_text())
-    for one, weight in zip(run["runs"], (0.3, 0.4), strict=True):
-        one |= {
-            "selected_epoch": None,
-            "history": [],
-            "weights": {"text_bert_8": weight, "audio_wav2vec2": 1 - weight},
-        }
-    run["inputs"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
-    (fusion / "run.json").write_text(json.dumps(run))
-    absent = "train_dia3_utt1"  # of train: dev and test are predicted in full
-    run = json.loads((single / "run.json").read_text()) | {"left_out": {"tokens": [absent]}}
-    (single / "run.json").write_text(json.dumps(run))
-    score(
-        [single, fusion],
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    write(tmp_path / "tables", [single, fusion], [corpus], [], tmp_path / "report")
-    text = re.sub(r"\s+", " ", (tmp_path / "report" / "weighted_late_fusion.html").read_text())
-    images = {image["src"].rpartition("/")[2]: image["alt"] for image in Page(text).images}
+
+    def weigh(record):
+        for run, weight in zip(record["runs"], (0.3, 0.4), strict=True):
+            weights = {"text_bert_8": weight, "audio_wav2vec2": 1 - weight}
+            run |= {"selected_epochs": [], "history": [], "weights": weights}
+        record["input_labels"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
+
+    altered_results.run(fusion, weigh)
+    folder = write_report([single, fusion], corpus)
+    page = Page((folder / "weighted_late_fusion.html").read_text())
+    images = {image["src"].rpartition("/")[2]: image["alt"] for image in page.images}
     assert set(images) == {
-        f"{name}.svg"
-        for name in ("text_bert_8-meld-clean-confusion", "text_bert_8-meld-clean-curves")
-    } | {f"late_fusion-meld-clean-{kind}.svg" for kind in ("confusion", "weights")}
-    told = "text_bert_8 0.35 (0.30 to 0.40); audio_wav2vec2 0.65 (0.60 to 0.70)."
-    assert (
-        images["late_fusion-meld-clean-weights.svg"]
-        == f"late_fusion, clean. Mean weight over 2 runs: {told}"
-    )
-    text = (tmp_path / "report" / "index.html").read_text()
-    assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
-    assert f'<td>tokens</td><td>absent</td><td class="n">1</td><td>{absent}</td>' in text
-    seeds = pd.read_csv(
-        tmp_path / "tables" / "weighted_late_fusion" / "meld-seeds.csv",
-        dtype=str,
-        keep_default_na=False,
-    )
-    assert seeds.groupby("system")["selected_epoch"].agg(list).to_dict() == {
-        "late_fusion": ["", ""],
-        "text_bert_8": ["3", "3"],
+        "text_bert_8-meld-clean-confusion.svg",
+        "text_bert_8-meld-clean-curves.svg",
+        "late_fusion-meld-clean-confusion.svg",
+        "late_fusion-meld-clean-weights.svg",
     }
+    means = "text_bert_8 0.35 (0.30 to 0.40); audio_wav2vec2 0.65 (0.60 to 0.70)"
+    alt = f"late_fusion, clean. Mean weight over 2 runs: {means}."
+    assert images["late_fusion-meld-clean-weights.svg"] == alt
+    text = (folder / "index.html").read_text()
+    assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
+    seeds = folder.parent / "tables" / "weighted_late_fusion" / "meld-seeds.csv"
+    epochs = pd.read_csv(seeds, dtype=str, keep_default_na=False).groupby("system")
+    epochs = epochs["selected_epoch"].agg(list).to_dict()
+    assert epochs == {"late_fusion": ["", ""], "text_bert_8": ["3", "3"]}
 
 
-def test_of_several_classes_at_once_recalls_are_drawn(tmp_path, make_mosei, make_mosei_result):
+def test_utterances_without_an_input_are_listed(make_corpus, make_result, write_report):
+    corpus = make_corpus()
+    result = make_result(corpus, "text_bert_8")
+    absent = "train_dia3_utt1"  # of train: dev and test are predicted in full
+    altered_results.run(result, lambda record: record.update(left_out={"tokens": [absent]}))
+    text = (write_report([result], corpus) / "index.html").read_text()
+    assert f'<td>tokens</td><td>absent</td><td class="n">1</td><td>{absent}</td>' in text
+
+
+def test_multi_label_results_show_recalls(make_mosei, make_mosei_result, write_report):
     corpus = make_mosei()
     folder = make_mosei_result(corpus, "visual", seeds=(1,))
-    score(
-        [folder],
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    write(tmp_path / "tables", [folder], [corpus], [], tmp_path / "report")
-    page = Page((tmp_path / "report" / "class_weight_lstm.html").read_text())
-    assert [image["src"].rpartition("-")[2] for image in page.images] == [
-        "recalls.svg",
-        "curves.svg",
-    ]
+    report = write_report([folder], corpus)
+    images = Page((report / "class_weight_lstm.html").read_text()).images
+    kinds = [image["src"].rpartition("-")[2] for image in images]
+    assert kinds == ["recalls.svg", "curves.svg"]
     test = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
-    happy = pd.DataFrame(
-        {column: ["happy" in names for names in test[column]] for column in ("labels", "predicted")}
+    label, predicted = (
+        pd.Series(["happy" in names for names in test[column]])
+        for column in ("labels", "predicted")
     )
-    present, absent = (
-        happy.loc[happy["labels"] == there, "predicted"] == there for there in (True, False)
-    )
-    expected = [
-        f"{100 * right.mean():.0f} % of {len(right)} {name} right"
-        for right, name in ((present, "present"), (absent, "absent"))
-    ]
-    told, curves = (image["alt"] for image in page.images)
-    assert told.startswith(f"visual, clean. happy: {expected[0]}, {expected[1]}; sad: ")
-    assert (
-        curves
-        == "visual, clean. Mean over 1 run, by epoch: train loss 1.000, 0.500; dev loss 1.000, 0.500; dev uar 0.500, 0.500."
-    )
-    seeds = pd.read_csv(tmp_path / "tables" / "class_weight_lstm" / "mosei-seeds.csv")
+    expected = []
+    for present, name in ((True, "present"), (False, "absent")):
+        correct = predicted[label == present] == present
+        expected.append(f"{100 * correct.mean():.0f} % of {len(correct)} {name} correct")
+    recalls, curves = (image["alt"] for image in images)
+    assert recalls.startswith(f"visual, clean. happy: {', '.join(expected)}; sad: ")
+    losses = "dev loss 1.000, 0.500; dev uar 0.500, 0.500; train loss 1.000, 0.500"
+    assert curves == f"visual, clean. Mean over 1 run, by epoch: {losses}."
+    seeds = pd.read_csv(report.parent / "tables" / "class_weight_lstm" / "mosei-seeds.csv")
     assert seeds["selected_epoch"].tolist() == ["1/2/3/4/5/1"]
 
 
-def test_a_frame_sheet_stands_in_its_section_with_its_words(tmp_path, make_corpus, make_result):
+def test_a_frame_sheet_stands_in_its_section(tmp_path, make_corpus, make_result, write_report):
     corpus = make_corpus()
-    result = make_result(corpus, "video_clip")
-    about = {
-        "paper": "weighted_late_fusion",
-        "system": "video_clip",
-        "corpus": "meld",
-        "caption": "A row is a clip.",
-    }
-    write_folder(
-        tmp_path / "sheet",
-        {
-            "sheet.jpg": b"\xff\xd8",
-            "sheet.json": json.dumps(about | {"clips": [{"words": "“Hi, Joey!” Joy."}]}),
-        },
-    )
-    score(
-        [result],
-        [corpus],
-        EvaluationParams(resamples=100, confidence=0.95, seed=1),
-        tmp_path / "scores.parquet",
-    )
-    build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
-    write(tmp_path / "tables", [result], [corpus], [tmp_path / "sheet"], tmp_path / "report")
-    text = (tmp_path / "report" / "weighted_late_fusion.html").read_text()
-    section = text[text.index('<section id="meld"') :]
+    names = {"paper": "weighted_late_fusion", "system": "video_clip", "corpus": "meld"}
+    sheet = names | {"caption": "A row is a clip.", "clips": [{"words": "“Hi, Joey!” Joy."}]}
+    files = {"sheet.jpg": b"\xff\xd8", "sheet.json": json.dumps(sheet)}
+    write_folder(tmp_path / "sheet", files)
+    results = [make_result(corpus, "video_clip")]
+    report = write_report(results, corpus, [tmp_path / "sheet"])
+    text = (report / "weighted_late_fusion.html").read_text()
+    before, _, section = text.partition('<section id="meld"')
     assert "<p>A row is a clip.</p>" in section and "<li>“Hi, Joey!” Joy.</li>" in section
     (image,) = (image for image in Page(text).images if image["src"].endswith(".jpg"))
-    assert (tmp_path / "report" / image["src"]).read_bytes() == b"\xff\xd8" and len(
-        image["alt"]
-    ) > 40
-    assert "Frames of a few clips" not in text[: text.index('<section id="meld"')]
+    assert (report / image["src"]).read_bytes() == b"\xff\xd8"
+    assert len(image["alt"]) > 40
+    assert "Frames of a few clips" not in before
 
 
-def test_demo_is_said_at_the_top_of_the_pages_that_have_demo_rows_and_only_there(report):
+def test_pages_with_demo_rows_say_so_first(report):
     for name in ("index", "weighted_late_fusion", "weighted_late_fusion-runs"):
-        assert (
-            "<strong>Demo.</strong>"
-            in (report("demo") / f"{name}.html").read_text().partition("<main")[0]
-        )
+        head = (report("demo") / f"{name}.html").read_text().partition("<main")[0]
+        assert "<strong>Demo.</strong>" in head
     assert "<strong>Demo" not in (report("demo") / "joint_cnn.html").read_text()  # not run
     for path in report("official").glob("*.html"):
-        assert "demo corpus" not in path.read_text() and "<strong>Demo" not in path.read_text()
+        text = path.read_text()
+        assert "demo corpus" not in text and "<strong>Demo" not in text
 
 
-def test_same_input_same_bytes(build_report, report):
-    kept, made = (
-        {
-            path.relative_to(folder): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
-        for folder in (report(), build_report())
-    )
-    assert kept == made
-    assert len(kept) > 15
+def test_the_same_input_gives_the_same_bytes(build_report, report):
+    first, again = contents(report()), contents(build_report())
+    assert first == again
+    assert len(first) > 15
 
 
 def test_absent_tables_are_one_line(tmp_path):

@@ -1,6 +1,6 @@
-"""What people read: printed numbers beside ours, as tables and as a report."""
+"""Tables and report: printed numbers beside ours."""
 
-#: Folder of the tables about all papers, beside those of each.
+#: Folder of the tables about all papers, beside one folder per paper.
 OVERALL = "overall"
-#: Files of a frame sheet: what it says, written last, and its picture.
-SHEET, SHEET_PICTURE = "sheet.json", "sheet.jpg"
+#: Files of a frame sheet: its content, written last, and its image.
+SHEET, SHEET_IMAGE = "sheet.json", "sheet.jpg"

@@ -34,7 +34,8 @@ from merflow.tables import (
 )
 from merflow.tables.claims import load_claims
 from merflow.tables.comparison import views
-from merflow.tables.render import Table, page, plain, render
+from merflow.tables.html import page
+from merflow.tables.render import Table, plain, render
 from merflow.tables.reported import load
 
 TEXTS = {
@@ -103,10 +104,8 @@ def build(
             studied.append(overall.Studied(found, judged, gap, protocols.leakage(found)))
             tables += [gap, studied[-1].leakage]
             tables += [table for view in found for table in compression.tables(view)]
-            audited[paper, corpus] = looked = audit.examine(
-                paper, corpus, printed, found[0], about_it
-            )
-            tables.append(audit.section(found[0], looked))
+            audited[paper, corpus] = looked = audit.examine(corpus, printed, found[0], about_it)
+            tables.append(audit.section(paper, corpus, looked))
             tables += [
                 table
                 for view in found

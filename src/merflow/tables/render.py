@@ -1,51 +1,58 @@
-"""One description of a table, four forms: Markdown, CSV (full precision), HTML fragment, LaTeX (booktabs).
+"""Tables before rendering: rows in full precision, and columns that turn rows into text.
 
-Numbers are rounded in the cells of a `Column` and nowhere before; the CSV holds what the cells were made from.
+Numbers are rounded in the cells of a `Column` and nowhere before. A table has five forms: Markdown,
+CSV in full precision, HTML, LaTeX, and JSON, which the report reads.
 """
 
 import math
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from merflow.evaluation.metrics import VERSUS
+from merflow.tables.html import fragment
+from merflow.tables.latex import latex
+from merflow.tables.rendered import RenderedColumn, RenderedRow, RenderedTable, SystemRuns
 from merflow.tables.reported import Row
 
 NOTHING = "–"
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("merflow.tables"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as people read it: `cell` turns a row of the frame into its text."""
+    """A column as people read it.
+
+    Attributes:
+        header: its name.
+        cell: turns a row of the frame into text.
+        group: header above neighbouring columns of one group.
+        numeric: numbers, aligned right.
+        prose: sentences, whose lines break.
+    """
 
     header: str
     cell: Callable[[Row], str]
-    group: str = ""  # header above neighbouring columns of one group
+    group: str = ""
     numeric: bool = True
-    prose: bool = False  # sentences: the cell breaks its lines
+    prose: bool = False
 
 
 def number(header: str, key: str, show: Callable[[Any], str] = str, group: str = "") -> Column:
-    """A column of numbers, set to the right: `show` of what stands under `key`."""
+    """Column of numbers, aligned right: `show` of the value under `key`."""
     return Column(header, lambda row: show(row[key]), group)
 
 
 def words(header: str, key: str, show: Callable[[Any], str] = str, group: str = "") -> Column:
-    """A column of words, set to the left."""
+    """Column of words, aligned left."""
     return Column(header, lambda row: show(row[key]), group, numeric=False)
+
+
+def prose(header: str, key: str, group: str = "") -> Column:
+    """Column of sentences."""
+    return Column(header, lambda row: str(row[key]), group, numeric=False, prose=True)
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,16 @@ class Table:
     """A table before rendering.
 
     Attributes:
-        name: file name without suffix, also the fragment's id.
-        frame: one row per row, full precision; a column ``kind`` (system, cited, baseline, absent) sets the row's looks, a column
-            ``shown`` says which rows stand in the CSV only.
+        name: file name without suffix.
+        title, caption, notes: sentences. Notes stand below the table.
+        frame: one row per row, in full precision. Column ``kind`` (system, cited, baseline, absent)
+            sets the looks of a row. Rows with a false ``shown`` stand in the CSV only. Columns
+            ``system``, ``paper``, ``corpus`` and ``protocol`` say which runs are behind a row.
         columns: the first one heads the rows.
-        demo: whether a figure in it comes from a demo corpus.
+        demo: a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
-        anchor: id in a page with tables of several papers; empty: `name`.
-        paper, corpus: of all rows; of a row, what stands in columns of these names. In HTML a row of ours says where its runs are told.
+        anchor: id on a page with tables of several papers. Empty: `name`.
+        paper, corpus: of all rows, where the frame has no such column.
     """
 
     name: str
@@ -76,21 +85,65 @@ class Table:
     corpus: str = ""
 
     @cached_property
-    def cells(self) -> list[list[str]]:
-        """The texts of all cells, row by row."""
-        return [[column.cell(row) for column in self.columns] for row in self.rows]
+    def rows(self) -> list[Row]:
+        """Rows that readers see. The CSV has all of `frame`."""
+        frame = self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame
+        return frame.to_dict("records")
 
     @cached_property
-    def rows(self) -> list[Row]:
-        """Rows of `frame` that people see; the CSV has them all."""
-        return (self.frame[self.frame["shown"]] if "shown" in self.frame else self.frame).to_dict(
-            "records"
+    def cells(self) -> list[list[str]]:
+        """Text of all cells, row by row."""
+        return [[column.cell(row) for column in self.columns] for row in self.rows]
+
+    def runs(self, row: Row) -> tuple[SystemRuns, ...]:
+        """Runs behind a row: of its system, or of the two systems of a difference.
+
+        Cited and absent systems, baselines and rows about anything else have none.
+        """
+        paper, corpus, protocol, system = (
+            text if isinstance(text := row.get(key, default), str) else ""
+            for key, default in (
+                ("paper", self.paper),
+                ("corpus", self.corpus),
+                ("protocol", ""),
+                ("system", ""),
+            )
+        )
+        if not paper or not system or row.get("kind", "system") != "system":
+            return ()
+        return tuple(
+            SystemRuns(paper=paper, system=name, corpus=corpus, protocol=protocol)
+            for name in system.split(VERSUS)
         )
 
-
-def prose(header: str, key: str, group: str = "") -> Column:
-    """A column of sentences."""
-    return Column(header, lambda row: str(row[key]), group, numeric=False, prose=True)
+    @cached_property
+    def rendered(self) -> RenderedTable:
+        """The table with every cell as text."""
+        label = self.name.removeprefix(f"{self.corpus}-")
+        rows = zip(self.rows, self.cells, strict=True)
+        return RenderedTable(
+            name=self.name,
+            label=label.replace("-", " ").replace("_", " "),
+            anchor=self.anchor or self.name,
+            title=self.title,
+            caption=self.caption,
+            notes=self.notes,
+            demo=self.demo,
+            folded=self.folded,
+            columns=tuple(
+                RenderedColumn(
+                    header=column.header,
+                    group=column.group,
+                    numeric=column.numeric,
+                    prose=column.prose,
+                )
+                for column in self.columns
+            ),
+            rows=tuple(
+                RenderedRow(kind=row.get("kind", "system"), cells=tuple(cells), runs=self.runs(row))
+                for row, cells in rows
+            ),
+        )
 
 
 def plain(key: str) -> str:
@@ -109,11 +162,11 @@ def points(difference: float) -> str:
 
 
 def signed(difference: float, decimals: int = 4) -> str:
-    """A difference with its sign; what rounds to 0 has none."""
+    """A difference with its sign, or without where it rounds to 0."""
     if math.isnan(difference):
         return NOTHING
-    shown = f"{difference:+.{decimals}f}"
-    return shown.replace("-", "\N{MINUS SIGN}") if float(shown) else shown[1:]
+    text = f"{difference:+.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
 def decimal(value: float, decimals: int = 4) -> str:
@@ -122,7 +175,7 @@ def decimal(value: float, decimals: int = 4) -> str:
 
 
 def setting(value: float) -> str:
-    """As papers print what they set: 8, 0.01, 2e-4."""
+    """A hyper-parameter as papers print it: 8, 0.01, 2e-4."""
     if math.isnan(value):
         return NOTHING
     mantissa, _, exponent = f"{value:.2e}".partition("e")
@@ -135,7 +188,7 @@ def p_value(p: float) -> str:
 
 
 def spread(value: float, std: float, show: Callable[[float], str] = percent) -> str:
-    """Mean ± standard deviation; the mean alone where there is one run."""
+    """Mean ± standard deviation, or the mean alone where there is one run."""
     return show(value) if math.isnan(std) else f"{show(value)} ± {show(std)}"
 
 
@@ -146,179 +199,27 @@ def interval(low: float, high: float, show: Callable[[float], str] = percent) ->
 
 def render(table: Table) -> dict[str, str]:
     """All forms of a table: file name -> content."""
+    rendered = table.rendered
     return {
-        f"{table.name}.md": markdown(table),
+        f"{table.name}.md": markdown(rendered),
         f"{table.name}.csv": table.frame.to_csv(index=False, lineterminator="\n"),
-        f"{table.name}.html": html(table),
-        f"{table.name}.tex": latex(table),
+        f"{table.name}.html": fragment(rendered),
+        f"{table.name}.tex": latex(rendered),
+        f"{table.name}.json": rendered.model_dump_json(indent=1) + "\n",
     }
 
 
-def markdown(table: Table) -> str:
-    """A pipe table with its title, caption and notes."""
+def markdown(table: RenderedTable) -> str:
+    """Pipe table with its title, caption and notes."""
     headers = [
         f"{column.group}: {column.header}" if column.group else column.header
         for column in table.columns
     ]
     rule = ["--:" if column.numeric else "---" for column in table.columns]
     lines = [
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-        for row in [headers, rule, *table.cells]
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        for cells in [headers, rule, *(row.cells for row in table.rows)]
     ]
-    return (
-        "\n\n".join(
-            [
-                f"## {table.title}",
-                table.caption,
-                "\n".join(lines),
-                *(f"- {note}" for note in table.notes),
-            ]
-        )
-        + "\n"
-    )
-
-
-def html(table: Table) -> str:
-    """A ``<figure>`` with the table in a region that scrolls sideways by touch and by keyboard."""
-    kinds = [row.get("kind", "system") for row in table.rows]
-    links = [
-        _links(table, row) if kind == "system" else []
-        for kind, row in zip(kinds, table.rows, strict=True)
-    ]
-    rows = list(zip(kinds, table.cells, links, strict=True))
-    return (
-        TEMPLATES.get_template("table.html.j2").render(
-            table=table, groups=_groups(table), rows=rows
-        )
-        + "\n"
-    )
-
-
-def page(title: str, tables: Sequence[str]) -> str:
-    """A page of its own with these fragments."""
-    return TEMPLATES.get_template("tables.html.j2").render(title=title, tables=tables) + "\n"
-
-
-def runs_page(paper: str) -> str:
-    """File name of the page about a paper's runs, beside that of the paper."""
-    return f"{paper}-runs.html"
-
-
-def runs_anchor(system: str, corpus: str = "", protocol: str = "") -> str:
-    """Id on that page: of a system, of it on a corpus, of one result."""
-    return "-".join(filter(None, (system, corpus, protocol)))
-
-
-def _links(table: Table, row: Row) -> list[tuple[str, str]]:
-    """Systems that a row is about, one or the two of a difference, each with where in the report its runs are told.
-
-    There it becomes a link; a fragment that stands elsewhere has none that leads nowhere. None: the row is about something else.
-    """
-    paper, corpus, protocol, system = (
-        value if isinstance(value := row.get(key, default), str) else ""
-        for key, default in (
-            ("paper", table.paper),
-            ("corpus", table.corpus),
-            ("protocol", ""),
-            ("system", ""),
-        )
-    )
-    if not paper or not system:
-        return []
-    return [
-        (name, f"{runs_page(paper)}#{runs_anchor(name, corpus, protocol)}")
-        for name in system.split(VERSUS)
-    ]
-
-
-def _groups(table: Table) -> list[tuple[str, int]]:
-    """Headers of groups, each with the number of its columns; neighbours of one group are joined."""
-    return [
-        (group, len(list(columns)))
-        for group, columns in groupby(table.columns, key=lambda column: column.group)
-    ]
-
-
-#: Signs that mean something to LaTeX, and those that it sets in mathematics; it takes quotation marks, dashes and accents as they are.
-ESCAPED = {sign: f"\\{sign}" for sign in "&%$#_{}"}
-ESCAPED |= {"\\": "\\textbackslash ", "~": "\\textasciitilde ", "^": "\\textasciicircum "}
-ESCAPED |= {
-    f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^"
-}  # a command swallows the space that ends it
-ESCAPED |= {
-    "\N{MINUS SIGN}": "$-$",
-    "±": "$\\pm$",
-    "×": "$\\times$",
-    "≥": "$\\geq$",
-    "≤": "$\\leq$",
-    "→": "$\\to$",
-    "∞": "$\\infty$",
-}
-SIGNS = re.compile("|".join(map(re.escape, sorted(ESCAPED, key=len, reverse=True))))
-LANDSCAPE = "\\usepackage{pdflscape} \\begin{landscape}\\footnotesize ... \\end{landscape}"
-SHRINK = "\\usepackage{adjustbox} \\begin{adjustbox}{max width=\\linewidth} ... \\end{adjustbox}"
-LONG = 45  # rows; a table with more, or with sentences, may break over pages
-
-
-def latex(table: Table) -> str:
-    """A booktabs table, to be \\input in a paper; its first line says which packages that loads, and what to do where it is too wide.
-
-    A table that may need several pages is a longtable, any other a tabular.
-    """
-    long = len(table.rows) > LONG or any(column.prose for column in table.columns)
-    groups, count = _groups(table), len(table.columns)
-    width = min(
-        4.0, 12.5 / max(sum(column.prose for column in table.columns), 1)
-    )  # cm, so that they fit a landscape page together
-    align = "".join(
-        f"p{{{width:g}cm}}" if column.prose else "r" if column.numeric else "l"
-        for column in table.columns
-    )
-    head = [_line(column.header for column in table.columns)]
-    if any(group for group, _ in groups):
-        spans = (
-            _escaped(group) if span == 1 else f"\\multicolumn{{{span}}}{{c}}{{{_escaped(group)}}}"
-            for group, span in groups
-        )
-        head.insert(0, " & ".join(spans) + " \\\\")
-    head = ["\\toprule", *head, "\\midrule"]
-    if long:
-        more = [
-            "\\midrule",
-            f"\\multicolumn{{{count}}}{{r}}{{Continued on next page}} \\\\",
-            "\\midrule",
-        ]
-        head = [
-            *head,
-            "\\endfirsthead",
-            *head,
-            "\\endhead",
-            *more,
-            "\\endfoot",
-            "\\bottomrule",
-            "\\endlastfoot",
-        ]
-    environment, packages, fit = (
-        ("longtable", "booktabs,longtable", LANDSCAPE) if long else ("tabular", "booktabs", SHRINK)
-    )
-    lines = [
-        f"% \\usepackage{{{packages}}} \\usepackage[T1]{{fontenc}}; {count} columns, too wide? {fit}"
-    ]
-    lines += [
-        f"\\begin{{{environment}}}{{{align}}}",
-        *head,
-        *map(_line, table.cells),
-        *([] if long else ["\\bottomrule"]),
-    ]
-    return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = " & ".join(map(_escaped, cells)) + " \\\\"
-    return (
-        f"{{[}}{text[1:]}" if text.startswith("[") else text
-    )  # what begins with a bracket would be an argument of the row before it
-
-
-def _escaped(text: str) -> str:
-    return SIGNS.sub(lambda sign: ESCAPED[sign[0]], text)
+    notes = [f"- {note}" for note in table.notes]
+    blocks = [f"## {table.title}", table.caption, "\n".join(lines), *notes]
+    return "\n\n".join(blocks) + "\n"

@@ -1,4 +1,8 @@
-"""Small printed tables, literal in each test. A line: table, row, system, metric, class, split, value, unit; - is nothing, & is and."""
+"""Small printed tables, literal in each test.
+
+A line is: table, row, system, metric, class, split, value, unit, and perhaps the name that the
+paper gives the metric. "-" is an empty cell, "&" is "and".
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,45 +14,37 @@ from merflow.tables.audit.case import Case, case_of
 from merflow.tables.audit.class_counts import Support
 from merflow.tables.reported import COLUMNS, load
 
-HEADS = ("table", "row", "system", "metric", "class", "split", "value", "unit")
-#: A test part of 100 utterances in three classes.
+HEADERS = ("table", "row", "system", "metric", "class", "split", "value", "unit")
+#: A test split of 100 utterances in three classes.
 HUNDRED = Support("official", "test", {"neutral": 50, "joy": 30, "anger": 20})
 
 
 @pytest.fixture
 def printed(tmp_path: Path) -> Callable[..., pd.DataFrame]:
-    """Rows as of merflow.tables.reported.load; a line may have a ninth word, what the paper calls the metric."""
+    """Rows as merflow.tables.reported.load gives them."""
 
     def make(lines: str, corpus: str = "meld", classes: int | None = 3) -> pd.DataFrame:
-        rows = []
-        for words in filter(None, map(str.split, lines.splitlines())):
-            row = dict.fromkeys(COLUMNS, "") | {"corpus": corpus, "where": "section 4"}
-            row |= {
-                head: "" if word == "-" else word.replace("_as_", " as ")
-                for head, word in zip(HEADS, words, strict=False)
-            }
-            row["system"] = row["system"].replace("&", " and ")
-            rows.append(row | {"metric_as_printed": words[8] if len(words) > 8 else row["metric"]})
+        rows = [_row(words, corpus) for words in map(str.split, lines.splitlines()) if words]
         if classes:
-            said = dict.fromkeys(COLUMNS, "") | {
-                "table": "text",
-                "row": "classes",
-                "corpus": corpus,
-                "metric": "classes",
-                "where": "section 3",
-            }
-            rows.append(
-                said | {"metric_as_printed": "classes", "value": str(classes), "unit": "count"}
-            )
+            words = ["text", "classes", "-", "classes", "-", "-", str(classes), "count"]
+            rows.append(_row(words, corpus))
         pd.DataFrame(rows).to_csv(tmp_path / "p.csv", index=False)
         return load(tmp_path, "p")
 
     return make
 
 
+def _row(words: Sequence[str], corpus: str) -> dict[str, str]:
+    row = dict.fromkeys(COLUMNS, "") | {"corpus": corpus, "where": "section 4"}
+    for header, word in zip(HEADERS, words, strict=False):
+        row[header] = "" if word == "-" else word.replace("_as_", " as ")
+    row["system"] = row["system"].replace("&", " and ")
+    return row | {"metric_as_printed": words[8] if len(words) > 8 else row["metric"]}
+
+
 @pytest.fixture
 def make_case(printed: Callable[..., pd.DataFrame]) -> Callable[..., Case]:
-    """What rules look at: such rows, on a corpus of which `HUNDRED` is known."""
+    """Case of such rows, on a corpus of which `HUNDRED` is known."""
 
     def make(
         lines: str,

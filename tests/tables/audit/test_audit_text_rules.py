@@ -16,63 +16,62 @@ GAINS = """
 
 
 def test_all_cannot_gain_more_than_the_worst(make_case):
-    (found,) = text_rules.worst_gain(make_case(GAINS.format("2"), corpus="mosei")).findings
-    assert (found.off, found.sure) == ("+1.03 points", "likely") and found.expected.startswith(
-        "at most 0.97 points"
-    )
-    looked = text_rules.worst_gain(make_case(GAINS.format("1"), corpus="mosei"))
-    assert (looked.numbers, looked.findings) == (3, [])
+    (finding,) = text_rules.worst_gain(make_case(GAINS.format("2"), corpus="mosei")).findings
+    assert (finding.off, finding.confidence) == ("+1.03 points", "likely")
+    assert finding.expected.startswith("at most 0.97 points")
+    result = text_rules.worst_gain(make_case(GAINS.format("1"), corpus="mosei"))
+    assert (result.numbers, result.findings) == (3, [])
 
 
 @pytest.fixture
-def claimed(printed, tmp_path):
-    """What the rule finds of the claim that the product fusion beats TFN."""
+def check_claim(printed, tmp_path):
+    """Check the claim that the product fusion beats the average."""
 
-    def look(ours, cited, metric="accuracy", note=""):
-        part = "dev" if metric == "loss" else "test"
-        unit = "number" if metric == "loss" else "percent"
-        lines = f"1 a late_product {metric} - {part} {ours} {unit}\n1 b late_average {metric} - {part} {cited} {unit}"
-        rows = printed(
-            lines + "\n1 a late_product accuracy - dev 99.0 percent" * (metric == "accuracy"),
-            corpus="iemocap",
-        )
-        rule = {
-            "kind": "order",
-            "better": ["late_product"],
-            "than": ["late_average"],
-            "metrics": [metric],
-        }
+    def check(ours, cited, metric="accuracy", note=""):
+        split, unit = ("dev", "number") if metric == "loss" else ("test", "percent")
+        lines = [
+            f"1 a late_product {metric} - {split} {ours} {unit}",
+            f"1 b late_average {metric} - {split} {cited} {unit}",
+        ]
+        if metric == "accuracy":  # another split plays no part
+            lines.append("1 a late_product accuracy - dev 99.0 percent")
+        rows = printed("\n".join(lines), corpus="iemocap")
+        systems = {"better": ["late_product"], "than": ["late_average"]}
         claim = {
             "id": "a",
             "claim": "Better.",
             "quote": "better",
             "where": "5.4",
             "corpora": ["iemocap"],
-            "decided_by": rule,
+            "decided_by": {"kind": "order", "metrics": [metric], **systems},
             "note": note,
         }
         (tmp_path / "joint_cnn.claims.yaml").write_text(yaml.safe_dump([claim]))
-        view = Comparison(
-            "joint_cnn", "iemocap", rows, pd.DataFrame(columns=artifacts.SCORES.names), 0.95
-        )
-        return text_rules.claims(case_of(rows, (), view, load_claims(tmp_path, "joint_cnn", rows)))
+        claims = load_claims(tmp_path, "joint_cnn", rows)
+        scores = pd.DataFrame(columns=artifacts.SCORES.names)
+        comparison = Comparison("joint_cnn", "iemocap", rows, scores, 0.95)
+        return text_rules.claims(case_of(rows, (), comparison, claims))
 
-    return look
-
-
-def test_a_claim_against_the_numbers_beside_it_is_found(claimed):
-    assert (claimed("60.1", "59.6").numbers, claimed("60.1", "59.6").findings) == (2, [])
-    (found,) = claimed("59.6", "59.8").findings
-    assert (found.printed, found.where, found.expected) == (
-        "late_product 59.6 %, late_average 59.8 % (accuracy)",
-        "5.4",
-        "Better.",
-    )
-    assert (found.off, found.sure) == ("\N{MINUS SIGN}0.20 points", "certain")
-    assert claimed("59.6", "59.8", note="read so").findings[0].sure == "likely"
+    return check
 
 
-def test_numbers_that_may_be_equal_decide_no_claim(claimed):
-    assert claimed("59.6", "59.6").findings == []
-    assert claimed("59.6", "59.7").findings == []  # 59.69, cut, and 59.66, rounded
-    assert [one.off for one in claimed("1.0", "1.3", "loss").findings] == ["-0.3000"]
+def test_a_claim_against_the_numbers_beside_it_is_found(check_claim):
+    right = check_claim("60.1", "59.6")
+    assert (right.numbers, right.findings) == (2, [])
+    (finding,) = check_claim("59.6", "59.8").findings
+    assert finding.printed == "late_product 59.6 %, late_average 59.8 % (accuracy)"
+    assert (finding.where, finding.expected) == ("5.4", "Better.")
+    assert (finding.off, finding.confidence) == ("\N{MINUS SIGN}0.20 points", "certain")
+
+
+def test_a_noted_reading_of_a_claim_makes_findings_likely(check_claim):
+    assert check_claim("59.6", "59.8", note="read so").findings[0].confidence == "likely"
+
+
+def test_numbers_that_may_be_equal_decide_no_claim(check_claim):
+    assert check_claim("59.6", "59.6").findings == []
+    assert check_claim("59.6", "59.7").findings == []  # 59.69, cut, and 59.66, rounded
+
+
+def test_losses_differ_in_their_own_unit(check_claim):
+    assert [finding.off for finding in check_claim("1.0", "1.3", "loss").findings] == ["-0.3000"]

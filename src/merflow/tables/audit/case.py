@@ -1,7 +1,8 @@
-"""What a rule looks at, and what it finds.
+"""Printed numbers of a paper on a corpus, rules about them, and findings.
 
-A printed number stands for all that it may have been before it was rounded or cut: half a unit of its last digit below it, a whole unit
-above. Two numbers contradict each other only if these ranges do. Three zeros or more at the end of a whole number count as no digits.
+A printed number stands for every value that rounds or is cut to its digits: from half a unit of
+its last digit below it to a whole unit above. Two numbers contradict each other only if these
+ranges do not overlap. Three or more zeros at the end of a whole number do not count as digits.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,12 +20,13 @@ from merflow.tables.comparison import HEADERS, Comparison
 from merflow.tables.render import plain
 from merflow.tables.reported import SHARE, Row, grouped
 
-Sure = Literal["certain", "likely", "hint"]
-SURE: tuple[Sure, ...] = ("certain", "likely", "hint")
+Confidence = Literal["certain", "likely", "hint"]
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "likely", "hint")
+SUFFIXES = {"percent": " %", "points": " points"}
 
 
 class Range(NamedTuple):
-    """All that a number may have been, limits included."""
+    """Values that a number may have had, limits included."""
 
     low: float
     high: float
@@ -32,13 +34,13 @@ class Range(NamedTuple):
     def __contains__(self, value: object) -> bool:
         return isinstance(value, float | int) and self.low <= value <= self.high
 
-    def meets(self, other: "Range") -> bool:
-        """Whether one number may be both."""
+    def overlaps(self, other: "Range") -> bool:
+        """Tell whether one number may be both."""
         return self.low <= other.high and other.low <= self.high
 
 
 class Cell(NamedTuple):
-    """A printed number: `value` as a share where it is one, `text` as it is printed, with its unit."""
+    """A printed number: its value, range, and text with unit. Percentages are shares of 1."""
 
     value: float
     range: Range
@@ -47,26 +49,26 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding.
+    """A contradiction between printed numbers.
 
     Attributes:
         where: table or section, and row.
         printed: the numbers, as printed.
-        expected: what they should have been, and why.
-        off: by how much they are off.
-        sure: how sure it is that something is wrong.
+        expected: the expected numbers, and why.
+        off: difference of the two.
+        confidence: confidence that something is wrong.
     """
 
     where: str
     printed: str
     expected: str
     off: str
-    sure: Sure
+    confidence: Confidence
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What a rule did: how many printed numbers it could use, and what it found."""
+class RuleResult:
+    """Number of printed numbers that a rule could check, and its findings."""
 
     numbers: int
     findings: list[Finding] = field(default_factory=list)
@@ -74,20 +76,20 @@ class Looked:
 
 @dataclass(frozen=True)
 class Case:
-    """What one paper prints on one corpus.
+    """Numbers that a paper prints on a corpus.
 
     Attributes:
-        rows: of merflow.tables.reported.load, those with a value, and of each ``x``, a share of 1 where it is one, ``low`` and ``high``,
-            what it may have been (see above), and all of this as a ``cell``.
-        supports: what is known of the corpus' parts (merflow.tables.audit.class_counts), and what the paper prints of them.
-        told: how many classes the paper tells apart.
-        view, claims: of the same paper and corpus; no claims without a view.
+        rows: of merflow.tables.reported.load, those with a value, each with its ``cell``.
+        supports: known class counts of the corpus (merflow.tables.audit.class_counts), and the
+            counts that the paper prints.
+        n_classes: number of classes in the paper.
+        comparison, claims: of the same paper and corpus. Claims need a comparison.
     """
 
     rows: Sequence[Row]
     supports: Sequence[Support]
-    told: int
-    view: Comparison | None = None
+    n_classes: int
+    comparison: Comparison | None = None
     claims: Sequence[Claim] = ()
 
     def of(self, *metrics: str) -> list[Row]:
@@ -98,66 +100,80 @@ class Case:
         """Rows of these metrics in the paper's tables."""
         return [row for row in self.of(*metrics) if row["table"] != "text"]
 
-    def tested(self, split: str) -> set[str]:
-        """Splits of `supports` that scores of a part may be of: for test all of the corpus too, which cross-validation tests."""
-        return {split, ""} if split == "test" else {split}
+    def supports_of(self, split: str, classes: Sequence[str] | None = None) -> list[Support]:
+        """Supports that scores of a split may be of.
 
-    def supports_of(self, split: str, classes: Sequence[str]) -> Iterator[Support]:
-        """Counts of just these classes in what scores of a part may be of."""
-        yield from (
-            one
-            for one in self.supports
-            if set(one.counts) == set(classes) and one.split in self.tested(split)
-        )
+        Args:
+            split: of the scores. Cross-validation tests the whole corpus, so scores of test may
+                be of all splits.
+            classes: exactly these classes. None: any.
+        """
+        splits = {split, ""} if split == "test" else {split}
+        return [
+            support
+            for support in self.supports
+            if support.split in splits and (classes is None or set(support.counts) == set(classes))
+        ]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: `checks` says what holds of numbers that belong together, `sure` what makes its findings sure or not, in a sentence each."""
+    """A rule of the audit.
+
+    Attributes:
+        name: of the rule.
+        statement: sentence that holds for consistent numbers.
+        confidence: sentence on how certain its findings are, and why.
+        check: applies it.
+    """
 
     name: str
-    checks: str
-    sure: str
-    look: Callable[[Case], Looked]
+    statement: str
+    confidence: str
+    check: Callable[[Case], RuleResult]
 
 
 def case_of(
     printed: pd.DataFrame,
     supports: Sequence[Support],
-    view: Comparison | None = None,
+    comparison: Comparison | None = None,
     claims: Sequence[Claim] = (),
 ) -> Case:
-    """The case of rows of merflow.tables.reported.load, all of one corpus."""
-    rows = [_measured(row) for row in printed.to_dict("records") if not isnan(row["number"])]
-    said = next((row["number"] for row in rows if row["metric"] == "classes"), None)
+    """Make a case from rows of merflow.tables.reported.load, all of one corpus."""
+    rows = [_with_cell(row) for row in printed.to_dict("records") if not isnan(row["number"])]
+    stated = next((int(row["number"]) for row in rows if row["metric"] == "classes"), None)
     corpus = rows[0]["corpus"] if rows else ""
-    told = int(said) if said is not None else len(CLASSES.get(corpus, ()))
-    return Case(rows, [*supports, *_printed_supports(rows)], told, view, claims)
+    n_classes = len(CLASSES.get(corpus, ())) if stated is None else stated
+    return Case(rows, [*supports, *_printed_supports(rows)], n_classes, comparison, claims)
 
 
-def _measured(row: Row) -> Row:
-    """Add ``x``, ``low``, ``high`` and ``cell`` to a row (see `Case`)."""
+def _with_cell(row: Row) -> Row:
     scale = SHARE.get(row["unit"], 1.0)
-    x, unit = row["number"] * scale, _unit(row["value"]) * scale
-    text = row["value"] + {"percent": " %", "points": " points"}.get(row["unit"], "")
-    low, high = x - unit / 2, x + unit
-    return {**row, "x": x, "low": low, "high": high, "cell": Cell(x, Range(low, high), text)}
+    value, unit = row["number"] * scale, _last_digit(row["value"]) * scale
+    text = row["value"] + SUFFIXES.get(row["unit"], "")
+    return {**row, "cell": Cell(value, Range(value - unit / 2, value + unit), text)}
 
 
 def cell(row: Row) -> Cell:
-    """The number of a row."""
-    found: Cell = row["cell"]
-    return found
+    """Number of a row."""
+    number: Cell = row["cell"]
+    return number
 
 
 def cells(rows: Iterable[Row], key: str = "class") -> dict[str, Cell]:
-    """The numbers of rows by what stands under `key`."""
+    """Numbers of rows by their value under `key`."""
     return {row[key]: row["cell"] for row in rows}
 
 
-def total(rows: Iterable[Row], key: str = "x") -> float:
-    """The sum of what stands under `key`."""
-    return sum(row[key] for row in rows)
+def total(rows: Iterable[Row]) -> float:
+    """Sum of the numbers of rows."""
+    return sum(cell(row).value for row in rows)
+
+
+def total_range(rows: Iterable[Row]) -> Range:
+    """Range of the sum of rows."""
+    ranges = [cell(row).range for row in rows]
+    return Range(sum(each.low for each in ranges), sum(each.high for each in ranges))
 
 
 def place(row: Row) -> str:
@@ -170,8 +186,14 @@ def titled(metric: str) -> str:
     return "F1" if metric == "f1" else HEADERS.get(metric, plain(metric))
 
 
+def listed(*words: str) -> str:
+    """Words in brackets after a number, or nothing where all are empty."""
+    text = " ".join(filter(None, words))
+    return f" ({text})" if text else ""
+
+
 def in_points(difference: float) -> str:
-    """A difference of shares."""
+    """A difference of shares in percentage points."""
     return f"{100 * difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
 
 
@@ -180,21 +202,23 @@ def in_utterances(difference: float) -> str:
     return f"{difference:+.0f} utterances".replace("-", "\N{MINUS SIGN}")
 
 
-def _unit(value: str) -> float:
-    """Of the last digit: 0.62 -> 0.01, 2e-4 -> 1e-4, 5810 -> 1, 16000 -> 1000."""
+def _last_digit(value: str) -> float:
+    """Unit of the last digit: 0.62 -> 0.01, 2e-4 -> 1e-4, 16000 -> 1000."""
     exponent = Decimal(value).as_tuple().exponent
     zeros = len(value) - len(value.rstrip("0")) if value.isdigit() else 0
     return 10.0 ** (zeros if zeros >= 3 else int(exponent))
 
 
 def _printed_supports(rows: Iterable[Row]) -> Iterator[Support]:
-    """Counts of the classes of a part that the paper itself prints."""
-    counts = (
+    """Counts of the classes of a split that the paper itself prints."""
+    counts = [
         row
         for row in rows
-        if (row["metric"], row["unit"]) == ("count", "utterances") and row["split"] and row["class"]
-    )
-    for (table, split), found in grouped(
-        (row for row in counts if row["table"] != "text"), "table", "split"
-    ).items():
-        yield Support(f"Table {table}", split, {row["class"]: int(row["number"]) for row in found})
+        if (row["metric"], row["unit"]) == ("count", "utterances")
+        and row["split"]
+        and row["class"]
+        and row["table"] != "text"
+    ]
+    for (table, split), group in grouped(counts, "table", "split").items():
+        sizes = {row["class"]: int(row["number"]) for row in group}
+        yield Support(f"Table {table}", split, sizes)

@@ -1,17 +1,19 @@
-"""How many utterances of each class the parts of a corpus hold: what weighted means of printed scores are weighed with.
+"""Known class counts of corpora by split, which weight the means of printed scores.
 
-From the corpus modules, which hold what is on disk against the same counts; and of releases that they do not read, from the literature.
+They come from the corpus modules, which check the files on disk against the same counts. Counts of
+releases that the modules do not read come from the literature.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from merflow.corpora import iemocap, meld, mosei
 
-#: IEMOCAP as the DialogueRNN line of work labels it (7,433 utterances in six classes), which papers that cite it compare with: more of them
-#: happiness than in the corpus itself. Test: session 5. Recounted from the label file of MERBench; the sizes are those of joint_cnn
-#: section 5.2.
-LITERATURE = {
+#: IEMOCAP with the labels of the DialogueRNN line of work: 7,433 utterances in six classes, with
+#: more happiness than the corpus itself. Test is session 5. Papers that cite this line compare
+#: with it. Recounted from the label file of MERBench; the sizes are in joint_cnn, section 5.2.
+DIALOGUE_RNN = {
     "": {
         "happiness": 648,
         "sadness": 1084,
@@ -29,13 +31,20 @@ LITERATURE = {
         "frustration": 381,
     },
 }
-#: CMU-MOSEI before its labels were released anew: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
-EARLIER = {"train": 15290, "dev": 2291, "test": 4832}
+#: CMU-MOSEI before its labels were released again:
+#: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
+EARLIER_MOSEI = {"train": 15290, "dev": 2291, "test": 4832}
 
 
 @dataclass(frozen=True)
 class Support:
-    """Utterances by class of a part (`split`; empty: all of the corpus) of a release; where no more is known, all under the class ""."""
+    """Utterances by class in a split of a release.
+
+    Attributes:
+        release: name of the release.
+        split: train, dev or test. Empty: the whole corpus.
+        counts: class -> utterances. Where only the sum is known, it stands under the class "".
+    """
 
     release: str
     split: str
@@ -47,41 +56,35 @@ class Support:
         return sum(self.counts.values())
 
     def __str__(self) -> str:
-        return f"{self.release}, {self.split or 'all parts'}"
+        return f"{self.release}, {self.split or 'all splits'}"
 
 
-def known(corpus: str) -> list[Support]:
-    """What is known of a corpus; of others than these nothing."""
-    return list(_KNOWN[corpus]()) if corpus in _KNOWN else []
+def supports_of(corpus: str) -> list[Support]:
+    """List the known supports of a corpus."""
+    return list(_SUPPORTS[corpus]()) if corpus in _SUPPORTS else []
 
 
 def _meld() -> Iterator[Support]:
-    yield from (Support("official", split, counts) for split, counts in meld.EXPECTED.items())
-    yield Support(
-        "official",
-        "",
-        {
-            name: sum(counts[name] for counts in meld.EXPECTED.values())
-            for name in meld.EXPECTED["test"]
-        },
-    )
+    whole: Counter[str] = Counter()
+    for split, counts in meld.EXPECTED.items():
+        yield Support("official", split, counts)
+        whole.update(counts)
+    yield Support("official", "", {name: whole[name] for name in meld.EXPECTED["test"]})
 
 
 def _iemocap() -> Iterator[Support]:
     official = {"": iemocap.EXPECTED["all"], "test": iemocap.EXPECTED["Ses05"]}
-    for release, parts in (("official", official), ("DialogueRNN's labels", LITERATURE)):
-        yield from (Support(release, split, counts) for split, counts in parts.items())
-        yield Support(
-            release,
-            "train",
-            {name: count - parts["test"][name] for name, count in parts[""].items()},
-        )
+    for release, splits in (("official", official), ("DialogueRNN's labels", DIALOGUE_RNN)):
+        yield from (Support(release, split, counts) for split, counts in splits.items())
+        train = {name: count - splits["test"][name] for name, count in splits[""].items()}
+        yield Support(release, "train", train)
 
 
 def _mosei() -> Iterator[Support]:
     for split, counts in mosei.EXPECTED.items():
         yield Support("official", "" if split == "all" else split, {"": counts["all"]})
-    yield from (Support("earlier release", split, {"": count}) for split, count in EARLIER.items())
+    for split, count in EARLIER_MOSEI.items():
+        yield Support("earlier release", split, {"": count})
 
 
-_KNOWN = {"meld": _meld, "iemocap": _iemocap, "mosei": _mosei}
+_SUPPORTS = {"meld": _meld, "iemocap": _iemocap, "mosei": _mosei}

@@ -1,6 +1,7 @@
-"""Tables of the report that no paper prints: corpora and their defects, what was not scored, cost, libraries."""
+"""Tables of the report about corpora and their defects, cost, left out utterances and libraries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,154 +10,168 @@ import pandas as pd
 from merflow import artifacts
 from merflow.evaluation.predictions import Prepared, Result
 from merflow.store import read_metadata
-from merflow.tables.render import Column, Table, number, plain, prose, words
+from merflow.tables.render import Table, number, plain, prose, words
+from merflow.tables.report.page_tables import PageTable
 
 SPLITS = ("train", "dev", "test")
-ABOUT: tuple[Column, ...] = (
+LONG = 20  # rows: with more, a page shows the title first
+RESULT = (
     words("system", "system"),
     words("paper", "paper"),
     words("corpus", "corpus"),
+    words("protocol", "protocol", plain),
 )
-ABOUT += (words("protocol", "protocol", plain),)
 
 
 def source_of(folder: Path) -> str:
-    """Where a prepared corpus is from: demo, official or a folder."""
+    """Origin of a prepared corpus: demo, official or a folder."""
     return str(_metadata(folder).get("source", "unknown"))
 
 
-def corpora(prepared: Sequence[Path], known: dict[str, Prepared]) -> Iterator[Table]:
-    """Sizes of all, then the defects of each that has some."""
-    yield _sizes(prepared, known)
-    for folder in prepared:
-        defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
-        if defects.empty:
-            continue
-        frame = (
-            defects.groupby(["kind", "action"], sort=True)
-            .agg(count=("kind", "size"), example=("detail", "first"))
-            .reset_index()
-        )
-        columns = (
-            words("kind", "kind"),
-            number("count", "count"),
-            words("what was done", "action"),
-            prose("example", "example"),
-        )
-        yield Table(
-            f"defects-{folder.name}",
-            f"Defects of {folder.name}.",
-            "What is wrong in the corpus, by kind.",
-            frame,
-            columns,
-        )
+def corpora(folders: Sequence[Path], prepared: Mapping[str, Prepared]) -> list[PageTable]:
+    """Tables of the sizes of all corpora, then of the defects of each.
+
+    Args:
+        folders: data/corpora/<corpus>.
+        prepared: their content, by corpus.
+    """
+    sizes = _sizes([(folder, prepared[folder.name]) for folder in folders])
+    return _with_rows([sizes, *map(_defects, folders)])
+
+
+def _with_rows(tables: Iterable[Table]) -> list[PageTable]:
+    """Keep tables that have a row, and fold long ones."""
+    return [
+        PageTable(replace(table, folded=len(table.frame) > LONG).rendered)
+        for table in tables
+        if len(table.frame)
+    ]
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
     return read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
 
 
-def _sizes(prepared: Sequence[Path], known: dict[str, Prepared]) -> Table:
+def _defects(folder: Path) -> Table:
+    defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
+    defects = defects.reindex(columns=["kind", "medium", "detail", "action"], fill_value="")
+    # a column "kind" would set the looks of the rows
+    defects = defects.rename(columns={"kind": "defect"})
+    groups = defects.groupby(["defect", "medium", "action"], sort=True)
+    frame = groups.agg(count=("defect", "size"), example=("detail", "first")).reset_index()
+    columns = (
+        words("kind", "defect"),
+        words("medium", "medium"),
+        number("count", "count"),
+        words("action", "action"),
+        prose("example", "example"),
+    )
+    title = f"Defects of {folder.name}."
+    caption = (
+        "By kind, with the medium that is damaged or lost. Without a medium, the defect concerns"
+        " the whole clip, or labels, splits, counts and files."
+    )
+    return Table(f"defects-{folder.name}", title, caption, frame, columns)
+
+
+def _sizes(corpora: Sequence[tuple[Path, Prepared]]) -> Table:
     rows = []
-    for folder in prepared:
-        corpus = known[folder.name]
-        modalities = ", ".join(
-            f"{name} {count}" for name, count in _metadata(folder).get("modalities", {}).items()
-        )
-        about = {
+    for folder, corpus in corpora:
+        modalities = _metadata(folder).get("modalities", {}).items()
+        shared = {
             "corpus": corpus.name,
             "source": source_of(folder),
             "utterances": len(corpus.utterances),
+            "dialogues": corpus.utterances["dialogue_id"].nunique(),
+            "modalities": ", ".join(f"{name} {count}" for name, count in modalities),
         }
-        about |= {"dialogues": corpus.utterances["dialogue_id"].nunique(), "modalities": modalities}
         for scheme, members in corpus.splits.groupby("scheme"):
-            sizes = members.groupby(["split", "fold"]).size()
-            spans = {
-                split: f"{sizes[split].min()}–{sizes[split].max()}" if split in sizes else ""
-                for split in SPLITS
-            }
-            spans = {
-                split: span.split("–")[0] if len(set(span.split("–"))) == 1 else span
-                for split, span in spans.items()
-            }
-            rows.append(about | {"scheme": scheme, "folds": members["fold"].nunique()} | spans)
-    columns = [
+            folds = {"scheme": scheme, "folds": members["fold"].nunique()}
+            rows.append(shared | folds | _split_sizes(members))
+    columns = (
         words("corpus", "corpus"),
         words("source", "source"),
         number("utterances", "utterances"),
         number("dialogues", "dialogues"),
-    ]
-    columns += [
         words("scheme", "scheme"),
         number("folds", "folds"),
         *(number(split, split) for split in SPLITS),
-    ]
-    columns.append(words("modalities", "modalities"))
-    caption = "Utterances, and who is train, dev and test under each split scheme (smallest–largest fold)."
-    return Table("corpora-table", "Corpora.", caption, pd.DataFrame(rows), tuple(columns))
+        words("modalities", "modalities"),
+    )
+    caption = "Utterances in train, dev and test under each split scheme (smallest–largest fold)."
+    return Table("corpora-table", "Corpora.", caption, pd.DataFrame(rows), columns)
 
 
-def cost(found: Sequence[Result]) -> Table:
-    """Wall time of every result."""
-    rows = []
-    for result in found:
-        runs = result.record.runs
-        row = _about(result) | {
-            "runs": len(runs),
-            "minutes": sum(run.wall_s for run in runs) / 60,
-        }
-        row |= {
-            "device": ", ".join(sorted({run.device for run in runs})),
+def _split_sizes(members: pd.DataFrame) -> dict[str, str]:
+    """Size of each split of a scheme: one number, or smallest–largest fold."""
+    sizes = members.groupby(["split", "fold"]).size()
+    texts = dict.fromkeys(SPLITS, "")
+    for split in members["split"].unique():
+        limits = dict.fromkeys((sizes[split].min(), sizes[split].max()))
+        texts[split] = "–".join(map(str, limits))
+    return texts
+
+
+def cost(results: Sequence[Result]) -> list[PageTable]:
+    """Tables of wall time, and of utterances that systems left out or cut."""
+    return _with_rows([_wall_time(results), _left_out(results)])
+
+
+def _wall_time(results: Sequence[Result]) -> Table:
+    rows = [
+        _names(result)
+        | {
+            "runs": len(result.record.runs),
+            "minutes": sum(run.wall_s for run in result.record.runs) / 60,
+            "device": ", ".join(sorted({run.device for run in result.record.runs})),
             "inputs": ", ".join(dict.fromkeys(result.record.input_labels.values())),
         }
-        rows.append(row)
-    columns = [*ABOUT, number("runs", "runs"), number("minutes", "minutes", "{:.1f}".format)]
-    columns += [words("device", "device"), words("inputs", "inputs")]
-    caption = f"Wall time of training and prediction: {sum(row['minutes'] for row in rows):.1f} minutes in all."
-    return Table("cost", "Cost.", caption, pd.DataFrame(rows), tuple(columns))
+        for result in results
+    ]
+    columns = (
+        *RESULT,
+        number("runs", "runs"),
+        number("minutes", "minutes", "{:.1f}".format),
+        words("device", "device"),
+        words("inputs", "inputs"),
+    )
+    minutes = sum(row["minutes"] for row in rows)
+    caption = f"Wall time of training and prediction: {minutes:.1f} minutes in all."
+    return Table("cost", "Cost.", caption, pd.DataFrame(rows), columns)
 
 
-def left_out(found: Sequence[Result]) -> Table:
-    """Utterances in scope that a system could not take, or not whole."""
+def _left_out(results: Sequence[Result]) -> Table:
     rows = []
-    for result in found:
-        about = _about(result)
-        lacking = {name: ids for name, ids in result.record.left_out.items() if ids}
-        rows += [
-            about | {"input": name, "what": "absent", "utterances": len(ids), "first": min(ids)}
-            for name, ids in lacking.items()
-        ]
-        cut = {name: count for name, count in result.record.cut.items() if count}
-        rows += [
-            about | {"input": name, "what": "cut", "utterances": count, "first": ""}
-            for name, count in cut.items()
-        ]
-    columns = [
-        *ABOUT,
+    for result in results:
+        for name, ids in result.record.left_out.items():
+            absent = {"input": name, "reason": "absent", "utterances": len(ids)}
+            rows += [_names(result) | absent | {"first": min(ids)}] if ids else []
+        for name, count in result.record.cut.items():
+            cut = {"input": name, "reason": "cut", "utterances": count, "first": ""}
+            rows += [_names(result) | cut] if count else []
+    columns = (
+        *RESULT,
         words("input", "input"),
-        words("what", "what"),
+        words("reason", "reason"),
         number("utterances", "utterances"),
         words("first", "first"),
-    ]
-    caption = (
-        "Utterances in scope whose input is absent: no prediction, no score, though the trivial baselines are scored on them too; or is"
-        " longer than the longest that the system takes, and was cut."
     )
-    return Table("not-scored", "Not scored, or cut.", caption, pd.DataFrame(rows), tuple(columns))
+    caption = (
+        "Absent: the utterance lacks the input, so it has no prediction and no score. The trivial"
+        " baselines are scored on it too. Cut: the input is longer than the system takes."
+    )
+    return Table("not-scored", "Not scored, or cut.", caption, pd.DataFrame(rows), columns)
 
 
-def environment(found: Sequence[Result]) -> list[tuple[str, str]]:
-    """Library versions that the runs name; several where runs differ."""
-    pairs = {
-        (name, version) for result in found for name, version in result.record.versions.items()
-    }
-    return [
-        (name, ", ".join(sorted(version for key, version in pairs if key == name)))
-        for name in sorted({name for name, _ in pairs})
-    ]
+def environment(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Libraries with their versions, several where runs differ."""
+    versions: dict[str, set[str]] = {}
+    for result in results:
+        for name, version in result.record.versions.items():
+            versions.setdefault(name, set()).add(version)
+    return [(name, ", ".join(sorted(versions[name]))) for name in sorted(versions)]
 
 
-def _about(result: Result) -> dict[str, Any]:
-    return {
-        name: getattr(result.record, name) for name in ("system", "paper", "corpus", "protocol")
-    }
+def _names(result: Result) -> dict[str, Any]:
+    record = result.record
+    return {name: getattr(record, name) for name in ("system", "paper", "corpus", "protocol")}

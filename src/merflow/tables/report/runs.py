@@ -1,41 +1,105 @@
-"""Where the figures of a paper come from: per system, corpus and protocol what run.json says of code, parameters, machine and runs."""
+"""Page about a paper's runs: parameters, code, machine, time and epochs behind each result.
+
+Rows of tables and figures link to it. It shows what run.json beside the predictions records.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from merflow.evaluation.predictions import Result
-from merflow.records import Run
-from merflow.tables.render import Table, html, number, plain, runs_anchor, words
+from merflow.records import Record, Run
+from merflow.tables.html import fragment
+from merflow.tables.render import Table, number, plain, words
+from merflow.tables.rendered import SystemRuns
 
 
-def provenance(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Per system ``system``, ``anchor`` and ``corpora``; of each ``corpus``, ``anchor`` and ``results``; of each the facts.
+class Provenance(NamedTuple):
+    """Provenance of one result, with a table of its runs as HTML."""
 
-    Args:
-        results: of one paper, those of a system side by side.
-    """
+    anchor: str
+    protocol: str
+    demo: bool
+    facts: dict[str, str]
+    params: dict[str, str]
+    versions: dict[str, str]
+    table: str
+
+
+class OnCorpus(NamedTuple):
+    """Results of a system on one corpus, one per protocol."""
+
+    corpus: str
+    anchor: str
+    results: list[Provenance]
+
+
+class SystemSection(NamedTuple):
+    """Section of the page: a system, by corpus."""
+
+    system: str
+    anchor: str
+    corpora: list[OnCorpus]
+
+
+def runs_page(paper: str) -> str:
+    """File name of the page about a paper's runs."""
+    return f"{paper}-runs.html"
+
+
+def anchor_of(system: str, corpus: str = "", protocol: str = "") -> str:
+    """Id on that page of a system, or of one of its results."""
+    return "-".join(filter(None, (system, corpus, protocol)))
+
+
+def runs_address(runs: SystemRuns) -> str:
+    """Address of runs in the report."""
+    return f"{runs_page(runs.paper)}#{anchor_of(runs.system, runs.corpus, runs.protocol)}"
+
+
+def addresses(results: Sequence[Result]) -> set[str]:
+    """Addresses that the pages about these results have."""
+    return {
+        runs_address(SystemRuns(paper=record.paper, system=record.system, **place))
+        for record in (result.record for result in results)
+        for place in (
+            {},
+            {"corpus": record.corpus},
+            {"corpus": record.corpus, "protocol": record.protocol},
+        )
+    }
+
+
+def provenance(results: Sequence[Result]) -> list[SystemSection]:
+    """Sections of the page about a paper's results, sorted by system."""
     return [
-        {
-            "system": system,
-            "anchor": runs_anchor(system),
-            "corpora": [
-                {
-                    "corpus": corpus,
-                    "anchor": runs_anchor(system, corpus),
-                    "results": [_told(one) for one in here],
-                }
-                for corpus, here in groupby(members, key=lambda one: one.record.corpus)
-            ],
-        }
-        for system, members in groupby(results, key=lambda one: one.record.system)
+        SystemSection(system, anchor_of(system), list(_by_corpus(system, group)))
+        for system, group in groupby(results, key=lambda result: result.record.system)
     ]
 
 
-def _told(result: Result) -> dict[str, Any]:
-    record = result.record
+def _by_corpus(system: str, results: Iterator[Result]) -> Iterator[OnCorpus]:
+    for corpus, group in groupby(results, key=lambda result: result.record.corpus):
+        rows = [_provenance(result.record) for result in group]
+        yield OnCorpus(corpus, anchor_of(system, corpus), rows)
+
+
+def _provenance(record: Record) -> Provenance:
+    anchor = anchor_of(record.system, record.corpus, record.protocol)
+    return Provenance(
+        anchor=anchor,
+        protocol=plain(record.protocol),
+        demo=record.source == "demo",
+        facts=_facts(record),
+        params=dict(_flat(record.params)) or {"none": "nothing is trained or set"},
+        versions=record.versions,
+        table=fragment(_runs(f"runs-{anchor}", record.runs).rendered),
+    )
+
+
+def _facts(record: Record) -> dict[str, str]:
     runs = record.runs
     facts = {
         "files": f"{record.name}/",
@@ -48,31 +112,21 @@ def _told(result: Result) -> dict[str, Any]:
         "device": ", ".join(sorted({run.device for run in runs})),
         "wall time": f"{sum(run.wall_s for run in runs):.1f} s, all runs together",
     }
-    facts |= {f"input {name}": told for name, told in record.input_labels.items()}
-    facts |= {
-        f"left out for want of {name}": f"{len(ids)} utterances"
+    facts |= {f"input {name}": label for name, label in record.input_labels.items()}
+    return facts | {
+        f"left out, without {name}": f"{len(ids)} utterances"
         for name, ids in record.left_out.items()
         if ids
     }
-    anchor = runs_anchor(record.system, record.corpus, record.protocol)
-    return {
-        "anchor": anchor,
-        "protocol": plain(record.protocol),
-        "demo": record.source == "demo",
-        "facts": facts,
-        "settings": dict(_flat(record.params)) or {"none": "nothing is trained or set"},
-        "versions": record.versions,
-        "table": html(_runs(f"runs-{anchor}", runs)),
-    }
 
 
-def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Keys of params.yaml below the system's, with dots, and their values."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{above}{key}.")
-        elif not isinstance(value, Mapping):
-            yield f"{above}{key}", "none" if value is None else str(value)
+def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys of nested parameters, joined by dots, and their values."""
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", "none" if value is None else str(value)
 
 
 def _runs(name: str, runs: Sequence[Run]) -> Table:
@@ -88,21 +142,14 @@ def _runs(name: str, runs: Sequence[Run]) -> Table:
         }
         for run in runs
     ]
-    columns = [
+    columns = (
         number("fold", "fold"),
         number("seed", "seed"),
         number("epoch scored", "epoch"),
         number("epochs trained", "epochs"),
-    ]
-    columns += [
         number("wall time, s", "wall_s", "{:.1f}".format),
         words("device", "device"),
         words("precision", "precision"),
-    ]
-    return Table(
-        name,
-        f"{len(rows)} run{'s' if len(rows) > 1 else ''}.",
-        "",
-        pd.DataFrame(rows),
-        tuple(columns),
     )
+    title = f"{len(rows)} run{'s' if len(rows) > 1 else ''}."
+    return Table(name, title, "", pd.DataFrame(rows), columns)
