@@ -1,56 +1,50 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+from support.tiny_systems import protocol
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CheckpointError
+from merflow.records import Record
 from merflow.store import read_metadata, read_table, write_features
-from merflow.training.off_the_shelf import doubted, pool
+from merflow.training.off_the_shelf import doubtful_mapping, pool
 from merflow.training.run import train
 
 MELD = list(CLASSES["meld"])
-HEAD = [
-    "calm",
-    "angry",
-    "disgust",
-    "fearful",
-    "happy",
-    "neutral",
-    "sad",
-    "surprised",
-]  # other names, another order, one more
-MEANS = {"joy": "happy", "anger": "angry", "sadness": "sad", "neutral": "neutral"}
+# other names than MELD's, in another order, and one more
+HEAD = ["calm", "angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
+COUNTERPARTS = {"joy": "happy", "anger": "angry", "sadness": "sad", "neutral": "neutral"}
 
 
 @pytest.fixture
 def head(prepared):
-    """Writes probabilities of `columns` for each utterance, most for what the head calls its label, and gives their store."""
-    truth = (
-        read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
-        .set_index("utterance_id")["labels"]
-        .str[0]
-    )
+    """Write probabilities of a head, highest for the counterpart of each label; returns the store.
+
+    u100 has none.
+    """
+    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
+    labels = utterances.set_index("utterance_id")["labels"].str[0]
     path = prepared.parents[1] / "features/meld/wav2vec2_emotion.parquet"
 
     def write(columns):
         rng = np.random.default_rng(3)
-        rows = {}
-        for key, label in truth.items():
-            rows[key] = rng.dirichlet(np.ones(len(HEAD)), size=1).astype("float32")
-            rows[key][0, HEAD.index(MEANS[label])] += 1.5
-            rows[key] /= rows[key].sum()
-        del rows["u100"]
-        spec = {
+        probabilities = {}
+        for key, label in labels.items():
+            of_key = rng.dirichlet(np.ones(len(HEAD)), size=1).astype("float32")
+            of_key[0, HEAD.index(COUNTERPARTS[label])] += 1.5
+            probabilities[key] = of_key / of_key.sum()
+        del probabilities["u100"]
+        specification = {
             "feature": "wav2vec2_emotion",
             "params": {},
             "code": "c0",
             "versions": {},
             "checkpoint": {"name": "head"},
         }
-        write_features(path, sorted(rows.items()), spec | ({"columns": columns} if columns else {}))
+        if columns:
+            specification["columns"] = columns
+        write_features(path, sorted(probabilities.items()), specification)
         return path
 
     return write
@@ -58,60 +52,55 @@ def head(prepared):
 
 @pytest.fixture
 def run(job, prepared, head, tmp_path):
+    """Run the system on a head with these columns; returns its predictions and its record."""
+
     def make(columns=HEAD):
         inputs = [prepared / "utterances.parquet", prepared / "splits.parquet", head(columns)]
-        train(
-            job(system="audio_wav2vec2", settings={"pooling": "sum"}, inputs=inputs),
-            0,
-            1,
-            tmp_path / "out",
-        )
+        of_head = job(system="audio_wav2vec2", params={"pooling": "sum"}, inputs=inputs)
+        train(of_head, 0, 1, tmp_path / "out")
         (folder,) = (tmp_path / "out").iterdir()
-        return read_table(folder / "predictions.parquet", artifacts.PREDICTIONS), json.loads(
-            (folder / "run.json").read_text()
-        )
+        rows = read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)
+        return rows, Record.read(folder)
 
     return make
 
 
-def right(rows):
-    return np.mean([p[0] == y[0] for p, y in zip(rows["predicted"], rows["labels"], strict=True)])
+def accuracy(rows):
+    pairs = zip(rows["predicted"], rows["labels"], strict=True)
+    return np.mean([predicted[0] == labels[0] for predicted, labels in pairs])
 
 
-def test_columns_go_to_classes_by_name_and_others_are_left_aside(run, tmp_path):
+def test_columns_go_to_classes_by_name(run, tmp_path):
     rows, record = run()
-    assert right(rows) > 0.9
+    assert accuracy(rows) > 0.9
     np.testing.assert_allclose(np.stack(rows["probabilities"]).sum(axis=1), 1, rtol=1e-5)
-    assert "u100" not in set(rows["utterance_id"]) and record["left_out"] == {
-        "wav2vec2_emotion": ["u100"]
-    }
-    assert (
-        record["names"] is None
-        and record["history"] == []
-        and record["inputs"] == {"wav2vec2_emotion": "wav2vec2_emotion (head)"}
-    )
-    (predictions,) = (tmp_path / "out").glob("*/predictions.parquet")
-    assert read_metadata(predictions, artifacts.PREDICTIONS)["classes"] == MELD
+    assert "u100" not in set(rows["utterance_id"])
+    assert record.left_out == {"wav2vec2_emotion": ("u100",)}
+    assert record.input_labels == {"wav2vec2_emotion": "wav2vec2_emotion (head)"}
+    (one,) = record.runs
+    assert (one.label_doubt, one.history, one.selected_epochs) == (None, (), ())
+    (path,) = (tmp_path / "out").glob("*/predictions.parquet")
+    assert read_metadata(path, artifacts.PREDICTIONS)["classes"] == MELD
 
 
-def test_a_permuted_label_map_is_caught(run):
-    rows, record = run(
-        ["angry", "calm", "fearful", "disgust", "sad", "surprised", "happy", "neutral"]
-    )
-    assert right(rows) < 0.1
-    assert "fit the dev part worse than others do" in record["names"]
-    assert "'sad' means joy" in record["names"] and "'happy' means sadness" in record["names"]
+def test_a_permuted_label_mapping_is_reported(run):
+    permuted = ["angry", "calm", "fearful", "disgust", "sad", "surprised", "happy", "neutral"]
+    rows, record = run(permuted)
+    assert accuracy(rows) < 0.1
+    (one,) = record.runs
+    assert one.label_doubt.startswith("suspicious label mapping: ")
+    assert "'sad' means joy" in one.label_doubt and "'happy' means sadness" in one.label_doubt
 
 
 def test_a_head_without_a_counterpart_is_refused(run):
+    without_fear = [name.replace("fearful", "excited") for name in HEAD]
     with pytest.raises(CheckpointError, match="no column means 'fear'"):
-        run(["calm", "angry", "disgust", "excited", "happy", "neutral", "sad", "surprised"])
+        run(without_fear)
 
 
-def test_a_feature_without_names_is_refused(run):
-    with pytest.raises(
-        CheckpointError, match=r"wav2vec2_emotion.parquet: its columns have no names"
-    ):
+def test_a_feature_without_column_names_is_refused(run):
+    message = r"wav2vec2_emotion.parquet: its columns have no names"
+    with pytest.raises(CheckpointError, match=message):
         run(None)
 
 
@@ -122,40 +111,31 @@ def test_frames_are_pooled_whatever_they_sum_to():
         "max": np.array([0.9, 0.55, 0.4]) / 1.85,
         "vote": [1 / 3, 2 / 3, 0],
     }
-    for how, pooled in expected.items():
-        np.testing.assert_allclose(pool(2 * frames, how), pooled, rtol=1e-6)
+    for pooling, pooled in expected.items():
+        np.testing.assert_allclose(pool(2 * frames, pooling), pooled, rtol=1e-6)
 
 
-def test_product_is_the_geometric_mean_and_a_zero_does_no_harm():
+def test_product_is_the_geometric_mean_even_of_zeros():
     frames = np.array([[0.9, 0.1], [0.4, 0.6]])
     expected = np.sqrt(frames.prod(axis=0))
     np.testing.assert_allclose(pool(frames, "product"), expected / expected.sum(), rtol=1e-6)
     assert np.isfinite(pool(np.array([[1.0, 0.0], [0.0, 1.0]]), "product")).all()
 
 
-def test_names_of_a_head_that_knows_nothing_or_favours_a_class_are_not_doubted():
-    truth = np.random.default_rng(0).choice(7, 1000, p=[0.47, 0.17, 0.11, 0.11, 0.08, 0.03, 0.03])
-    doubts = []
+def test_a_head_at_chance_or_of_one_class_is_not_suspicious():
+    rng = np.random.default_rng(0)
+    targets = rng.choice(7, 1000, p=[0.47, 0.17, 0.11, 0.11, 0.08, 0.03, 0.03])
     for seed in range(20):
-        probabilities = np.random.default_rng(seed).dirichlet(
-            [0.2, 3, 1, 1, 1, 1, 1], 1000
-        )  # nearly always "joy"
-        doubts.append(doubted(probabilities, truth, MELD, MELD))
-    assert doubts == [None] * 20
+        mostly_joy = [0.2, 3, 1, 1, 1, 1, 1]
+        probabilities = np.random.default_rng(seed).dirichlet(mostly_joy, 1000)
+        assert doubtful_mapping(probabilities, targets, MELD, MELD) is None
 
 
 def test_runs_of_a_fold_are_the_same_for_every_seed(job, prepared, head, tmp_path):
     inputs = [prepared / "utterances.parquet", prepared / "splits.parquet", head(HEAD)]
-    how = {"scheme": {"meld": "official"}, "select": "dev", "seeds": [1, 2]}
-    train(
-        job(system="audio_wav2vec2", settings={"pooling": "vote"}, inputs=inputs, how=how),
-        0,
-        1,
-        tmp_path / "out",
-    )
-    one, two = (
-        read_table(path, artifacts.PREDICTIONS)
-        for path in sorted((tmp_path / "out").glob("*/predictions.parquet"))
-    )
-    assert (set(one["seed"]), set(two["seed"])) == ({1}, {2})
-    pd.testing.assert_frame_equal(one.drop(columns="seed"), two.drop(columns="seed"))
+    changes = {"params": {"pooling": "vote"}, "protocol_params": protocol(seeds=(1, 2))}
+    train(job(system="audio_wav2vec2", inputs=inputs, **changes), 0, 1, tmp_path / "out")
+    paths = sorted((tmp_path / "out").glob("*/predictions.parquet"))
+    first, second = (read_table(path, artifacts.PREDICTIONS) for path in paths)
+    assert (set(first["seed"]), set(second["seed"])) == ({1}, {2})
+    pd.testing.assert_frame_equal(first.drop(columns="seed"), second.drop(columns="seed"))

@@ -1,6 +1,7 @@
-"""One job in several processes, started by PyTorch's own launcher as docs/cluster.md says: the same result as in one.
+"""A job in several processes gives the result of one process.
 
-By hand, and by the job itself where it is given several GPUs; their names are enough, the processes compute on the CPU.
+PyTorch's own launcher starts them, by hand as docs/cluster.md says, or by the job itself where it
+is given several GPUs. Names of GPUs are enough: the processes compute on the CPU.
 """
 
 import json
@@ -17,85 +18,64 @@ from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.errors import ParamsError
-from merflow.params import TrainingParams
+from merflow.params import Training
+from merflow.records import Record, Run
 from merflow.store import read_table
-from merflow.training import loop, run
+from merflow.training import loop
 from merflow.training.batches import Examples
 from merflow.training.job import Job
-from merflow.training.objectives import SingleLabel
+from merflow.training.loop import Recipe
+from merflow.training.objectives import SingleLabelObjective
+from merflow.training.run import train
 
-TORCHRUN = [
-    str(Path(sys.executable).with_name("torchrun")),
-    "--standalone",
-    "--nproc-per-node",
-    "2",
-    "--no-python",
-    "--",
-]
+BIN = Path(sys.executable).parent
+TORCHRUN = [str(BIN / "torchrun"), "--standalone", "--nproc-per-node", "2", "--no-python", "--"]
 
 
 def in_two_processes(job: Job, out: Path, by_hand: bool) -> None:
-    """`merflow train`, as the rule calls it: behind the launcher, or with two GPUs."""
+    """Run `merflow train` as the rule calls it: behind the launcher, or with two GPUs."""
     block = f"papers.{job.paper}"
-    values = {
-        f"{block}.systems.{job.system}": job.settings,
-        f"{block}.protocols.{job.protocol}": job.how,
+    params = {
+        f"{block}.systems.{job.system}": job.params,
+        f"{block}.protocols.{job.protocol}": job.protocol_params,
         f"{block}.features": job.features,
-    }
-    values |= {
-        "training": {"precision": job.precision},
         f"{block}.keep_weights": job.keep_weights,
+        "training": {"precision": job.precision},
         "code": job.code,
     }
-    command = [
-        *(TORCHRUN if by_hand else []),
-        str(Path(sys.executable).with_name("merflow")),
-        "--log",
-        f"{out}.log",
-        "train",
-    ]
-    command += [
-        job.paper,
-        job.system,
-        job.corpus,
-        job.protocol,
-        "--params",
-        json.dumps(values),
-        "--part",
-        "0",
-        "--parts",
-        "1",
-    ]
-    command += [word for path in job.inputs for word in ("--inputs", str(path))] + [
-        "--out",
-        str(out),
-    ]
+    command = TORCHRUN if by_hand else []
+    command = [*command, str(BIN / "merflow"), "--log", f"{out}.log", "train"]
+    command += [job.paper, job.system, job.corpus, job.protocol]
+    command += ["--params", json.dumps(params), "--part", "0", "--parts", "1"]
+    for path in job.inputs:
+        command += ["--inputs", str(path)]
+    command += ["--out", str(out)]
     command += [] if by_hand else ["--gpus", "2"]
-    env = {
-        key: value for key, value in os.environ.items() if key not in ("SLURM_JOB_ID", "LOCAL_RANK")
-    }
-    env |= {
+    env = os.environ | {
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "" if by_hand else "none-a,none-b",
         "TMPDIR": str(out.parent),
     }
+    for name in ("SLURM_JOB_ID", "LOCAL_RANK"):
+        env.pop(name, None)
     done = subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
 
 
-def made(out: Path) -> tuple[dict, np.ndarray]:
-    """run.json of the one run, and the probabilities of dev and test (60, K)."""
+def result(out: Path) -> tuple[Run, np.ndarray]:
+    """The only run, and its probabilities of dev and test (60, K)."""
     (folder,) = out.iterdir()
     rows = read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)
     assert (folder / "weights" / "0-1.safetensors").exists()
-    return json.loads((folder / "run.json").read_text()), np.stack(rows["probabilities"])
+    (run,) = Record.read(folder).runs
+    return run, np.stack(rows["probabilities"])
 
 
 @pytest.fixture
 def without_dropout(checkpoint, tmp_path) -> Path:
-    """The checkpoint's marker. Processes draw from generators of their own, so dropout would differ."""
+    """Marker of a checkpoint without dropout: processes draw from generators of their own."""
     folder = Path(copytree(checkpoint, tmp_path / "checkpoints" / "bert"))
     config = json.loads((folder / "config.json").read_text())
     dropouts = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -106,33 +86,30 @@ def without_dropout(checkpoint, tmp_path) -> Path:
 
 @pytest.mark.parametrize("speech", [True, False], ids=["features", "fine-tuning"])
 def test_two_processes_train_the_same_network_as_one(job, tmp_path, without_dropout, speech):
-    asked = job(speech=True, settings=SPEECH_SYSTEM)
-    if not speech:
-        settings = TEXT_SYSTEM | {"network": {"pooling": "mean", "dropout": 0.0}}
-        asked = job(settings=settings, inputs=[*job().inputs[:-1], without_dropout])
-    run.train(asked, 0, 1, tmp_path / "one")
-    in_two_processes(asked, tmp_path / "two", by_hand=not speech)
+    if speech:
+        shared = job(speech=True, params=SPEECH_SYSTEM)
+    else:
+        params = TEXT_SYSTEM | {"network": {"pooling": "mean", "dropout": 0.0}}
+        shared = job(params=params, inputs=[*job().inputs[:-1], without_dropout])
+    train(shared, 0, 1, tmp_path / "one")
+    in_two_processes(shared, tmp_path / "two", by_hand=not speech)
 
-    (alone, expected), (shared, found) = made(tmp_path / "one"), made(tmp_path / "two")
-    for figure in ("train_loss", "dev_loss"):
-        assert [epoch[figure] for epoch in shared["history"]] == pytest.approx(
-            [epoch[figure] for epoch in alone["history"]], abs=1e-4
-        )
-    assert shared["selected_epoch"] == alone["selected_epoch"]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    assert (
-        expected.min() < 0.02
-    )  # it learned which classes do not occur: untrained networks, at 1/7 each, would agree anyway
+    (one, expected), (two, probabilities) = result(tmp_path / "one"), result(tmp_path / "two")
+    for figure in ("train_loss", "loss"):
+        of_one, of_two = ([getattr(e, figure) for e in run.history] for run in (one, two))
+        assert of_two == pytest.approx(of_one, abs=1e-4)
+    assert two.selected_epochs == one.selected_epochs
+    np.testing.assert_allclose(probabilities, expected, atol=1e-3)
+    # they learned which classes do not occur: untrained networks, at 1/7 each, would agree anyway
+    assert expected.min() < 0.02
 
 
-def test_whole_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        loop, "Accelerator", lambda **_: SimpleNamespace(process_index=0, num_processes=2)
-    )
-    examples = Examples(
-        ["a", "b"], {"speech": [np.zeros((1, 2))] * 2}, np.zeros(2, int), dialogues=[np.arange(2)]
-    )
-    settings = TrainingParams(
+def test_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
+    two = SimpleNamespace(process_index=0, num_processes=2)
+    monkeypatch.setattr(loop, "Accelerator", lambda **_: two)
+    speech, labels = [np.zeros((1, 2))] * 2, np.zeros(2, int)
+    examples = Examples(["a", "b"], {"speech": speech}, labels, dialogues=[np.arange(2)])
+    params = Training(
         batch_size=8,
         learning_rate=0.1,
         weight_decay=0.0,
@@ -141,17 +118,7 @@ def test_whole_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
         warmup=0.0,
         patience=None,
     )
-    with pytest.raises(
-        ParamsError, match="whole dialogues are not shared among 2 processes; start one"
-    ):
-        loop.fit(
-            lambda: None,
-            examples,
-            None,
-            settings,
-            SingleLabel(),
-            "last",
-            1,
-            "fp32",
-            tmp_path / "state.pt",
-        )
+    recipe = Recipe(params, SingleLabelObjective(), "last", seed=1)
+    message = "whole dialogues are not shared among 2 processes; start one"
+    with pytest.raises(ParamsError, match=message):
+        loop.fit(lambda: None, examples, None, recipe, tmp_path / "state.pt")

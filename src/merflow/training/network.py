@@ -29,7 +29,7 @@ from merflow.training.gather import hidden, present
 from merflow.training.inputs import extraction_of, labels_of
 from merflow.training.job import STATE, Files, Job, Runs, predictions_of
 from merflow.training.loop import Fitted, Recipe, fit, predict
-from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabel
+from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabelObjective
 
 
 def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Runs:
@@ -147,7 +147,7 @@ class _NetworkRuns:
 
     def _recipe(self, train: Examples, seed: int) -> Recipe:
         training = self.params.training
-        objective: Objective = SingleLabel()
+        objective: Objective = SingleLabelObjective()
         if self.multi_label:
             class_weights, bank = training.class_weights, self.system.bank
             objective = MultiLabelObjective.of(train.labels, class_weights, bank)

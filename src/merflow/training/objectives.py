@@ -35,7 +35,7 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class SingleLabel:
+class SingleLabelObjective:
     """Cross-entropy, scored by weighted F1; labels (B,) are class indices."""
 
     metric: str = "weighted_f1"
