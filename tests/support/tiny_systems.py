@@ -23,7 +23,10 @@ def with_training(system: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def protocol(
-    scheme: str = "official", select: str = "dev", seeds: tuple[int, ...] = (1,), corpus: str = "meld"
+    scheme: str = "official",
+    select: str = "dev",
+    seeds: tuple[int, ...] = (1,),
+    corpus: str = "meld",
 ) -> dict[str, Any]:
     """Parameters of a protocol for a corpus."""
     return {"scheme": {corpus: scheme}, "select": select, "seeds": list(seeds)}

@@ -1,4 +1,4 @@
-"""Small prepared corpus whose texts and speech features name the emotion, and jobs that train on it."""
+"""Small corpus whose texts and speech features name the emotion, and jobs that train on it."""
 
 from collections.abc import Callable
 from pathlib import Path

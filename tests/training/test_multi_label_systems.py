@@ -386,7 +386,7 @@ SEEN = pytest.mark.parametrize(
 
 @SEEN
 def test_a_split_changes_a_network_only_where_it_is_seen(whole, data, tmp_path, split, select):
-    """Class weights and scaling count train alone; without selection on dev, dev changes nothing."""
+    """Class weights and scaling count train alone. Dev changes only what is selected on it."""
     before = trained(whole, "early_fusion", tmp_path / "before", select=select)
     ids = IDS_OF[split]
     other_labels(data, ids)

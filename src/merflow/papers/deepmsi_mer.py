@@ -1,32 +1,42 @@
-"""DeepMSI-MER: text, audio and video on IEMOCAP and MELD, with visual sequence compression and contrastive fusion.
+"""DeepMSI-MER on IEMOCAP and MELD: visual sequence compression and contrastive fusion.
 
-Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``, ``text_audio_video`` (DeepMSI-MER itself), and
-``video``, which the paper speaks of and never prints. Ours, each text_audio_video but for one thing: ``without_vsc`` keeps every token,
-``without_merge`` leaves irrelevant tokens out, ``top_k`` keeps a fixed share of the tokens without merging, as the authors' code does,
-``without_contrastive`` learns by cross-entropy alone.
+Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``,
+``text_audio_video`` (DeepMSI-MER itself), and ``video``, which the paper mentions and never prints.
+Ours are four ablations, each of which changes one thing of text_audio_video: ``without_vsc`` keeps
+every token, ``without_merge`` drops irrelevant tokens, ``top_k`` keeps a fixed share of the tokens
+without merging, as the authors' code does, ``without_contrastive`` learns by cross-entropy alone.
 
 Differences from the paper:
 
-- After a choice of tokens there is no grid, which Swin's windows and its patch merging need, and the paper does not say what happens. Here
-  the tokens keep their order and fill the smallest grid of windows, and what stays empty is masked (merflow.nn.swin).
-- Figures 3 and 4 do not say where the compression stands: here between all stages. ``compress_after`` names the stages that it follows.
-- A choice has no gradient, so no loss can teach the map from text and audio to G_cls, of which the paper says nothing: here it is one
-  linear layer that stays as it was drawn, over both vectors, layer-normalised. Each compression has its own, for its own width.
-- Equation 2 compares sigma(S), read as a softmax over the tokens, with gamma; tau, gamma and alpha are not given, nor the widths of
-  tokens. Here gamma is in units of 1/N, tau of sqrt(d), and similarities are of layer-normalised tokens (merflow.nn.compression).
-- Equation 3 sums over all tokens that are merged into one, which would grow with their number: here their mean is merged. For one token
-  it is the same.
-- Equation 4 prints x(t - d) for every k; a convolution has x(t - d k).
-- Equation 5 has x_i in place of the positive x_j: read as its text says, with the pairs of the batch that share a label, the diagonal
-  left out. Rows are videos, columns texts or audios; the two losses are added. With fewer than two modalities there is none.
-- BERT is fine-tuned as a classifier on the train part of each fold and seed, and hands over the vector of each text; its weights then
-  stay. wav2vec2 is not fine-tuned: the mean of its states, frozen, is what every fold takes. So neither has seen a test utterance. The
-  authors' code reads vectors that were computed once for all folds.
-- Sizes of networks and settings of training are not in the paper: the parameters say which are the authors' code's. Its batch
-  normalisation is layer normalisation here, so that no logit depends on a batch. Its Swin is trained from scratch, ours starts from
-  the pre-trained one (``pretrained``), as "the Swin Transformer" is read; its five settings per corpus are one.
-- As published, every part of the corpus is pooled, the ten folds are drawn by utterance, and the epoch is chosen on the fold that gives
-  the scores (scheme ten_folds, select test). The scores of clean are what a new speaker, or dialogue, would get.
+- After a selection of tokens there is no grid, which Swin's windows and its patch merging need. The
+  paper does not say what happens. Here the tokens keep their order and fill the smallest grid of
+  windows. Empty places are masked (merflow.nn.swin).
+- Figures 3 and 4 do not say where the compression takes place. Here it is between all stages.
+  ``compress_after`` names the stages that it follows.
+- A selection has no gradient, so no loss can train the map from text and audio to G_cls. The paper
+  says nothing about this map. Here it is a linear layer over both vectors, layer-normalised, which
+  keeps its random initial weights. Each compression has its own map, for its own width.
+- Equation 2 compares sigma(S) with gamma. Here sigma is a softmax over the tokens. The paper gives
+  neither tau, gamma and alpha nor the widths of tokens. Here gamma is in units of 1/N, tau in units
+  of sqrt(d), and similarities are of layer-normalised tokens (merflow.nn.compression).
+- Equation 3 sums over all tokens that are merged into one, and the sum would grow with their
+  number. Here their mean is merged. For one token it is the same.
+- Equation 4 prints x(t - d) for every k. A convolution has x(t - d k).
+- Equation 5 has x_i in place of the positive x_j. Here it is read as its text says, with the pairs
+  of the batch that share a label, the diagonal left out. Rows are videos, columns texts or audios.
+  The two losses are added. With fewer than two modalities there is no contrastive loss.
+- BERT is fine-tuned as a classifier on the train split of each fold and seed, and exports the
+  vector of each text. Its weights are then frozen. wav2vec2 is not fine-tuned: every fold takes the
+  mean of its frozen states. So neither of them has seen a test utterance. The authors' code reads
+  vectors that were computed once for all folds.
+- The paper gives no sizes of networks and no settings of training. The comments in params.yaml say
+  which of them come from the authors' code. Its batch normalisation is layer normalisation here, so
+  that no logit depends on a batch. Its Swin is trained from scratch. Ours starts from the
+  pre-trained one (``pretrained``), as "the Swin Transformer" is read. Its five settings per corpus
+  are one setting here.
+- As published, all splits of the corpus are pooled, the ten folds are drawn by utterance, and the
+  epoch is selected on the fold that gives the scores (scheme ten_folds, select test). The scores
+  under clean are what a new speaker, or dialogue, would get.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +58,7 @@ FRAMES = "frames_15"
 
 
 class Text(nn.Module):
-    """text: BERT fine-tuned on transcripts, whose vectors t_cls the other systems take."""
+    """text: BERT fine-tuned on transcripts; its vectors t_cls are inputs of other systems."""
 
     def __init__(
         self,
@@ -59,20 +69,27 @@ class Text(nn.Module):
         pooling: str,
         dropout: float,
     ):
-        """The encoder in `checkpoint`, its first state or the mean of all (`pooling`: cls, mean), dropout, one linear layer."""
+        """Load the encoder.
+
+        Args:
+            dims: empty.
+            n_classes: number of classes.
+            checkpoint: folder of the encoder.
+            pooling: cls, the first state of the encoder, or mean, of all states.
+            dropout: before the linear layer.
+        """
         super().__init__()
         self.encoder, self.pooling = text_encoder(checkpoint), pooling
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.encoder.config.hidden_size, n_classes)
 
     def hidden(self, batch: Batch) -> Tensor:
-        """t_cls, (B, 1, H), of input ``tokens`` (B, T, 2)."""
-        return text_vectors(
-            self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling
-        )[:, None]
+        """Vectors t_cls (B, 1, H) of input ``tokens`` (B, T, 2)."""
+        tokens, mask = batch.inputs["tokens"], batch.masks["tokens"]
+        return text_vectors(self.encoder, tokens, mask, self.pooling)[:, None]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, n_classes)."""
+        """Logits (B, K)."""
         return self.classifier(self.dropout(self.hidden(batch)[:, 0]))
 
 
@@ -82,17 +99,17 @@ class Audio(nn.Module):
     def __init__(
         self, dims: Mapping[str, int], n_classes: int, hidden: Sequence[int], dropout: float
     ):
-        """Layers of `hidden` activations."""
+        """Build a classifier with layers of `hidden` activations."""
         super().__init__()
         self.classifier = _classifier(dims["audio"], hidden, n_classes, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, n_classes) of input ``audio`` (B, 1, dim)."""
+        """Logits (B, K) of input ``audio`` (B, 1, dim)."""
         return self.classifier(batch.inputs["audio"][:, 0])
 
 
 class Video(nn.Module):
-    """Frames through Swin with compressions (section 3.1.2), then through a temporal convolution (section 3.1.3)."""
+    """Swin with compressions (section 3.1.2), then a temporal convolution (section 3.1.3)."""
 
     def __init__(
         self,
@@ -105,12 +122,18 @@ class Video(nn.Module):
         dropout: float,
         **compression: float,
     ):
-        """Swin of `checkpoint`, a compression after each stage of `compress_after`, then blocks of `channels`."""
-        from merflow.nn.swin import (
-            CompressedSwin,
-            Pixels,
-            load_swin,
-        )  # transformers' models take seconds to import: not for audio
+        """Build both.
+
+        Args:
+            checkpoint: folder of Swin.
+            pretrained: start from its weights, not from random ones.
+            meaning_dim: length of the vector that G_cls is made from.
+            compress_after: stages, from 1, that a compression follows.
+            channels, kernel, dropout: of the blocks of the temporal convolution.
+            compression: parameters of each compression.
+        """
+        # transformers' models take seconds to import: not for audio
+        from merflow.nn.swin import CompressedSwin, Pixels, load_swin
 
         super().__init__()
         self.pixels = Pixels(checkpoint)
@@ -123,26 +146,32 @@ class Video(nn.Module):
         self.swin = CompressedSwin(swin, compressions)
         self.temporal = TemporalConvolution(swin.config.hidden_size, channels, kernel, dropout)
 
-    def frames(self, pictures: Tensor, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Vectors of frames (B, T, dim), and how many tokens go into each stage of Swin after the first (B, T, stages - 1).
+    def of_frames(self, frames: Tensor, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Encode every frame alone.
 
-        Of pictures (B, T, H, W, 3) and what G_cls is made from (B, meaning_dim).
+        Args:
+            frames: (B, T, H, W, 3).
+            meaning: (B, meaning_dim), vector that G_cls is made from.
+
+        Returns:
+            Vectors of frames (B, T, dim), and the number of tokens that enter each stage of Swin
+            after the first (B, T, stages - 1).
         """
-        size, steps = pictures.shape[:2]
-        each = None if meaning is None else meaning.repeat_interleave(steps, dim=0)
-        vectors, kept = self.swin(self.pixels(pictures.flatten(0, 1)), each)
-        return vectors.unflatten(0, (size, steps)), kept.unflatten(0, (size, steps))
+        size, steps = frames.shape[:2]
+        of_frames = None if meaning is None else meaning.repeat_interleave(steps, dim=0)
+        vectors, n_tokens = self.swin(self.pixels(frames.flatten(0, 1)), of_frames)
+        return vectors.unflatten(0, (size, steps)), n_tokens.unflatten(0, (size, steps))
 
-    def forward(self, pictures: Tensor, meaning: Tensor | None) -> Tensor:
-        """The video feature (B, channels[-1]): the last of the 15 steps, which has seen all of them."""
-        return self.temporal(self.frames(pictures, meaning)[0])[:, -1]
+    def forward(self, frames: Tensor, meaning: Tensor | None) -> Tensor:
+        """Video feature (B, channels[-1]): the last of the 15 steps, which has seen all of them."""
+        return self.temporal(self.of_frames(frames, meaning)[0])[:, -1]
 
 
 # 3.2 Late feature fusion
 
 
 class DeepMsi(nn.Module):
-    """Every system with video: whatever there is of text and audio guides the compression and is fused with it."""
+    """Every system with video; text and audio guide the compression and join the fusion."""
 
     def __init__(
         self,
@@ -158,10 +187,21 @@ class DeepMsi(nn.Module):
         contrast_tau: float,
         **video: int,
     ):
-        """Each modality is mapped to `projection` dimensions; layers of `hidden` activations over all of them; `video`: see Video.
+        """Build the network.
+
+        Args:
+            dims: length of the sentence vectors ``text`` and ``audio``, where the system has them.
+            n_classes: number of classes.
+            checkpoint: folder of Swin.
+            projection: width to which each modality is mapped.
+            hidden: widths of the layers over all modalities.
+            dropout: of these layers and of the temporal convolution.
+            alpha_ce, beta_cl: weights of cross-entropy and contrastive loss (equation 7).
+            contrast_tau: temperature of the contrastive loss.
+            video: other parameters of `Video`.
 
         Raises:
-            ValueError: Swin has no stage that a compression could follow so.
+            ValueError: no compression can follow a stage that `video` names.
         """
         super().__init__()
         self.sentences = tuple(name for name in ("text", "audio") if name in dims)
@@ -179,7 +219,10 @@ class DeepMsi(nn.Module):
         self.classifier = _classifier(projection * len(lengths), hidden, n_classes, dropout)
 
     def forward(self, batch: Batch) -> Tensor | TrainingOutput:
-        """Logits (B, n_classes) of inputs ``frames_15`` (B, T, H, W, 3), ``text`` and ``audio`` (B, 1, dim); learning, with equation 7."""
+        """Logits (B, K), in training with the loss terms of equation 7.
+
+        Inputs are ``frames_15`` (B, T, H, W, 3), ``text`` and ``audio`` (B, 1, dim).
+        """
         sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
         vectors = sentences | {"video": self.video(batch.inputs[FRAMES], _meaning(sentences))}
         mapped = {name: projection(vectors[name]) for name, projection in self.projections.items()}
@@ -190,18 +233,21 @@ class DeepMsi(nn.Module):
             contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau)
             for name in self.sentences
         ]
-        return TrainingOutput(
-            logits, self.alpha_ce, self.beta_cl * sum(contrasts, start=logits.new_zeros(()))
-        )
+        contrast = sum(contrasts, start=logits.new_zeros(()))
+        return TrainingOutput(logits, self.alpha_ce, self.beta_cl * contrast)
 
     def tokens(self, batch: Batch) -> Tensor:
-        """How many tokens of a frame go into each stage of Swin after the first, mean over the frames (B, stages - 1)."""
+        """Number of tokens that enter each stage of Swin after the first (B, stages - 1).
+
+        It is a mean over the frames.
+        """
         sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
-        return self.video.frames(batch.inputs[FRAMES], _meaning(sentences))[1].float().mean(dim=1)
+        _, n_tokens = self.video.of_frames(batch.inputs[FRAMES], _meaning(sentences))
+        return n_tokens.float().mean(dim=1)
 
 
 def _meaning(sentences: Mapping[str, Tensor]) -> Tensor | None:
-    """What G_cls is made from."""
+    """Vector that G_cls is made from (B, meaning_dim)."""
     normed = [layer_norm(vector, vector.shape[1:]) for vector in sentences.values()]
     return torch.cat(normed, dim=1) if normed else None
 

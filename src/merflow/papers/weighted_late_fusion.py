@@ -1,24 +1,33 @@
-"""Multimodal emotion recognition with weighted late fusion of text, audio and video on MELD.
+"""Weighted late fusion of text, audio and video on MELD.
 
 Systems, in the paper's order:
 
-- ``text_bert_{8,16,32}``, ``text_roberta_{8,16,32}``: a BERT or RoBERTa fine-tuned end to end on single utterances; the number
-  is the batch size. TrainingOutput rate, weight decay, epochs and longest text (Tables 2 and 4) are parameters.
-- ``audio_wav2vec2``: a published wav2vec2 that names emotions, as it is (section B).
-- ``video_clip``: zero-shot CLIP on every 10th frame, probabilities summed over frames (section C). Ours: ``video_clip_max``,
-  ``_product`` and ``_vote``, other ways to pool the same probabilities.
-- ``late_fusion``: weighted average of the probabilities of text_roberta_16, its best text system, audio_wav2vec2 and video_clip.
-- Ours: ``text_*_16_context`` read what was said before in the dialogue too; ``late_fusion_calibrated`` gives each member a temperature.
+- ``text_bert_{8,16,32}``, ``text_roberta_{8,16,32}``: a BERT or RoBERTa fine-tuned end to end on
+  single utterances. The number is the batch size. Learning rate, weight decay, epochs and longest
+  text (Tables 2 and 4) are parameters.
+- ``audio_wav2vec2``: a published wav2vec2 that classifies emotions, off the shelf (section B).
+- ``video_clip``: zero-shot CLIP on every 10th frame, probabilities summed over frames (section C).
+  Ours: ``video_clip_max``, ``_product`` and ``_vote``, other ways to pool the same probabilities.
+- ``late_fusion``: weighted average of the probabilities of text_roberta_16, which is its best text
+  system, audio_wav2vec2 and video_clip.
+- Ours: ``text_*_16_context`` also reads earlier turns of the dialogue. ``late_fusion_calibrated``
+  gives each member a temperature.
 
 Differences from the paper:
 
-- It gives no weights ("text weighted most"). Ours are the best weighted F1 on dev over the simplex; they may leave a member out.
-- It names no wav2vec2 classifier and prints no prompts; ours stand in params.yaml (checkpoints, features.clip_emotion).
-- Labels of a head are mapped to the corpus's classes by name; a head that lacks one is refused. It does not say how it maps them.
-- It pads every text to 512 tokens. Here a batch is padded to its longest text: padding is masked, so the logits are the same.
-- It does not say how token states become one vector, nor the dropout before the classifier, nor the learning rate's
-  schedule. Ours: their mean (or [CLS]), 0.1, linear warm-up and decay (params.yaml: pooling, dropout, warmup).
-- Its text gives other learning rates (2e-5, 1e-5) than its Table 2; the parameters follow the tables.
+- The paper gives no weights ("text weighted most"). Ours are the best weighted F1 on dev over the
+  simplex. They may leave a member out.
+- The paper names no wav2vec2 classifier and prints no prompts. Ours are in params.yaml
+  (checkpoints, features.clip_emotion).
+- Labels of a head are mapped to the corpus's classes by name. A head that lacks a class is refused.
+  The paper does not say how it maps labels.
+- The paper pads every text to 512 tokens. Here a batch is padded to its longest text. Padding is
+  masked, so the logits are the same.
+- The paper does not say how token states become one vector. It does not give the dropout before the
+  classifier or the learning-rate schedule. Ours: their mean (or [CLS]), 0.1, linear warm-up and
+  decay (params.yaml: pooling, dropout, warmup).
+- The paper's text gives other learning rates (2e-5, 1e-5) than its Table 2. The parameters follow
+  the tables.
 """
 
 from collections.abc import Mapping
@@ -43,7 +52,15 @@ class TextClassifier(nn.Module):
         pooling: str,
         dropout: float,
     ):
-        """Load the encoder from `checkpoint`, a folder in the Hub's format; `pooling` is mean or cls; `dims` is empty."""
+        """Load the encoder.
+
+        Args:
+            dims: empty.
+            n_classes: number of classes.
+            checkpoint: folder in the Hub's format.
+            pooling: mean of the token states, or cls.
+            dropout: before the linear layer.
+        """
         super().__init__()
         self.encoder = text_encoder(checkpoint)
         self.pooling = pooling
@@ -51,18 +68,14 @@ class TextClassifier(nn.Module):
         self.classifier = nn.Linear(self.encoder.config.hidden_size, n_classes)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B, n_classes) of `batch` with input ``tokens`` (B, T, 2)."""
-        return self.classifier(
-            self.dropout(
-                text_vectors(
-                    self.encoder, batch.inputs["tokens"], batch.masks["tokens"], self.pooling
-                )
-            )
-        )
+        """Logits (B, K) of input ``tokens`` (B, T, 2)."""
+        tokens, mask = batch.inputs["tokens"], batch.masks["tokens"]
+        vectors = text_vectors(self.encoder, tokens, mask, self.pooling)
+        return self.classifier(self.dropout(vectors))
 
 
 def weighted_average(probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Probabilities (M, N, K) of M members and weights (M,) -> (N, K), "Multi-Modal Fusion Model"."""
+    """Average probabilities (M, N, K) with weights (M,) to (N, K), "Multi-Modal Fusion Model"."""
     return np.einsum("m,mnk->nk", weights, probabilities)
 
 
@@ -72,9 +85,9 @@ _LATE = Fusion(("text_roberta_16", "audio_wav2vec2", "video_clip"), weighted_ave
 
 SYSTEMS = {
     **{
-        f"text_{encoder}_{setting}": _TEXT
+        f"text_{encoder}_{variant}": _TEXT
         for encoder in ("bert", "roberta")
-        for setting in ("8", "16", "32", "16_context")
+        for variant in ("8", "16", "32", "16_context")
     },
     "audio_wav2vec2": OffTheShelf(("wav2vec2_emotion",)),
     "video_clip": _CLIP,
