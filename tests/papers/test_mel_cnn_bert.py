@@ -39,16 +39,15 @@ def examples(lengths, dialogues=None, seed=0):
     rng = np.random.default_rng(seed)
     inputs = {"speech": [rng.normal(size=(n, 12)).astype("float32") for n in lengths]}
     inputs["text"] = [rng.normal(size=(1, 6)).astype("float32") for _ in lengths]
-    return Examples(
-        [f"u{i}" for i in range(len(lengths))], inputs, np.zeros(len(lengths), int), dialogues
-    )
+    ids = [f"u{i}" for i in range(len(lengths))]
+    return Examples(ids, inputs, np.zeros(len(lengths), int), dialogues)
 
 
-ALL = examples([1, 2, 3, 5, 7, 8, 13, 21], [np.array(one) for one in DIALOGUES])
+ALL = examples([1, 2, 3, 5, 7, 8, 13, 21], [np.array(positions) for positions in DIALOGUES])
 
 
 def built(name, seed=0):
-    """A network whose batch normalisation has seen something."""
+    """Network whose batch normalisation has statistics."""
     torch.manual_seed(seed)
     network = SYSTEMS[name].build(SMALL, 4, **SMALL_NETWORKS[name])
     for _ in range(3):
@@ -59,47 +58,42 @@ def built(name, seed=0):
 # --- sizes
 
 
-def test_speech_module_has_the_paper_s_kernels_and_channels():
+def test_the_speech_module_has_the_papers_kernels():
     module = SpeechModule(80, 8, [32, 48, 64, 80], 100, 0.3)
-    kernels = [
-        (one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size)
-        for one in module.parallel
-    ]
-    assert kernels == [
-        (1, 8, (2, 10)),
-        (1, 8, (8, 2)),
-    ]  # (frames, bands) here, (bands, frames) in the paper
-    kernels = [
-        (one.convolution.in_channels, one.convolution.out_channels, one.convolution.kernel_size)
-        for one in module.further
-    ]
-    assert kernels == [(16, 32, (3, 3)), (32, 48, (3, 3)), (48, 64, (3, 3)), (64, 80, (3, 3))]
-    assert all(one.convolution.stride == (1, 1) for one in [*module.parallel, *module.further])
+    parallel, further = (
+        [block.convolution for block in blocks] for blocks in (module.parallel, module.further)
+    )
+    # (frames, bands) in torch, (bands, frames) in the paper
+    assert [layer.kernel_size for layer in parallel] == [(2, 10), (8, 2)]
+    assert [(layer.in_channels, layer.out_channels) for layer in parallel] == [(1, 8)] * 2
+    channels = [(16, 32), (32, 48), (48, 64), (64, 80)]
+    assert [(layer.in_channels, layer.out_channels) for layer in further] == channels
+    assert [layer.kernel_size for layer in further] == [(3, 3)] * 4
+    assert all(layer.stride == (1, 1) for layer in [*parallel, *further])
+
+
+def test_the_speech_module_pools_twice():
+    module = SpeechModule(80, 8, [32, 48, 64, 80], 100, 0.3)
     frames, mask = torch.randn(2, 100, 80), torch.ones(2, 100, dtype=bool)
-    values, left = module.feature_maps(frames, mask)
-    assert values.shape == (2, 80, 25, 20) and left.shape == (2, 25)  # two poolings of 2
+    values, pooled_mask = module.feature_maps(frames, mask)
+    assert values.shape == (2, 80, 25, 20) and pooled_mask.shape == (2, 25)
     assert module(frames, mask).shape == (2, 100)
 
 
-def test_text_module_has_the_paper_s_sizes():
+def test_the_text_module_has_the_papers_sizes():
     module = TextModule(768, 6, 100, 100, 0.3)
     assert (module.utterance.in_features, module.utterance.out_features) == (768, 100)
     gru = module.dialogue.gru
-    assert (gru.input_size, gru.hidden_size, gru.bidirectional, gru.num_layers) == (
-        100,
-        100,
-        True,
-        1,
-    )
+    assert (gru.input_size, gru.hidden_size) == (100, 100)
+    assert (gru.bidirectional, gru.num_layers) == (True, 1)
     assert (module.emotions.in_features, module.emotions.out_features) == (200, 6)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("n_classes", [6, 7])
 def test_every_system_gives_a_logit_per_class(name, n_classes):
-    network = SYSTEMS[name].build(
-        {key: DIMS[key] for key in SYSTEMS[name].inputs}, n_classes, **NETWORKS[name]
-    )
+    dims = {key: DIMS[key] for key in SYSTEMS[name].inputs}
+    network = SYSTEMS[name].build(dims, n_classes, **NETWORKS[name])
     inputs = {"speech": torch.randn(3, 40, 80), "text": torch.randn(3, 1, 768)}
     masks = {"speech": torch.ones(3, 40, dtype=bool), "text": torch.ones(3, 1, dtype=bool)}
     batch = Batch(inputs, masks, torch.zeros(3), torch.arange(3), torch.tensor([[0, 2], [1, -1]]))
@@ -118,11 +112,8 @@ def test_fusion_and_concatenation_differ_in_the_fusion_alone():
         {key: value.shape for key, value in network.state_dict().items()}
         for network in (fusion, concatenation)
     ]
-    assert {key for key in sizes[0] if sizes[0][key] != sizes[1].get(key)} == {
-        "fusion.P.weight",
-        "fusion.w.weight",
-        "dense.0.weight",
-    }
+    differ = {key for key in sizes[0] if sizes[0][key] != sizes[1].get(key)}
+    assert differ == {"fusion.P.weight", "fusion.w.weight", "dense.0.weight"}
     assert sizes[0]["fusion.P.weight"] == (250, 250) and sizes[0]["fusion.w.weight"] == (1, 250)
     assert (sizes[0]["dense.0.weight"], sizes[1]["dense.0.weight"]) == ((100, 250), (100, 500))
 
@@ -140,33 +131,30 @@ def test_equations_1_to_3_on_literal_numbers():
     v = np.exp(scores) / np.exp(scores).sum()  # equation 2
     fused, weights = fusion(F)
     np.testing.assert_allclose(weights.detach(), [v], rtol=1e-6)
-    np.testing.assert_allclose(
-        fused.detach(), [[v[0] * 1, v[0] * 0.5 + v[1] * 2]], rtol=1e-6
-    )  # equation 3
+    M_f = [[v[0] * 1, v[0] * 0.5 + v[1] * 2]]  # equation 3
+    np.testing.assert_allclose(fused.detach(), M_f, rtol=1e-6)
     assert weights[0, 1] > weights[0, 0]
 
 
-def test_equal_modalities_weigh_the_same_and_the_fusion_is_each_of_them():
-    fusion, one = AttentionFusion(5), torch.randn(3, 5)
-    fused, weights = fusion(torch.stack([one, one], dim=2))
+def test_the_fusion_of_equal_modalities_is_either_of_them():
+    fusion, modality = AttentionFusion(5), torch.randn(3, 5)
+    fused, weights = fusion(torch.stack([modality, modality], dim=2))
     torch.testing.assert_close(weights, torch.full((3, 2), 0.5))
-    torch.testing.assert_close(fused, one)
+    torch.testing.assert_close(fused, modality)
 
 
 # --- padding and the order of dialogues
 
 
-def test_frame_norm_is_batch_normalisation_of_what_is_no_padding():
-    values, mask = (
-        torch.randn(2, 3, 5, 4),
-        torch.tensor([[True] * 5, [True] * 2 + [False] * 3]),
-    )  # (B, C, T, bands)
-    found = FrameNorm(3)(values, mask)
+def test_frame_norm_is_batch_normalisation_without_padding():
+    values = torch.randn(2, 3, 5, 4)  # (B, C, T, bands)
+    mask = torch.tensor([[True] * 5, [True] * 2 + [False] * 3])
+    normed = FrameNorm(3)(values, mask)
     content = torch.cat([values[0], values[1, :, :2]], dim=1)[None]  # (1, C, 7, bands)
     expected = nn.BatchNorm2d(3)(content)[0]
-    torch.testing.assert_close(found[0], expected[:, :5])
-    torch.testing.assert_close(found[1, :, :2], expected[:, 5:])
-    assert (found[1, :, 2:] == 0).all()
+    torch.testing.assert_close(normed[0], expected[:, :5])
+    torch.testing.assert_close(normed[1, :, :2], expected[:, 5:])
+    assert (normed[1, :, 2:] == 0).all()
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
@@ -183,27 +171,28 @@ def test_padding_never_changes_a_logit(name, mode):
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_company_and_order_of_dialogues_never_change_a_logit(name):
+def test_other_dialogues_of_a_batch_never_change_a_logit(name):
     network = built(name).eval()
-    together = network(ALL.batch(np.arange(3)))
-    place = {int(index): row for row, index in enumerate(ALL.batch(np.arange(3)).index)}
+    whole = ALL.batch(np.arange(3))
+    together = network(whole)
+    row_of = {int(index): row for row, index in enumerate(whole.index)}
     for units in ([2, 0, 1], [1], [0, 2]):
         batch = ALL.batch(np.array(units))
-        expected = together[[place[int(index)] for index in batch.index]]
+        expected = together[[row_of[int(index)] for index in batch.index]]
         torch.testing.assert_close(network(batch), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_rows_of_a_dialogue_may_stand_anywhere_in_a_batch():
+def test_rows_of_a_dialogue_may_be_anywhere_in_a_batch():
     torch.manual_seed(0)
     gru, utterances = DialogueGru(3, 4), torch.randn(6, 3)
     dialogues = torch.tensor([[4, 0, 2], [5, 1, -1], [3, -1, -1]])
-    found = gru(utterances, dialogues)
+    outputs = gru(utterances, dialogues)
     for dialogue in ([4, 0, 2], [5, 1], [3]):
         states, _ = gru.gru(utterances[dialogue][None])
-        torch.testing.assert_close(found[dialogue], states[0])
+        torch.testing.assert_close(outputs[dialogue], states[0])
 
 
-def test_context_counts_an_utterance_depends_on_its_dialogue_and_on_no_other():
+def test_an_utterance_depends_on_its_dialogue_alone():
     network = built("text").eval()
     batch = ALL.batch(np.arange(3))
     before = network(batch)
@@ -217,7 +206,7 @@ def test_a_spectrogram_of_one_frame_has_features():
     assert module(torch.randn(1, 1, 12), torch.ones(1, 1, dtype=bool)).isfinite().all()
 
 
-def test_tokens_of_bert_are_averaged_as_its_mean_vector():
+def test_tokens_of_bert_are_averaged_to_its_mean_vector():
     network = built("text").eval()
     batch = ALL.batch(np.arange(3))
     tokens = torch.stack([batch.inputs["text"][:, 0] + shift for shift in (-1.0, 1.0, 0.0)], dim=1)
