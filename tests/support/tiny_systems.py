@@ -6,8 +6,7 @@ TRAINING = {"batch_size": 8, "learning_rate": 0.01, "patience": None}
 TEXT_SYSTEM = {
     "inputs": {"tokens": {"max_tokens": 64, "context": 0}},
     "network": {"pooling": "mean", "dropout": 0.1},
-    "training": TRAINING
-    | {"weight_decay": 0.01, "epochs": 4, "schedule": "linear", "warmup": 0.1},
+    "training": TRAINING | {"weight_decay": 0.01, "epochs": 4, "schedule": "linear", "warmup": 0.1},
 }
 SPEECH_SYSTEM = {
     "inputs": {"speech": {"method": "ridge", "keep": 30, "alpha": 1.0}},
