@@ -139,7 +139,7 @@ class _Progress:
     wall_s: float = 0.0
 
     def goes_on(self, params: TrainingParams) -> bool:
-        """Tell whether another epoch is to be trained."""
+        """Decide if another epoch is to be trained."""
         unfinished = len(self.history) < params.epochs
         return unfinished and bool(_patient(self.history, params.patience).any())
 
@@ -330,14 +330,14 @@ def _patient(history: list[Epoch], patience: int | None) -> np.ndarray:
     lowest = np.minimum.accumulate(losses)
     waited = np.zeros(losses.shape[1], dtype=int)
     patient = np.full(losses.shape[1], True)
-    for now, before in zip(losses[1:], lowest[:-1], strict=True):
-        waited = np.where(now < before, 0, waited + 1)
+    for loss, lowest_before in zip(losses[1:], lowest[:-1], strict=True):
+        waited = np.where(loss < lowest_before, 0, waited + 1)
         patient &= waited < patience
     return patient
 
 
 def _merged(new: Tensor, old: Tensor, better: np.ndarray) -> Tensor:
-    """`new` for the components (first dimension) that got better, `old` for the others."""
+    """Take `new` for the components (first dimension) that got better, else `old`."""
     mask = torch.from_numpy(better).reshape(-1, *[1] * (new.ndim - 1))
     return torch.where(mask, new, old)
 
