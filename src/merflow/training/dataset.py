@@ -156,18 +156,12 @@ def read(
         utterances, on="utterance_id", validate="m:1"
     )
     members = members.sort_values(["utterance_id", "fold"], kind="stable")
-    known_labels = classes_of(corpus, metadata)
-    target = _targets(members, multi_label(corpus, scheme), known_labels, class_of)
+    corpus_labels = classes_of(corpus, metadata)
+    target = _targets(members, multi_label(corpus, scheme), corpus_labels, class_of)
     members = members.assign(target=target).dropna(subset="target")
     scope = set(members["utterance_id"])
     arrays, cut = arrays_of(utterances, scope, system, input_params, stores, checkpoint)
-    left_out = {name: sorted(scope - set(values)) for name, values in arrays.items()}
-    for name, ids in left_out.items():
-        if ids:
-            log.info(
-                "%d of %d utterances have no %s and are left out (first: %s)",
-                *(len(ids), len(scope), name, ids[0]),
-            )
+    left_out = _lacking(arrays, scope)
     left_out |= {name: list(ids) for name, ids in left_out_by_members.items()}
     absent = {key for ids in left_out.values() for key in ids}
     if system.aligned:
@@ -176,6 +170,18 @@ def read(
     members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "target"]]
     split_names = find(corpus, scheme).splits
     return Dataset(members, split_names, arrays, left_out, cut, prepared / "splits.parquet")
+
+
+def _lacking(arrays: Mapping[str, Arrays], scope: set[str]) -> dict[str, list[str]]:
+    """Find the sorted ids of the utterances in scope that lack each input."""
+    lacking = {name: sorted(scope - set(values)) for name, values in arrays.items()}
+    for name, ids in lacking.items():
+        if ids:
+            log.info(
+                "%d of %d utterances have no %s and are left out (first: %s)",
+                *(len(ids), len(scope), name, ids[0]),
+            )
+    return lacking
 
 
 def targets(members: pd.DataFrame) -> np.ndarray:
@@ -190,7 +196,10 @@ def dialogues_of(members: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _targets(
-    members: pd.DataFrame, multi_label: bool, known: Sequence[str], class_of: Mapping[str, str]
+    members: pd.DataFrame,
+    multi_label: bool,
+    corpus_labels: Sequence[str],
+    class_of: Mapping[str, str],
 ) -> pd.Series:
     """Target of each row, see `Dataset`; None: out of scope.
 
@@ -201,10 +210,11 @@ def _targets(
     columns = members[["utterance_id", "labels", "label"]]
     for utterance_id, all_labels, label in columns.itertuples(index=False):
         labels = all_labels if pd.isna(label) else [label]
-        if not set(labels) <= set(known) or (len(labels) != 1 and not multi_label):
+        if not set(labels) <= set(corpus_labels) or (len(labels) != 1 and not multi_label):
             raise CorpusError(
                 f"{utterance_id}: expected {'labels' if multi_label else 'one label'} of"
-                f" {', '.join(known)}, found {', '.join(labels) or 'none'}; prepare it again"
+                f" {', '.join(corpus_labels)}, found {', '.join(labels) or 'none'};"
+                " prepare it again"
             )
         if multi_label:
             present = np.isin(classes, [class_of[label] for label in labels])

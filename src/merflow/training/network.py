@@ -45,8 +45,8 @@ def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Ru
     # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless told
     PartialState(cpu=not torch.cuda.is_available())
     scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
-    several = multi_label(job.corpus, scheme)
-    if system.bank and not several:
+    is_multi_label = multi_label(job.corpus, scheme)
+    if system.bank and not is_multi_label:
         raise ParamsError(
             f"{job.corpus}: single-label under scheme {scheme}, but {job.system} is multi-label;"
             f" take it out of run.{job.paper}"
@@ -76,10 +76,10 @@ def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Ru
         "attention": system.attention,
         "extraction": extraction_of(stores, system),
         "checkpoint": card,
-        "selection_metric": "uar" if several else "weighted_f1",
+        "selection_metric": "uar" if is_multi_label else "weighted_f1",
     }
     classes = list(dict.fromkeys(class_of.values()))
-    maker = _NetworkRuns(job, system, params, files, protocol, dataset, classes, several)
+    maker = _NetworkRuns(job, system, params, files, protocol, dataset, classes, is_multi_label)
     return Runs(shared, classes, maker.make)
 
 

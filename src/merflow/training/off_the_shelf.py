@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from merflow.progress import log
 from merflow.records import Run
 from merflow.store import read_metadata
 from merflow.systems import OffTheShelf
-from merflow.training.dataset import read, targets
+from merflow.training.dataset import Dataset, read, targets
 from merflow.training.inputs import extraction_of, labels_of
 from merflow.training.job import Files, Job, Runs, predictions_of
 
@@ -63,20 +64,49 @@ def runs(job: Job, system: OffTheShelf, files: Files, protocol: ProtocolParams) 
     pooled = {
         key: pool(frames[:, places], params.pooling) for key, frames in dataset.arrays[name].items()
     }
+    names = [columns[place] for place in places]
+    maker = _PooledRuns(stores[name], dataset, pooled, classes, names)
+    shared = {
+        "input_labels": labels_of(stores, None, system),
+        "left_out": dataset.left_out,
+        "class_of": class_of,
+        "extraction": extraction_of(stores, system),
+    }
+    return Runs(shared, classes, maker.make)
 
-    def make(fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
+
+@dataclass(frozen=True)
+class _PooledRuns:
+    """Runs of a head.
+
+    Attributes:
+        store: of its probabilities, for warnings.
+        dataset: utterances of the split scheme.
+        pooled: probabilities (K,) of each utterance.
+        classes: K names.
+        columns: names that the head gives these classes.
+    """
+
+    store: Path
+    dataset: Dataset
+    pooled: dict[str, np.ndarray]
+    classes: list[str]
+    columns: list[str]
+
+    def make(self, fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
+        """Predict, and check the label mapping on the dev split."""
         start = time.monotonic()
         tables, doubt = [], None
-        for split in dataset.splits[1:]:
-            members = dataset.split(fold, split)
+        for split in self.dataset.splits[1:]:
+            members = self.dataset.split(fold, split)
             ids, labels = members["utterance_id"].tolist(), targets(members)
-            probabilities = np.stack([pooled[key] for key in ids])
-            tables.append(predictions_of(probabilities, labels, ids, split, classes, fold, seed))
+            probabilities = np.stack([self.pooled[key] for key in ids])
+            of_split = predictions_of(probabilities, labels, ids, split, self.classes, fold, seed)
+            tables.append(of_split)
             if split == "dev":
-                names = [columns[place] for place in places]
-                doubt = doubtful_mapping(probabilities, labels, classes, names)
+                doubt = doubtful_mapping(probabilities, labels, self.classes, self.columns)
                 if doubt:
-                    log.warning("%s: %s", stores[name], doubt)
+                    log.warning("%s: %s", self.store, doubt)
         run = Run(
             fold=fold,
             seed=seed,
@@ -86,14 +116,6 @@ def runs(job: Job, system: OffTheShelf, files: Files, protocol: ProtocolParams) 
             wall_s=round(time.monotonic() - start, 1),
         )
         return run, pd.concat(tables)
-
-    shared = {
-        "input_labels": labels_of(stores, None, system),
-        "left_out": dataset.left_out,
-        "class_of": class_of,
-        "extraction": extraction_of(stores, system),
-    }
-    return Runs(shared, classes, make)
 
 
 def pool(frames: np.ndarray, pooling: str) -> np.ndarray:
