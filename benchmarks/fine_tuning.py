@@ -24,7 +24,7 @@ from merflow.papers.weighted_late_fusion import TextClassifier
 from merflow.params import TrainingParams
 from merflow.training.batches import Examples
 from merflow.training.loop import Recipe, fit
-from merflow.training.objectives import SingleLabel
+from merflow.training.objectives import SingleLabelObjective
 
 CLASSES = 7
 
@@ -82,7 +82,7 @@ def main() -> None:
         for split in (slice(n), slice(n, None))
     )
 
-    recipe = Recipe(params, SingleLabel(), "best", seed=1)
+    recipe = Recipe(params, SingleLabelObjective(), "best", seed=1)
     seconds: dict[str, list[float]] = {"plain": [], "merflow": []}
     with TemporaryDirectory() as scratch:
         for number in range(arguments.rounds):

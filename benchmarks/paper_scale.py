@@ -42,7 +42,7 @@ from merflow.registry import PAPERS
 from merflow.systems import System
 from merflow.training.batches import Examples, LazyArrays
 from merflow.training.loop import Recipe, fit, predict
-from merflow.training.objectives import MultiLabelObjective, SingleLabel
+from merflow.training.objectives import MultiLabelObjective, SingleLabelObjective
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def measure(case: Case, most: int | None) -> Row:
         for split in ("train", "dev")
     )
     setup_s = transform(system, params, train, dev)
-    objective = SingleLabel()
+    objective = SingleLabelObjective()
     if case.multi_label:
         labels = train.labels
         objective = MultiLabelObjective.of(labels, training.class_weights, system.bank)

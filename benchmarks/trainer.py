@@ -38,7 +38,7 @@ from merflow.params import TrainingParams
 from merflow.systems import Batch
 from merflow.training.batches import Examples
 from merflow.training.loop import Recipe, fit
-from merflow.training.objectives import SingleLabel
+from merflow.training.objectives import SingleLabelObjective
 
 NAMES = list(CLASSES["meld"])
 
@@ -169,7 +169,7 @@ def main() -> None:
             seconds["Trainer"].append(time.perf_counter() - start)
             scores["Trainer"].append(f1)
             start = time.perf_counter()
-            recipe = Recipe(params, SingleLabel(), "best", seed)
+            recipe = Recipe(params, SingleLabelObjective(), "best", seed)
             fitted = fit(build, train, dev, recipe, Path(scratch) / f"{seed}.pt")
             seconds["merflow"].append(time.perf_counter() - start)
             scores["merflow"].append(fitted.history[-1].score)

@@ -8,7 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from merflow.nn.bank import LinearBank, LstmBank
 from merflow.papers.class_weight_lstm import SYSTEMS, confidences, scaling, tensor_product
-from merflow.params.class_weight_lstm import Systems
+from merflow.params.class_weight_lstm import ClassWeightLstmSystemsParams
 from merflow.systems import Batch
 from merflow.training.batches import Examples
 
@@ -88,7 +88,7 @@ def given_to(layer):
 
 
 def test_systems_are_the_systems_of_the_parameters():
-    assert list(SYSTEMS) == list(Systems.model_fields)
+    assert list(SYSTEMS) == list(ClassWeightLstmSystemsParams.model_fields)
     assert list(SYSTEMS) == [
         f"{name}{suffix}"
         for suffix in ("", "_unweighted")
@@ -96,7 +96,9 @@ def test_systems_are_the_systems_of_the_parameters():
     ]
     assert all(system.bank for system in SYSTEMS.values())
     for name, system in SYSTEMS.items():
-        inputs = Systems.model_fields[name].annotation.model_fields.get("inputs")
+        inputs = ClassWeightLstmSystemsParams.model_fields[name].annotation.model_fields.get(
+            "inputs"
+        )
         expected = set(inputs.annotation.model_fields) if inputs else set()
         assert set(system.transformers) == expected
 

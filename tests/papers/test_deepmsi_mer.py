@@ -12,7 +12,7 @@ from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.swin import load_swin
 from merflow.nn.temporal import TemporalBlock
 from merflow.papers.deepmsi_mer import SYSTEMS, DeepMsi
-from merflow.params.deepmsi_mer import Systems
+from merflow.params.deepmsi_mer import DeepmsiMerSystemsParams
 from merflow.systems import Batch, TrainingOutput
 from merflow.training.batches import Examples
 
@@ -69,7 +69,7 @@ def a_batch(name, n=4, labels=(0, 1, 0, 2), seed=0):
 def test_parameters_name_every_system_and_its_ablations():
     params = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
     systems = params["papers"]["deepmsi_mer"]["systems"]
-    assert set(systems) == set(SYSTEMS) == set(Systems.model_fields)
+    assert set(systems) == set(SYSTEMS) == set(DeepmsiMerSystemsParams.model_fields)
     whole = systems["text_audio_video"]
     ablations = {
         "without_vsc": {"compress_after": []},

@@ -20,7 +20,7 @@ from merflow.papers.joint_cnn import (
     selection,
     weighted,
 )
-from merflow.params.joint_cnn import Systems
+from merflow.params.joint_cnn import JointCnnSystemsParams
 from merflow.systems import Fusion, System
 from merflow.training.batches import Examples
 
@@ -73,7 +73,7 @@ def given_to(layer):
 
 
 def test_systems_are_the_systems_of_the_parameters():
-    assert set(SYSTEMS) == set(OF_SYSTEMS) == set(Systems.model_fields)
+    assert set(SYSTEMS) == set(OF_SYSTEMS) == set(JointCnnSystemsParams.model_fields)
     for name, system in SYSTEMS.items():
         weighted_fusion = isinstance(system, Fusion) and system.weighted
         assert ("weights" in OF_SYSTEMS[name]) == weighted_fusion

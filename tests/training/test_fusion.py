@@ -4,7 +4,7 @@ import pytest
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
-from merflow.params import Fusion as FusionParams
+from merflow.params import FusionParams
 from merflow.store import write_table
 from merflow.systems import Fusion
 from merflow.training.fusion import (

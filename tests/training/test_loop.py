@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from merflow.errors import ParamsError
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.records import Epoch
 from merflow.systems import TrainingOutput
 from merflow.training import loop
@@ -14,7 +14,7 @@ from merflow.training.batches import Examples, LazyArrays, batches, ordered, shu
 from merflow.training.loop import Fitted, Recipe, fit, predict
 from merflow.training.objectives import MultiLabelObjective, SingleLabelObjective
 
-PARAMS = Training(
+PARAMS = TrainingParams(
     batch_size=8,
     learning_rate=0.02,
     weight_decay=0.01,

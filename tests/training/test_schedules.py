@@ -1,12 +1,12 @@
 import pytest
 
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.training.schedules import constant, inverse, linear, schedule_of, warmed_up
 
 
-def params(**changes) -> Training:
+def params(**changes) -> TrainingParams:
     fixed = {"batch_size": 8, "learning_rate": 0.1, "weight_decay": 0.0, "epochs": 1}
-    return Training(**fixed | {"patience": None} | changes)
+    return TrainingParams(**fixed | {"patience": None} | changes)
 
 
 def test_a_linear_schedule_falls_from_one_to_zero():

@@ -18,7 +18,7 @@ from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM
 
 from merflow import artifacts
 from merflow.errors import ParamsError
-from merflow.params import Training
+from merflow.params import TrainingParams
 from merflow.records import Record, Run
 from merflow.store import read_table
 from merflow.training import loop
@@ -109,7 +109,7 @@ def test_dialogues_are_not_shared_among_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "Accelerator", lambda **_: two)
     speech, labels = [np.zeros((1, 2))] * 2, np.zeros(2, int)
     examples = Examples(["a", "b"], {"speech": speech}, labels, dialogues=[np.arange(2)])
-    params = Training(
+    params = TrainingParams(
         batch_size=8,
         learning_rate=0.1,
         weight_decay=0.0,
