@@ -46,7 +46,7 @@ def plain(model: TextClassifier, train: Examples, dev: Examples, params: Trainin
             model(dev.batch(index))
 
 
-def main() -> None:
+def parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,8 +59,11 @@ def main() -> None:
         help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`",
     )
     parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    arguments = parsed_arguments()
     folder = arguments.checkpoint
     params = TrainingParams(
         batch_size=arguments.batch_size,

@@ -119,7 +119,7 @@ def trainer(
     )
 
 
-def main() -> None:
+def parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -138,8 +138,11 @@ def main() -> None:
         help="made by `snakemake -- data/checkpoints/bert/SOURCE.json`",
     )
     parser.add_argument("--rounds", type=int, default=3, help="each with a seed of its own")
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    arguments = parsed_arguments()
     folder, n = arguments.checkpoint, arguments.utterances
     params = TrainingParams(  # no warm-up and no weight decay: the Trainer's defaults
         batch_size=arguments.batch_size,

@@ -11,6 +11,7 @@ import json
 import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,8 @@ from MMSA.utils import setup_seed
 NAMES = {"language": "text", "acoustic": "audio", "visual": "vision"}
 
 
-def main() -> None:
-    name, sequences = sys.argv[1], np.load(sys.argv[2])
-    epochs, scratch = int(sys.argv[3]), Path(sys.argv[4])
-    scratch.mkdir(parents=True, exist_ok=True)
+def write_data(sequences: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write sequences in the format of MMSA."""
     data = {}
     for split in ("train", "valid", "test"):
         rows = {theirs: sequences[f"{split}_{ours}"] for ours, theirs in NAMES.items()}
@@ -35,8 +34,11 @@ def main() -> None:
         for modality in ("audio", "vision"):
             rows[f"{modality}_lengths"] = [rows[modality].shape[1]] * len(labels)
         data[split] = rows
-    (scratch / "features.pkl").write_bytes(pickle.dumps(data))
+    path.write_bytes(pickle.dumps(data))
 
+
+def entry_point(name: str, scratch: Path) -> str:
+    """Call MMSA_run; return "works" or the first line of its error."""
     try:
         run.MMSA_run(
             name,
@@ -49,9 +51,16 @@ def main() -> None:
             log_dir=scratch,
         )
     except Exception as error:  # its message is shown with the result
-        entry = f"{type(error).__name__}: {error}".splitlines()[0]
-    else:
-        entry = "works"
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return "works"
+
+
+def main() -> None:
+    name, sequences = sys.argv[1], np.load(sys.argv[2])
+    epochs, scratch = int(sys.argv[3]), Path(sys.argv[4])
+    scratch.mkdir(parents=True, exist_ok=True)
+    write_data(sequences, scratch / "features.pkl")
+    entry = entry_point(name, scratch)
     settings = config.get_config_regression(name, "mosei")
     settings.update({"device": torch.device("cpu"), "train_mode": "regression"})
     settings.update({"custom_feature": scratch / "features.pkl", "use_bert": False})
