@@ -1,8 +1,14 @@
 """Systems: the rows of a paper's tables, as papers define them and training runs them.
 
 Papers build on this module and on `merflow.nn`, training imports it. Neither imports the other.
-Letters of shapes, here and in papers, nn and training: B examples of a batch, D dialogues of a
-batch, U utterances of a dialogue, T frames or tokens, K classes, M members of a fusion, N examples.
+Letters of shapes, also in papers, nn and training:
+
+- B: examples of a batch.
+- D: dialogues of a batch; U: utterances of a dialogue.
+- T: frames or tokens.
+- K: classes.
+- M: members of a fusion.
+- N: examples.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +24,7 @@ class Transformer(Protocol):
     """Estimator that is fitted to an input on the train split, as scikit-learn's are."""
 
     def fit(self, values: np.ndarray, labels: np.ndarray) -> Any:
-        """Learn from the frames of the train split (n, dim) and the class index of each (n,)."""
+        """Learn from frames (n, dim) of the train split and their class indices (n,)."""
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform frames (n, dim) of any split to (n, dim')."""
@@ -122,8 +128,8 @@ class Batch:
         masks: (B, T) per name, True where there is content.
         labels: (B,) class indices, or (B, K) 1 where a class is present (multi-label).
         index: (B,) positions in the `Examples`.
-        dialogues: (D, U) rows of the batch that belong to a dialogue, in the order of turns, then
-            -1; None: the batch is not made of dialogues.
+        dialogues: (D, U) rows of the batch of each dialogue, in the order of turns, then -1; None:
+            no dialogues.
     """
 
     inputs: dict[str, Tensor]

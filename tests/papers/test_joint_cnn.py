@@ -52,7 +52,7 @@ def examples(lengths=LENGTHS, dims=DIMS, seed=0):
 
 
 def shapes(model, batch, kinds):
-    """Output shapes, without the batch axis, of the layers of these kinds in the order they ran."""
+    """Output shapes, without the batch axis, of layers of some kinds as they ran."""
     outputs = []
 
     def note(layer, _, output):

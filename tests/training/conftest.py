@@ -1,4 +1,4 @@
-"""Small corpus whose texts and speech features name the emotion, and jobs that train on it."""
+"""Small corpus whose texts and speech features name the emotion, and jobs on it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +64,7 @@ def prepared(tmp_path, checkpoint) -> Path:
 
 @pytest.fixture
 def job(prepared) -> Callable[..., Job]:
-    """Make a job of a text system or, with ``speech=True``, of a speech system, with changes."""
+    """Make a job of a text system, or with ``speech=True`` of a speech system."""
     data = prepared.parents[1]
     corpus_files = [prepared / "utterances.parquet", prepared / "splits.parquet"]
     shared = {
@@ -99,7 +99,7 @@ def job(prepared) -> Callable[..., Job]:
 
 @pytest.fixture
 def trained(job) -> Callable[..., Path]:
-    """Train the only run of a job (fold 0, seed 1) into `out`; returns the run's folder."""
+    """Train the only run of a job (fold 0, seed 1); returns its folder."""
 
     def make(out: Path, **changes) -> Path:
         train(job(**changes), 0, 1, out)

@@ -41,7 +41,7 @@ def store(folder, rows, classes=CLASSES):
 
 @pytest.fixture
 def members(tmp_path):
-    """The good member is right on dev, the bad one on test; each lacks an utterance."""
+    """The good member is right on dev, the bad on test; each lacks an utterance."""
     rows = {"good": [], "bad": []}
     for split in ("dev", "test"):
         for i in range(8):

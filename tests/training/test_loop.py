@@ -289,7 +289,7 @@ def test_an_l2_penalty_shrinks_weights_more_than_decay(tmp_path):
 
 
 class Shrinking(Bag):
-    """Has a loss term of its own: the mean square of its logits, with a factor."""
+    """Network with a loss term of its own: the mean square of its logits."""
 
     def forward(self, batch):
         logits = super().forward(batch)

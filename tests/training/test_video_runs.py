@@ -1,4 +1,4 @@
-"""A system of frames through the step train, and the choice of an epoch on the test split."""
+"""Step ``train`` on a system of frames, and selection on the test split."""
 
 import json
 
@@ -56,7 +56,7 @@ VIDEO = {
 
 @pytest.fixture
 def frames(prepared, tmp_path):
-    """Folder of frames whose left half has the colour of the label; u007 and u110 have none."""
+    """Frames whose left half has the colour of the label; u007 and u110 have none."""
     utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES)
     rows = []
     for key, labels in zip(utterances["utterance_id"], utterances["labels"], strict=True):

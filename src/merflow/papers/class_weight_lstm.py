@@ -16,7 +16,7 @@ Differences from the paper:
   Weights start as torch draws them.
 - The paper does not say what enters the dense layer. Here it is the state at the last word. Its 32
   activations pass a ReLU, as the activations of late fusion do.
-- The paper does not mention scaling of features. A pitch in Hz would saturate the gates, so
+- The paper does not mention scaling of features. A pitch in Hz would saturate the gates.
   ``scale: standard`` brings each acoustic and visual feature to mean 0 and variance 1 over the
   words of the train split. ``none`` takes them unscaled.
 - The paper does not say whether the second stage trains the unimodal networks further. Here they
@@ -80,7 +80,7 @@ class Lstm(nn.Module):
         self.output = LinearBank(n_classes, dense, 1)
 
     def hidden(self, batch: Batch) -> Tensor:
-        """Activations of the dense layer and the logit of each emotion: (B, K, dense + 1).
+        """Dense activations and the logit of each emotion: (B, K, dense + 1).
 
         Raises:
             ValueError: the modalities of an example have different numbers of words.

@@ -2,9 +2,12 @@
 
 Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``,
 ``text_audio_video`` (DeepMSI-MER itself), and ``video``, which the paper mentions and never prints.
-Ours are four ablations, each of which changes one thing of text_audio_video: ``without_vsc`` keeps
-every token, ``without_merge`` drops irrelevant tokens, ``top_k`` keeps a fixed share of the tokens
-without merging, as the authors' code does, ``without_contrastive`` learns by cross-entropy alone.
+Ours are four ablations, each of which changes one thing of text_audio_video:
+
+- ``without_vsc`` keeps every token.
+- ``without_merge`` drops irrelevant tokens.
+- ``top_k`` keeps a fixed share of the tokens without merging, as the authors' code does.
+- ``without_contrastive`` learns by cross-entropy alone.
 
 Differences from the paper:
 
@@ -34,8 +37,8 @@ Differences from the paper:
   that no logit depends on a batch. Its Swin is trained from scratch. Ours starts from the
   pre-trained one (``pretrained``), as "the Swin Transformer" is read. Its five settings per corpus
   are one setting here.
-- As published, all splits of the corpus are pooled, the ten folds are drawn by utterance, and the
-  epoch is selected on the fold that gives the scores (scheme ten_folds, select test). The scores
+- As published, all splits of the corpus are pooled and the ten folds are drawn by utterance (scheme
+  ten_folds). The epoch is selected on the fold that gives the scores (select test). The scores
   under clean are what a new speaker, or dialogue, would get.
 """
 
@@ -163,7 +166,7 @@ class Video(nn.Module):
         return vectors.unflatten(0, (size, steps)), n_tokens.unflatten(0, (size, steps))
 
     def forward(self, frames: Tensor, meaning: Tensor | None) -> Tensor:
-        """Video feature (B, channels[-1]): the last of the 15 steps, which has seen all of them."""
+        """Video feature (B, channels[-1]): the last of the 15 steps, which has seen all steps."""
         return self.temporal(self.of_frames(frames, meaning)[0])[:, -1]
 
 

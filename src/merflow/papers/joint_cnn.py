@@ -3,9 +3,11 @@
 Systems, in the order of Table 2: ``speech_cnn``, ``text_lstm``, ``joint_cnn`` (early fusion),
 ``late_average``, ``late_weighted`` and ``late_product`` (Late Fusion-I, II, III of text_lstm and
 joint_cnn). ``unimodal_*`` are the same three fusions of text_lstm and speech_cnn, which section 5.4
-compares with early fusion and never prints. Sizes are parameters, listed here with their symbols of
-Table 1: widths (f_1, f_2, f_3), maps f_out, text_dim D_T, keep D_S, lstm N_1, hidden (N_2, N_3) or
-(N_c2, N_c3), n_classes N_4 or N_c4, filters N_f, width N_w.
+compares with early fusion and never prints.
+
+Sizes are parameters. Their symbols in Table 1 are: widths (f_1, f_2, f_3), maps f_out, text_dim
+D_T, keep D_S, lstm N_1, hidden (N_2, N_3) or (N_c2, N_c3), n_classes N_4 or N_c4, filters N_f,
+width N_w.
 
 Differences from the paper:
 

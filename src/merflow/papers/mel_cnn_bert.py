@@ -1,9 +1,14 @@
 """Emotions from Mel spectrograms (CNN) and text (BERT, GRU) with attention fusion.
 
-Systems: ``speech`` and ``text``, the two modules alone; ``fusion``, the paper's system, by
-attention; ``concatenation``, with F_s and F_t side by side in place of equations 1-3, an ablation
-that the paper lacks. Sizes are parameters: maps (channels of each parallel convolution), channels
-(of the four further convolutions), text_dim, gru (hidden states), n (of the fusion), dense.
+Systems:
+
+- ``speech`` and ``text``: the two modules alone.
+- ``fusion``: the paper's system, by attention.
+- ``concatenation``: F_s and F_t side by side in place of equations 1-3, an ablation that the paper
+  lacks.
+
+Sizes are parameters: maps (channels of each parallel convolution), channels (of the four further
+convolutions), text_dim, gru (hidden states), n (of the fusion), dense.
 
 Differences from the paper:
 
@@ -266,7 +271,7 @@ class Bimodal(nn.Module):
         dropout: float,
         joined: int = 1,
     ):
-        """Build both modules, a layer from each to `n` values, and the layers behind the fusion.
+        """Build both modules, a layer of `n` for each, and the layers behind the fusion.
 
         Args:
             dims: width of the inputs ``speech`` and ``text``.

@@ -18,7 +18,7 @@ CHUNK = 32
 
 @dataclass(frozen=True)
 class LazyArrays(Sequence[np.ndarray]):
-    """Arrays that are made when a batch asks for them, where all would not fit in memory.
+    """Arrays that are made when a batch needs them: all would not fit in memory.
 
     Attributes:
         make: utterance id -> its array (n_frames, ...).

@@ -1,4 +1,4 @@
-"""Dataset of a system: utterances of a split scheme with their inputs, read once for all folds."""
+"""Dataset of a system: utterances of a split scheme with their inputs, for all folds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,8 +143,8 @@ def read(
         left_out_by_members: per input the utterances that the system's members lack.
 
     Raises:
-        CorpusError: an utterance has a label that the corpus does not know, or not exactly one
-            where it should have one; or its inputs should be aligned and are not.
+        CorpusError: an utterance has an unknown label, has several labels on a single-label
+            corpus, or lacks one; or its inputs should be aligned and are not.
         ParamsError: the stage has no store for an input.
         StoreError: a store cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Fitted transformers of a run, stored as arrays beside its weights for predictions on new clips.
+"""Fitted transformers of a run, stored beside its weights for predictions on new clips.
 
 scikit-learn keeps what an estimator learns in attributes whose names end in an underscore. Numeric
 ones are stored, and set again on an estimator that was made with the same parameters. Its output is

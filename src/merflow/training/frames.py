@@ -1,4 +1,4 @@
-"""Frames of clips as an input: decoded when a batch asks for them, and kept while there is room."""
+"""Frames of clips as an input: decoded when a batch needs them, kept within a limit."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

@@ -1,4 +1,7 @@
-"""Step ``gather``: all runs of a system in one place. It needs no torch, and so takes a second."""
+"""Step ``gather``: all runs of a system in one place.
+
+It needs no torch, and so takes a second.
+"""
 
 import shutil
 from pathlib import Path

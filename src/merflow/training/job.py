@@ -1,4 +1,4 @@
-"""Job of the step ``train``: names, parameters and files; and the interface of kinds of systems."""
+"""Job of the step ``train``, and the interface of the kinds of systems."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ class Job:
         return definition
 
     def class_of(self, scheme: str) -> dict[str, str]:
-        """Map of labels to the classes of the paper's block, or else of the split scheme."""
+        """Map labels to the classes of the paper's block, or of the split scheme."""
         utterances = next(path for path in self.inputs if path.name == "utterances.parquet")
         own_classes = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
         n_classes = self.n_classes or schemes.find(self.corpus, scheme).classes

@@ -130,9 +130,9 @@ def doubtful_mapping(
     """Sentence about a suspicious label mapping; None if the names of the head hold.
 
     A head whose names stand in another order than its weights still finds a counterpart for each
-    class, and scores below chance. The first half of the utterances proposes the assignment of
-    columns to classes under which each class raises its column most, whatever the shares of
-    classes and columns. The second half decides, by a one-sided t-test, whether it fits better.
+    class, and scores below chance. The first half of the utterances proposes an assignment of
+    columns to classes: each class raises its own column most. Shares of classes and columns do not
+    matter. The second half decides, by a one-sided t-test, if the assignment fits better.
 
     Args:
         probabilities: (N, K), columns in the order of `classes`, by name.

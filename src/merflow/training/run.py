@@ -1,4 +1,4 @@
-"""Step ``train``: some runs of one system of any kind. A run is a fold with a seed."""
+"""Step ``train``: runs of a system of any kind, each a fold with a seed."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn"
 
 
 def train(job: Job, shard: int, shards: int, out: Path) -> None:
-    """Train the runs of a system whose number is `shard` modulo `shards`, and predict with them.
+    """Train the runs of a system whose number is `shard` modulo `shards`, and predict.
 
     Writes a folder per run into `out`: predictions.parquet of dev and test (metadata: classes),
     run.json, and weights/<fold>-<seed>.safetensors if asked for. Runs are made in a folder beside

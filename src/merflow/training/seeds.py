@@ -1,4 +1,4 @@
-"""One seed, the same bits: on one machine with one number of threads a run repeats exactly."""
+"""Seeds: a run repeats to the bit on one machine with one number of threads."""
 
 import os
 import random
