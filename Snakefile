@@ -1,10 +1,11 @@
-"""merflow: raw clips go in at one end, the papers' tables come out at the other.
+"""merflow: from raw clips to the papers' result tables.
 
     fetch -> prepare -> decode -> extract -> train -> score -> tables -> report
     (workflow/rules/: one file per step or group of steps, wiring only)
 
-What is made from what is declared in dvc.yaml; the rules read it. Parameters live in params.yaml, machines in
-profiles/. `snakemake --cores N` brings everything up to date and commits it to DVC.
+dvc.yaml declares the stages with their inputs and outputs, and the rules read it. Parameters live
+in params.yaml, machines in profiles/. `snakemake --cores N` brings everything up to date and
+commits it to DVC.
 """
 
 import sys
@@ -12,11 +13,13 @@ import sys
 sys.path.insert(0, f"{workflow.basedir}/workflow/lib")
 
 import failures
+import gpu_limit
 import sync
 import warm_process
-from stages import Plan
+from plan import Plan
 from run_lock import RunLock
 
+from merflow import paths
 from merflow.errors import MerflowError
 
 
@@ -43,21 +46,22 @@ if config != plan.params:
     )
 
 
+gpu_limit.apply(workflow)
+
+
 wildcard_constraints:
     corpus="|".join(plan.params["corpora"]),
     checkpoint=r"\w+",
     shard=r"\d+",
     shards=r"\d+",
-    part=r"\d+",
-    parts=r"\d+",
     paper=r"\w+",
     system=r"\w+",
     protocol=r"\w+",
     feature=r"\w+",
 
 
-# Every artifact is asked for by name: Snakemake takes an absent intermediate one (its job failed, say) for not needed
-# as long as something made from an earlier version of it exists.
+# Every artifact is asked for by name. Snakemake considers an absent intermediate artifact, whose job
+# failed, not needed as long as something made from an earlier version of it exists.
 rule all:
     input:
         list(plan.owner),

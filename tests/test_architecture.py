@@ -22,6 +22,7 @@ LAYERS = [  # top to bottom; a module may import from its own room of a layer an
         "artifacts",
         "presets",
         "params",
+        "paths",
         "errors",
         "provenance",
         "progress",

@@ -1,4 +1,4 @@
-"""The command line: bad input is one line and exit status 1, and what was there before stays whole."""
+"""The command line: bad input is one line and exit status 1, and earlier artifacts stay whole."""
 
 import json
 import subprocess
@@ -14,12 +14,15 @@ from merflow.cli import main
 from merflow.params import PapersParams
 from merflow.selection import MATRIX
 
-HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,"
+    "Season,Episode,StartTime,EndTime\n"
+)
 GOOD = '1,"Oh, hi!",Ross,joy,positive,0,0,1,1,"00:00:01,000","00:00:02,500"\n'
 
 
 def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    """The command line in this process, which has imported what it takes."""
+    """Run the command line in this process, which has imported what the command needs."""
     out, err = StringIO(), StringIO()
     with (
         chdir(cwd),
@@ -36,7 +39,12 @@ def merflow(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
 
 
 def annotations(folder: Path, **changed: str | bytes | None) -> None:
-    """MELD's three annotation files of four utterances each, enough for ten folds; `changed` replaces (None: leaves out) some."""
+    """Write MELD's annotation files of four utterances each, enough for ten folds.
+
+    Args:
+        folder: to write to.
+        changed: split -> content of its file; None: no file.
+    """
     folder.mkdir(exist_ok=True)
     for split in ("train", "dev", "test"):
         text = changed.get(
@@ -98,7 +106,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_corpus_is_one_line_and_earlier_artifacts_stay_whole(prepared, case):
+def test_a_bad_corpus_is_one_line_and_spares_earlier_artifacts(prepared, case):
     changed, message = BAD[case]
     before = {path: path.read_bytes() for path in (prepared / "corpora/meld").iterdir()}
     annotations(prepared / "raw", **changed)
@@ -117,7 +125,7 @@ def test_bad_corpus_is_one_line_and_earlier_artifacts_stay_whole(prepared, case)
         ("meld", "/no/such/folder", "/no/such/folder"),
     ],
 )
-def test_a_corpus_that_cannot_be_had_says_what_to_do(tmp_path, corpus, source, message):
+def test_a_corpus_that_is_not_available_says_what_to_do(tmp_path, corpus, source, message):
     values = json.dumps({f"corpora.{corpus}.source": source, "code": "x"})
     done = merflow(
         "fetch",
@@ -131,9 +139,8 @@ def test_a_corpus_that_cannot_be_had_says_what_to_do(tmp_path, corpus, source, m
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert message in done.stderr.splitlines()[-1] and done.stderr.splitlines()[-1].startswith(
-        "error: "
-    )
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: ") and message in line
     assert not (tmp_path / "raw" / corpus).exists()
 
 
@@ -144,9 +151,8 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     assert merflow("params", "demo", cwd=tmp_path).returncode == 0
     path = tmp_path / "params.yaml"
     assert path.read_text() == presets.compose("demo", root / "params")
-    assert (
-        merflow("params", "paper", cwd=tmp_path).returncode == 0
-    )  # from one preset to the other: nothing is lost
+    # from one preset to the other nothing is lost
+    assert merflow("params", "paper", cwd=tmp_path).returncode == 0
     chosen = merflow(
         "params",
         "paper",
@@ -188,7 +194,7 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
         ),
     ],
 )
-def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, chosen, message):
+def test_an_impossible_filter_is_one_line_and_writes_nothing(tmp_path, chosen, message):
     for name in ("params", "dvc.yaml"):
         (tmp_path / name).symlink_to(Path(__file__).parents[1] / name)
     done = merflow("params", "paper", *chosen, cwd=tmp_path)
@@ -197,10 +203,7 @@ def test_a_filter_that_cannot_be_is_one_line_and_params_yaml_stays(tmp_path, cho
 
 
 def test_status_without_params_says_what_to_do(tmp_path):
-    command = [
-        Path(sys.executable).with_name("merflow"),
-        "status",
-    ]  # a process of its own, as users start it
+    command = [Path(sys.executable).with_name("merflow"), "status"]  # as users start it
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         1,
@@ -209,10 +212,6 @@ def test_status_without_params_says_what_to_do(tmp_path):
 
 
 def test_tables_start_without_torch():
-    code = "import sys; from merflow import cli; from merflow.tables import compare, report; print('torch' in sys.modules)"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout
-        == "False\n"
-    )
+    imports = "from merflow import cli; from merflow.tables import compare, report"
+    code = f"import sys; {imports}; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"

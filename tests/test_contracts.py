@@ -1,4 +1,4 @@
-"""Every registered corpus, extractor and paper keeps its contract, and the lists that must agree do."""
+"""Contracts of every registered corpus, extractor and paper; lists that must agree do."""
 
 import inspect
 import json
@@ -7,25 +7,26 @@ from typing import get_args
 
 import pytest
 import yaml
+from digests import official_sources
 from support import ROOT
 
-from merflow import params, warm
+from merflow import params, paths, warm
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import labels, load, schemes
 from merflow.media.frames import SAMPLINGS
 from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
-from merflow.provenance import versions
+from merflow.provenance import constant, versions
 from merflow.registry import CORPORA, EXTRACTORS, PAPERS
 from merflow.selection import MATRIX, axes
-from merflow.systems import Fusion
+from merflow.systems import Fusion, OffTheShelf, System
 
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
 @pytest.mark.parametrize("name", CORPORA)
-def test_corpus_says_what_it_is_and_how_to_get_it(name):
+def test_corpus_has_a_title_a_licence_and_sources(name):
     corpus = load(name)
     assert corpus.__doc__ and len(corpus.TITLE) > 5 and len(corpus.LICENCE) > 2
     assert f"corpora.{name}.source" in corpus.HOW_TO_GET or "source" in corpus.HOW_TO_GET
@@ -35,13 +36,14 @@ def test_corpus_says_what_it_is_and_how_to_get_it(name):
     for scheme in corpus.SCHEMES:
         assert schemes.folds(name, scheme) >= 1
         assert scheme in get_args(SchemeName)
+    assert official_sources(name) == corpus.SOURCES, "SOURCES must not use imports but Source"
     for source in corpus.SOURCES:
         assert source.url.startswith(("http://", "https://", "hf://")) and source.name
     assert list(inspect.signature(corpus.read_utterances).parameters) == ["root"]
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
-def test_extractor_has_a_modality_and_a_params_block(name):
+def test_extractor_has_the_names_of_its_interface(name):
     extractor = import_module(EXTRACTORS[name])
     assert extractor.__doc__ and extractor.extract.__doc__
     assert list(inspect.signature(extractor.extract).parameters) == [
@@ -52,16 +54,18 @@ def test_extractor_has_a_modality_and_a_params_block(name):
     assert list(inspect.signature(extractor.columns).parameters) == ["params", "checkpoint"]
     assert params.FeaturesParams.model_fields[name].annotation is extractor.PARAMS
     assert versions(*extractor.LIBRARIES)
+    assert constant(EXTRACTORS[name], "USES_GPU") is extractor.USES_GPU
+    assert isinstance(extractor.USES_GPU, bool)
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_paper_names_its_differences_and_builds_every_system_of_params(name):
+def test_paper_lists_its_differences_and_all_systems_of_params(name):
     paper = import_module(PAPERS[name])
     assert "Differences from the paper" in (paper.__doc__ or "")
     assert set(PAPER_PRESET["papers"][name]["systems"]) == set(paper.SYSTEMS)
 
 
-def test_papers_params_reported_numbers_and_stages_are_the_same_set():
+def test_params_reported_numbers_and_stages_have_the_same_papers():
     assert set(PAPERS) == set(params.PapersParams.model_fields) == set(PAPER_PRESET["papers"])
     assert set(PAPERS) == {path.stem for path in (ROOT / "reported").glob("*.csv")}
     assert set(PAPERS) == {path.stem for path in (ROOT / "src/merflow/papers").glob("[!_]*.py")}
@@ -71,7 +75,7 @@ def test_papers_params_reported_numbers_and_stages_are_the_same_set():
 
 
 def stages_of(stage: str) -> list[str]:
-    """The name under run.<paper> that a stage of a paper has."""
+    """Name under run.<paper> of a stage of a paper."""
     return [
         stage.removeprefix(f"{paper}_")
         for paper in params.PapersParams.model_fields
@@ -80,58 +84,49 @@ def stages_of(stage: str) -> list[str]:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_stages_of_a_paper_are_those_of_run_and_their_inputs_those_of_its_systems(paper):
-    asked = {
-        name: rows for name, rows in PAPER_PRESET["run"][paper].items() if isinstance(rows, dict)
-    }
-    assert set(asked) == {
+def test_stages_of_a_paper_are_the_ones_of_run_with_their_inputs(paper):
+    run = PAPER_PRESET["run"][paper]
+    groups = {name: group for name, group in run.items() if isinstance(group, dict)}
+    assert set(groups) == {
         name for stage in STAGES for name in stages_of(stage) if stage.startswith(f"{paper}_")
     }
     systems = import_module(PAPERS[paper]).SYSTEMS
-    assert sorted(name for rows in asked.values() for name in rows["systems"]) == sorted(systems)
-    for name, rows in asked.items():
+    listed = [name for group in groups.values() for name in group["systems"]]
+    assert sorted(listed) == sorted(systems)
+    for name, group in groups.items():
         stage = STAGES[f"{paper}_{name}"]
-        matrix = {"corpus": "corpora", "protocol": "protocols", "system": "systems"}
+        axes = {"corpus": "corpora", "protocol": "protocols", "system": "systems"}
         assert stage["matrix"] == {
-            axis: f"${{axes.papers.{paper}.{name}.{values}}}" for axis, values in matrix.items()
+            axis: f"${{axes.papers.{paper}.{name}.{values}}}" for axis, values in axes.items()
         }
-        for row in map(systems.get, rows["systems"]):
-            wanted = {
-                "data/corpora/${item.corpus}/utterances.parquet",
-                "data/corpora/${item.corpus}/splits.parquet",
-            }
-            wanted |= {
-                f"results/{paper}/{member}/${{item.corpus}}-${{item.protocol}}"
-                for member in row.members
-            }
-            if not isinstance(row, Fusion):
-                features = PAPER_PRESET["papers"][paper].get("features", {})
-                pictures = [one for one in row.inputs if one in SAMPLINGS]
-                wanted |= {f"data/media/${{item.corpus}}/{one}" for one in pictures}
-                held = [one for one in row.inputs if one != "tokens" and one not in pictures]
-                named = {
-                    one: f"${{papers.{paper}.features.{one}}}" if one in features else one
-                    for one in held
-                }
-                wanted |= {
-                    f"data/features/${{item.corpus}}/{one}.parquet" for one in named.values()
-                }
-                wanted |= (
-                    {path for path in stage["deps"] if path.startswith("data/checkpoints/")}
-                    if row.pretrained
-                    else set()
-                )
-                assert row.pretrained == any(
-                    path.startswith("data/checkpoints/") for path in stage["deps"]
-                )
-            assert set(stage["deps"]) == wanted
-    assert (
-        f"papers.{paper}.protocols" in STAGES["score"]["params"][0]["workflow/params/tables.json"]
-    )
+        for system in group["systems"]:
+            assert set(stage["deps"]) == inputs_of(paper, systems[system], stage["deps"]), system
+    protocols = STAGES["score"]["params"][0]["workflow/params/tables.json"]
+    assert f"papers.{paper}.protocols" in protocols
     assert f"results/{paper}" in set(STAGES["score"]["deps"]) & set(STAGES["report"]["deps"])
 
 
-def test_registries_and_parameters_name_the_same_corpora_and_checkpoints():
+def inputs_of(paper: str, system: System | Fusion | OffTheShelf, deps: list[str]) -> set[str]:
+    """Dependencies that the stage of a system needs; of checkpoints any, if it needs one."""
+    item = {"corpus": "${item.corpus}", "protocol": "${item.protocol}"}
+    prepared = paths.CORPUS.format(**item)
+    inputs = {f"{prepared}/{paths.UTTERANCES}", f"{prepared}/{paths.SPLITS}"}
+    inputs |= {paths.RESULT.format(paper=paper, system=name, **item) for name in system.members}
+    if isinstance(system, Fusion):
+        return inputs
+    features = PAPER_PRESET["papers"][paper].get("features", {})
+    for name in system.inputs:
+        if name in SAMPLINGS:
+            inputs.add(paths.MEDIUM.format(medium=name, **item))
+        elif name != "tokens":
+            feature = f"${{papers.{paper}.features.{name}}}" if name in features else name
+            inputs.add(paths.FEATURE.format(feature=feature, **item))
+    checkpoints = {path for path in deps if paths.names(paths.CHECKPOINT, path)}
+    assert system.pretrained == bool(checkpoints)
+    return inputs | checkpoints
+
+
+def test_registries_and_params_have_the_same_names():
     assert set(CORPORA) == set(get_args(KnownCorpus)) == set(labels.CLASSES)
     assert set(MAKERS) == set(
         get_args(get_args(params.CheckpointParams.model_fields["demo"].annotation)[0])
@@ -148,9 +143,9 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
             "corpus": f"${{axes.features.{group}.corpora}}",
             "feature": f"${{axes.features.{group}.features}}",
         }
-        checkpoints = [path for path in stage["deps"] if path.startswith("data/checkpoints/")]
-        assert checkpoints == (
-            [f"data/checkpoints/{group}"] if group in PAPER_PRESET["checkpoints"] else []
+        checkpoint = paths.CHECKPOINT.format(checkpoint=group)
+        assert [path for path in stage["deps"] if paths.names(paths.CHECKPOINT, path)] == (
+            [checkpoint] if group in PAPER_PRESET["checkpoints"] else []
         )
     assert axes(PAPER_PRESET, STAGES)["checkpoints"] == list(PAPER_PRESET["checkpoints"])
 
@@ -158,15 +153,8 @@ def test_every_feature_is_made_by_one_stage_of_its_group():
 def test_rules_subcommands_and_stages_have_the_same_names():
     from merflow.cli import app
 
-    commands = {
-        command.name or command.callback.__name__ for command in app.registered_commands
-    } - {
-        "params",
-        "status",
-        "stores",
-        "own",
-        "predict",
-    }
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands = names - {"params", "status", "stores", "own", "predict"}
     rules = {
         line.split()[1].rstrip(":")
         for path in (ROOT / "workflow/rules").glob("*.smk")
@@ -177,10 +165,10 @@ def test_rules_subcommands_and_stages_have_the_same_names():
     used = {
         word for stage in STAGES.values() for word in stage["cmd"].partition("--")[0].split()[1:]
     }
-    assert used - {"workflow/lib/stages.py"} == rules
+    assert used - {"workflow/lib/plan.py"} == rules
 
 
-def test_every_stage_depends_on_one_digest_of_code_and_stages_that_share_it_begin_in_the_same_modules():
+def test_stages_with_one_digest_of_code_begin_in_the_same_modules():
     roots: dict[str, list[str]] = {}
     for stage in (stage for name, stage in STAGES.items() if name != "code"):
         (key,) = [
@@ -195,9 +183,9 @@ def test_every_stage_depends_on_one_digest_of_code_and_stages_that_share_it_begi
 
 
 def test_the_matrix_that_dvc_reads_is_what_params_yaml_asks_for():
-    asked = axes(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")), STAGES)
+    params_yaml = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    selected = axes(params_yaml, STAGES)
     committed = json.loads((ROOT / MATRIX).read_text(encoding="utf-8"))
-    assert committed == {"axes": asked}, "python workflow/lib/stages.py writes it"
-    assert list(committed["axes"]["papers"]) == sorted(
-        asked["papers"]
-    )  # whoever writes it, in whatever order params.yaml came
+    assert committed == {"axes": selected}, "python workflow/lib/plan.py writes it"
+    # in the same order, whatever writes it, and whatever the order in params.yaml
+    assert list(committed["axes"]["papers"]) == sorted(selected["papers"])

@@ -1,22 +1,25 @@
-"""Steps that run again after every change of a result load no library that they do not use: each costs half a second to five."""
+"""Steps load no library that they do not use: each costs half a second to five."""
 
-import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from support import ROOT
+
+from merflow import presets
 
 HEAVY = (
     *("torch", "accelerate", "transformers", "sklearn", "scipy.stats", "matplotlib"),
     *("librosa", "opensmile", "cv2", "av", "pandas", "pandas.io.formats.style"),
 )
-#: Step -> its module, and what of HEAVY it may load. `report` loads matplotlib once a picture is new.
+#: Step -> its module, and libraries of HEAVY that it may load. `report` loads matplotlib late.
 STEPS = {
     "score": ("merflow.evaluation.score", {"pandas"}),
-    "tables": (
-        "merflow.tables.compare",
-        {"pandas", "av"},
-    ),  # av: counts of the corpora stand beside their readers
+    # av: counts of utterances are in the modules that read corpora
+    "tables": ("merflow.tables.compare", {"pandas", "av"}),
     "sheet": ("merflow.tables.frame_sheet", {"pandas", "matplotlib"}),
     "report": ("merflow.tables.report", {"pandas"}),
     "gather": ("merflow.training.gather", {"pandas"}),
@@ -26,11 +29,29 @@ STEPS = {
 }
 
 
+def loaded(program: str, folder: Path = ROOT) -> set[str]:
+    """Libraries of HEAVY that a program loads in a process of its own."""
+    code = f"import sys; {program}; print(*(name for name in {HEAVY} if name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'workflow/lib'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_loads_no_library_that_it_does_not_use(step):
     module, allowed = STEPS[step]
-    program = f"import json, sys, merflow.cli, {module}; print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert set(json.loads(done.stdout)) <= allowed
+    assert loaded(f"import merflow.cli, {module}") <= allowed
+
+
+@pytest.mark.parametrize("preset", ["demo", "paper"])
+def test_the_snakefile_loads_no_heavy_library(tmp_path, preset):
+    """Every start of Snakemake makes the plan, with digests of code and of downloads."""
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "params.yaml").write_text(presets.compose(preset, ROOT / "params"))
+    assert loaded("from plan import Plan; Plan().code", tmp_path) == set()

@@ -1,4 +1,4 @@
-"""Jobs as forks of a warm process: the same answers as from a process of one's own, and no process is left behind."""
+"""Jobs as forks of a warm process answer as other processes do, and leave no process behind."""
 
 import os
 import signal
@@ -15,13 +15,19 @@ from merflow import warm
 from merflow.start import ADDRESS, KILLED, _fits
 
 MERFLOW = str(Path(sys.executable).with_name("merflow"))
-START = "import sys; sys.path.insert(0, sys.argv[1]); import warm_process; warm_process.start(); import os; print(os.environ['MERFLOW_WARM'])"
+START = """if True:
+    import os, sys
+    sys.path.insert(0, sys.argv[1])
+    import warm_process
+    warm_process.start()
+    print(os.environ["MERFLOW_WARM"])
+"""
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Address of a warm process, and the process; it ends with the one that started it."""
-    code = f"{START}; sys.stdout.flush(); input()"
+    """Address of a warm process, and the process; it ends with the process that started it."""
+    code = f"{START}    sys.stdout.flush()\n    input()"
     run = subprocess.Popen(
         [sys.executable, "-c", code, str(ROOT / "workflow/lib")],
         stdin=subprocess.PIPE,
@@ -32,18 +38,21 @@ def address(tmp_path_factory):
     address = run.stdout.readline().strip()
     (process,) = psutil.Process(run.pid).children()
     yield address, process
-    run.kill()  # as the kernel ends a run for memory: the warm process has to notice by itself
+    run.kill()  # as the kernel does for memory: the warm process has to notice by itself
     run.communicate()
     process.wait(timeout=10)
     assert not Path(address).parent.exists()
 
 
-def test_the_stages_of_dvc_share_one_that_ends_with_dvc(tmp_path):
+def test_stages_of_dvc_share_a_warm_process_that_ends_with_dvc(tmp_path):
     stage = [sys.executable, "-c", START, str(ROOT / "workflow/lib")]
     dvc = f"""if True:
         import os, subprocess
-        addresses = [subprocess.check_output({stage}, env=os.environ | {{"DVC_STAGE": name}}, text=True) for name in ("one", "two")]
-        print(*addresses, os.getpid(), subprocess.check_output(["pgrep", "-f", f"merflow.warm [0-9]+ {{os.getpid()}}$"], text=True))"""
+        def output(command, **environment):
+            return subprocess.check_output(command, env=os.environ | environment, text=True)
+        addresses = [output({stage}, DVC_STAGE=name) for name in ("one", "two")]
+        processes = output(["pgrep", "-f", f"merflow.warm [0-9]+ {{os.getpid()}}$"])
+        print(*addresses, os.getpid(), processes)"""
     done = subprocess.run(
         [sys.executable, "-c", dvc], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -79,22 +88,18 @@ def test_a_fork_answers_as_a_process_of_its_own(address, tmp_path, arguments):
     )
 
 
-def test_a_job_says_what_it_took_and_a_failed_one_does_not(address, tmp_path):
+def test_a_job_that_succeeds_notes_its_time_and_memory(address, tmp_path):
     assert merflow("--log", "good.log", "stores", cwd=tmp_path, address=address[0]).returncode == 0
-    assert (
-        merflow(
-            "--log", "bad.log", "gather", "absent", "--out", "x", cwd=tmp_path, address=address[0]
-        ).returncode
-        == 1
-    )
+    failing = ["--log", "bad.log", "gather", "absent", "--out", "x"]
+    assert merflow(*failing, cwd=tmp_path, address=address[0]).returncode == 1
     heads, values = (line.split("\t") for line in (tmp_path / "good.tsv").read_text().splitlines())
-    took = dict(zip(heads, map(float, values), strict=True))
+    usage = dict(zip(heads, map(float, values), strict=True))
     assert heads == ["s", "max_rss", "cpu_time"]
-    assert 0 < took["cpu_time"] < 60 and took["s"] < 60 and 10 < took["max_rss"] < 5000
+    assert 0 < usage["cpu_time"] < 60 and usage["s"] < 60 and 10 < usage["max_rss"] < 5000
     assert not (tmp_path / "bad.tsv").exists()
 
 
-def test_without_a_warm_process_at_the_address_the_job_runs_by_itself(tmp_path):
+def test_without_a_warm_process_the_job_runs_by_itself(tmp_path):
     assert merflow("stores", cwd=tmp_path, address=str(tmp_path / "nobody")).returncode == 0
 
 
@@ -108,20 +113,20 @@ def test_without_a_warm_process_at_the_address_the_job_runs_by_itself(tmp_path):
         ("train --gpus 2", False),
     ],
 )
-def test_threads_and_gpus_are_settled_before_libraries_are_loaded(arguments, fits):
+def test_jobs_with_threads_or_gpus_are_not_forks(arguments, fits):
     assert _fits(["merflow", *arguments.split()]) == fits
 
 
 @pytest.fixture
 def job(address, tmp_path):
-    """A job that waits for somebody to read its log, and its fork: they live until they are killed."""
+    """A job that waits for a reader of its log, and its fork: they live until they are killed."""
     os.mkfifo(tmp_path / "log")
     earlier = address[1].children()
     process = subprocess.Popen(
         [MERFLOW, "--log", "log", "stores"], cwd=tmp_path, env=os.environ | {ADDRESS: address[0]}
     )
     end = time.monotonic() + 30
-    while not (forks := [one for one in address[1].children() if one not in earlier]):
+    while not (forks := [child for child in address[1].children() if child not in earlier]):
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.02)
     yield process, forks[0]
@@ -129,7 +134,7 @@ def job(address, tmp_path):
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3], ids=["at once", "at work"])
-def test_the_fork_dies_with_the_job_that_asked_for_it(job, delay):
+def test_a_fork_ends_with_its_job(job, delay):
     client, fork = job
     time.sleep(delay)
     client.send_signal(signal.SIGTERM)  # as Snakemake ends the jobs of a run that is interrupted
@@ -143,17 +148,18 @@ def test_a_fork_that_is_killed_fails_its_job(job):
     assert client.wait(timeout=10) == KILLED
 
 
-def test_modules_of_each_step_can_be_imported_and_start_no_thread_but_the_allocators():
+def test_imports_of_steps_start_no_thread_but_the_allocators():
     names = sorted(
         {name for modules in warm.MODULES.values() for name in modules}
-        | {name for one in warm.REGISTRIES.values() for name in one.values()}
+        | {name for registry in warm.REGISTRIES.values() for name in registry.values()}
     )
     code = f"""if True:
         import pathlib
         from importlib import import_module
         for name in {names}:
             import_module(name)
-        print(*sorted(path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")))"""
+        tasks = pathlib.Path("/proc/self/task").glob("*/comm")
+        print(*sorted(path.read_text().strip() for path in tasks))"""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -161,6 +167,5 @@ def test_modules_of_each_step_can_be_imported_and_start_no_thread_but_the_alloca
         text=True,
         check=True,
     )
-    assert set(done.stdout.split()) - {"python", "python3", "python3.11"} <= {
-        "jemalloc_bg_thd"
-    }  # which looks after itself in forks
+    threads = set(done.stdout.split()) - {"python", "python3", "python3.11"}
+    assert threads <= {"jemalloc_bg_thd"}  # it is made for forks

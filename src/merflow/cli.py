@@ -1,7 +1,8 @@
-"""The command line: one subcommand per rule, with the rule's name, plus `params`, `status`, `stores`, `own` and `predict`.
+"""The command line: a subcommand per rule, `params`, `status`, `stores`, `own` and `predict`.
 
-Steps get their slice of params.yaml as canonical JSON (``--params``) and every path as an argument: no step
-reads what it was not handed. Modules are imported inside the subcommands, so that `merflow tables` starts without torch.
+Steps get their slice of params.yaml as canonical JSON (``--params``) and every path as an argument.
+A step reads nothing that it was not handed. Modules are imported inside the subcommands, so that
+`merflow tables` starts without torch.
 """
 
 import logging
@@ -13,9 +14,10 @@ from typing import Annotated
 import typer
 
 from merflow import params as parameters
-from merflow import presets, usage
+from merflow import paths, presets, usage
 from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
+from merflow.paths import Inputs
 from merflow.progress import configure, first_process
 
 app = typer.Typer(
@@ -27,16 +29,16 @@ app = typer.Typer(
 
 Slice = Annotated[str, typer.Option("--params", help="the stage's slice of params.yaml, as JSON")]
 Out = Annotated[Path, typer.Option(help="file to make")]
-Paths = Annotated[list[Path], typer.Argument(help="files to read")]
-Shard = Annotated[int, typer.Option(min=0, help="number of the shard")]
-Shards = Annotated[int, typer.Option(min=1, help="of so many")]
-Gpus = Annotated[
-    int, typer.Option(min=0, help="take so many GPUs that no other job has; 0: whichever there is")
-]
+Files = Annotated[list[Path], typer.Argument(help="inputs of the stage")]
+Shards = Annotated[list[Path], typer.Argument(help="what the jobs of the shards made, in order")]
+Shard = Annotated[int, typer.Option(min=0, help="number of the shard, from 0")]
+NShards = Annotated[int, typer.Option(min=1, help="number of shards")]
+Gpus = Annotated[int, typer.Option(min=0, help="number of GPUs to reserve; 0: no reservation")]
+Scratch = Annotated[Path, typer.Option(help="folder for partial downloads")]
 
 
 def account(_: object, log: Path | None, **__: object) -> None:
-    """Write beside its log what a job took that ended well."""
+    """Write time and memory of a job that ended well beside its log."""
     if log and first_process():
         usage.write(log.with_suffix(".tsv"))
 
@@ -45,9 +47,7 @@ def account(_: object, log: Path | None, **__: object) -> None:
 def common(
     log: Annotated[
         Path | None,
-        typer.Option(
-            help="also write messages to this file, and beside it, as .tsv, what the job took"
-        ),
+        typer.Option(help="also write messages to this file; time and memory beside it, as .tsv"),
     ] = None,
     threads: Annotated[int, typer.Option(help="threads of numeric libraries", min=1)] = 1,
 ) -> None:
@@ -66,47 +66,49 @@ def params_(
         Path | None, typer.Option("--with", help="a merge patch of your own to lay over it")
     ] = None,
     corpora: Annotated[
-        list[str] | None, typer.Option(help="run this corpus only; give it once for each")
+        list[str] | None, typer.Option(help="run this corpus only; may be given several times")
     ] = None,
     papers: Annotated[
-        list[str] | None, typer.Option(help="run this paper only; give it once for each")
+        list[str] | None, typer.Option(help="run this paper only; may be given several times")
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="overwrite a params.yaml that was edited")
     ] = False,
 ) -> None:
-    """Compose params.yaml from params/paper.yaml (and params/demo.yaml, a patch of your own, and what of it is to run)."""
+    """Compose params.yaml from a preset, a patch of your own, and filters of what to run."""
     from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
     path, stages = Path("params.yaml"), stages_at(Path())
-    text = presets.compose(
-        preset, patch=patch, filters={"corpora": corpora or [], "papers": papers or []}
-    )
-    if path.exists() and not force:
-        there = path.read_text(encoding="utf-8")
-        known = [
-            presets.compose(one, patch=over, filters=presets.filters(there))
-            for one in ("demo", "paper")
-            for over in {None, patch}
-        ]
-        if there not in known:
-            raise parameters.ParamsError(
-                f"{path} was edited; keep your copy, or add --force to overwrite it"
-            )
+    filters = {"corpora": corpora or [], "papers": papers or []}
+    text = presets.compose(preset, patch=patch, filters=filters)
+    if path.exists() and not force and _edited(path, patch):
+        raise parameters.ParamsError(
+            f"{path} was edited; keep your copy, or add --force to overwrite it"
+        )
     name = f"the {preset} preset" + (f" with {patch}" if patch else "")
     checked = parameters.check(text, name)
     selected = axes(checked.model_dump(), stages)
     write_text(path, text)
     write_matrix(Path(), selected)
-    print(
-        f"params.yaml is now {name}: {', '.join(selected['corpora'])}; {', '.join(checked.run.papers)}"
+    what = f"{', '.join(selected['corpora'])}; {', '.join(checked.run.papers)}"
+    print(f"params.yaml is now {name}: {what}")
+
+
+def _edited(path: Path, patch: Path | None) -> bool:
+    """Tell whether params.yaml is none of the presets, with `patch` or without, and its filters."""
+    text = path.read_text(encoding="utf-8")
+    filters = presets.filters(text)
+    return all(
+        text != presets.compose(preset, patch=layer, filters=filters)
+        for preset in ("demo", "paper")
+        for layer in {None, patch}
     )
 
 
 @app.command()
 def status() -> None:
-    """What is at hand, what the next run would do, and what is missing."""
+    """Show which corpora and models are present, what is missing, and what would run next."""
     from merflow.status import show
 
     show(Path())
@@ -114,7 +116,7 @@ def status() -> None:
 
 @app.command()
 def stores() -> None:
-    """Decoded media and feature stores at hand: size, cost, defects."""
+    """Show decoded media and feature stores: size, cost, defects."""
     from merflow.stores import show
 
     show(Path())
@@ -126,12 +128,10 @@ def own(
     folder: Annotated[Path, typer.Argument(help="your clips")],
     example: Annotated[
         bool,
-        typer.Option(
-            "--example", help="make an example: clips in the folder, annotations filled in"
-        ),
+        typer.Option("--example", help="make an example: clips in the folder, and annotations"),
     ] = False,
 ) -> None:
-    """Clips of your own: NAME.csv to fill in, and, when it is, NAME.yaml: what params.yaml must say of them."""
+    """Clips of your own: NAME.csv to fill in; once filled in, NAME.yaml, a patch of params.yaml."""
     from merflow.custom_corpus import prepare as step
 
     step(name, folder, example)
@@ -158,12 +158,12 @@ def predict(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="runs of this seed only")] = None,
     checkpoints: Annotated[Path, typer.Option(help="folder of pre-trained models")] = Path(
-        "data/checkpoints"
-    ),
+        paths.CHECKPOINT
+    ).parent,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     despite_changes: Annotated[
         bool,
-        typer.Option("--despite-changes", help="code or libraries may be others than at training"),
+        typer.Option("--despite-changes", help="code or libraries may differ from training"),
     ] = False,
 ) -> None:
     """Class probabilities of new clips by a trained model."""
@@ -177,61 +177,51 @@ def predict(
 
 
 @app.command()
-def fetch(
-    corpus: str,
-    params: Slice,
-    scratch: Annotated[Path, typer.Option(help="folder for partial downloads")],
-    out: Out,
-) -> None:
+def fetch(corpus: str, params: Slice, scratch: Scratch, out: Out) -> None:
     """Download and unpack a corpus, make its demo, or copy it from a folder."""
     from merflow.corpora.fetch import fetch as step
 
-    values = parameters.slice_of(params)
-    step(corpus, values[f"corpora.{corpus}.source"], out.parent, scratch, Path("data/digests"))
+    source = parameters.slice_of(params)[f"corpora.{corpus}.source"]
+    step(corpus, source, out.parent, scratch, Path(paths.DIGESTS))
 
 
 @app.command()
 def prepare(
     corpus: str,
     params: Slice,
-    raw: Annotated[Path, typer.Option(help="SOURCE.json of the corpus")],
+    raw: Annotated[Path, typer.Option(help=f"{paths.SOURCE} of the corpus")],
     out: Out,
 ) -> None:
     """Read a corpus: utterances, splits, defects."""
     from merflow.corpora.prepare import prepare as step
 
-    values = parameters.slice_of(params)
-    block = parameters.CorpusParams(**values[f"corpora.{corpus}"])
-    annotations = Path(block.annotations).expanduser() if block.annotations else None
-    step(corpus, block.source, raw.parent, out.parent, annotations)
+    corpus_params = parameters.CorpusParams(**parameters.slice_of(params)[f"corpora.{corpus}"])
+    table = corpus_params.annotations
+    annotations = Path(table).expanduser() if table else None
+    step(corpus, corpus_params.source, raw.parent, out.parent, annotations)
 
 
 @app.command()
-def checkpoint(
-    name: str,
-    params: Slice,
-    scratch: Annotated[Path, typer.Option(help="folder for partial downloads")],
-    out: Out,
-) -> None:
+def checkpoint(name: str, params: Slice, scratch: Scratch, out: Out) -> None:
     """Download, link or make a pre-trained model or word vectors."""
     from merflow.checkpoints.fetch import fetch as step
 
-    values = parameters.slice_of(params)
-    step(name, values[f"checkpoints.{name}"], out.parent, scratch, Path("data/digests"))
+    checkpoint_params = parameters.slice_of(params)[f"checkpoints.{name}"]
+    step(name, checkpoint_params, out.parent, scratch, Path(paths.DIGESTS))
 
 
 @app.command()
-def decode(inputs: Paths, params: Slice, shard: Shard, shards: Shards, out: Out) -> None:
-    """Decode the clips of one shard: sound and two samplings of pictures."""
+def decode(files: Files, params: Slice, shard: Shard, shards: NShards, out: Out) -> None:
+    """Decode the clips of one shard: audio and two samplings of frames."""
     from merflow.media.step import decode_shard
 
-    values = parameters.slice_of(params)
-    raw, utterances = _named(inputs, "SOURCE.json").parent, _named(inputs, "utterances.parquet")
+    inputs, values = Inputs.of(files), parameters.slice_of(params)
+    utterances, raw = inputs.utterances, inputs.raw
     decode_shard(utterances, raw, values["media"], values["code"], shard, shards, out)
 
 
 @app.command()
-def assemble(shards: Paths, out: Out) -> None:
+def assemble(shards: Shards, out: Out) -> None:
     """Put the decoded shards of a corpus in one place."""
     from merflow.media.step import assemble as step
 
@@ -241,10 +231,10 @@ def assemble(shards: Paths, out: Out) -> None:
 @app.command()
 def extract(
     feature: str,
-    inputs: Paths,
+    files: Files,
     params: Slice,
     shard: Shard,
-    shards: Shards,
+    shards: NShards,
     out: Out,
     gpus: Gpus = 0,
 ) -> None:
@@ -253,13 +243,12 @@ def extract(
     from merflow.features.extract import extract_shard
 
     values = parameters.slice_of(params)
-    extract_shard(
-        feature, values[f"features.{feature}"], values["code"], inputs, shard, shards, out
-    )
+    feature_params, code = values[f"features.{feature}"], values["code"]
+    extract_shard(feature, feature_params, code, Inputs.of(files), shard, shards, out)
 
 
 @app.command()
-def merge(shards: Paths, out: Out) -> None:
+def merge(shards: Shards, out: Out) -> None:
     """Join the shards of a feature store."""
     from merflow.features.extract import merge_shards
 
@@ -273,18 +262,19 @@ def train(
     corpus: str,
     protocol: str,
     params: Slice,
-    part: Annotated[int, typer.Option(min=0, help="number of the job")],
-    parts: Annotated[int, typer.Option(min=1, help="of so many that the runs are shared among")],
-    inputs: Annotated[
+    shard: Shard,
+    shards: NShards,
+    files: Annotated[
         list[Path],
         typer.Option(
-            help="prepared corpus, features, checkpoint, other systems; give it once for each file"
+            "--inputs",
+            help="prepared corpus, features, checkpoint, results of other systems; one file each",
         ),
     ],
     out: Out,
     gpus: Gpus = 0,
 ) -> None:
-    """Train one system on some folds and seeds, and predict; with several GPUs in a process for each."""
+    """Train one system on some folds and seeds, and predict; several GPUs have a process each."""
     take(gpus)
     relaunch(gpus)
     from merflow.training.job import Job
@@ -304,104 +294,70 @@ def train(
         precision=values["training"]["precision"],
         keep_weights=values[f"{block}.keep_weights"],
         code=values["code"],
-        inputs=inputs,
+        inputs=Inputs.of(files),
     )
-    step(job, part, parts, out)
+    step(job, shard, shards, out)
 
 
 @app.command()
-def gather(parts: Paths, out: Out) -> None:
+def gather(shards: Shards, out: Out) -> None:
     """Join the folds and seeds of one system."""
     from merflow.training.gather import gather as step
 
-    step(parts, out.parent)
+    step(shards, out.parent)
 
 
 @app.command()
-def score(inputs: Paths, params: Slice, out: Out) -> None:
+def score(files: Files, params: Slice, out: Out) -> None:
     """Score all predictions, with intervals and trivial baselines."""
     from merflow.evaluation.score import score as step
 
-    values = parameters.slice_of(params)
-    results, prepared = (
-        _folders(inputs, name) for name in ("predictions.parquet", "utterances.parquet")
-    )
-    step(
-        results,
-        prepared,
-        parameters.EvaluationParams(**values["evaluation"]),
-        out,
-        parameters.expected_results(values),
-    )
+    inputs, values = Inputs.of(files), parameters.slice_of(params)
+    evaluation = parameters.EvaluationParams(**values["evaluation"])
+    step(inputs.results, inputs.corpora, evaluation, out, parameters.expected_results(values))
 
 
 @app.command()
-def tables(inputs: Paths, params: Slice, out: Out) -> None:
-    """Build the result tables: printed beside ours."""
+def tables(files: Files, params: Slice, out: Out) -> None:
+    """Build the result tables: the papers' printed numbers beside the measured ones."""
     from merflow.tables.compare import build
 
-    values = parameters.slice_of(params)
-    reported = next(path.parent for path in inputs if path.parent.name == "reported")
-    build(
-        _named(inputs, "scores.parquet"),
-        reported,
-        out.parent,
-        values["run.papers"],
-        values["run.corpora"],
-    )
+    inputs, values = Inputs.of(files), parameters.slice_of(params)
+    papers, corpora = values["run.papers"], values["run.corpora"]
+    build(inputs.scores, inputs.reported, out.parent, papers, corpora)
 
 
 @app.command()
-def sheet(corpus: str, inputs: Paths, out: Out) -> None:
+def sheet(corpus: str, files: Files, out: Out) -> None:
     """Draw the frames of a few test clips with what a zero-shot system sees in them."""
     from merflow.tables.frame_sheet import write
 
-    results = [
-        folder
-        for folder in _folders(inputs, "predictions.parquet")
-        if folder.name.startswith(f"{corpus}-")
-    ]
-    store = next(path for path in inputs if path.parent.parent.name == "features")
-    prepared, frames = (
-        _named(inputs, "utterances.parquet").parent,
-        _named(inputs, "INDEX.json").parent,
-    )
-    write(
-        results[0], prepared, frames, store, out.parent
-    )  # nothing is trained: under any protocol the same
+    inputs = Inputs.of(files)
+    # a zero-shot system is not trained, so its results are the same under any protocol
+    result = inputs.result_on(corpus)
+    write(result, inputs.corpus, inputs.frames, inputs.feature, out.parent)
 
 
 @app.command()
 def report(
-    inputs: Paths,
-    scratch: Annotated[Path, typer.Option(help="folder of pictures drawn before")],
+    files: Files,
+    scratch: Annotated[Path, typer.Option(help="folder of figures that were drawn before")],
     out: Out,
 ) -> None:
     """Write the report: one static folder of HTML."""
     from merflow.tables.report import write
 
-    results, prepared, sheets = (
-        _folders(inputs, name)
-        for name in ("predictions.parquet", "utterances.parquet", "sheet.json")
-    )
-    write(_named(inputs, "index.json").parent, results, prepared, sheets, out.parent, scratch)
-
-
-def _folders(files: list[Path], name: str) -> list[Path]:
-    return sorted({file.parent for file in files if file.name == name})
-
-
-def _named(files: list[Path], name: str) -> Path:
-    return next(file for file in files if file.name == name)
+    inputs = Inputs.of(files)
+    write(inputs.tables, inputs.results, inputs.corpora, inputs.sheets, out.parent, scratch)
 
 
 def main() -> None:
-    """Entry point: an error that a user can mend is one line and exit status 1."""
+    """Run the command line; an error that a user can mend is one line and exit status 1."""
     try:
         app(prog_name="merflow")
     except MerflowError as error:
         print(f"error: {error}", file=sys.stderr)
-        if noted := os.environ.get(ERRORS):
-            with Path(noted).open("a", encoding="utf-8") as file:
+        if error_file := os.environ.get(ERRORS):
+            with Path(error_file).open("a", encoding="utf-8") as file:
                 file.write(f"error: {error}\n")
         sys.exit(1)

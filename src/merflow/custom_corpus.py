@@ -22,7 +22,7 @@ from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
 from merflow.params.base import NAME
 from merflow.progress import log
-from merflow.requirements import taken
+from merflow.requirements import requirements_of
 from merflow.selection import stages_at
 from merflow.store import write_text
 
@@ -197,7 +197,7 @@ def patch_of(name: str, present: list[str], zero_shot: bool, root: Path) -> dict
     for paper in preset["papers"]:
         run = preset["run"][paper]
         for stage in (key for key, block in run.items() if isinstance(block, dict)):
-            needs = taken(f"{paper}_{stage}", stages, preset)
+            needs = requirements_of(f"{paper}_{stage}", stages, preset)
             allowed = zero_shot or not needs.features & zero_shot_features
             if allowed and needs.modalities <= set(present):
                 systems.setdefault(paper, {"protocols": ["clean"]})[stage] = {"corpora": [name]}

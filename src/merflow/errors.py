@@ -1,10 +1,10 @@
-"""What reaches a user as one line: what happened, where, what was expected, what to do."""
+"""Errors that reach a user as one line: what happened, where, what was expected, what to do."""
 
-ERRORS = "MERFLOW_ERRORS"  # environment variable: the file in which a run collects the errors of its jobs
+ERRORS = "MERFLOW_ERRORS"  # environment variable: file in which a run collects its jobs' errors
 
 
 class MerflowError(Exception):
-    """Base of every error that a user can mend; the command line prints it as one line and exits with 1."""
+    """Base of errors that a user can mend; the command line prints one line and exits with 1."""
 
 
 class ParamsError(MerflowError):
@@ -12,11 +12,11 @@ class ParamsError(MerflowError):
 
 
 class CorpusError(MerflowError):
-    """A corpus' files are not what its layout says."""
+    """Files of a corpus do not fit its layout."""
 
 
 class DownloadError(MerflowError):
-    """A download or an archive cannot be trusted or had."""
+    """A download or an archive is not available, or not as expected."""
 
 
 class MediaError(MerflowError):
@@ -24,12 +24,12 @@ class MediaError(MerflowError):
 
 
 class StoreError(MerflowError):
-    """An artifact cannot be read or written whole."""
+    """An artifact cannot be read, or cannot be written completely."""
 
 
 class CheckpointError(MerflowError):
-    """A pre-trained model is not at hand or not what was asked for."""
+    """A pre-trained model is not available, or not as expected."""
 
 
 class EvaluationError(MerflowError):
-    """Predictions, labels or printed numbers do not fit each other."""
+    """Predictions, labels or printed numbers do not match."""

@@ -13,18 +13,22 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from merflow.errors import ParamsError
 
 PACKAGE = Path(__file__).parent
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 #: Modules that change no result. Values of parameters are tracked as slices of params.yaml: a new
 #: key of one paper must not make the stages of all others stale. The same holds for registries.
+#: Paths are declared in dvc.yaml.
 INERT = frozenset(
     {
         "merflow",
         "merflow.errors",
         "merflow.params",
+        "merflow.paths",
         "merflow.progress",
         "merflow.provenance",
         "merflow.checkpoints",
@@ -47,8 +51,28 @@ def _path(module: str) -> Path | None:
 @cache  # stages share most modules
 def imports(module: str) -> list[str]:
     """The merflow modules in import statements of `module`, wherever in the file these stand."""
-    names = _parsed(module)[0]
+    names = _parsed(module).imports
     return [name for name in names if name.split(".")[0] == "merflow" and _path(name)]
+
+
+def constant(module: str, name: str, **names: Any) -> Any:
+    """Compute a constant of a module from its assignments, without the imports of the module.
+
+    Args:
+        module: name of the module.
+        name: of the constant.
+        names: what its assignments use besides builtins and other constants of the module.
+
+    Raises:
+        ParamsError: the module has no constant of this name.
+    """
+    constants = _parsed(module).constants
+    if name not in constants:
+        raise ParamsError(f"{module}: no constant {name}; add `{name} = ...` to the module")
+    expression = constants[name]
+    used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    others = {other: constant(module, other, **names) for other in used & set(constants)}
+    return eval(compile(ast.Expression(expression), module, "eval"), names | others)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -59,9 +83,22 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from _statements(statement)
 
 
+class _Parsed(NamedTuple):
+    """What is read from the syntax tree of a module.
+
+    Attributes:
+        imports: names in import statements.
+        constants: expressions that are assigned to names of the module.
+        code: the tree without docstrings.
+    """
+
+    imports: list[str]
+    constants: dict[str, ast.expr]
+    code: str
+
+
 @cache
-def _parsed(module: str) -> tuple[list[str], str]:
-    """Names in the import statements of a module, and its syntax tree without docstrings."""
+def _parsed(module: str) -> _Parsed:
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module}: no such module below {PACKAGE}")
@@ -74,7 +111,14 @@ def _parsed(module: str) -> tuple[list[str], str]:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return names, ast.dump(tree)
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    return _Parsed(names, constants, ast.dump(tree))
 
 
 def _inert(module: str) -> bool:
@@ -101,7 +145,7 @@ def digest(*roots: str) -> str:
     """Digest (16 hex digits) of the code that `roots` reach."""
     sha = hashlib.sha256()
     for module in closure(*roots):
-        sha.update(f"{module}\n{_parsed(module)[1]}\n".encode())
+        sha.update(f"{module}\n{_parsed(module).code}\n".encode())
     return sha.hexdigest()[:16]
 
 

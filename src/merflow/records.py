@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from merflow.errors import StoreError
+from merflow.paths import RECORD, RESULT
 from merflow.store import write_json
 
-RECORD = "run.json"
 VERSION: Final = 1
 
 
@@ -122,7 +122,8 @@ class Record(_Model):
     @property
     def name(self) -> str:
         """Path of the results below the project's folder."""
-        return f"results/{self.paper}/{self.system}/{self.corpus}-{self.protocol}"
+        names = {name: getattr(self, name) for name in ("paper", "system", "corpus", "protocol")}
+        return RESULT.format(**names)
 
     @property
     def validation(self) -> str:

@@ -1,4 +1,4 @@
-"""Names of corpora, features and papers, each with the module behind it: adding one is a line here."""
+"""Names of corpora, features and papers, each with its module; a new one is a line here."""
 
 CORPORA = {
     "meld": "merflow.corpora.meld",

@@ -1,4 +1,4 @@
-"""Modalities and files that each stage of dvc.yaml needs, directly or through other stages."""
+"""Modalities and features that each stage of dvc.yaml needs, directly or through other stages."""
 
 import re
 from collections.abc import Mapping
@@ -6,75 +6,73 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-WORDS = "words"  # when each is spoken: no annotations of one's own say it
-FEATURE = "data/features/${{item.corpus}}/{}.parquet"  # a store among the inputs of a stage
+from merflow import paths
+
+WORDS = "words"  # times of spoken words, which annotations of custom corpora lack
 
 
 @dataclass
 class Requirements:
-    """What a stage takes.
+    """Modalities and features that a stage needs.
 
     Attributes:
-        modalities: of text, audio, video and WORDS.
-        features: stores, by name.
+        modalities: among text, audio, video and WORDS.
+        features: names of feature stores.
     """
 
     modalities: set[str] = field(default_factory=set)
     features: set[str] = field(default_factory=set)
 
     def add(self, other: "Requirements") -> None:
-        """Take that too."""
+        """Include the requirements of another stage."""
         self.modalities |= other.modalities
         self.features |= other.features
 
 
-def inputs(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Inputs of `stage` as dvc.yaml lists them, with the values of params.yaml that stand in them.
+def dependencies(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Dependencies of a stage as in dvc.yaml, with the values of params.yaml filled in.
 
     Args:
-        stage: of an extractor or of systems.
-        stages: block ``stages`` of dvc.yaml.
+        stage: name of a stage that makes features or results.
+        stages: ``stages`` of dvc.yaml.
         params: params.yaml, complete.
     """
 
     def value(key: re.Match[str]) -> str:
-        return str(reduce(lambda node, part: node[part], key[1].split("."), params))
+        return str(reduce(lambda node, name: node[name], key[1].split("."), params))
 
     return [re.sub(r"\$\{(papers\.[\w.]+)\}", value, path) for path in stages[stage]["deps"]]
 
 
-def taken(stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]) -> Requirements:
-    """Collect what `stage` takes, through features and other systems; arguments as of `inputs`."""
-    found = Requirements()
-    for path in inputs(stage, stages, params):
-        folder, *rest = path.removeprefix("data/").split("/")
-        name = rest[-1].removesuffix(".parquet")
-        if folder == "raw":
-            found.modalities.add(WORDS)
-        elif folder == "media":
-            found.modalities.add("audio" if name == "audio" else "video")
-        elif folder == "features":
-            group = next(
-                group
-                for group, block in params["run"]["features"].items()
-                if name in block["features"]
-            )
-            found.add(taken(f"extract_{group}", stages, params))
-            found.features.add(name)
-        elif folder == "results":
-            paper, system = rest[:2]
-            rows = (
-                (key, block)
-                for key, block in params["run"][paper].items()
-                if isinstance(block, dict)
-            )
-            found.add(
-                taken(
-                    f"{paper}_{next(key for key, block in rows if system in block['systems'])}",
-                    stages,
-                    params,
-                )
-            )
-    if not found.modalities:  # what it takes of utterances.parquet is their text
-        found.modalities.add("text")
-    return found
+def requirements_of(
+    stage: str, stages: Mapping[str, Any], params: Mapping[str, Any]
+) -> Requirements:
+    """Collect the requirements of a stage, through features and other systems.
+
+    Args:
+        stage: name of a stage that makes features or results.
+        stages: ``stages`` of dvc.yaml.
+        params: params.yaml, complete.
+    """
+    needed = Requirements()
+    for path in dependencies(stage, stages, params):
+        if paths.names(paths.RAW, path):
+            needed.modalities.add(WORDS)
+        elif names := paths.names(paths.MEDIUM, path):
+            needed.modalities.add("audio" if names["medium"] == "audio" else "video")
+        elif names := paths.names(paths.FEATURE, path):
+            group = _group(params["run"]["features"], "features", names["feature"])
+            needed.add(requirements_of(f"extract_{group}", stages, params))
+            needed.features.add(names["feature"])
+        elif names := paths.names(paths.RESULT, path):
+            group = _group(params["run"][names["paper"]], "systems", names["system"])
+            needed.add(requirements_of(f"{names['paper']}_{group}", stages, params))
+    if not needed.modalities:  # nothing but the table of utterances: its text
+        needed.modalities.add("text")
+    return needed
+
+
+def _group(run: Mapping[str, Any], members: str, name: str) -> str:
+    """Find the group of features or systems under ``run`` that lists a name."""
+    groups = {key: group for key, group in run.items() if isinstance(group, dict)}
+    return next(key for key, group in groups.items() if name in group[members])

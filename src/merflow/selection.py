@@ -1,6 +1,7 @@
 """Axes of the matrices in dvc.yaml, from the lists and filters of params.yaml.
 
-DVC's templates cannot intersect lists, so the axes are computed here and kept in workflow/matrix.json, where dvc.yaml reads them.
+DVC's templates cannot intersect lists. So the axes are computed here and kept in
+workflow/matrix.json, where dvc.yaml reads them.
 """
 
 import json
@@ -11,15 +12,17 @@ from typing import Any
 
 import yaml
 
+from merflow import paths
 from merflow.errors import ParamsError
-from merflow.requirements import FEATURE, inputs
+from merflow.requirements import dependencies
 
 MATRIX = Path("workflow/matrix.json")
 Stages = Mapping[str, Any]
+Needed = set[tuple[str, str]]  # corpus, and a path that a stage of it depends on
 
 
 def stages_at(root: Path) -> dict[str, Any]:
-    """Block ``stages`` of the dvc.yaml in `root`.
+    """Read ``stages`` of the dvc.yaml in `root`.
 
     Raises:
         ParamsError: no such file.
@@ -35,109 +38,106 @@ def stages_at(root: Path) -> dict[str, Any]:
 
 
 def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
-    """Values of ``${axes...}`` in dvc.yaml; a stage of which nothing is selected has empty lists.
+    """Compute ``${axes...}`` of dvc.yaml; a stage with nothing selected has empty lists.
 
-    With all papers selected, everything is made that the lists under ``run`` name for a selected corpus. With fewer, a feature, the media
-    of a corpus and the corpus itself are made where a selected system takes them. Checkpoints are always those that a selected stage takes.
+    With all papers selected, everything is made that ``run`` lists for a selected corpus. With
+    fewer papers, a feature, a corpus and its media are made if a selected system needs them.
+    Checkpoints are always the ones that a selected stage needs.
 
     Args:
         params: params.yaml, complete and checked.
-        stages: block ``stages`` of dvc.yaml.
+        stages: ``stages`` of dvc.yaml.
 
     Raises:
-        ParamsError: a selected stage takes a checkpoint that has no block.
+        ParamsError: a selected stage needs a checkpoint that params.yaml does not describe.
     """
     run = params["run"]
-    corpora, everything = (
-        list(dict.fromkeys(run["corpora"])),
-        set(run["papers"]) == set(params["papers"]),
-    )
+    corpora = list(dict.fromkeys(run["corpora"]))
+    everything = set(run["papers"]) == set(params["papers"])
     papers = {
         paper: _systems(run[paper], corpora if paper in run["papers"] else [])
         for paper in params["papers"]
     }
-    taken = {
+    needed: Needed = {
         (corpus, path)
         for paper, groups in papers.items()
         for group, axis in groups.items()
         for corpus in axis["corpora"]
-        for path in inputs(f"{paper}_{group}", stages, params)
+        for path in dependencies(f"{paper}_{group}", stages, params)
     }
-
-    def makes(corpus: str, feature: str) -> bool:
-        return corpus in corpora and (everything or (corpus, FEATURE.format(feature)) in taken)
-
-    features = {}
-    for group, listed in run["features"].items():
-        made = [
-            (corpus, feature)
-            for corpus in listed["corpora"]
-            for feature in listed["features"]
-            if makes(corpus, feature)
-        ]
-        features[group] = {
-            "corpora": list(dict.fromkeys(corpus for corpus, _ in made)),
-            "features": [
-                feature
-                for feature in listed["features"]
-                if feature in {feature for _, feature in made}
-            ],
-        }
-        taken |= {
-            (corpus, path)
-            for corpus, _ in made
-            for path in inputs(f"extract_{group}", stages, params)
-        }
+    features = {
+        group: _features(listed, corpora, None if everything else needed)
+        for group, listed in run["features"].items()
+    }
+    needed |= {
+        (corpus, path)
+        for group, axis in features.items()
+        for corpus in axis["corpora"]
+        for path in dependencies(f"extract_{group}", stages, params)
+    }
+    used = {corpus for corpus, _ in needed}
+    decoded = {corpus for corpus, path in needed if paths.names(paths.MEDIUM, path)}
     return {
-        "corpora": [
-            corpus for corpus in corpora if everything or corpus in {corpus for corpus, _ in taken}
-        ],
-        "media": [
-            corpus
-            for corpus in corpora
-            if everything
-            or any(c == corpus and path.startswith("data/media/") for c, path in taken)
-        ],
-        "checkpoints": _checkpoints(params["checkpoints"], {path for _, path in taken}),
+        "corpora": [corpus for corpus in corpora if everything or corpus in used],
+        "media": [corpus for corpus in corpora if everything or corpus in decoded],
+        "checkpoints": _checkpoints(params["checkpoints"], {path for _, path in needed}),
         "features": features,
         "papers": papers,
     }
 
 
 def _systems(run: Mapping[str, Any], corpora: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Axes of the stages of a paper on selected corpora: ``run.<paper>`` without what is switched off."""
+    """Axes of the stages of a paper on selected corpora, without what is switched off."""
     axes_of_groups = {}
-    for group, rows in run.items():
-        if isinstance(rows, dict):
+    for group, listed in run.items():
+        if isinstance(listed, dict):
             axis = {
-                "corpora": [corpus for corpus in rows["corpora"] if corpus in corpora],
+                "corpora": [corpus for corpus in listed["corpora"] if corpus in corpora],
                 "protocols": run["protocols"],
+                "systems": listed["systems"],
             }
-            axis["systems"] = rows["systems"]
             axes_of_groups[group] = axis if all(axis.values()) else {name: [] for name in axis}
     return axes_of_groups
 
 
-def _checkpoints(known: Mapping[str, Any], paths: set[str]) -> list[str]:
-    """Names among `paths`, in the order of `known`."""
-    names = {
-        path.removeprefix("data/checkpoints/")
-        for path in paths
-        if path.startswith("data/checkpoints/")
+def _features(
+    listed: Mapping[str, list[str]], corpora: list[str], needed: Needed | None
+) -> dict[str, list[str]]:
+    """Axes of the stage of a group of features; `needed` None selects all that is listed."""
+
+    def selected(corpus: str, feature: str) -> bool:
+        path = paths.FEATURE.format(corpus="${item.corpus}", feature=feature)
+        return corpus in corpora and (needed is None or (corpus, path) in needed)
+
+    made = [
+        (corpus, feature)
+        for corpus in listed["corpora"]
+        for feature in listed["features"]
+        if selected(corpus, feature)
+    ]
+    made_features = {feature for _, feature in made}
+    return {
+        "corpora": list(dict.fromkeys(corpus for corpus, _ in made)),
+        "features": [feature for feature in listed["features"] if feature in made_features],
     }
-    for name in sorted(names - set(known)):
+
+
+def _checkpoints(described: Mapping[str, Any], needed: set[str]) -> list[str]:
+    """Names of needed checkpoints, in the order of params.yaml."""
+    matches = [paths.names(paths.CHECKPOINT, path) for path in needed]
+    names = {match["checkpoint"] for match in matches if match}
+    for name in sorted(names - set(described)):
         raise ParamsError(
-            f"params.yaml: checkpoints.{name}: missing, and a selected feature or system takes it"
+            f"params.yaml: checkpoints.{name}: missing, and a selected feature or system needs it"
         )
-    return [name for name in known if name in names]
+    return [name for name in described if name in names]
 
 
 def write_matrix(root: Path, selected: Mapping[str, Any]) -> bool:
-    """Bring workflow/matrix.json of the checkout at `root` up to date; return whether it had to change."""
+    """Bring workflow/matrix.json of a checkout up to date; return True if it changed."""
     path, indented = root / MATRIX, json.dumps({"axes": selected}, indent=1, sort_keys=True)
-    text = (
-        re.sub(r"\[[^]]+\]", lambda values: json.dumps(json.loads(values[0])), indented) + "\n"
-    )  # a list is a line
+    # each list on a line of its own
+    text = re.sub(r"\[[^]]+\]", lambda values: json.dumps(json.loads(values[0])), indented) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Entry point of `merflow`: a job goes to the warm process of its run, if there is one; all else happens here.
+"""Entry point of `merflow`: a job is a fork of its run's warm process, if there is one.
 
-Only the standard library's light modules are imported here, since a run starts this hundreds of times.
+A run starts this hundreds of times, so only light modules of the standard library are imported.
 """
 
 import json
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _fits(arguments: list[str]) -> bool:
-    """Tell whether a fork can run it: threads and GPUs are settled when libraries are loaded."""
+    """Tell whether a fork can run the command; its threads and GPUs were settled by imports."""
     plain = {"--threads": "1", "--gpus": "0"}
     return all(
         arguments[arguments.index(name) + 1 :][:1] == [value]
@@ -34,13 +34,18 @@ def _fits(arguments: list[str]) -> bool:
 
 
 def _hand_over(address: str) -> int | None:
-    """Exit status of the command line in a fork of the warm process; None if nobody listens at `address`."""
+    """Run the command line in a fork of the warm process.
+
+    Returns:
+        Its exit status; None if no process listens at `address`.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(address)
         except OSError:
             return None
-        request = {"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib is heavy
+        folder = os.getcwd()  # noqa: PTH109 - pathlib is heavy
+        request = {"arguments": sys.argv, "folder": folder, "environment": dict(os.environ)}
         socket.send_fds(connection, [b"\n"], [0, 1, 2])
         connection.sendall(json.dumps(request).encode() + b"\n")
         answer = connection.makefile("r").readline()

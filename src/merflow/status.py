@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, corpora, params, progress, selection, store
+from merflow import artifacts, corpora, params, paths, progress, selection, store
 from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
@@ -34,7 +34,7 @@ def show(root: Path, console: Console | None = None) -> None:
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
     console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {room}")
     console.print(f"[bold]next run[/] {_next_run(root)}")
-    report = root / "results/report/index.html"
+    report = root / paths.REPORT / paths.REPORT_INDEX
     place = report if report.exists() else "not built yet: snakemake --cores 2"
     console.print(f"[bold]report[/] {place}")
 
@@ -43,8 +43,8 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
     columns = ("corpus", "source", "utterances", "by split", "modalities", "defects", "to do")
     table = Table(*columns, title="corpora", title_justify="left")
     for name, corpus in sources.items():
-        folder = root / "data/corpora" / name
-        if (folder / "utterances.parquet").exists():
+        folder = root / paths.CORPUS.format(corpus=name)
+        if (folder / paths.UTTERANCES).exists():
             table.add_row(name, *_prepared(folder))
         else:
             table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source))
@@ -53,13 +53,13 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
 
 def _prepared(folder: Path) -> list[str]:
     """Row of a corpus that is prepared in `folder`, after its name."""
-    path = folder / "utterances.parquet"
+    path = folder / paths.UTTERANCES
     columns = ["utterance_id", "official_split", "clip", "text"]
     utterances = store.read_table(path, artifacts.UTTERANCES, columns)
     splits = utterances["official_split"].value_counts(dropna=True)
     sizes = [f"{split} {splits[split]:,}" for split in SPLITS if split in splits]
     texts, clips = (utterances[column].notna().sum() for column in ("text", "clip"))
-    kinds = pd.read_csv(folder / "defects.csv")["kind"].value_counts()
+    kinds = pd.read_csv(folder / paths.DEFECTS)["kind"].value_counts()
     frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
     return [
         store.read_metadata(path, artifacts.UTTERANCES)["source"],
@@ -77,14 +77,14 @@ def _how_to_get(name: str, source: str) -> str:
         module = corpora.load(name)
         if source == "official" and not module.SOURCES:
             return module.HOW_TO_GET
-        return f"snakemake --cores 2 -- data/corpora/{name}/utterances.parquet"
+        return f"snakemake --cores 2 -- {paths.CORPUS.format(corpus=name)}/{paths.UTTERANCES}"
     return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
 
 
 def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
     for name, checkpoint in wanted.items():
-        card = root / "data/checkpoints" / name / "SOURCE.json"
+        card = root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE
         stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
         if stored == checkpoint.name:
             table.add_row(name, checkpoint.name, "yes")

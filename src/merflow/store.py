@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from merflow import artifacts
 from merflow.errors import StoreError
+from merflow.paths import INDEX
 
 ROW_GROUP = 128  # utterances; small groups make random access cheap
 GROUP_BYTES = 32 * 2**20  # and bound the memory of a reader
@@ -329,7 +330,7 @@ def write_index(folder: Path, schema: pa.Schema, spec: Mapping[str, Any]) -> Non
                     "last": ids.iloc[-1],
                 }
             )
-    write_json(folder / "INDEX.json", {"parts": parts, "spec": dict(spec)})
+    write_json(folder / INDEX, {"parts": parts, "spec": dict(spec)})
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -339,7 +340,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         StoreError: the folder is absent or not whole.
     """
     try:
-        return json.loads((folder / "INDEX.json").read_text(encoding="utf-8"))
+        return json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StoreError(
             f"{folder}: no INDEX.json in it; build it with `snakemake --cores 2 -- {folder}/INDEX.json`"

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, progress, store
+from merflow import artifacts, paths, progress, store
 
 MB = 1e6
 
@@ -41,14 +41,16 @@ def overview(root: Path) -> list[dict[str, Any]]:
         A row per store: corpus, store, utterances, frames, dim, bytes, seconds, with (its
         checkpoint), defects.
     """
-    rows = [_medium(root, index.parent) for index in sorted(root.glob("data/media/*/*/INDEX.json"))]
-    rows += [_feature(root, path) for path in sorted(root.glob("data/features/*/*.parquet"))]
+    media = f"{paths.MEDIUM.format(corpus='*', medium='*')}/{paths.INDEX}"
+    features = paths.FEATURE.format(corpus="*", feature="*")
+    rows = [_medium(root, index.parent) for index in sorted(root.glob(media))]
+    rows += [_feature(root, path) for path in sorted(root.glob(features))]
     return sorted(rows, key=lambda row: row["corpus"])
 
 
 def _medium(root: Path, folder: Path) -> dict[str, Any]:
     index, corpus = store.read_index(folder), folder.parent.name
-    defects = pd.read_csv(folder.parent / "defects.csv")
+    defects = pd.read_csv(folder.parent / paths.DEFECTS)
     medium = "audio" if folder.name == "audio" else "frames"
     # a defect without a medium concerns the whole clip
     kinds = defects.loc[defects["medium"].fillna(medium) == medium, "kind"]

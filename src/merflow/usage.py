@@ -1,4 +1,7 @@
-"""Time and memory of a job, measured by itself: Snakemake would measure its shell, and a fork of merflow.warm is not below it."""
+"""Time and memory of a job, measured by the job itself.
+
+Snakemake measures the processes below a job's shell, and a fork of merflow.warm is not below it.
+"""
 
 import resource
 import time
@@ -10,20 +13,21 @@ _start = time.monotonic()
 
 
 def begin() -> None:
-    """Count seconds from now: a fork of the warm process is younger than its modules."""
+    """Count seconds from now: a fork of the warm process is younger than its imports."""
     global _start
     _start = time.monotonic()
 
 
 def write(path: Path) -> None:
-    """Write a TSV with columns s, max_rss (MiB) and cpu_time (s), of this process and the ended ones that it started."""
-    processes = [
-        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    cpu = sum(one.ru_utime + one.ru_stime for one in processes)
-    memory = max(one.ru_maxrss for one in processes) / KIB_PER_MIB
+    """Write a TSV with columns s, max_rss (MiB) and cpu_time (s).
+
+    Memory and CPU time include processes that this process started and that have ended.
+    """
+    processes = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    usages = [resource.getrusage(who) for who in processes]
+    seconds = time.monotonic() - _start
+    memory = max(usage.ru_maxrss for usage in usages) / KIB_PER_MIB
+    cpu = sum(usage.ru_utime + usage.ru_stime for usage in usages)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"s\tmax_rss\tcpu_time\n{time.monotonic() - _start:.3f}\t{memory:.1f}\t{cpu:.2f}\n",
-        encoding="utf-8",
-    )
+    row = f"{seconds:.3f}\t{memory:.1f}\t{cpu:.2f}"
+    path.write_text(f"s\tmax_rss\tcpu_time\n{row}\n", encoding="utf-8")

@@ -1,8 +1,9 @@
-"""The warm process of a run: it has imported the libraries, and each job is a fork of it (`python -m merflow.warm FD PID`).
+"""The warm process of a run (`python -m merflow.warm FD PID`), whose forks are jobs.
 
-A job that works for a second would otherwise import for three to six. The process imports what a job needs when the first
-of its kind comes, does nothing else, and has one thread, so that forks are safe. It ends with the run.
-A job has the terminal, the folder and the environment of its client (merflow.start), and dies with it.
+A job that works for a second would otherwise import libraries for three to six. The process imports
+them when the first job of a kind comes, and does nothing else. It has one thread, so that forks are
+safe, and ends with the run. A fork has the terminal, the folder and the environment of its client
+(merflow.start), and ends with its client.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from merflow import registry, usage
 from merflow.cli import main
 from merflow.errors import MerflowError
 
-#: Step -> modules that its jobs import, libraries that they import late included. Others import what they need themselves.
+#: Step -> modules that its jobs import, with libraries that they import late.
 MODULES = {
     "checkpoint": ["merflow.checkpoints.fetch"],
     "fetch": ["merflow.corpora.fetch", "merflow.corpora.demo"],
@@ -40,21 +41,19 @@ MODULES = {
     "sheet": ["merflow.tables.frame_sheet"],
     "report": ["merflow.tables.report"],
 }
-#: What the training of a network imports late, where it needs it.
+#: Libraries that the training of a network imports late, for what is fitted to inputs.
 FITTED = [
     "sklearn.feature_selection",
     "sklearn.linear_model",
     "sklearn.pipeline",
     "sklearn.preprocessing",
 ]
-REGISTRIES = {
-    "extract": registry.EXTRACTORS,
-    "train": registry.PAPERS,
-}  # the argument after these steps names one more module
+#: Steps whose next argument names one more module.
+REGISTRIES = {"extract": registry.EXTRACTORS, "train": registry.PAPERS}
 
 
-class Job(socketserver.StreamRequestHandler):
-    """One command line, in a fork; its exit status is the answer."""
+class ForkedJob(socketserver.StreamRequestHandler):
+    """A command line in a fork, answered with its exit status."""
 
     def handle(self) -> None:
         """Become the client's process: its terminal, folder and environment; end if it ends."""
@@ -64,7 +63,8 @@ class Job(socketserver.StreamRequestHandler):
             os.dup2(file, target)
             os.close(file)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # the kernel ends this process (SIGIO) once the connection has something to read: its end, the client sends no more
+        # the client sends nothing more, so the next thing to read is the end of the connection;
+        # then the kernel ends this process (SIGIO)
         fcntl.fcntl(request, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(request, fcntl.F_SETFL, fcntl.fcntl(request, fcntl.F_GETFL) | os.O_ASYNC)
         if select.select([request], [], [], 0)[0]:  # it had ended before
@@ -88,7 +88,7 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
             with request.makefile("rb") as stream:
                 self.line = json.loads(stream.readline())
             _import_for(self.line["arguments"])
-            gc.freeze()  # what is here stays shared with the forks
+            gc.freeze()  # objects made so far stay shared with the forks
             super().process_request(request, client_address)
         finally:
             for file in self.files:
@@ -96,8 +96,8 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 
 def _import_for(arguments: list[str]) -> None:
-    """Import what the step among `arguments` needs; what cannot be imported says so in the job."""
-    step = next((one for one in arguments if one in MODULES), None)
+    """Import what the step among `arguments` needs; the job itself reports a failed import."""
+    step = next((argument for argument in arguments if argument in MODULES), None)
     if step is None:
         return
     with contextlib.suppress(ImportError, MerflowError):
@@ -117,7 +117,7 @@ def _import_for(arguments: list[str]) -> None:
 
 
 def _run(request: dict) -> int:
-    """Exit status of the command line in this process."""
+    """Run the command line in this process; return its exit status."""
     usage.begin()
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -140,12 +140,13 @@ def _run(request: dict) -> int:
 
 def serve(listening: socket.socket, owner: int) -> None:
     """Answer at a socket for as long as the process `owner` lives."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's, for the run: it ends its jobs
-    server = Server("", Job, bind_and_activate=False)
+    # an interrupt from the terminal is for the run, which ends its jobs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = Server("", ForkedJob, bind_and_activate=False)
     server.socket.close()
     server.socket = listening
-    with contextlib.suppress(ProcessLookupError):  # it has ended already
-        life = os.pidfd_open(owner)  # readable once it has ended
+    with contextlib.suppress(ProcessLookupError):  # the owner has ended already
+        life = os.pidfd_open(owner)  # readable once the owner has ended
         while life not in (ready := select.select([server.fileno(), life], [], [], 1.0)[0]):
             if ready:
                 server.handle_request()

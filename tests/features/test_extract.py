@@ -12,6 +12,7 @@ from merflow.features import sources
 from merflow.features.audio import mel
 from merflow.features.extract import extract_shard, merge_shards
 from merflow.features.extractor import Flagged
+from merflow.paths import Inputs
 from merflow.store import read_features, read_metadata, write_index, write_table
 
 SPEC = {"max_tokens": 28, "output": "tokens"}
@@ -73,7 +74,7 @@ def sounds(folder, lengths, rate=16_000):
 def build(folder, inputs, shards, code="c0", feature="bert", spec=SPEC):
     paths = [folder / f"{feature}-{k}-of-{shards}.parquet" for k in range(shards)]
     for k, path in enumerate(paths):
-        extract_shard(feature, spec, code, inputs, k, shards, path)
+        extract_shard(feature, spec, code, Inputs.of(inputs), k, shards, path)
     merge_shards(paths, folder / f"{feature}-{shards}.parquet")
     return folder / f"{feature}-{shards}.parquet"
 
@@ -120,8 +121,8 @@ def test_store_says_how_its_media_were_decoded(tmp_path):
 
 
 def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
-    extract_shard("bert", SPEC, "c0", [utterances, card], 0, 3, tmp_path / "0.parquet")
-    extract_shard("bert", SPEC, "c1", [utterances, card], 1, 3, tmp_path / "1.parquet")
+    extract_shard("bert", SPEC, "c0", Inputs.of([utterances, card]), 0, 3, tmp_path / "0.parquet")
+    extract_shard("bert", SPEC, "c1", Inputs.of([utterances, card]), 1, 3, tmp_path / "1.parquet")
     with pytest.raises(StoreError, match="made by other parameters, code or libraries"):
         merge_shards([tmp_path / "0.parquet", tmp_path / "1.parquet"], tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
@@ -130,18 +131,19 @@ def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
 def test_wrong_parameters_inputs_and_checkpoints_are_one_line(tmp_path, utterances, card):
     with pytest.raises(ParamsError, match=r"features\.bert: max_tokens"):
         extract_shard(
-            "bert", SPEC | {"max_tokens": 0}, "c0", [utterances, card], 0, 1, tmp_path / "0.parquet"
+            "bert", SPEC | {"max_tokens": 0}, "c0", Inputs.of([]), 0, 1, tmp_path / "0.parquet"
         )
+    text_only = Inputs.of([utterances])
     with pytest.raises(
-        ParamsError,
-        match=r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there",
+        ParamsError, match=r"^dvc\.yaml: this stage has no data/media/<corpus>/audio"
     ):
-        extract_shard("mel", MEL, "c0", [utterances], 0, 1, tmp_path / "0.parquet")
+        extract_shard("mel", MEL, "c0", text_only, 0, 1, tmp_path / "0.parquet")
     empty = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
     empty.parent.mkdir(parents=True)
     empty.write_text("{}")
     with pytest.raises(CheckpointError, match=r"no model: cannot be loaded as AutoModel"):
-        extract_shard("bert", SPEC, "c0", [utterances, empty], 0, 1, tmp_path / "0.parquet")
+        inputs = Inputs.of([utterances, empty])
+        extract_shard("bert", SPEC, "c0", inputs, 0, 1, tmp_path / "0.parquet")
     assert not (tmp_path / "0.parquet").exists()
 
 

@@ -19,6 +19,7 @@ from merflow.features.sources import Pictures, Sounds
 from merflow.features.vision import face
 from merflow.features.words import Item, mean, nearest, over_words
 from merflow.params import FaceParams, SmileParams
+from merflow.paths import Inputs
 from merflow.store import read_features, read_metadata, write_index, write_table
 
 SMILE = {"feature_set": "eGeMAPSv02", "level": "lld"}
@@ -110,7 +111,9 @@ def test_features_of_clips_have_the_rows_of_the_corpus_own_sequences(tmp_path, s
 
 def test_a_word_of_sound_is_the_mean_of_the_descriptors_in_its_time(tmp_path, stage):
     rows = read_features(build(tmp_path, stage, 1, feature="egemaps_aligned", spec=SMILE))["a[1]"]
-    (frames,) = smile.extract([Sounds.of(stage, None).read(["a[1]"])], SmileParams(**SMILE))
+    (frames,) = smile.extract(
+        [Sounds.of(Inputs.of(stage), None).read(["a[1]"])], SmileParams(**SMILE)
+    )
     # row i is the window from 10 i to 10 i + 20 ms: 0.3 to 0.4 s is from the half of row 29, which is nearest up to 0.305 s, to that of 39
     np.testing.assert_allclose(rows[1], frames[29:40].mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(
@@ -120,7 +123,9 @@ def test_a_word_of_sound_is_the_mean_of_the_descriptors_in_its_time(tmp_path, st
 
 def test_a_word_of_pictures_is_the_mean_of_the_nearest(tmp_path, stage):
     rows = read_features(build(tmp_path, stage, 1, feature="face_aligned", spec=FACE))["a[0]"]
-    (frames,) = face.extract([Pictures.of(stage, None).read(["a[0]"])], FaceParams(**FACE), None)
+    (frames,) = face.extract(
+        [Pictures.of(Inputs.of(stage), None).read(["a[0]"])], FaceParams(**FACE), None
+    )
     assert frames[0].any() and frames[1].any() and not frames[2].any()
     # pictures at 0.02, 0.4 and 0.8 s are the nearest up to 0.21 s, up to 0.6 s and from then on
     np.testing.assert_allclose(

@@ -6,6 +6,7 @@ from pathlib import Path
 from merflow.corpora.prepare import prepare
 from merflow.features.extract import extract_shard
 from merflow.media.step import assemble, decode_shard
+from merflow.paths import Inputs
 from merflow.predict.model import DECODER
 from merflow.provenance import digest
 from merflow.registry import EXTRACTORS, PAPERS
@@ -112,7 +113,9 @@ def build(root: Path) -> Path:
         ]
         inputs = inputs if name == "bert" else [root / "data/media/mine/audio/INDEX.json"]
         code = digest("merflow.features.extract", EXTRACTORS[name])
-        extract_shard(name, params, code, inputs, 0, 1, root / f"data/features/mine/{name}.parquet")
+        extract_shard(
+            name, params, code, Inputs.of(inputs), 0, 1, root / f"data/features/mine/{name}.parquet"
+        )
     for paper, system in SYSTEMS:
         trained(root, paper, system)
     return root
@@ -161,7 +164,7 @@ def trained(
         precision="fp32",
         keep_weights=keep_weights,
         code=digest("merflow.training.run", PAPERS[paper]),
-        inputs=[prepared / "utterances.parquet", prepared / "splits.parquet", *files],
+        inputs=Inputs.of([prepared / "utterances.parquet", prepared / "splits.parquet", *files]),
     )
     train(job, 0, 1, root / "part" / f"{paper}-{system}-{protocol}")
     gather(

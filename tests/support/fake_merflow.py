@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Stands in for `merflow` where only orchestration is tested: each step writes what it was asked for from what it was handed.
+"""Stand-in for `merflow` in tests of orchestration: each step writes its outputs from its inputs.
 
-Output bytes depend on the inputs' bytes and on the parameters (without the code digest: an edit that changes no
-behaviour gives the same bytes), so a stale artifact shows. Every call is a line in $FAKE_LOG.
+Output bytes depend on the bytes of inputs and on parameters, so a stale artifact shows. They do not
+depend on the digest of code, as after an edit that changes no behaviour. Every call is a line in
+$FAKE_LOG.
 """
 
 import hashlib
@@ -26,15 +27,13 @@ STEPS = {
 }
 STEPS |= {"score", "tables", "sheet", "report"}
 PAPERS = ("class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion")
-step = next(a for a in arguments if a in STEPS)
+step = next(argument for argument in arguments if argument in STEPS)
 out = Path(arguments[arguments.index("--out") + 1])
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
 if step in os.environ.get("FAKE_FAIL", "").split():
     sys.exit(f"error: {step} was told to fail")
-if (
-    step in os.environ.get("FAKE_MEMORY", "").split()
-):  # as the kernel ends a process for which there is no more
+if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel does for want of memory
     os.kill(os.getpid(), signal.SIGKILL)
 if step in os.environ.get("FAKE_HANG", "").split():
     signal.pause()
@@ -44,19 +43,16 @@ if megabytes := os.environ.get("FAKE_MEGABYTES"):  # a large file, written as th
     from merflow.store import whole
 
     try:
-        with whole(out) as part:
-            part.write_bytes(bytes(int(megabytes) * 2**20))
+        with whole(out) as partial_path:
+            partial_path.write_bytes(bytes(int(megabytes) * 2**20))
     except StoreError as error:
         sys.exit(f"error: {error}")
 
 sha = hashlib.sha256()
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):
-        sha.update(
-            json.dumps(
-                {k: v for k, v in json.loads(argument).items() if k != "code"}, sort_keys=True
-            ).encode()
-        )
+        params = {key: value for key, value in json.loads(argument).items() if key != "code"}
+        sha.update(json.dumps(params, sort_keys=True).encode())
     elif argument != str(out):
         path = Path(argument)
         for file in sorted(path.glob("*")) if path.is_dir() else [path] if path.is_file() else []:

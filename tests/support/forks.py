@@ -1,7 +1,8 @@
-"""Snakemake and DVC in forks of one process that has imported them, which is half of what their start costs here.
+"""Snakemake and DVC in forks of a process that has imported them, which halves their start.
 
-`python forks.py FOLDER` listens at FOLDER/socket. The executables that `clients` writes ask it; what they ask for runs in a fork with
-their terminal, folder and environment, and imports merflow itself, from the checkout that PYTHONPATH names.
+`python forks.py FOLDER` listens at FOLDER/socket. `write_clients` writes executables that connect
+there. A fork has the terminal, the folder and the environment of its client, and imports merflow
+from the checkout that PYTHONPATH names.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 TOOLS = {"snakemake": "snakemake.cli", "dvc": "dvc.cli"}
-#: What the tools import late.
+#: Modules that the tools import late.
 LATE = (
     "snakemake.report.html_reporter",
     "snakemake.storage",
@@ -35,17 +36,16 @@ with socket.socket(socket.AF_UNIX) as connection:
 """
 
 
-def clients(folder: Path) -> None:
-    """Write executables named as the tools."""
+def write_clients(folder: Path) -> None:
+    """Write an executable for each tool."""
+    client = CLIENT.format(python=sys.executable, address=str(folder / "socket"))
     for name in TOOLS:
-        (folder / name).write_text(
-            CLIENT.format(python=sys.executable, address=str(folder / "socket"))
-        )
+        (folder / name).write_text(client)
         (folder / name).chmod(0o755)
 
 
 def serve(listening: socket.socket) -> socket.socket:
-    """Fork for each client, as long as the process that started this one lives; returns in the forks only."""
+    """Fork for each client, as long as the parent process lives; returns in the forks only."""
     parent = os.getppid()
     listening.settimeout(1)
     while os.getppid() == parent:
@@ -63,8 +63,8 @@ def serve(listening: socket.socket) -> socket.socket:
     sys.exit()
 
 
-def asked(connection: socket.socket) -> Callable[[], int | None]:
-    """Fork into the client's process and return what it asks for; the parent waits and answers the exit status."""
+def tool_of(connection: socket.socket) -> Callable[[], int | None]:
+    """Fork once more, as the client, and return its tool; the parent answers the exit status."""
     _, files, *_ = socket.recv_fds(connection, 1, 3)
     arguments, folder, environment = json.loads(connection.makefile().readline())
     if worker := os.fork():
@@ -86,9 +86,9 @@ def asked(connection: socket.socket) -> Callable[[], int | None]:
 if __name__ == "__main__":
     for module in (*TOOLS.values(), *LATE):
         import_module(module)
-    gc.freeze()  # what is here stays shared with the forks
+    gc.freeze()  # objects made so far stay shared with the forks
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(Path(sys.argv[1]) / "socket"))
         server.listen()
-        main = asked(serve(server))
+        main = tool_of(serve(server))
     sys.exit(main())

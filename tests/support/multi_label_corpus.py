@@ -8,6 +8,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
 from merflow.papers.class_weight_lstm import SYSTEMS
+from merflow.paths import Inputs
 from merflow.store import read_table, write_features, write_table
 from merflow.training.gather import gather
 from merflow.training.job import Job
@@ -89,7 +90,8 @@ def make_job(data: Path, name: str, seeds=(1,), select="dev", training=None, **c
         "code": "c0",
         "inputs": inputs,
     }
-    return Job(**fields | changes)
+    fields |= changes
+    return Job(**fields | {"inputs": Inputs.of(fields["inputs"])})
 
 
 def trained(data: Path, system: str, out: Path, **changes) -> Path:

@@ -10,6 +10,7 @@ from support.tiny_checkpoint import save_tiny_checkpoint
 from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM, protocol
 
 from merflow import artifacts
+from merflow.paths import Inputs
 from merflow.store import write_features, write_table
 from merflow.training.job import Job
 from merflow.training.run import train
@@ -92,7 +93,8 @@ def job(prepared) -> Callable[..., Job]:
     }
 
     def make(speech: bool = False, **changes) -> Job:
-        return Job(**shared | (with_speech if speech else text) | changes)
+        call = shared | (with_speech if speech else text) | changes
+        return Job(**call | {"inputs": Inputs.of(call["inputs"])})
 
     return make
 

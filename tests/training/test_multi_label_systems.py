@@ -229,12 +229,9 @@ def test_an_utterance_without_hidden_activations_is_refused(data, tmp_path):
 
 
 def test_a_stage_without_a_member_is_refused(data, tmp_path):
-    inputs = make_job(data, "late_fusion").inputs
+    inputs = make_job(data, "late_fusion").inputs.files
     inputs = [path for path in inputs if path.parent.parent.name != "visual"]
-    message = (
-        r"^dvc.yaml: this stage does not depend on the results of visual;"
-        r" add them to its dependencies$"
-    )
+    message = r"^dvc.yaml: this stage has no results/<paper>/visual/<corpus>-<protocol>; add it"
     with pytest.raises(ParamsError, match=message):
         trained(data, "late_fusion", tmp_path / "run", inputs=inputs)
 

@@ -7,7 +7,7 @@ from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM, protocol, with_trai
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
-from merflow.errors import CheckpointError, CorpusError, ParamsError, StoreError
+from merflow.errors import CorpusError, ParamsError, StoreError
 from merflow.features.text.tokens import Tokenizer
 from merflow.papers.weighted_late_fusion import SYSTEMS
 from merflow.records import Record
@@ -333,7 +333,7 @@ def test_a_fusion_combines_the_predictions_of_its_members(fused, tmp_path):
 
 
 def test_a_fusion_whose_stage_lacks_a_member_is_refused(fused):
-    message = r"this stage does not depend on the results of joint_cnn; add them"
+    message = r"this stage has no results/<paper>/joint_cnn/<corpus>-<protocol>; add it"
     with pytest.raises(ParamsError, match=message):
         fused("late_average", {})
 
@@ -381,9 +381,11 @@ def test_a_label_outside_the_corpus_is_refused(job, prepared, tmp_path):
 
 def test_a_stage_that_lacks_an_input_is_refused(job, prepared, tmp_path):
     inputs = [prepared / "utterances.parquet", prepared / "splits.parquet"]
-    with pytest.raises(CheckpointError, match=r"the stage of this system names no checkpoint"):
+    with pytest.raises(ParamsError, match=r"this stage has no data/checkpoints/<checkpoint>; add"):
         train(job(inputs=inputs), 0, 1, tmp_path / "run")
-    with pytest.raises(ParamsError, match=r"no feature store for its input 'speech'"):
+    with pytest.raises(
+        ParamsError, match=r"this stage has no data/features/<corpus>/is13\.parquet"
+    ):
         train(job(speech=True, inputs=inputs), 0, 1, tmp_path / "run")
     absent = tmp_path / "data/features/meld/mel.parquet"
     with pytest.raises(StoreError, match=r"no such file"):

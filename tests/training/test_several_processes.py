@@ -46,8 +46,8 @@ def in_two_processes(job: Job, out: Path, by_hand: bool) -> None:
     command = TORCHRUN if by_hand else []
     command = [*command, str(BIN / "merflow"), "--log", f"{out}.log", "train"]
     command += [job.paper, job.system, job.corpus, job.protocol]
-    command += ["--params", json.dumps(params), "--part", "0", "--parts", "1"]
-    for path in job.inputs:
+    command += ["--params", json.dumps(params), "--shard", "0", "--shards", "1"]
+    for path in job.inputs.files:
         command += ["--inputs", str(path)]
     command += ["--out", str(out)]
     command += [] if by_hand else ["--gpus", "2"]
@@ -90,7 +90,7 @@ def test_two_processes_train_the_same_network_as_one(job, tmp_path, without_drop
         shared = job(speech=True, params=SPEECH_SYSTEM)
     else:
         params = TEXT_SYSTEM | {"network": {"pooling": "mean", "dropout": 0.0}}
-        shared = job(params=params, inputs=[*job().inputs[:-1], without_dropout])
+        shared = job(params=params, inputs=[*job().inputs.files[:-1], without_dropout])
     train(shared, 0, 1, tmp_path / "one")
     in_two_processes(shared, tmp_path / "two", by_hand=not speech)
 

@@ -1,4 +1,4 @@
-"""A checkout of this project in a temporary folder, with a stand-in for the steps' work, to test orchestration in seconds."""
+"""Checkouts of this project in temporary folders, with a stand-in for steps."""
 
 import compileall
 import contextlib
@@ -22,13 +22,15 @@ from support.tiny_checkpoint import save_tiny_bert
 
 from merflow import selection
 
-PARTS = [
+#: Files and folders of the project that a checkout needs.
+FILES = [
     "src",
     "workflow",
     "profiles",
     "params",
     "reported",
     "Snakefile",
+    "environment.yml",
     "dvc.yaml",
     "params.yaml",
     ".dvc/config",
@@ -36,11 +38,14 @@ PARTS = [
     ".gitignore",
 ]
 
-OTHER_STAGES = "params.yaml asks for other stages than before; workflow/matrix.json is up to date now: start `dvc repro` again"
+OTHER_STAGES = (
+    "params.yaml asks for other stages than before; workflow/matrix.json is up to date now:"
+    " start `dvc repro` again"
+)
 
 
 def kill_tree(pid: int) -> None:
-    """SIGKILL a process and all that descend from it, the ones that left its session included."""
+    """Kill a process and its descendants, with the ones that left its session."""
     top = psutil.Process(pid)
     tree = [top, *top.children(recursive=True)]
     for process in tree:
@@ -50,9 +55,14 @@ def kill_tree(pid: int) -> None:
 
 
 class Checkout:
-    """A checkout at `path`; `snakemake()` and `dvc()` run in it, `steps()` says which steps that took.
+    """A checkout at `path`, in which `snakemake` and `dvc` run; `steps` counts the steps.
 
-    `tools`: a folder of executables that `run` takes before those of the environment.
+    Attributes:
+        path: of the checkout.
+        fake: True if steps are stand-ins.
+        tools: folder of executables that `run` prefers to the ones of the environment.
+        log: a line for each step that ran.
+        env: environment of commands.
     """
 
     def __init__(self, path: Path, fake: bool = True, tools: Path | None = None):
@@ -86,14 +96,14 @@ class Checkout:
         return done
 
     def start(self, *command: str, **env: str) -> subprocess.Popen:
-        """A command that goes on beside the test."""
+        """Start a command that runs beside the test."""
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(
             command, cwd=self.path, env=self.env | env, start_new_session=True, **pipes
         )
 
     def wait_for(self, step: str) -> None:
-        """Until a job of `step` has begun."""
+        """Wait until a job of `step` has begun."""
         end = time.monotonic() + 300
         while step not in (self.log.read_text() if self.log.exists() else ""):
             assert time.monotonic() < end, f"no {step} within five minutes"
@@ -113,7 +123,7 @@ class Checkout:
         return self.run("dvc", *arguments, **options)
 
     def repro(self) -> None:
-        """`dvc repro`, started again where it says that params.yaml asks for other stages than those that it read."""
+        """Run `dvc repro`, a second time if params.yaml asked for other stages at the first."""
         first = self.dvc("repro", check=False)
         if OTHER_STAGES in first.stderr:
             self.dvc("repro")
@@ -121,45 +131,35 @@ class Checkout:
             assert first.returncode == 0, first.stdout + first.stderr
 
     def nothing_to_do(self) -> bool:
-        """Whether Snakemake would run nothing."""
+        """True if Snakemake would run nothing."""
         return "Nothing to be done" in self.snakemake("-n").stdout
 
     def clean_for_dvc(self) -> bool:
-        """Whether DVC would run nothing, or at most take the digests of the code again (half a second)."""
+        """True if DVC would run nothing, or only the stage `code` (half a second)."""
         return set(json.loads(self.dvc("status", "--json").stdout)) <= {"code"}
 
     def commit(self, message: str = "state") -> None:
         self.run("git", "add", "-A")
-        self.run(
-            "git",
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            message,
-        )
+        user = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        self.run("git", *user, "commit", "--quiet", "--allow-empty", "-m", message)
 
     def at(self, path: Path) -> "Checkout":
-        """The checkout that lies at `path`."""
+        """The checkout at `path`, with the same stand-ins and tools."""
         return Checkout(path, self.fake, self.tools)
 
     def copy(self, path: Path) -> "Checkout":
-        """A second checkout in the same state, times of files and links into DVC's cache included."""
+        """Copy the checkout in its state, with times of files and links into DVC's cache."""
         subprocess.run(["cp", "--archive", "--reflink=auto", self.path, path], check=True)
         return self.at(path)
 
     def steps(self) -> Counter[str]:
-        """Steps run since the last call, counted; reading forgets them."""
+        """Numbers of steps that ran since the last call."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return Counter(line.split()[0] for line in lines)
 
     def targets(self) -> set[str]:
-        """Paths made since the last call of `steps` (which this does not forget)."""
+        """Paths made since the last call of `steps`."""
         return (
             {line.split()[1] for line in self.log.read_text().splitlines()}
             if self.log.exists()
@@ -171,19 +171,19 @@ class Checkout:
         data = yaml.safe_load((self.path / "params.yaml").read_text())
         *parents, last = key.split(".")
         node = data
-        for part in parents:
-            node = node[part]
+        for name in parents:
+            node = node[name]
         node[last] = value
         (self.path / "params.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace `old` (which must be there) once."""
+        """Replace the first occurrence of `old`, which must exist, in a file."""
         text = (self.path / path).read_text()
         assert old in text
         (self.path / path).write_text(text.replace(old, new, 1))
 
     def md5(self, path: str) -> list[str]:
-        """Digests that dvc.lock has of an output."""
+        """Digests of an output in dvc.lock."""
         lock = yaml.safe_load((self.path / "dvc.lock").read_text())["stages"]
         return [
             out["md5"] for stage in lock.values() for out in stage["outs"] if out["path"] == path
@@ -192,15 +192,14 @@ class Checkout:
     def artifacts(self) -> dict[str, str]:
         """Content of everything that DVC tracks."""
         folders = [self.path / "data", self.path / "results"]
+        paths = [path for folder in folders for path in sorted(folder.rglob("*"))]
         return {
-            str(p.relative_to(self.path)): p.read_text()
-            for folder in folders
-            for p in sorted(folder.rglob("*"))
-            if p.is_file()
+            str(path.relative_to(self.path)): path.read_text() for path in paths if path.is_file()
         }
 
 
-#: Two corpora, a feature of each kind of input, systems that take a checkpoint, features and each other: more cost time and show no more.
+#: Two corpora, a feature of each modality, systems with a checkpoint, features and each other as
+#: inputs: more would cost time and show no more.
 CORPORA = ("meld", "ravdess")
 FEATURES = {"bert": ["bert"], "audio": ["is13"], "clip": ["clip"]}
 SYSTEMS = {
@@ -214,7 +213,7 @@ SYSTEMS = {
 
 
 def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
-    """Let params.yaml at `path` ask for `features` of `corpora` and a few systems only."""
+    """Let params.yaml at `path` ask for some features of `corpora` and a few systems only."""
     params = yaml.safe_load(path.read_text())
     params["run"]["corpora"] = list(corpora)
     for name in params["run"]["features"]:
@@ -225,8 +224,8 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
     for paper in params["papers"]:
         for stage, rows in params["run"][paper].items():
             if isinstance(rows, dict):
-                asked = SYSTEMS.get(paper, {}).get(stage, [])
-                rows |= {"corpora": ["meld"] if asked else [], "systems": asked}
+                systems = SYSTEMS.get(paper, {}).get(stage, [])
+                rows |= {"corpora": ["meld"] if systems else [], "systems": systems}
     params["run"]["joint_cnn"] |= {"protocols": ["clean"]}
     params["papers"]["joint_cnn"]["features"] = {"text": "bert", "speech": "is13"}
     path.write_text(yaml.safe_dump(params, sort_keys=False))
@@ -234,9 +233,9 @@ def ask_for(path: Path, corpora: Sequence[str], **features: list[str]) -> None:
 
 
 def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
-    """A checkout of the project as it stands, in which nothing was run; a fake one asks for fewer features."""
-    for part in PARTS:
-        source, target = ROOT / part, path / part
+    """A checkout of the project in which nothing was run; a fake one asks for fewer features."""
+    for name in FILES:
+        source, target = ROOT / name, path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(
@@ -246,13 +245,8 @@ def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
             shutil.copy(source, target)
     if fake:
         ask_for(path / "params.yaml", CORPORA, **FEATURES)
-        (path / "src/merflow/warm.py").write_text(
-            ""
-        )  # jobs are stand-ins: nothing to import for them
-    for folder in (
-        "src",
-        "workflow/lib",
-    ):  # once, not at each start: what runs in a checkout writes no byte code
+        (path / "src/merflow/warm.py").write_text("")  # stand-ins import nothing
+    for folder in ("src", "workflow/lib"):  # once: commands in a checkout write no byte code
         compileall.compile_dir(path / folder, quiet=1)
     checkout = Checkout(path, fake, tools)
     checkout.run("git", "init", "--quiet")
@@ -264,13 +258,10 @@ def fresh(path: Path, fake: bool = True, tools: Path | None = None) -> Checkout:
 @pytest.fixture(scope="session")
 def tools() -> Iterator[Path]:
     """Snakemake and DVC in forks of a process that has imported them."""
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # short: the path of a socket has at most 107 bytes
-        forks.clients(Path(folder))
-        server = subprocess.Popen(
-            [sys.executable, forks.__file__, folder], env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-        )
+    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has at most 107 bytes
+        forks.write_clients(Path(folder))
+        one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        server = subprocess.Popen([sys.executable, forks.__file__, folder], env=one_thread)
         while not (Path(folder) / "socket").exists():
             assert server.poll() is None
             time.sleep(0.02)
@@ -287,12 +278,12 @@ def fresh_fake(tmp_path_factory, tools) -> Checkout:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory, tools) -> Path:
-    """A checkout after one whole `snakemake` run, of all workers; copy it with the fixture `checkout`."""
+    """A checkout after a whole run, one for all workers; the fixture `checkout` copies it."""
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "built"
     with FileLock(f"{folder}.lock"):
         if not (folder / "checkout").exists():
-            checkout = fresh(folder / "part", tools=tools)
+            checkout = fresh(folder / "unfinished", tools=tools)
             checkout.snakemake()
             checkout.commit("built")
             checkout.steps()
@@ -302,19 +293,19 @@ def built(tmp_path_factory, tools) -> Path:
 
 @pytest.fixture
 def checkout(built, tools, tmp_path) -> Checkout:
-    """A checkout of one's own in which everything is up to date for both tools."""
+    """A checkout for one test in which everything is up to date for both tools."""
     return Checkout(built, tools=tools).copy(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def real_checkout():
-    """Makes checkouts with the real steps."""
+    """Function that makes checkouts with the real steps."""
     return lambda path, tools=None: fresh(path, fake=False, tools=tools)
 
 
 @pytest.fixture(scope="session")
 def fewer_features():
-    """Lets a params.yaml ask for some features only."""
+    """Function that lets a params.yaml ask for some features only."""
     return ask_for
 
 

@@ -1,7 +1,7 @@
-"""A run that is killed is taken up where it stood: what was finished stays, nothing waits for a hand, both tools agree at the end.
+"""The next run resumes a killed one: finished work stays, and both tools agree at the end.
 
-The steps' work is a stand-in; benchmarks/crash.py does the same with real steps, at random moments and a hundred times. What is marked
-nightly runs with `make test-nightly` (docs/testing.md).
+The steps are stand-ins. benchmarks/crash.py does the same with real steps, a hundred times at
+random moments. Tests marked nightly run with `make test-nightly` (docs/testing.md).
 """
 
 import json
@@ -26,13 +26,10 @@ def settled(checkout) -> bool:
 
 
 @pytest.mark.nightly
-def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_it_had_finished(
-    checkout, tmp_path
-):
+def test_a_killed_first_run_in_a_clone_keeps_finished_work(checkout, tmp_path):
     checkout.set(LEARNING_RATE, 3e-4)
-    checkout.set(
-        "corpora.meld.source", str(tmp_path)
-    )  # what dvc.lock says of the corpus and all that follows is of other parameters
+    # dvc.lock has other parameters of the corpus and of all that follows
+    checkout.set("corpora.meld.source", str(tmp_path))
     checkout.commit("other parameters than those of dvc.lock")
     subprocess.run(
         ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True
@@ -43,13 +40,12 @@ def test_a_first_run_that_is_killed_in_a_clone_with_other_parameters_keeps_what_
     before = clone.steps()
     assert before["gather"] == 7
     clone.snakemake()
-    assert (
-        before + clone.steps() - Counter(ALL)
-    ).total() <= 2  # the two jobs that were at work, and none that was finished
+    repeated = before + clone.steps() - Counter(ALL)
+    assert repeated.total() <= 2  # the two jobs that were at work
     assert settled(clone)
 
 
-def test_a_kill_in_the_middle_costs_the_jobs_at_work_and_no_other(checkout):
+def test_a_kill_costs_the_jobs_at_work_and_no_others(checkout):
     checkout.set("features.bert.max_tokens", 64)
     checkout.killed_during("train")
     done = checkout.steps()
@@ -63,7 +59,7 @@ def test_a_kill_in_the_middle_costs_the_jobs_at_work_and_no_other(checkout):
     assert settled(checkout)
 
 
-def test_what_a_killed_run_had_finished_is_committed_by_the_next_start(checkout):
+def test_the_next_start_commits_what_a_killed_run_finished(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     left = checkout.path / "results/tables/.index.json.123.part"
     left.write_text("half")  # as a job that was killed leaves it
@@ -75,7 +71,7 @@ def test_what_a_killed_run_had_finished_is_committed_by_the_next_start(checkout)
 
 
 @pytest.mark.nightly
-def test_dvc_checkout_after_a_kill_brings_back_a_state_with_nothing_to_do(checkout):
+def test_dvc_checkout_after_a_kill_leaves_nothing_to_do(checkout):
     before = checkout.artifacts()
     rate = checkout.path / "params.yaml"
     text = rate.read_text()
@@ -90,16 +86,13 @@ def test_dvc_checkout_after_a_kill_brings_back_a_state_with_nothing_to_do(checko
     assert checkout.steps() == {}
 
 
-def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkout):
+def test_the_next_run_ends_jobs_of_a_killed_one(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="train")
     checkout.wait_for("train")
     children = psutil.Process(run.pid).children(recursive=True)
-    jobs = [
-        process
-        for process in children
-        if "train" in process.as_dict(["cmdline"], ad_value=[])["cmdline"]
-    ]  # some have ended
+    command_lines = [child.as_dict(["cmdline"], ad_value=[])["cmdline"] for child in children]
+    jobs = [child for child, line in zip(children, command_lines, strict=True) if "train" in line]
     run.kill()
     run.wait()
     assert jobs and all(job.is_running() for job in jobs)
@@ -111,7 +104,7 @@ def test_a_job_that_outlived_its_run_is_ended_before_the_next_one_begins(checkou
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a small disk"
 )
-def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_path):
+def test_a_full_disk_stops_the_run_and_spares_artifacts(checkout, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(
@@ -119,12 +112,12 @@ def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_
         capture_output=True,
         check=False,
     ).returncode:
-        pytest.skip("this machine lets nobody mount a disk")
+        pytest.skip("this machine permits no mount")
     try:
         small = checkout.copy(disk / "checkout")
         before, ballast = small.artifacts(), disk / "ballast"
         small.set("evaluation.resamples", 900)
-        for room in (0, 2**21):  # bytes: nothing begins; a job begins and finds no room
+        for room in (0, 2**21):  # bytes: no job begins; a job begins and runs out of space
             ballast.write_bytes(b"")
             ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - room))
             full = small.snakemake(check=False, FAKE_MEGABYTES="4")
@@ -142,7 +135,7 @@ def test_a_full_disk_stops_the_run_and_what_was_there_stays_whole(checkout, tmp_
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout):
+def test_a_second_run_is_refused_in_one_line_and_may_read(checkout):
     checkout.set(LEARNING_RATE, 3e-4)
     run = checkout.start("snakemake", "--cores", "2", FAKE_HANG="score")
     checkout.wait_for("score")
@@ -164,7 +157,7 @@ def test_beside_a_run_another_one_is_refused_in_one_line_and_may_look(checkout):
 
 
 @pytest.mark.nightly
-def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
+def test_beside_dvc_repro_snakemake_is_refused(checkout):
     checkout.set("evaluation.resamples", 900)
     repro = checkout.start("dvc", "repro", FAKE_HANG="score")
     checkout.wait_for("score")
@@ -184,9 +177,9 @@ def test_beside_dvc_repro_snakemake_is_refused_and_the_stage_goes_on(checkout):
 def test_kills_at_random_moments_change_no_byte(checkout, tmp_path):
     chance, kills = random.Random(1), Counter()
     whole = checkout.copy(tmp_path / "whole")
-    for one in (whole, checkout):
-        one.set("features.bert.max_tokens", 64)
-        one.set("media.jpeg_quality", 90)
+    for copy in (whole, checkout):
+        copy.set("features.bert.max_tokens", 64)
+        copy.set("media.jpeg_quality", 90)
     whole.snakemake()
     for _ in range(3):
         run = checkout.start("snakemake", "--cores", "2")

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from stages import Plan
+from plan import Plan
 from support import ROOT
 
 from merflow import custom_corpus, presets

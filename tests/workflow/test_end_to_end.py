@@ -1,4 +1,4 @@
-"""The whole length of the pipeline with the real steps, small: a demo archive at one end, the report at the other."""
+"""The whole pipeline with real steps, small: from a demo archive to the report."""
 
 import json
 
@@ -12,7 +12,7 @@ from merflow import artifacts, store
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
-    """A checkout whose params ask for one corpus, a few systems, one epoch and a random checkpoint of a few thousand weights."""
+    """A finished checkout: one corpus, a few systems, one epoch and a tiny random checkpoint."""
     checkout = real_checkout(tmp_path_factory.mktemp("small") / "checkout")
     path = checkout.path / "params.yaml"
     fewer_features(path, ["meld"], bert=["bert"], audio=["is13"], face=["face"])
@@ -32,7 +32,7 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     return checkout
 
 
-def test_every_artifact_of_the_chain_is_there_and_fits_its_columns(small):
+def test_every_artifact_exists_and_fits_its_columns(small):
     utterances = store.read_table(
         small.path / "data/corpora/meld/utterances.parquet", artifacts.UTTERANCES
     )
@@ -114,16 +114,16 @@ def test_a_second_run_from_scratch_differs_in_seconds_only(small, tmp_path, real
     one, two = crash.contents(small.path), crash.contents(other.path)
     assert len(one) > 100
     assert any("/weights/" in path for path in one)
-    assert (
-        crash.differing(one, two) == []
-    )  # media, features, checkpoints, weights, predictions, tables and pages to the byte
+    # media, features, checkpoints, weights, predictions, tables and pages to the byte
+    assert crash.differing(one, two) == []
 
 
-def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_path):
+def test_bad_input_is_one_line_and_spares_earlier_artifacts(small, tmp_path):
     broken = tmp_path / "meld"
     broken.mkdir()
     for split in ("train", "dev", "test"):
-        text = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
+        text = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,"
+        text += "Season,Episode,StartTime,EndTime\n"
         text += '1,Hi,Ross,hapy,positive,0,0,1,1,"00:00:01,000","00:00:02,000"\n'
         (broken / f"{split}_sent_emo.csv").write_text(text)
     other = small.copy(tmp_path / "checkout")
@@ -133,6 +133,6 @@ def test_bad_input_is_one_line_and_leaves_earlier_artifacts_whole(small, tmp_pat
     other.set("corpora.meld.source", str(broken))
     done = other.snakemake(check=False)
     assert done.returncode != 0
-    message = done.stderr.splitlines()[-1]  # after all that Snakemake says of rules and commands
+    message = done.stderr.splitlines()[-1]  # below Snakemake's messages on rules and commands
     assert message.startswith("error: ") and "hapy" in message and "train_sent_emo.csv" in message
     assert {path: path.read_bytes() for path in tables} == tables

@@ -1,4 +1,4 @@
-"""run.corpora and run.papers in params.yaml: either tool makes exactly the steps of what they select."""
+"""Filters run.corpora and run.papers: either tool makes exactly the steps that they select."""
 
 import re
 
@@ -26,7 +26,7 @@ def choose(checkout, corpora, papers):
 
 
 @pytest.mark.parametrize("tool", ["snakemake", "dvc"])
-def test_filters_select_exactly_the_steps_of_a_corpus_and_a_paper(clean, tool):
+def test_filters_select_the_steps_of_a_corpus_and_a_paper(clean, tool):
     choose(clean, ["meld"], ["joint_cnn"])
     if tool == "snakemake":
         clean.snakemake()
@@ -38,7 +38,7 @@ def test_filters_select_exactly_the_steps_of_a_corpus_and_a_paper(clean, tool):
     assert clean.clean_for_dvc()
 
 
-def test_dvc_that_has_read_other_axes_stops_with_one_line_and_goes_on_when_started_again(checkout):
+def test_dvc_with_old_axes_stops_in_one_line_and_can_restart(checkout):
     choose(checkout, ["meld"], ["joint_cnn"])
     stopped = checkout.dvc("repro", check=False)
     assert stopped.returncode != 0
@@ -60,7 +60,7 @@ def test_dvc_notices_axes_of_parameters_that_were_put_back(checkout):
     assert checkout.steps() == {}
 
 
-def test_what_was_filtered_out_and_comes_back_is_not_made_again(checkout):
+def test_a_filter_that_is_removed_again_costs_no_rerun(checkout):
     before = checkout.artifacts()
     choose(checkout, ["meld"], ["joint_cnn"])
     checkout.snakemake()
@@ -76,17 +76,13 @@ def test_what_was_filtered_out_and_comes_back_is_not_made_again(checkout):
     assert checkout.clean_for_dvc()
 
 
-def test_filters_of_the_paper_preset_plan_the_jobs_of_one_corpus_and_one_paper(
-    real_checkout, tmp_path
-):
+def test_filters_of_the_paper_preset_plan_few_jobs(real_checkout, tmp_path):
     checkout = real_checkout(tmp_path / "checkout")
     checkout.run("merflow", "params", "paper", "--corpora", "ravdess", "--papers", "joint_cnn")
     planned = checkout.run("snakemake", "-n", "--quiet", "host", "--cores", "1").stdout
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.rpartition("Job stats:")[2], re.MULTILINE))
-    shards, trained = (
-        2,
-        2 * 5,
-    )  # params/paper.yaml: run.shards.ravdess; run.joint_cnn.jobs under either protocol
+    shards = 2  # params/paper.yaml: run.shards.ravdess
+    trained = 2 * 5  # run.joint_cnn.jobs, for each of two protocols
     expected = {
         "fetch": 1,
         "prepare": 1,
@@ -108,8 +104,6 @@ def test_a_filter_that_leaves_nothing_stops_before_the_first_job(clean):
     choose(clean, ["ravdess"], ["weighted_late_fusion"])
     done = clean.snakemake(check=False)
     assert done.returncode != 0
-    assert (
-        "params.yaml: run: no system of weighted_late_fusion is asked for on ravdess: nothing is left"
-        in done.stderr
-    )
+    reason = "no system of weighted_late_fusion is asked for on ravdess: nothing is left"
+    assert f"params.yaml: run: {reason}" in done.stderr
     assert clean.steps() == {}

@@ -1,7 +1,7 @@
-"""One pipeline, two tools: each kind of change re-runs exactly what it reaches, through Snakemake and through DVC.
+"""One pipeline, two tools: a change re-runs exactly what it reaches, through Snakemake and DVC.
 
-The steps' work is a stand-in (fake_merflow.py); what is real is the Snakefile, the rules, dvc.yaml, the code
-digests, params.yaml and both tools.
+The steps are stand-ins (fake_merflow.py). The Snakefile, the rules, dvc.yaml, the digests of code,
+params.yaml and both tools are real.
 """
 
 import subprocess
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
 ALL = {
     "fetch": 2,
@@ -38,26 +39,23 @@ ONE_FUSION = {"train": 1, "gather": 1} | BELOW_SCORE
 LEARNING_RATE = "papers.weighted_late_fusion.systems.text_bert_16.training.learning_rate"
 
 
-def test_clean_checkout_with_snakemake_leaves_nothing_to_do_for_either_tool(checkout):
+def test_after_snakemake_neither_tool_has_anything_to_do(checkout):
     assert checkout.nothing_to_do()
     assert checkout.clean_for_dvc()
     checkout.dvc("repro")
     assert checkout.steps() == {}
 
 
-def test_clean_checkout_with_dvc_repro_does_the_same_job(clean, built):
+def test_dvc_repro_does_the_same_job(clean, built):
     clean.dvc("repro")
     assert clean.steps() == ALL
     assert clean.nothing_to_do()
     assert clean.clean_for_dvc()
-    here = {
-        p.relative_to(clean.path): p.read_text()
-        for p in clean.path.glob("results/**/*")
-        if p.is_file()
-    }
-    assert here == {
-        p.relative_to(built): p.read_text() for p in built.glob("results/**/*") if p.is_file()
-    }
+    by_dvc, by_snakemake = (
+        {path.relative_to(root): path.read_text() for path in root.glob("results/**/*.*")}
+        for root in (clean.path, built)
+    )
+    assert by_dvc == by_snakemake
 
 
 CHANGES = [
@@ -179,22 +177,18 @@ CHANGES = [
 
 
 def jobs(counts) -> str:
-    """In words: each step with how many of its jobs."""
-    return (
-        ", ".join(
-            step if ALL[step] == 1 else f"{step} {n} of {ALL[step]}" for step, n in counts.items()
-        )
-        or "nothing"
-    )
+    """Steps with the numbers of their jobs, in words."""
+    steps = [step if ALL[step] == 1 else f"{step} {n} of {ALL[step]}" for step, n in counts.items()]
+    return ", ".join(steps) or "nothing"
 
 
-def test_the_table_of_what_reruns_is_the_one_that_is_tested_below():
-    page = (Path(__file__).parents[2] / "docs/what-reruns.md").read_text(encoding="utf-8")
-    rows = [(case.id, *case.values[1:]) for case in CHANGES]
-    table = [
-        f"| {change} | {jobs(one)} | {'the same' if other is None or other == one else jobs(other)} |"
-        for change, one, other in rows
-    ]
+def test_the_page_about_reruns_has_the_tested_table():
+    page = (ROOT / "docs/what-reruns.md").read_text(encoding="utf-8")
+    table = []
+    for case in CHANGES:
+        _, by_snakemake, by_dvc = case.values
+        second = "the same" if by_dvc in (None, by_snakemake) else jobs(by_dvc)
+        table.append(f"| {case.id} | {jobs(by_snakemake)} | {second} |")
     assert "\n".join(table) in page, "docs/what-reruns.md should hold:\n" + "\n".join(table)
 
 
@@ -220,7 +214,8 @@ def test_another_number_of_shards_gives_the_same_store(checkout):
     checkout.set("run.shards.meld", 2)
     checkout.dvc("repro")
     assert checkout.steps() == {}
-    checkout.snakemake()  # shards under new names have no record with Snakemake, so it extracts again what DVC knows to be the same
+    # Snakemake has no record of shards under new names, and extracts again what DVC knows is equal
+    checkout.snakemake()
     assert (
         checkout.steps()
         == {"decode": 2, "assemble": 1, "extract": 6, "merge": 3, "train": 3, "gather": 3}
@@ -235,7 +230,7 @@ def test_a_missing_artifact_is_made_again_with_all_that_follows(checkout):
     assert checkout.steps() == BELOW_SCORE
 
 
-def test_tables_are_made_without_an_absent_result_where_params_allow_it(checkout):
+def test_tables_go_without_an_absent_result_if_params_allow_it(checkout):
     absent = (
         checkout.path / "results/weighted_late_fusion/text_bert_8/meld-clean/predictions.parquet"
     )
@@ -270,9 +265,8 @@ def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
     )
     clone = checkout.at(tmp_path / "clone")
     clone.dvc("pull")
-    clone.run(
-        "python", "workflow/lib/stages.py"
-    )  # makes the folder of a paper of which nothing is run; any start of Snakemake does
+    # makes the folders of papers that are not run, as any start of Snakemake does
+    clone.run("python", "workflow/lib/plan.py")
     assert clone.clean_for_dvc()
     assert clone.nothing_to_do()
     clone.snakemake()
@@ -283,7 +277,7 @@ def test_fresh_clone_with_pull_has_nothing_to_do(checkout, tmp_path):
     assert clone.steps() == ONE_SYSTEM
 
 
-def test_another_branch_or_an_older_commit_needs_no_rerun_but_dvc_checkout(checkout):
+def test_another_branch_needs_dvc_checkout_and_no_rerun(checkout):
     checkout.run("git", "checkout", "--quiet", "-b", "faster")
     checkout.set(LEARNING_RATE, 3e-4)
     checkout.snakemake()
@@ -309,23 +303,12 @@ def test_a_failed_run_resumes_and_commits_nothing_stale(checkout):
     assert checkout.clean_for_dvc()
 
 
-def test_each_step_that_fails_or_is_killed_for_memory_runs_again_and_so_does_what_follows(checkout):
+def test_a_failed_or_killed_step_runs_again_with_all_below(checkout):
     checkout.set("media.jpeg_quality", 90)
     done = Counter()
-    for step in (
-        "decode",
-        "assemble",
-        "extract",
-        "merge",
-        "train",
-        "gather",
-        "score",
-        "tables",
-        "report",
-    ):
-        ended = checkout.snakemake(
-            check=False, **{"FAKE_MEMORY" if step in ("extract", "train") else "FAKE_FAIL": step}
-        )
+    for step in PICTURES:
+        cause = "FAKE_MEMORY" if step in ("extract", "train") else "FAKE_FAIL"
+        ended = checkout.snakemake(check=False, **{cause: step})
         assert ended.returncode != 0, step
         assert f"error in rule {step}" in ended.stderr.lower()
         run = checkout.steps()
@@ -356,26 +339,23 @@ def test_a_typo_in_params_stops_either_tool_before_the_first_job(checkout, tool)
     before = checkout.artifacts()
     done = checkout.run(*tool, check=False)
     assert done.returncode != 0
-    assert (
-        "params.yaml: papers.weighted_late_fusion.systems.text_bert_8.network.poling: unknown key; allowed here: "
-        in done.stdout + done.stderr
-    )
+    key = "papers.weighted_late_fusion.systems.text_bert_8.network.poling"
+    assert f"params.yaml: {key}: unknown key; allowed here: " in done.stdout + done.stderr
     assert checkout.steps() == {}
     assert checkout.artifacts() == before
 
 
-def test_what_takes_a_result_that_nobody_asks_for_is_refused_though_one_of_an_earlier_run_lies_there(
-    checkout,
-):
+def test_a_switched_off_result_of_an_earlier_run_is_not_an_input(checkout):
     checkout.set("run.joint_cnn.text.systems", [])
     done = checkout.snakemake(check=False)
     assert done.returncode != 0
-    taken = "results/joint_cnn/text_lstm/meld-clean"
-    assert (
-        f"joint_cnn_unimodal@meld-clean-unimodal_weighted: takes {taken}, which nothing in run (params.yaml) makes"
-        in done.stderr
+    stage, result = (
+        "joint_cnn_unimodal@meld-clean-unimodal_weighted",
+        "results/joint_cnn/text_lstm/meld-clean",
     )
-    assert (checkout.path / taken / "predictions.parquet").exists()
+    message = f"{stage}: takes {result}, which nothing in run (params.yaml) makes"
+    assert message in done.stderr
+    assert (checkout.path / result / "predictions.parquet").exists()
 
 
 def test_parameters_on_the_command_line_are_refused(checkout):
@@ -396,9 +376,8 @@ def test_both_tools_see_the_same_graph(checkout):
 
 
 def test_snakemake_reports_the_tables_by_paper_without_a_network(checkout):
-    checkout.snakemake(
-        "--report", "report.html", HTTPS_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9"
-    )
+    no_network = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
+    checkout.snakemake("--report", "report.html", **no_network)
     page = (checkout.path / "report.html").read_text()
     for paper in (
         "overall",
@@ -409,4 +388,6 @@ def test_snakemake_reports_the_tables_by_paper_without_a_network(checkout):
         "weighted_late_fusion",
     ):
         assert f"results/tables/{paper}/tables.html" in page, paper
-    assert "Printed figures, ours under each protocol" in page and "mel cnn bert" in page
+    assert "Printed numbers, our scores under each protocol" in page
+    assert ">results/tables/index.json</tt>" in page
+    assert "mel cnn bert" in page

@@ -1,6 +1,6 @@
-"""A clone gets everything back from a remote, a folder or an S3 bucket, and has nothing to do; a damaged object is named.
+"""A clone restores everything from a folder or an S3 bucket; a damaged object is named.
 
-The S3-compatible server runs in this process. test_pipeline.py does the same with a folder in full length.
+The S3-compatible server runs in this process. test_pipeline.py tests a folder at full length.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ SECRETS = {
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """An empty bucket ``artifacts``, and where its server listens."""
+    """An empty bucket ``artifacts``, and the URL of its server."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     listening = server.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
@@ -45,7 +45,7 @@ def remote(checkout, kind, bucket, folder):
 
 
 def damage(kind, bucket, folder, md5):
-    """Another byte in the remote's object of this digest."""
+    """Replace the content of the remote's object of a digest."""
     if kind == "s3":
         bucket[0].Object(f"merflow/files/md5/{md5[:2]}/{md5[2:]}").put(Body=b"damaged")
     else:
@@ -55,7 +55,7 @@ def damage(kind, bucket, folder, md5):
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_a_clone_restores_everything_and_names_a_damaged_object(checkout, tmp_path, bucket, kind):
+def test_a_clone_restores_all_and_names_a_damaged_object(checkout, tmp_path, bucket, kind):
     checkout.env |= SECRETS
     remote(checkout, kind, bucket, tmp_path / "remote")
     subprocess.run(

@@ -1,4 +1,4 @@
-"""What a killed process leaves in files of either tool, and how the next start takes it away; no tool runs here."""
+"""Files that a killed process leaves, and their removal by the next start; no tool runs."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: one\n  b:\n    cmd: two\n"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty checkout as the working directory."""
+    """The working directory: an empty checkout."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(run_lock.IN_RUN, raising=False)
     monkeypatch.delenv(run_lock.IN_STAGE, raising=False)
@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "left", ["", "schema: '2.0'\nstages:\n  a:\n    cmd: one\n", "schema: '2.0'\nstages:\n  a: {cm"]
 )
-def test_dvc_lock_that_a_killed_commit_left_half_written_is_put_back(folder, left):
+def test_a_half_written_dvc_lock_is_restored(folder, left):
     sync.SAVED.write_text(LOCK)
     sync.LOCK.write_text(left)
     sync._mend()
@@ -34,7 +34,7 @@ def test_dvc_lock_that_a_killed_commit_left_half_written_is_put_back(folder, lef
     assert not sync.SAVED.exists()
 
 
-def test_dvc_lock_that_lost_no_stage_stays_as_it_is(folder):
+def test_a_dvc_lock_that_lost_no_stage_stays(folder):
     newer = LOCK.replace("two", "three") + "  c:\n    cmd: four\n"
     sync.SAVED.write_text(LOCK)
     sync.LOCK.write_text(newer)
@@ -42,18 +42,18 @@ def test_dvc_lock_that_lost_no_stage_stays_as_it_is(folder):
     assert sync.LOCK.read_text() == newer
 
 
-def test_a_first_dvc_lock_that_is_half_written_goes(folder):
+def test_a_first_dvc_lock_that_is_half_written_is_removed(folder):
     sync.SAVED.write_text("")
     sync.LOCK.write_text("schema: '2.0'\nsta")
     sync._mend()
     assert not sync.LOCK.exists()
 
 
-def test_a_dead_run_goes_out_of_the_lock_of_dvc_even_if_its_process_id_lives_again(folder):
+def test_a_killed_run_is_removed_from_the_lock_of_dvc(folder):
     reader = {"pid": os.getpid(), "cmd": "dvc status"}
     (run_lock.DVC / "rwlock").write_text(
         json.dumps(
-            {"read": {"/x": [{"pid": os.getpid(), "cmd": run_lock.NAME}, reader]}, "write": {}}
+            {"read": {"/x": [{"pid": os.getpid(), "cmd": run_lock.READER}, reader]}, "write": {}}
         )
     )
     run_lock.clear_dvc()
@@ -63,33 +63,33 @@ def test_a_dead_run_goes_out_of_the_lock_of_dvc_even_if_its_process_id_lives_aga
     }
 
 
-def test_a_half_written_lock_of_dvc_goes(folder):
+def test_a_half_written_lock_of_dvc_is_removed(folder):
     (run_lock.DVC / "rwlock").write_text('{"read": {')
     run_lock.clear_dvc()
     assert not (run_lock.DVC / "rwlock").exists()
 
 
-def test_locks_and_the_mark_of_a_killed_run_go_once_nobody_has_the_turn(folder):
+def test_locks_of_a_killed_run_are_removed_once_it_is_dead(folder):
     (folder / ".snakemake/locks").mkdir()
     run_lock.LOCK.write_text("999999999")
-    mine = run_lock.RunLock()
-    with mine.while_reading() as alone:
-        assert alone and mine.killed
+    lock = run_lock.RunLock()
+    with lock.while_reading() as alone:
+        assert alone and lock.killed
         assert not (folder / ".snakemake/locks").exists()
     assert run_lock.LOCK.read_text() == ""
 
 
-def test_the_mark_stays_if_what_was_finished_could_not_be_committed(folder):
+def test_the_mark_of_a_kill_stays_if_the_commit_fails(folder):
     run_lock.LOCK.write_text("999999999")
     with pytest.raises(StoreError, match="no"), run_lock.RunLock().while_reading():
         raise StoreError("no")
     assert run_lock.LOCK.read_text() == "999999999"
 
 
-def test_who_has_not_the_turn_changes_nothing_and_begins_nothing(folder, capsys):
+def test_without_the_lock_nothing_changes_and_nothing_begins(folder, capsys):
     first, second = run_lock.RunLock(), run_lock.RunLock()
     first.begin()
-    os.environ.pop(run_lock.IN_RUN)  # of the first one's process
+    os.environ.pop(run_lock.IN_RUN)  # set for the process of the first run
     (folder / ".snakemake/locks").mkdir()
     with second.while_reading() as alone:
         assert not alone
@@ -101,7 +101,7 @@ def test_who_has_not_the_turn_changes_nothing_and_begins_nothing(folder, capsys)
     assert run_lock.LOCK.read_text() == ""
 
 
-def test_a_job_of_a_run_leaves_the_turn_alone(folder):
+def test_a_job_of_a_run_leaves_the_lock_alone(folder):
     run_lock.LOCK.write_text("999999999")
     with run_lock.RunLock(job=True).while_reading() as alone:
         assert not alone
@@ -109,7 +109,7 @@ def test_a_job_of_a_run_leaves_the_turn_alone(folder):
 
 
 def test_a_full_disk_is_one_line_before_anything_begins(folder, monkeypatch):
-    monkeypatch.setattr(run_lock, "ROOM", 2**62)
+    monkeypatch.setattr(run_lock, "SPACE", 2**62)
     with (
         pytest.raises(StoreError, match="no space left on the disk; free some and start again"),
         run_lock.RunLock().while_reading(),

@@ -1,4 +1,4 @@
-"""Errors as the last lines of a run: what Snakemake prints after them is about rules and commands, not about what to do."""
+"""Errors of jobs, repeated as the last lines of a run, below Snakemake's own messages."""
 
 import atexit
 import os
@@ -10,25 +10,23 @@ from snakemake.exceptions import WorkflowError
 from merflow.errors import ERRORS, MerflowError
 
 FILE = Path(".snakemake/errors.txt")  # a line for each job that failed
+UNKNOWN = "error: a job failed or was killed without a message; see the end of its log above"
 
 
 def begin() -> None:
-    """Have jobs note their errors."""
+    """Let jobs note their errors in a file."""
     FILE.write_text("", encoding="utf-8")
     os.environ[ERRORS] = str(FILE.absolute())
 
 
 def end() -> None:
-    """Repeat what jobs noted as the last lines of this process."""
+    """Repeat the errors of jobs as the last lines of this process."""
     lines = FILE.read_text(encoding="utf-8").splitlines() if FILE.exists() else []
-    _say_last(
-        lines
-        or ["error: a job failed or was killed without a word; the end of its log stands above"]
-    )
+    _say_last(lines or [UNKNOWN])
 
 
 def refusal(error: MerflowError) -> WorkflowError:
-    """The error as Snakemake's own, to raise; its line is the last of this process."""
+    """Snakemake's error for one of merflow's, to raise; its line is the last of this process."""
     _say_last([f"error: {error}"])
     return WorkflowError(str(error))
 

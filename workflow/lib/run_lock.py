@@ -1,8 +1,9 @@
-"""One run at a time in a checkout, and nothing to mend by hand after one that was killed.
+"""One run at a time in a checkout, and nothing to repair by hand after a run that was killed.
 
-The kernel keeps the lock (flock), so it ends with its process however that dies. Snakemake's own lock files outlive a
-killed run; whoever has the turn may remove them. A run writes its process id into the file and empties it when it ends
-in order: an id in a file that nobody locks says that the run was killed. DVC's own lock keeps `dvc repro` out meanwhile.
+The kernel holds the lock (flock), so the lock ends with its process however that ends. Snakemake's
+own lock files outlive a killed run, and the run that gets this lock may remove them. A run writes
+its process id into the file of the lock, and empties the file when it ends in order. A process id
+in a file that is not locked says that the run was killed. DVC's own lock keeps `dvc repro` out.
 """
 
 import atexit
@@ -20,12 +21,12 @@ import psutil
 
 from merflow.errors import StoreError
 
-LOCK = Path(".snakemake/turn")
+LOCK = Path(".snakemake/run_lock")
 DVC = Path(".dvc/tmp")
-IN_STAGE = "DVC_STAGE"  # set by DVC for its stages' commands
-IN_RUN = "MERFLOW_RUN"  # set for all that a run starts: the checkout it works in
-ROOM = 2**20  # bytes; with less, Snakemake cannot write its own records
-NAME = "snakemake"  # as whom a run stands in DVC's lock
+IN_STAGE = "DVC_STAGE"  # set by DVC for the commands of its stages
+IN_RUN = "MERFLOW_RUN"  # set for every process that a run starts: the checkout of the run
+SPACE = 2**20  # bytes; with less, Snakemake cannot write its own records
+READER = "snakemake"  # name of a run in DVC's lock
 
 
 def inside_a_run() -> bool:
@@ -34,24 +35,27 @@ def inside_a_run() -> bool:
 
 
 class RunLock:
-    """The turn of this process in the checkout that is the working directory.
+    """Lock of the checkout that is the working directory.
 
     Attributes:
-        killed: the run before was killed; what it had finished is new to DVC.
+        killed: True if the run before was killed; DVC does not know what it finished.
     """
 
     def __init__(self, job: bool = False) -> None:
-        """`job`: this process of Snakemake is a job of a run, maybe on another machine."""
+        """Args: job: True if this process of Snakemake runs a job, maybe on another machine."""
         self.killed = False
         self._job = job or inside_a_run()
         self._file: int | None = None
-        self._other: str | None = None
-        self._dvc = ExitStack()
-        atexit.register(self._dvc.close)
+        self._other_run: str | None = None
+        self._dvc_lock = ExitStack()
+        atexit.register(self._dvc_lock.close)
 
     @contextmanager
     def while_reading(self) -> Iterator[bool]:
-        """The turn for as long as the Snakefile is read; yields False if a run is at work, and nothing may be changed.
+        """Hold the lock while the Snakefile is read.
+
+        Yields:
+            False if another run is at work, so that nothing may be changed.
 
         Raises:
             StoreError: the disk is full, or the file system has no locks.
@@ -59,49 +63,53 @@ class RunLock:
         if self._job:
             yield False
             return
-        if shutil.disk_usage(Path.cwd()).free < ROOM:
+        if shutil.disk_usage(Path.cwd()).free < SPACE:
             raise StoreError(
-                f"{Path.cwd()}: no space left on the disk; free some and start again (nothing was changed)"
+                f"{Path.cwd()}: no space left on the disk; free some and start again"
+                " (nothing was changed)"
             )
-        self._other = self._take()
-        if self._other:  # Snakemake says no more than that it cannot lock the directory
-            print(_at_work(self._other), file=sys.stderr)
+        self._other_run = self._acquire()
+        if self._other_run:  # Snakemake itself only says that it cannot lock the directory
+            print(_at_work(self._other_run), file=sys.stderr)
         try:
-            if self._other is None:
+            if self._other_run is None:
                 self._clear()
-            yield self._other is None
+            yield self._other_run is None
             if self.killed:
                 LOCK.write_text("", encoding="utf-8")
         finally:
-            self._give_back()
+            self._release()
 
     def begin(self) -> None:
-        """Take the turn for a run, to its process's end.
+        """Acquire the lock for a run, until its process ends.
 
         Raises:
             StoreError: another run is at work, or `dvc repro` is.
         """
         if self._job:
             return
-        if other := self._other or self._take():
-            raise StoreError(_at_work(other))
+        if process := self._other_run or self._acquire():
+            raise StoreError(_at_work(process))
         if IN_STAGE not in os.environ:
             self._keep_dvc_out()
         os.environ[IN_RUN] = str(Path.cwd())
         LOCK.write_text(str(os.getpid()), encoding="utf-8")
 
     def let_dvc_in(self) -> None:
-        """The jobs are done, DVC may commit them."""
-        self._dvc.close()
+        """Release DVC's lock, after the last job, so that DVC can commit."""
+        self._dvc_lock.close()
 
     def end(self) -> None:
-        """The run ended in order."""
+        """Note that the run ended in order."""
         self.let_dvc_in()
         if self._file is not None:
             LOCK.write_text("", encoding="utf-8")
 
-    def _take(self) -> str | None:
-        """The process that has the turn, or None, and then it is ours. Who only reads has it for seconds: wait for that."""
+    def _acquire(self) -> str | None:
+        """Acquire the lock; return the process id of the run that holds it, None if acquired.
+
+        A process that only reads the Snakefile holds it for seconds: wait for that.
+        """
         LOCK.parent.mkdir(exist_ok=True)
         self._file = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o664)
         while True:
@@ -109,77 +117,83 @@ class RunLock:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return None
             except BlockingIOError:
-                if other := LOCK.read_text(encoding="utf-8"):
-                    self._give_back()
-                    return other
+                if process := LOCK.read_text(encoding="utf-8"):
+                    self._release()
+                    return process
                 time.sleep(0.1)
             except OSError as error:
                 raise StoreError(
-                    f"{LOCK.absolute()}: the file system cannot lock files ({error.strerror}); put the checkout on another"
+                    f"{LOCK.absolute()}: the file system cannot lock files ({error.strerror});"
+                    " put the checkout on another one"
                 ) from error
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _clear(self) -> None:
-        """Nobody is at work: a lock that stands is a dead one's, and a job that runs has lost its run."""
+        """Remove the locks and end the jobs of a killed run."""
         shutil.rmtree(".snakemake/locks", ignore_errors=True)
         if LOCK.read_text(encoding="utf-8"):
             end_jobs()
             clear_dvc()
-            self.killed = (
-                IN_STAGE not in os.environ
-            )  # `dvc repro` makes and commits its stages itself
+            # `dvc repro` makes and commits its stages itself
+            self.killed = IN_STAGE not in os.environ
 
     def _keep_dvc_out(self) -> None:
-        """Stand in DVC's lock as a reader of the whole checkout: `dvc status` goes on, what writes is refused by DVC."""
+        """Enter DVC's lock as a reader of the whole checkout: DVC can read, but not write."""
         from dvc.exceptions import DvcException
         from dvc.fs import localfs
         from dvc.rwlock import rwlock
 
         DVC.mkdir(parents=True, exist_ok=True)
+        whole_checkout = [str(Path.cwd())]
+        lock = rwlock(str(DVC), localfs, READER, whole_checkout, [], hardlink=False)
         try:
-            self._dvc.enter_context(
-                rwlock(str(DVC), localfs, NAME, [str(Path.cwd())], [], hardlink=False)
-            )
+            self._dvc_lock.enter_context(lock)
         except DvcException as error:
-            why = " ".join(str(error).split("\n\n")[0].split())
+            reason = " ".join(str(error).split("\n\n")[0].split())
             raise StoreError(
-                f"DVC works in this checkout: {why}; wait for it, or end it, and start again"
+                f"DVC works in this checkout: {reason}; wait for it, or end it, and start again"
             ) from error
 
 
 def _at_work(process: str) -> str:
-    return f"another run works in this checkout (process {process}); wait for it, or end it, before you start one"
+    return (
+        f"another run works in this checkout (process {process});"
+        " wait for it, or end it, before you start one"
+    )
 
 
 def end_jobs() -> None:
-    """End the jobs of this checkout that a killed run left behind: they would write what the next run's jobs write."""
-    left = []
+    """End the jobs of a killed run in this checkout, which write the same files as the next run."""
+    killed = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(IN_RUN) == str(Path.cwd()):
                 process.kill()
-                left.append(process)
-        except psutil.Error:  # another user's, or just gone
+                killed.append(process)
+        except psutil.Error:  # another user's process, or one that has just ended
             continue
-    psutil.wait_procs(left, timeout=10)
+    psutil.wait_procs(killed, timeout=10)
 
 
 def clear_dvc() -> None:
-    """Take a killed run out of DVC's lock: DVC asks only whether the process id lives, and ids come again."""
+    """Remove a killed run from DVC's lock.
+
+    DVC itself only checks that the process id lives, and process ids are used again.
+    """
     path = DVC / "rwlock"
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
-    except json.JSONDecodeError:  # it was killed while writing it
+    except json.JSONDecodeError:  # the run was killed while writing it
         path.unlink()
         return
     lock["read"] = {
-        place: [one for one in readers if one["cmd"] != NAME]
+        place: [reader for reader in readers if reader["cmd"] != READER]
         for place, readers in lock.get("read", {}).items()
     }
     path.write_text(json.dumps(lock), encoding="utf-8")

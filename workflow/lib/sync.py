@@ -1,8 +1,9 @@
-"""Snakemake remembers by time and its own records, DVC by content: hand each other's verdict over.
+"""Verdicts of Snakemake and DVC, handed to each other: one compares times, the other content.
 
-``commit``: after a run, DVC is told of exactly the stages that the run brought up to date.
-``reconcile``: after DVC moved files (pull, checkout, another branch), Snakemake takes over what DVC says of them.
-``catch_up``: after a run that was killed, DVC is told of what it had finished.
+``commit``: after a run, DVC commits exactly the stages that the run brought up to date.
+``reconcile``: after DVC moved files (pull, checkout, another branch), Snakemake takes over DVC's
+verdict on them.
+``catch_up``: after a run that was killed, DVC commits the stages that the run finished.
 """
 
 import csv
@@ -20,37 +21,34 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from plan import Plan
 from run_lock import IN_RUN, IN_STAGE
 from snakemake.executors import touch
 from snakemake.persistence.file import FilePersistence
-from stages import Plan
 
 from merflow.errors import StoreError
 
-touch.Executor.SLEEPING_TIME = 0  # of 0.1 s for each job: times that are equal do
+touch.Executor.SLEEPING_TIME = 0  # not 0.1 s after each job: equal times are fine
 
-SEEN = Path(
-    ".snakemake/artifacts.json"
-)  # artifacts as the last run left them: path -> [mtime, size]
-COMMITTED = Path(
-    ".snakemake/committed.json"
-)  # artifacts as DVC has them, and the digest of the dvc.lock that says so
 LOCK = Path("dvc.lock")
-SAVED = Path(
-    ".snakemake/dvc.lock"
-)  # while DVC writes dvc.lock, which it does in place: as it was before
+#: Artifacts as the last run left them: path -> [mtime, size].
+SEEN = Path(".snakemake/artifacts.json")
+#: Artifacts as DVC has them, and the digest of the dvc.lock that says so.
+COMMITTED = Path(".snakemake/committed.json")
+#: dvc.lock as it was before, while DVC writes it in place.
+SAVED = Path(".snakemake/dvc.lock")
 
 
 def remember(plan: Plan) -> None:
-    """Note the artifacts as Snakemake leaves them; call it at the end of every run."""
+    """Note the artifacts as Snakemake leaves them; called at the end of every run."""
     SEEN.parent.mkdir(exist_ok=True)
     _write(SEEN, _artifacts(plan))
 
 
 def _write(path: Path, value: Any) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(value), encoding="utf-8")
-    part.replace(path)
+    partial_path = path.with_suffix(".part")
+    partial_path.write_text(json.dumps(value), encoding="utf-8")
+    partial_path.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -70,21 +68,25 @@ def _artifacts(plan: Plan) -> dict[str, list[int]]:
 def moved(plan: Plan) -> set[str]:
     """Artifacts that are neither as the last run left them nor as Snakemake recorded them since.
 
-    Snakemake records the time of a file when its job is done, so this holds after a kill as well. What it was making
-    then bears its mark, and is made again whatever we say.
+    Snakemake records the time of a file when its job is done, so this holds after a kill as well.
+    Files that were being made bear Snakemake's mark, and are made again in any case.
     """
     seen, records = _read(SEEN), FilePersistence(nolock=True)
-    new = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
+    changed = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
     made = {
         path
-        for path in new
+        for path in changed
         if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime
     }
-    return set(new) - made - records._filter_incomplete_keys(new)
+    return set(changed) - made - records._filter_incomplete_keys(changed)
 
 
 def commit(plan: Plan, made: Iterable[str]) -> None:
-    """Commit the stages that `made` belongs to and that are new to DVC, and no others: those may be stale.
+    """Commit the stages of artifacts that are new to DVC; other stages may be stale.
+
+    Args:
+        plan: all stages.
+        made: artifacts that were brought up to date.
 
     Raises:
         StoreError: DVC refuses, for example because an artifact is absent.
@@ -92,11 +94,11 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
     stages = {plan.address_of(path) for path in made if path in plan.owner}
     if stages and IN_STAGE not in os.environ:
         _sweep()
-        with _dvc("the artifacts stand, but DVC could not commit them") as repo:
+        with _dvc("the artifacts are complete, but DVC could not commit them") as repo:
             new = stages & _new(plan, repo)
             print(f"committing {len(new)} of {len(plan.graph[0])} stages to DVC", file=sys.stderr)
             SAVED.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
-            # as `dvc commit --force`, which writes dvc.lock once for each stage that it is given
+            # `dvc commit --force` would write dvc.lock once for each stage
             chosen = [stage for stage in repo.index.stages if stage.addressing in {"code", *new}]
             for stage in chosen:
                 stage.save()
@@ -108,7 +110,10 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
 
 
 def _new(plan: Plan, repo: Any) -> set[str]:
-    """Stages that DVC has otherwise than they are; where none but us wrote dvc.lock, those with an artifact made since."""
+    """Stages that changed since DVC committed them.
+
+    If nobody else wrote dvc.lock since, these are the stages with an artifact made since.
+    """
     noted = _read(COMMITTED)
     if noted.get("lock") != _digest(LOCK):
         return set(repo.status())
@@ -120,16 +125,16 @@ def _new(plan: Plan, repo: Any) -> set[str]:
 
 
 def _note_committed(plan: Plan, stages: set[str]) -> None:
-    """Note that DVC has `stages` as they are."""
-    now = {path: stat for path, stat in _artifacts(plan).items() if plan.address_of(path) in stages}
-    _write(
-        COMMITTED, {"lock": _digest(LOCK), "artifacts": _read(COMMITTED).get("artifacts", {}) | now}
-    )
+    """Note that DVC has the artifacts of `stages` as they are."""
+    stats = _artifacts(plan)
+    committed = {path: stat for path, stat in stats.items() if plan.address_of(path) in stages}
+    artifacts = _read(COMMITTED).get("artifacts", {}) | committed
+    _write(COMMITTED, {"lock": _digest(LOCK), "artifacts": artifacts})
 
 
 @contextmanager
 def _dvc(failure: str) -> Iterator[Any]:
-    """DVC's repository of this checkout, locked; what it refuses is one line that begins with `failure`."""
+    """DVC's repository of this checkout, locked; an error of DVC is one line after `failure`."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
 
@@ -143,28 +148,28 @@ def _dvc(failure: str) -> Iterator[Any]:
 
 
 def catch_up(plan: Plan) -> None:
-    """Commit what Snakemake finds up to date, as the end of a run does that was not killed before.
+    """Commit what Snakemake finds up to date, as the end of the killed run would have done.
 
     Raises:
         StoreError: as `commit`; or Snakemake cannot tell.
     """
-    if _artifacts(plan) == _read(SEEN):  # it had finished nothing
+    if _artifacts(plan) == _read(SEEN):  # the run had finished nothing
         return
     rows = csv.DictReader(io.StringIO(_snakemake("--summary")), delimiter="\t")
-    plans = {row["output_file"]: row["plan"] for row in rows}
+    updates = {row["output_file"]: row["plan"] for row in rows}
     commit(
         plan,
-        [path for path, asked in plans.items() if asked == "no update" and Path(path).exists()],
+        [path for path, update in updates.items() if update == "no update" and Path(path).exists()],
     )
 
 
 def reconcile(plan: Plan) -> None:
-    """If artifacts were moved since the last run, take over DVC's verdict on every stage.
+    """Take over DVC's verdict on every stage, if artifacts were moved since the last run.
 
-    A stage that is unchanged by content, with everything upstream, is touched: Snakemake records its present
-    parameters and inputs. Of a changed stage, moved outputs that are still those of dvc.lock are removed, as in
-    `dvc repro` (DVC's cache keeps them); what Snakemake made itself it judges itself. Outputs that dvc.lock does not
-    know come from an unfinished run and stay.
+    A stage that is unchanged by content, with everything upstream, is touched: Snakemake records
+    its present parameters and inputs. Of a changed stage, moved outputs that are still as in
+    dvc.lock are removed, as in `dvc repro`, and DVC's cache keeps them. Snakemake judges itself
+    what it made itself. Outputs that dvc.lock does not know come from an unfinished run and stay.
 
     Raises:
         StoreError: Snakemake cannot take it over.
@@ -178,20 +183,22 @@ def reconcile(plan: Plan) -> None:
         status = repo.status()
     outs, ups = plan.graph
     dirty = set(status) & set(outs)
-    while grown := {name for name in ups if name not in dirty and ups[name] & dirty}:
-        dirty |= grown
+    while below := {name for name in ups if name not in dirty and ups[name] & dirty}:
+        dirty |= below
     unfinished = {name for name in dirty if _outputs_changed(status.get(name, []))}
     for name in dirty - unfinished:
         for path in strange.intersection(outs[name]):
             Path(path).unlink()
     clean = sorted(path for name in outs if name not in dirty for path in outs[name])
     if clean:
-        # --forceall: a job whose times happen to be in order would otherwise get no record, and a change of its parameters no notice
+        # --forceall: otherwise a job whose times happen to be in order gets no record, and a
+        # later change of its parameters is not noticed
         _snakemake("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--", *clean)
     _note_committed(plan, set(outs) - dirty)
     remember(plan)
     print(
-        f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages are up to date by content",
+        f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages"
+        " are up to date by content",
         file=sys.stderr,
     )
 
@@ -205,36 +212,30 @@ def _outputs_changed(changes: list[Any]) -> bool:
 
 
 def _snakemake(*arguments: str) -> str:
-    """What Snakemake answers, as a part of this run."""
-    command, inside = (
-        ["snakemake", "--quiet", "all", *arguments],
-        os.environ | {IN_RUN: str(Path.cwd())},
-    )
-    done = subprocess.run(command, env=inside, capture_output=True, text=True, check=False)
+    """Output of Snakemake, run as a part of this run."""
+    command = ["snakemake", "--quiet", "all", *arguments]
+    environment = os.environ | {IN_RUN: str(Path.cwd())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StoreError(f"Snakemake could not take over what stands: {_reason(done)}")
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise StoreError(f"Snakemake could not take over the present artifacts: {reason}")
     return done.stdout
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-
-
 def _mend() -> None:
-    """Put dvc.lock back if DVC was killed while writing it; stages are added to it or changed, and none is taken out."""
+    """Restore dvc.lock if DVC was killed while writing it.
+
+    DVC only adds and changes stages, so a lock that lost a stage is half written.
+    """
     if not SAVED.exists():
         return
     saved = SAVED.read_text(encoding="utf-8")
-    if not _stages(saved) <= _stages(LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""):
-        intact = (
-            subprocess.run(
-                ["git", "diff", "--quiet", "HEAD", "--", str(LOCK)], check=False
-            ).returncode
-            == 0
-        )
-        if not intact:  # otherwise git brought another one
+    present = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
+    if not _stages(saved) <= _stages(present):
+        unchanged = ["git", "diff", "--quiet", "HEAD", "--", str(LOCK)]
+        if subprocess.run(unchanged, check=False).returncode:  # else git brought another one
             LOCK.write_text(saved, encoding="utf-8")
-    elif not saved and LOCK.exists() and not _stages(LOCK.read_text(encoding="utf-8")):
+    elif not saved and LOCK.exists() and not _stages(present):
         LOCK.unlink()
     SAVED.unlink()
 
@@ -247,7 +248,10 @@ def _stages(text: str) -> set[str]:
 
 
 def _sweep() -> None:
-    """Remove what killed jobs left of files that they were writing (`merflow.store.whole`)."""
+    """Remove partial files that killed jobs left (`merflow.store.whole`)."""
     for folder in ("data", "results"):
-        for part in sorted(Path(folder).rglob(".*.part")):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        for partial_path in sorted(Path(folder).rglob(".*.part")):
+            if partial_path.is_dir():
+                shutil.rmtree(partial_path)
+            else:
+                partial_path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""The warm process of a run on this machine (merflow.warm): its jobs are forks of it, and need not import for seconds.
+"""The warm process of a run on this machine (merflow.warm): jobs are its forks, with no imports.
 
-A run of Snakemake has one of its own; the stages of `dvc repro`, a run each, share one that ends with DVC.
+A run of Snakemake has its own. The stages of `dvc repro`, each a run, share one that ends with DVC.
 """
 
 import contextlib
@@ -16,59 +16,49 @@ from run_lock import IN_STAGE
 
 from merflow.start import ADDRESS
 
-NVIDIA = Path(
-    "/dev/nvidiactl"
-)  # CUDA does not survive a fork; its jobs are long, and their imports nothing beside them
+#: On a machine with GPUs jobs are not forks: CUDA does not survive a fork, and jobs are long.
+NVIDIA = Path("/dev/nvidiactl")
 LOG = Path(".snakemake/warm.log")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def start() -> None:
-    """Start it, unless a stage before has, and let jobs know."""
+    """Start the warm process, unless an earlier stage has, and tell jobs its address."""
     if NVIDIA.exists():
         return
     owner = _owner()
-    folder = (
-        Path(tempfile.gettempdir()) / f"merflow-{owner.pid}-{owner.create_time():.0f}"
-    )  # short: a socket's path has at most 107 bytes
+    name = f"merflow-{owner.pid}-{owner.create_time():.0f}"
+    folder = Path(tempfile.gettempdir()) / name  # short: a socket's path has at most 107 bytes
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        with socket.socket(
-            socket.AF_UNIX, socket.SOCK_STREAM
-        ) as listening:  # from here on clients can connect
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind(str(folder / "warm"))
-            listening.listen(1024)
-            command = [
-                sys.executable,
-                "-m",
-                "merflow.warm",
-                str(listening.fileno()),
-                str(owner.pid),
-            ]
-            environment, null = (
-                os.environ | dict.fromkeys(THREADS, "1"),
-                subprocess.DEVNULL,
-            )  # whoever reads a stage's output waits for its end
-            LOG.parent.mkdir(exist_ok=True)
-            with LOG.open("w") as log:
-                subprocess.Popen(
-                    command,
-                    pass_fds=[listening.fileno()],
-                    env=environment,
-                    stdin=null,
-                    stdout=null,
-                    stderr=log,
-                )
+            listening.listen(1024)  # from here on clients can connect
+            _launch(listening.fileno(), owner.pid)
     if folder.stat().st_uid == os.getuid():
         os.environ[ADDRESS] = str(folder / "warm")
 
 
+def _launch(listening: int, owner: int) -> None:
+    """Launch the process that answers at a socket for as long as the process `owner` lives."""
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("w") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "merflow.warm", str(listening), str(owner)],
+            pass_fds=[listening],
+            env=os.environ | dict.fromkeys(THREADS, "1"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a reader of a stage's output waits until all close it
+            stderr=log,
+        )
+
+
 def _owner() -> psutil.Process:
-    """The process that the warm one ends with: this one, or the `dvc repro` that started it for a stage."""
+    """Process that the warm one ends with: this one, or the `dvc repro` that started it."""
     process = psutil.Process()
     if IN_STAGE in os.environ:
-        for above in process.parents():
+        for parent in process.parents():
             with contextlib.suppress(psutil.AccessDenied):
-                if IN_STAGE not in above.environ():
-                    return above
+                if IN_STAGE not in parent.environ():
+                    return parent
     return process

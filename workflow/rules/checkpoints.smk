@@ -4,14 +4,17 @@
 
 rule checkpoint:
     output:
-        plan.checkpoint.outs,
+        checkpoint=plan.checkpoint.out(paths.SOURCE),
     log:
         "build/logs/checkpoint/{checkpoint}.log",
     localrule: True  # nodes of a cluster often have no network
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.checkpoint.cfg,
         scratch="build/fetch/checkpoints/{checkpoint}",
     message:
         "checkpoint {wildcards.checkpoint}"
     shell:
-        "merflow --log {log} checkpoint {wildcards.checkpoint} --params {params.cfg:q} --scratch {params.scratch} --out {output}"
+        "merflow --log {log} checkpoint {wildcards.checkpoint} --params {params.cfg:q}"
+        " --scratch {params.scratch} --out {output.checkpoint}"

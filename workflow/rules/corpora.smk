@@ -1,32 +1,41 @@
 # Corpora: from archives or a folder to tables of utterances, splits and defects.
-#   out: data/raw/<corpus>/ (as distributed), data/corpora/<corpus>/{utterances,splits}.parquet, defects.csv
+#   out: data/raw/<corpus>/ (as distributed),
+#        data/corpora/<corpus>/{utterances,splits}.parquet, defects.csv
 
 
 rule fetch:
     output:
-        plan.fetch.outs,
+        raw=plan.fetch.out(paths.SOURCE),
     log:
         "build/logs/fetch/{corpus}.log",
     localrule: True  # nodes of a cluster often have no network
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.fetch.cfg,
         scratch="build/fetch/{corpus}",
     message:
         "fetch {wildcards.corpus}"
     shell:
-        "merflow --log {log} fetch {wildcards.corpus} --params {params.cfg:q} --scratch {params.scratch} --out {output}"
+        "merflow --log {log} fetch {wildcards.corpus} --params {params.cfg:q}"
+        " --scratch {params.scratch} --out {output.raw}"
 
 
 rule prepare:
     input:
-        plan.prepare.data,
+        raw=plan.prepare.data,
     output:
-        plan.prepare.outs,
+        utterances=plan.prepare.out(paths.UTTERANCES),
+        splits=plan.prepare.out(paths.SPLITS),
+        defects=plan.prepare.out(paths.DEFECTS),
     log:
         "build/logs/prepare/{corpus}.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.prepare.cfg,
     message:
         "prepare {wildcards.corpus}"
     shell:
-        "merflow --log {log} prepare {wildcards.corpus} --params {params.cfg:q} --raw {input} --out {output[0]}"
+        "merflow --log {log} prepare {wildcards.corpus} --params {params.cfg:q}"
+        " --raw {input.raw} --out {output.utterances}"

@@ -1,48 +1,47 @@
 # Features: one Parquet store per corpus and feature, extracted in shards.
 #   out: data/features/<corpus>/<feature>.parquet
-# What a feature is made from (text, sound, pictures, a checkpoint) says its stage in dvc.yaml.
+# Its stage in dvc.yaml says what a feature is made from (text, audio, frames, a checkpoint).
 # Shards are scratch: they survive a crash, never leave this checkout, and do not change the store.
-
-STORE = "data/features/{corpus}/{feature}.parquet"
-
-
-def shards(wildcards):
-    count = plan.params["run"]["shards"].get(wildcards.corpus, 1)
-    return [
-        f"build/shards/{wildcards.corpus}/{wildcards.feature}/{k}-of-{count}.parquet"
-        for k in range(count)
-    ]
+FEATURE_SHARD = "build/shards/{corpus}/{feature}/{shard}-of-{shards}.parquet"
 
 
 rule extract:
     input:
-        plan.data_for(STORE),
+        data=plan.data_for(paths.FEATURE),
     output:
-        temp("build/shards/{corpus}/{feature}/{shard}-of-{shards}.parquet"),
+        shard=temp(FEATURE_SHARD),
     log:
         "build/logs/extract/{corpus}-{feature}-{shard}-of-{shards}.log",
+    conda:
+        "../../environment.yml"
     resources:
-        gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
+        gpu=plan.gpus,
     params:
-        cfg=plan.cfg_for(STORE),
+        cfg=plan.cfg_for(paths.FEATURE),
     message:
-        "extract {wildcards.feature} of {wildcards.corpus}, shard {wildcards.shard} of {wildcards.shards}"
+        "extract {wildcards.feature} of {wildcards.corpus},"
+        " shard {wildcards.shard} of {wildcards.shards}"
     shell:
-        "merflow --log {log} --threads {threads} extract {wildcards.feature} {input} --params {params.cfg:q}"
-        " --shard {wildcards.shard} --shards {wildcards.shards} --gpus {resources.gpu} --out {output}"
+        "merflow --log {log} --threads {threads} extract {wildcards.feature} {input.data}"
+        " --params {params.cfg:q} --shard {wildcards.shard} --shards {wildcards.shards}"
+        " --gpus {resources.gpu} --out {output.shard}"
 
 
+# A failed shard leaves a record of its inputs and no file to compare with them. So what joins the
+# shards has the inputs of the stage as its own, and runs again when one of them changes.
 rule merge:
     input:
-        shards=shards,
-        data=plan.data_for(STORE),  # a shard that failed leaves a record of these, and no file to compare with it
+        shards=plan.shards(FEATURE_SHARD),
+        data=plan.data_for(paths.FEATURE),
     output:
-        STORE,
+        store=paths.FEATURE,
     log:
         "build/logs/merge/{corpus}-{feature}.log",
+    conda:
+        "../../environment.yml"
     params:
-        cfg=plan.cfg_for(STORE),
+        cfg=plan.cfg_for(paths.FEATURE),
     message:
         "merge {wildcards.feature} of {wildcards.corpus}"
     shell:
-        "merflow --log {log} merge {input.shards} --out {output}"
+        "merflow --log {log} merge {input.shards} --out {output.store}"

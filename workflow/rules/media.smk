@@ -1,43 +1,43 @@
-# Media: every clip decoded once, to 16 kHz sound and two samplings of pictures.
+# Media: every clip decoded once, to 16 kHz audio and two samplings of frames.
 #   out: data/media/<corpus>/{audio,frames_every10,frames_15}/, data/media/<corpus>/defects.csv
-# Shards are scratch, as for features; a killed one goes on where it stopped.
-
-
-def decoded(wildcards):
-    count = plan.params["run"]["shards"].get(wildcards.corpus, 1)
-    return [
-        f"build/shards/{wildcards.corpus}/media/{k}-of-{count}/DONE.json"
-        for k in range(count)
-    ]
+# Shards are scratch, as for features; a killed job goes on where it stopped.
+MEDIA_SHARD = "build/shards/{corpus}/media/{shard}-of-{shards}"
 
 
 rule decode:
     input:
-        plan.decode.data,
+        data=plan.decode.data,
     output:
-        temp("build/shards/{corpus}/media/{shard}-of-{shards}/DONE.json"),
+        shard=temp(f"{MEDIA_SHARD}/{paths.DECODED}"),
     log:
         "build/logs/decode/{corpus}-{shard}-of-{shards}.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.decode.cfg,
     message:
         "decode {wildcards.corpus}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
-        "merflow --log {log} --threads {threads} decode {input} --params {params.cfg:q}"
-        " --shard {wildcards.shard} --shards {wildcards.shards} --out {output}"
+        "merflow --log {log} --threads {threads} decode {input.data} --params {params.cfg:q}"
+        " --shard {wildcards.shard} --shards {wildcards.shards} --out {output.shard}"
 
 
 rule assemble:
     input:
-        shards=decoded,
+        shards=plan.shards(f"{MEDIA_SHARD}/{paths.DECODED}"),
         data=plan.decode.data,  # see rule merge
     output:
-        plan.decode.outs,
+        audio=plan.decode.out("audio"),
+        frames_every10=plan.decode.out("frames_every10"),
+        frames_15=plan.decode.out("frames_15"),
+        defects=plan.decode.out(paths.DEFECTS),
     log:
         "build/logs/assemble/{corpus}.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.decode.cfg,
     message:
         "assemble the media of {wildcards.corpus}"
     shell:
-        "merflow --log {log} assemble {input.shards} --out {output[0]}"
+        "merflow --log {log} assemble {input.shards} --out {output.audio}"

@@ -1,30 +1,32 @@
-# Scores, tables and the report: everything recomputed from predictions.
+# Scores, tables and the report: everything computed anew from predictions.
 #   out: results/scores.parquet, results/tables/, results/sheets/, results/report/
 
 
 rule score:
     input:
-        plan.at_hand(plan.score),
+        data=plan.available(plan.score),
     output:
-        plan.score.outs,
+        scores=paths.SCORES,
     log:
         "build/logs/score.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.score.cfg,
     message:
         "score all predictions"
     shell:
-        "merflow --log {log} score {input} --params {params.cfg:q} --out {output}"
+        "merflow --log {log} score {input.data} --params {params.cfg:q} --out {output.scores}"
 
 
 rule tables:
     input:
-        plan.tables.data,
+        data=plan.tables.data,
     output:
-        plan.tables.outs,
-        *[
+        index=plan.tables.out(paths.TABLE_INDEX),
+        pages=[
             report(
-                f"results/tables/{folder}/tables.html",
+                f"{paths.TABLES}/{folder}/{paths.TABLE_PAGE}",
                 category=folder.replace("_", " "),
                 caption="../report/tables.rst",
             )
@@ -32,39 +34,45 @@ rule tables:
         ],
     log:
         "build/logs/tables.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.tables.cfg,
     message:
-        "tables: printed beside ours"
+        "tables: printed numbers beside measured ones"
     shell:
-        "merflow --log {log} tables {input} --params {params.cfg:q} --out {output[0]}"
+        "merflow --log {log} tables {input.data} --params {params.cfg:q} --out {output.index}"
 
 
 rule sheet:
     input:
-        plan.sheet.data,
+        data=plan.sheet.data,
     output:
-        plan.sheet.outs,
+        sheet=plan.sheet.out(paths.SHEET_INDEX),
     log:
         "build/logs/sheet/{corpus}.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.sheet.cfg,
     message:
         "frame sheet of {wildcards.corpus}"
     shell:
-        "merflow --log {log} sheet {wildcards.corpus} {input} --out {output}"
+        "merflow --log {log} sheet {wildcards.corpus} {input.data} --out {output.sheet}"
 
 
 rule report:
     input:
-        plan.at_hand(plan.report),
+        data=plan.available(plan.report),
     output:
-        plan.report.outs,
+        index=plan.report.out(paths.REPORT_INDEX),
     log:
         "build/logs/report.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.report.cfg,
     message:
         "report"
     shell:
-        "merflow --log {log} report {input} --scratch build/pictures --out {output}"
+        "merflow --log {log} report {input.data} --scratch build/pictures --out {output.index}"

@@ -1,49 +1,48 @@
-# Training: the runs of a system (folds x seeds) in a few jobs; then all of its predictions in one place.
+# Training: the runs of a system (folds x seeds) in a few jobs, then all predictions together.
 #   out: results/<paper>/<system>/<corpus>-<protocol>/ (predictions.parquet, run.json, weights/)
-# Runs are scratch like shards; dvc.yaml's stages of a paper say which inputs and parameters a system has.
-RESULT = "results/{paper}/{system}/{corpus}-{protocol}/predictions.parquet"
-RUNS = "build/runs/{paper}/{system}/{corpus}-{protocol}/{part}-of-{parts}"
-
-
-def runs(wildcards):
-    protocol = plan.params["papers"][wildcards.paper]["protocols"][wildcards.protocol]
-    folds = plan.folds(wildcards.corpus, wildcards.paper, wildcards.protocol)
-    count = folds * len(protocol["seeds"])
-    parts = min(plan.params["run"][wildcards.paper]["jobs"], count)
-    return [RUNS.format(part=part, parts=parts, **wildcards) for part in range(parts)]
+# Runs are scratch like shards. The stages of a paper in dvc.yaml say which inputs and parameters a
+# system has.
+RESULT = f"{paths.RESULT}/{paths.PREDICTIONS}"
+TRAINING_SHARD = "build/runs/{paper}/{system}/{corpus}-{protocol}/{shard}-of-{shards}"
 
 
 rule train:
     input:
-        plan.data_for(RESULT),
+        data=plan.data_for(RESULT),
     output:
-        temp(directory(RUNS)),
+        shard=temp(directory(TRAINING_SHARD)),
     log:
-        "build/logs/train/{paper}-{system}-{corpus}-{protocol}-{part}-of-{parts}.log",
+        "build/logs/train/{paper}-{system}-{corpus}-{protocol}-{shard}-of-{shards}.log",
+    conda:
+        "../../environment.yml"
     resources:
-        gpu=0,  # of a machine that has some: profiles/gpu, profiles/slurm
+        gpu=1,
     params:
         cfg=plan.cfg_for(RESULT),
-        inputs=lambda wildcards, input: [f"--inputs {path}" for path in input],
+        inputs=lambda wildcards, input: [f"--inputs {path}" for path in input.data],
     message:
-        "train {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}, part {wildcards.part} of {wildcards.parts}"
+        "train {wildcards.paper} {wildcards.system} on {wildcards.corpus},"
+        " {wildcards.protocol}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
-        "merflow --log {log} --threads {threads} train {wildcards.paper} {wildcards.system} {wildcards.corpus} {wildcards.protocol}"
-        " --params {params.cfg:q} --part {wildcards.part} --parts {wildcards.parts} {params.inputs}"
-        " --gpus {resources.gpu} --out {output}"
+        "merflow --log {log} --threads {threads} train {wildcards.paper} {wildcards.system}"
+        " {wildcards.corpus} {wildcards.protocol} --params {params.cfg:q}"
+        " --shard {wildcards.shard} --shards {wildcards.shards} {params.inputs}"
+        " --gpus {resources.gpu} --out {output.shard}"
 
 
 rule gather:
     input:
-        runs=runs,
+        shards=plan.run_shards(TRAINING_SHARD),
         data=plan.data_for(RESULT),  # see rule merge
     output:
-        RESULT,
+        predictions=RESULT,
     log:
         "build/logs/gather/{paper}-{system}-{corpus}-{protocol}.log",
+    conda:
+        "../../environment.yml"
     params:
         cfg=plan.cfg_for(RESULT),
     message:
         "gather {wildcards.paper} {wildcards.system} on {wildcards.corpus}, {wildcards.protocol}"
     shell:
-        "merflow --log {log} gather {input.runs} --out {output}"
+        "merflow --log {log} gather {input.shards} --out {output.predictions}"

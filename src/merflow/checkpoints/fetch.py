@@ -23,10 +23,9 @@ from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import is_archive
 from merflow.errors import CheckpointError, DownloadError
 from merflow.params import CheckpointParams, validated
+from merflow.paths import SOURCE
 from merflow.progress import log
 from merflow.store import whole_folder, write_json
-
-RECORD = "SOURCE.json"
 
 
 def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Path) -> None:
@@ -66,7 +65,7 @@ def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Pa
                 "sha256": sha256,
                 "files": found,
             }
-            write_json(build / RECORD, card)
+            write_json(build / SOURCE, card)
     except (CheckpointError, DownloadError) as error:
         setting = (
             f": checkpoints.{name}.folder" if isinstance(error, Unavailable) else ""

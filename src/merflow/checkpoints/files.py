@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from merflow.errors import CheckpointError
+from merflow.paths import SOURCE
 
 PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")  #: of a model, at the top of its folder
 VECTORS = (
@@ -43,7 +44,7 @@ def of_model(folder: Path) -> list[Path]:
             path
             for pattern in PATTERNS
             for path in folder.glob(pattern)
-            if path.is_file() and path.name != "SOURCE.json"
+            if path.is_file() and path.name != SOURCE
         }
     )
     for path in files:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
+if TYPE_CHECKING:  # the Snakefile reads `Source` at every start, and pandas takes half a second
+    import pandas as pd
 
-from merflow.artifacts import Defect
+    from merflow.artifacts import Defect
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Source:
 class Corpus:
     """A corpus as read: utterances (columns of artifacts.UTTERANCES) and defects."""
 
-    utterances: pd.DataFrame
-    defects: list[Defect] = field(default_factory=list)
+    utterances: "pd.DataFrame"
+    defects: "list[Defect]" = field(default_factory=list)
 
 
 class CorpusModule(Protocol):

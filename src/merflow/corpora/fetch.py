@@ -18,10 +18,10 @@ from merflow.corpora.download import Digest, read_digests, retrieve, write_diges
 from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import DamagedArchive, Limits, unpack
 from merflow.errors import DownloadError
+from merflow.paths import SOURCE
 from merflow.progress import log, track
 from merflow.store import whole_folder, write_json
 
-RECORD = "SOURCE.json"
 LIMITS = Limits()
 _DEMO = re.compile(r'"(kind|place)": "demo"')  # in SOURCE.json of a corpus and of a checkpoint
 
@@ -56,7 +56,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
-        write_json(build / RECORD, record)
+        write_json(build / SOURCE, record)
     shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -163,7 +163,7 @@ def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
     allowed = "demo, official or a folder that holds the corpus"
     remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
     check_user_folder(folder, out, setting, allowed, remedy)
-    paths = [path for path in _walk(folder) if path != folder / RECORD]
+    paths = [path for path in _walk(folder) if path != folder / SOURCE]
     if not paths:
         raise DownloadError(f"{folder}: is empty; {setting} must be {allowed}")
     disk.check_room(build, sum(path.stat().st_size for path in paths), f"{folder}: the copy")
@@ -198,7 +198,7 @@ def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remed
         raise DownloadError(
             f"{folder}: is or holds {out}, where the copy goes; set {setting} to another folder"
         )
-    record = folder / RECORD
+    record = folder / SOURCE
     if record.is_file() and _DEMO.search(record.read_text(encoding="utf-8", errors="replace")):
         raise DownloadError(f"{record}: this is a demo; {remedy}")
 

@@ -14,6 +14,7 @@ from merflow.corpora import custom
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
+from merflow.paths import DEFECTS, SPLITS, UTTERANCES
 from merflow.progress import log
 from merflow.store import write_table, write_text
 
@@ -62,9 +63,9 @@ def prepare(
     splits = make_splits(utterances, corpus, schemes)
     metadata |= {"counts": counts(utterances), "modalities": modalities(utterances, raw)}
     listed = pd.DataFrame(defects, columns=artifacts.DEFECTS.names)
-    write_text(out / "defects.csv", listed.to_csv(index=False, lineterminator="\n"))
-    write_table(out / "splits.parquet", splits, artifacts.SPLITS)
-    write_table(out / "utterances.parquet", utterances, artifacts.UTTERANCES, metadata)
+    write_text(out / DEFECTS, listed.to_csv(index=False, lineterminator="\n"))
+    write_table(out / SPLITS, splits, artifacts.SPLITS)
+    write_table(out / UTTERANCES, utterances, artifacts.UTTERANCES, metadata)
     _log_summary(metadata, defects)
 
 

@@ -20,7 +20,8 @@ from merflow import artifacts
 from merflow.corpora.schemes import find
 from merflow.errors import EvaluationError
 from merflow.evaluation.tasks import NO_ANSWER, ROUNDING, Task, task_of
-from merflow.records import RECORD, Record, Run
+from merflow.paths import PREDICTIONS, RECORD, SPLITS, UTTERANCES
+from merflow.records import Record, Run
 from merflow.store import read_metadata, read_table
 
 KEY = ["fold", "seed", "split", "utterance_id", "label"]
@@ -50,11 +51,11 @@ class Prepared:
     @classmethod
     def read(cls, folder: Path) -> "Prepared":
         """Read data/corpora/<corpus>."""
-        utterances = read_table(folder / "utterances.parquet", artifacts.UTTERANCES)
+        utterances = read_table(folder / UTTERANCES, artifacts.UTTERANCES)
         return cls(
             folder.name,
             utterances.set_index("utterance_id"),
-            read_table(folder / "splits.parquet", artifacts.SPLITS),
+            read_table(folder / SPLITS, artifacts.SPLITS),
         )
 
     def scope(self, scheme: str, class_of: Mapping[str, str], task: Task) -> pd.DataFrame:
@@ -235,7 +236,7 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
             is out of scope or left out; labels that differ from the corpus; a prediction that is no answer to the task, or that does
             not follow from its probabilities.
     """
-    path, record = folder / "predictions.parquet", Record.read(folder)
+    path, record = folder / PREDICTIONS, Record.read(folder)
     if record.corpus not in corpora:
         raise EvaluationError(
             f"{path}: its corpus {record.corpus} was not handed in; prepare it first (have: {', '.join(corpora) or 'none'})"
@@ -244,7 +245,7 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     for name, ids in record.left_out.items():
         if unknown := set(ids) - set(corpus.utterances.index):
             raise EvaluationError(
-                f"{folder / 'run.json'}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again"
+                f"{folder / RECORD}: {min(unknown)} (left out, no {name}) is not in {corpus.name}; train it again"
             )
     classes = tuple(read_metadata(path, artifacts.PREDICTIONS).get("classes", ()))
     if sorted(classes) != sorted(

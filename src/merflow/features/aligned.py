@@ -16,14 +16,15 @@ from merflow.artifacts import Defect
 from merflow.corpora import csd
 from merflow.features import words
 from merflow.features.extractor import Flagged
-from merflow.features.sources import among
 from merflow.features.words import COLUMNS, absent, mean, spans
 from merflow.params import AlignedParams
+from merflow.paths import Inputs
 from merflow.shards import BLOCK
 from merflow.store import read_table
 
 PARAMS = AlignedParams
 LIBRARIES = words.LIBRARIES
+USES_GPU = False
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class Spoken:
             )
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: AlignedParams) -> "Spoken":
+    def of(cls, inputs: Inputs, params: AlignedParams) -> "Spoken":
         """The source among the files of a stage."""
-        return cls(among(inputs, "SOURCE.json").parent, among(inputs, "utterances.parquet"), params)
+        return cls(inputs.raw, inputs.utterances, params)
 
     def read(self, ids: Sequence[str]) -> list[Item]:
         """Items, with the frames from the first word to the last.

@@ -16,6 +16,7 @@ from merflow.artifacts import Defect
 from merflow.errors import StoreError
 from merflow.features.extractor import Extractor, Flagged
 from merflow.params import validated
+from merflow.paths import SOURCE, Inputs
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.registry import EXTRACTORS
@@ -27,7 +28,7 @@ def extract_shard(
     feature: str,
     spec: dict[str, Any],
     code: str,
-    inputs: list[Path],
+    inputs: Inputs,
     shard: int,
     shards: int,
     out: Path,
@@ -41,21 +42,20 @@ def extract_shard(
         feature: a key of EXTRACTORS.
         spec: its block of params.yaml.
         code: digest of the code that makes it.
-        inputs: files of its stage: utterances.parquet, INDEX.json of audio or frames, SOURCE.json of a checkpoint.
+        inputs: of its stage: utterances, media, a checkpoint.
         shard: from 0.
         shards: number of shards.
         out: store to write.
 
     Raises:
-        ParamsError: `spec` does not fit the extractor, or `inputs` not its modality.
+        ParamsError: `spec` does not fit the extractor, or `inputs` lack its modality.
         CheckpointError: its checkpoint is not what it needs.
         StoreError: an input cannot be read, or `out` not be written.
     """
     extractor = cast(Extractor, import_module(EXTRACTORS[feature]))
     params = validated(extractor.PARAMS, spec, f"features.{feature}")
-    card = next((path for path in inputs if path.parent.parent.name == "checkpoints"), None)
-    checkpoint = card.parent if card else None
-    source = extractor.SOURCE.of([path for path in inputs if path != card], params)
+    checkpoint = inputs.checkpoint if inputs.has_checkpoint else None
+    source = extractor.SOURCE.of(inputs, params)
     members = blocks(source.ids, source.block)
     mine = [members[number] for number in share(len(members), shard, shards)]
     ids = list(chain.from_iterable(mine))
@@ -82,14 +82,11 @@ def extract_shard(
     }
     if names := extractor.columns(params, checkpoint):
         metadata["columns"] = names
-    if media := {
-        path.parent.name: read_index(path.parent)["spec"]
-        for path in inputs
-        if path.name == "INDEX.json"
-    }:
+    if media := {name: read_index(folder)["spec"] for name, folder in inputs.media.items()}:
         metadata["media"] = media
-    if card:
-        metadata["checkpoint"] = json.loads(card.read_text(encoding="utf-8"))
+    if checkpoint:
+        card = (checkpoint / SOURCE).read_text(encoding="utf-8")
+        metadata["checkpoint"] = json.loads(card)
     write_features(
         out,
         _usable(zip(ids, found, strict=True), defects),

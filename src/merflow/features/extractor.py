@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from merflow.artifacts import Defect
+from merflow.paths import Inputs
 
 SHORTEST_S = 0.1  # shorter sound is followed by silence up to here: openSMILE gives NaN and wav2vec2 nothing below 25 ms
 
@@ -37,11 +38,11 @@ class Source(Protocol):
     defects: list[Defect]
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: Any) -> Self:
-        """The source among the files of a stage.
+    def of(cls, inputs: Inputs, params: Any) -> Self:
+        """Make the source of a stage's inputs.
 
         Raises:
-            ParamsError: the stage names no such file.
+            ParamsError: the stage lacks an input.
             StoreError: a file cannot be read.
         """
         ...
@@ -59,6 +60,7 @@ class Extractor(Protocol):
     ]  #: what its items are: merflow.features.sources.{Texts, Sounds, Pictures}, or its own
     PARAMS: type[BaseModel]  #: model of its block in params.yaml
     LIBRARIES: tuple[str, ...]  #: distributions whose versions are stored beside the values
+    USES_GPU: bool  #: True or False as a literal: the workflow reads it without an import
 
     def extract(
         self, blocks: Iterable[Sequence[Any]], params: Any, checkpoint: Path | None

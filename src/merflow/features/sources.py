@@ -1,4 +1,4 @@
-"""Where the items of a feature come from: the files of a stage as texts, sounds or pictures."""
+"""Sources of a feature: the inputs of a stage as text, audio or frames."""
 
 import io
 from collections.abc import Sequence
@@ -11,29 +11,15 @@ import soundfile
 
 from merflow import artifacts
 from merflow.artifacts import SAMPLING_RATE, Defect
-from merflow.errors import ParamsError, StoreError
+from merflow.errors import StoreError
 from merflow.features.extractor import SHORTEST_S
+from merflow.paths import Inputs
 from merflow.shards import BLOCK
 from merflow.store import read_parts, read_table
 
 
-def among(inputs: Sequence[Path], name: str, folder: str = "") -> Path:
-    """The file `name` of a stage that lies in a folder whose name begins with `folder`.
-
-    Raises:
-        ParamsError: the stage names none.
-    """
-    for path in inputs:
-        if path.name == name and path.parent.name.startswith(folder):
-            return path
-    wanted = f"{folder}*/{name}" if folder else name
-    raise ParamsError(
-        f"dvc.yaml: the feature is made from {wanted}, its stage names {', '.join(map(str, inputs)) or 'nothing'}; add it there"
-    )
-
-
 class Texts:
-    """Transcripts of utterances.parquet."""
+    """Transcripts of the table of utterances."""
 
     block = BLOCK
 
@@ -45,9 +31,9 @@ class Texts:
         self.defects: list[Defect] = []
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: Any) -> "Texts":
-        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
-        return cls(among(inputs, "utterances.parquet"))
+    def of(cls, inputs: Inputs, params: Any) -> "Texts":
+        """Make the source of a stage's inputs; see `merflow.features.extractor.Source`."""
+        return cls(inputs.utterances)
 
     def read(self, ids: Sequence[str]) -> list[str]:
         """Texts."""
@@ -68,9 +54,9 @@ class Sounds:
         self.defects: list[Defect] = []
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: Any) -> "Sounds":
-        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
-        return cls(among(inputs, "INDEX.json", "audio").parent)
+    def of(cls, inputs: Inputs, params: Any) -> "Sounds":
+        """Make the source of a stage's inputs; see `merflow.features.extractor.Source`."""
+        return cls(inputs.media["audio"])
 
     def read(self, ids: Sequence[str]) -> list[np.ndarray]:
         """(n_samples,) each.
@@ -119,9 +105,9 @@ class Pictures:
         self.defects: list[Defect] = []
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: Any) -> "Pictures":
-        """The source among the files of a stage; see `merflow.features.extractor.Source`."""
-        return cls(among(inputs, "INDEX.json", "frames_").parent)
+    def of(cls, inputs: Inputs, params: Any) -> "Pictures":
+        """Make the source of a stage's inputs; see `merflow.features.extractor.Source`."""
+        return cls(inputs.frames)
 
     def read(self, ids: Sequence[str]) -> list[np.ndarray]:
         """(n_pictures, height, width, 3) each, in order of time.

@@ -22,7 +22,8 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora import csd
 from merflow.features.extractor import Flagged
-from merflow.features.sources import Pictures, Sounds, among
+from merflow.features.sources import Pictures, Sounds
+from merflow.paths import Inputs
 from merflow.store import read_table
 
 LIBRARIES = ("numpy", "scipy", "h5py")
@@ -90,27 +91,27 @@ class SpokenMedia(ABC):
 
     MEDIA: type[Sounds] | type[Pictures]
 
-    def __init__(self, inputs: Sequence[Path]):
+    def __init__(self, inputs: Inputs):
         """Read the words.
 
         Args:
-            inputs: files of the stage: INDEX.json of the medium, utterances.parquet and SOURCE.json of the corpus.
+            inputs: of the stage: the medium, the utterances and the raw corpus.
 
         Raises:
             ParamsError: the stage names no such file.
             CorpusError: the file of words is no computational sequence, or there are several of its name.
         """
         self._media = self.MEDIA.of(inputs, None)
-        rows = read_table(among(inputs, "utterances.parquet"), artifacts.UTTERANCES, COLUMNS)
+        rows = read_table(inputs.utterances, artifacts.UTTERANCES, COLUMNS)
         rows = rows[rows["utterance_id"].isin(self._media.ids)]
         self.block = self._media.block
-        self._words, self.defects = spans(among(inputs, "SOURCE.json").parent, rows)
+        self._words, self.defects = spans(inputs.raw, rows)
         self._media.defects = self.defects  # one list: reading adds to it
         self._start_s = dict(zip(rows["utterance_id"], rows["start_s"], strict=True))
         self.ids = list(self._words)
 
     @classmethod
-    def of(cls, inputs: Sequence[Path], params: Any) -> Self:
+    def of(cls, inputs: Inputs, params: Any) -> Self:
         """The source among the files of a stage; see `merflow.features.extractor.Source`."""
         return cls(inputs)
 

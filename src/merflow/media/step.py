@@ -27,6 +27,7 @@ from merflow.errors import StoreError
 from merflow.media.decode import Clip, decode
 from merflow.media.frames import SAMPLINGS
 from merflow.params import MediaParams, validated
+from merflow.paths import DECODED, DEFECTS
 from merflow.progress import log, track
 from merflow.provenance import versions
 from merflow.shards import blocks, share
@@ -47,7 +48,6 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 BLOCK = 128  # utterances in a part file: the loss of a killed job, and what memory holds, encoded
 LIBRARIES = ("av", "soundfile", "opencv-python-headless")
-DONE = "DONE.json"  # in the folder of a shard: the shard is whole
 ORDER = "ORDER.json"  # in the folder of a shard: inputs, parameters and code of its part files
 
 
@@ -118,7 +118,7 @@ def _remove_other_order(folder: Path, order: dict[str, Any]) -> None:
 
 
 def _remove_parts(folder: Path) -> None:
-    for name in (ORDER, DONE):
+    for name in (ORDER, DECODED):
         (folder / name).unlink(missing_ok=True)
     for name in (*SCHEMAS, "defects"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -197,7 +197,7 @@ def assemble(shards: Sequence[Path], out: Path) -> None:
             for folder, number in parts:
                 link(_part(folder, name, number), new / f"{number:05}.parquet")
             write_index(new, schema, spec)
-    write_text(out / "defects.csv", defects)
+    write_text(out / DEFECTS, defects)
     kinds = Counter(pd.read_csv(io.StringIO(defects), usecols=["kind"])["kind"])
     listed = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     log.info("%s: defects: %s", out, listed or "none")
@@ -239,8 +239,8 @@ def _parts(shards: Sequence[Path]) -> tuple[list[tuple[Path, int]], dict[str, An
 
 def _read_record(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / DONE).read_text(encoding="utf-8"))
+        return json.loads((folder / DECODED).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise StoreError(
-            f"{folder}: no {DONE} in it: the shard is not whole; run it again"
+            f"{folder}: no {DECODED} in it: the shard is not whole; run it again"
         ) from error

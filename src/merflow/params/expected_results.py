@@ -6,6 +6,7 @@ from typing import Any
 
 from merflow.params.systems import ProtocolParams
 from merflow.params.validation import validated
+from merflow.paths import RESULT
 
 
 def expected_results(values: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -28,6 +29,6 @@ def expected_results(values: Mapping[str, Any]) -> dict[str, list[int]]:
         for axes in stages.values():
             runs = product(axes["systems"], axes["corpora"], axes["protocols"])
             for system, corpus, protocol in runs:
-                folder = f"results/{paper}/{system}/{corpus}-{protocol}"
+                folder = RESULT.format(paper=paper, system=system, corpus=corpus, protocol=protocol)
                 results[folder] = sorted(protocols[protocol].seeds)
     return results

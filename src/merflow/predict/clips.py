@@ -17,6 +17,7 @@ from merflow.errors import CorpusError
 from merflow.features.extract import extract_shard
 from merflow.media.probe import probe_all
 from merflow.media.step import assemble, decode_shard
+from merflow.paths import DECODED, DEFECTS, INDEX, SOURCE, UTTERANCES, Inputs
 from merflow.store import write_table
 
 
@@ -88,7 +89,7 @@ class Clips:
         utterances = pd.DataFrame(columns, columns=artifacts.UTTERANCES.names).sort_values(
             "utterance_id", ignore_index=True
         )
-        write_table(scratch / "utterances.parquet", utterances, artifacts.UTTERANCES)
+        write_table(scratch / UTTERANCES, utterances, artifacts.UTTERANCES)
         return cls(raw, utterances, failed, scratch)
 
     @property
@@ -102,33 +103,32 @@ class Clips:
         if key not in self._media:
             folder = self.scratch / "media" / key
             decode_shard(
-                self.scratch / "utterances.parquet",
+                self.scratch / UTTERANCES,
                 self.raw,
                 spec["params"],
                 spec["code"],
                 0,
                 1,
-                folder / "shard" / "DONE.json",
+                folder / "shard" / DECODED,
             )
             assemble([folder / "shard"], folder)
-            for row in pd.read_csv(folder / "defects.csv").itertuples():
+            for row in pd.read_csv(folder / DEFECTS).itertuples():
                 self.defects.setdefault(row.utterance_id, f"{row.kind}: {row.detail}")
-            self._media[key] = {
-                path.parent.name: path.parent for path in folder.glob("*/INDEX.json")
-            }
+            self._media[key] = {path.parent.name: path.parent for path in folder.glob(f"*/{INDEX}")}
         return self._media[key]
 
     def feature(self, spec: Mapping[str, Any], checkpoint: Path | None) -> Path:
         """The store of a feature, extracted as `spec` says, once."""
         store = self.scratch / "features" / _key(spec) / f"{spec['feature']}.parquet"
         if not store.exists():
-            inputs = [self.scratch / "utterances.parquet"]
+            inputs = [self.scratch / UTTERANCES]
             inputs += [
-                self.media(medium)[name] / "INDEX.json"
-                for name, medium in spec.get("media", {}).items()
+                self.media(medium)[name] / INDEX for name, medium in spec.get("media", {}).items()
             ]
-            inputs += [checkpoint / "SOURCE.json"] if checkpoint else []
-            extract_shard(spec["feature"], spec["params"], spec["code"], inputs, 0, 1, store)
+            inputs += [checkpoint / SOURCE] if checkpoint else []
+            extract_shard(
+                spec["feature"], spec["params"], spec["code"], Inputs.of(inputs), 0, 1, store
+            )
         return store
 
 

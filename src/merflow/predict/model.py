@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from merflow import artifacts
+from merflow import artifacts, paths
 from merflow.errors import StoreError
 from merflow.features.sources import Pictures, Sounds, Texts
+from merflow.paths import PREDICTIONS, SOURCE
 from merflow.progress import log
 from merflow.provenance import digest, versions
 from merflow.records import Record
@@ -66,9 +67,9 @@ class Model:
         }
         held = {
             json.loads(card.read_text(encoding="utf-8")).get("sha256"): card.parent
-            for card in checkpoints.glob("*/SOURCE.json")
+            for card in checkpoints.glob(f"*/{SOURCE}")
         }
-        classes = read_metadata(folder / "predictions.parquet", artifacts.PREDICTIONS)["classes"]
+        classes = read_metadata(folder / PREDICTIONS, artifacts.PREDICTIONS)["classes"]
         model = cls(folder, record, row, classes, members, held)
         model._check(lenient)
         return model
@@ -94,7 +95,7 @@ class Model:
 
     def weights(self, fold: int, seed: int) -> Path:
         """Weights of the network of a run; what was fitted to its inputs lies beside them."""
-        return self.folder / "weights" / f"{fold}-{seed}.safetensors"
+        return paths.weights(self.folder, fold, seed)
 
     def checkpoint(self, card: Mapping[str, Any] | None) -> Path | None:
         """The folder of the pre-trained model with the digest of `card`, a SOURCE.json.

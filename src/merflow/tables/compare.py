@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from merflow import artifacts
 from merflow.evaluation.metrics import VERSUS
+from merflow.paths import TABLE_INDEX, TABLE_PAGE
 from merflow.store import read_metadata, read_table, write_folder
 from merflow.tables import (
     OVERALL,
@@ -41,7 +42,6 @@ from merflow.tables.reported import load
 TEXTS = {
     field.name: object for field in artifacts.SCORES if pa.types.is_string(field.type)
 }  # Python's strings: they are looked at one by one
-PAGE = "tables.html"  # in each folder: its tables on one page, which `snakemake --report` takes up
 
 
 @pd.option_context(
@@ -138,11 +138,11 @@ def build(
         "sections": sections,
     }
     for folder in (OVERALL, *papers):
-        files[f"{folder}/{PAGE}"] = page(
+        files[f"{folder}/{TABLE_PAGE}"] = page(
             plain(folder),
             [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)],
         )
-    files["index.json"] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+    files[TABLE_INDEX] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
     write_folder(out, files)
 
 

@@ -24,8 +24,9 @@ from merflow import artifacts
 from merflow.corpora.labels import counterparts
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, read_result
+from merflow.paths import SHEET_INDEX
 from merflow.store import read_features, read_metadata, read_parts, write_folder
-from merflow.tables import SHEET, SHEET_IMAGE
+from merflow.tables import SHEET_IMAGE
 from merflow.tables.plots import COLOURS, STYLE
 
 MOST = 8  # frames of a clip
@@ -150,7 +151,7 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
         "clips": [asdict(clip) | {"words": clip.words()} for clip in clips],
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    write_folder(out, {SHEET_IMAGE: draw(clips, images), SHEET: text})
+    write_folder(out, {SHEET_IMAGE: draw(clips, images), SHEET_INDEX: text})
 
 
 def _test_rows(result: Result) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from merflow import artifacts
 from merflow.corpora.labels import classes_of
 from merflow.corpora.schemes import find, multi_label
 from merflow.errors import CorpusError
+from merflow.paths import SPLITS, UTTERANCES
 from merflow.progress import log
 from merflow.store import read_metadata, read_table
 from merflow.systems import OffTheShelf, System, Transformer
@@ -135,7 +136,7 @@ def read(
     """Read the inputs of every utterance in scope.
 
     Args:
-        prepared: folder with utterances.parquet and splits.parquet.
+        prepared: folder of the prepared corpus.
         corpus: its name.
         scheme: a split scheme of it.
         class_of: label -> class; an utterance with another label is out of scope.
@@ -149,9 +150,9 @@ def read(
         StoreError: a store cannot be read.
     """
     columns = ["utterance_id", "dialogue_id", "turn", "text", "labels"]
-    utterances = read_table(prepared / "utterances.parquet", artifacts.UTTERANCES, columns)
-    metadata = read_metadata(prepared / "utterances.parquet", artifacts.UTTERANCES)
-    splits = read_table(prepared / "splits.parquet", artifacts.SPLITS)
+    utterances = read_table(prepared / UTTERANCES, artifacts.UTTERANCES, columns)
+    metadata = read_metadata(prepared / UTTERANCES, artifacts.UTTERANCES)
+    splits = read_table(prepared / SPLITS, artifacts.SPLITS)
     members = splits[splits["scheme"] == scheme].merge(
         utterances, on="utterance_id", validate="m:1"
     )
@@ -169,7 +170,7 @@ def read(
     members = members[~members["utterance_id"].isin(absent)]
     members = members[["utterance_id", "dialogue_id", "turn", "fold", "split", "target"]]
     split_names = find(corpus, scheme).splits
-    return Dataset(members, split_names, arrays, left_out, cut, prepared / "splits.parquet")
+    return Dataset(members, split_names, arrays, left_out, cut, prepared / SPLITS)
 
 
 def _lacking(arrays: Mapping[str, Arrays], scope: set[str]) -> dict[str, list[str]]:

@@ -16,11 +16,12 @@ from merflow.corpora.schemes import multi_label
 from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.formulas import count, weighted_f1
 from merflow.params import FusionParams, ProtocolParams
+from merflow.paths import PREDICTIONS
 from merflow.progress import track
 from merflow.records import Run
 from merflow.store import read_metadata, read_table
 from merflow.systems import Fusion
-from merflow.training.job import Files, Job, Runs
+from merflow.training.job import Job, Runs
 
 TEMPERATURES = (0.05, 20.0)  # range of the search
 KEY = ["fold", "seed", "split", "utterance_id", "label"]  # single-label: one per utterance
@@ -47,7 +48,7 @@ class MemberPredictions:
         Raises:
             StoreError: a file cannot be read, or the classes of two members differ.
         """
-        paths = [folder / "predictions.parquet" for folder in folders]
+        paths = [folder / PREDICTIONS for folder in folders]
         classes = [read_metadata(path, artifacts.PREDICTIONS)["classes"] for path in paths]
         for path, names in zip(paths, classes, strict=True):
             if names != classes[0]:
@@ -74,7 +75,7 @@ class Chosen:
     temperatures: dict[str, float] | None
 
 
-def runs(job: Job, fusion: Fusion, files: Files, protocol: ProtocolParams) -> Runs:
+def runs(job: Job, fusion: Fusion, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of a fusion.
 
     Raises:
@@ -88,8 +89,8 @@ def runs(job: Job, fusion: Fusion, files: Files, protocol: ProtocolParams) -> Ru
             f"{job.corpus}: multi-label under scheme {scheme}, but {job.system} is single-label;"
             f" take it out of run.{job.paper}"
         )
-    records = files.records(fusion.members)
-    members = MemberPredictions.read([files.members[name] for name in fusion.members])
+    records = job.records(fusion.members)
+    members = MemberPredictions.read([job.inputs.members[name] for name in fusion.members])
 
     def make(fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
         start = time.monotonic()

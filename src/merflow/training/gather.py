@@ -10,10 +10,9 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.errors import StoreError
+from merflow.paths import HIDDEN, PREDICTIONS, WEIGHTS
 from merflow.records import Record
 from merflow.store import link, read_metadata, read_table, whole, write_table
-
-DONE = "predictions.parquet"  # written last: the sign that a run is whole
 
 
 def gather(shards: list[Path], out: Path) -> None:
@@ -30,18 +29,20 @@ def gather(shards: list[Path], out: Path) -> None:
     first, *_ = folders
     for folder in folders:
         _refuse_mismatch(first, records[first], folder, records[folder])
-    classes = read_metadata(first / DONE, artifacts.PREDICTIONS)["classes"]
-    predictions = pd.concat(read_table(folder / DONE, artifacts.PREDICTIONS) for folder in folders)
+    classes = read_metadata(first / PREDICTIONS, artifacts.PREDICTIONS)["classes"]
+    predictions = pd.concat(
+        read_table(folder / PREDICTIONS, artifacts.PREDICTIONS) for folder in folders
+    )
 
-    for kind in ("weights", "hidden"):
+    for kind in (WEIGHTS, HIDDEN):
         shutil.rmtree(out / kind, ignore_errors=True)
     for folder in folders:
-        for file in sorted([*folder.glob("weights/*"), *folder.glob("hidden/*")]):
+        for file in sorted([*folder.glob(f"{WEIGHTS}/*"), *folder.glob(f"{HIDDEN}/*")]):
             with whole(out / file.parent.name / file.name) as partial_path:
                 link(file, partial_path)
     runs = tuple(run for folder in folders for run in records[folder].runs)
     records[first].model_copy(update={"runs": runs}).write(out)
-    write_table(out / DONE, predictions, artifacts.PREDICTIONS, {"classes": classes})
+    write_table(out / PREDICTIONS, predictions, artifacts.PREDICTIONS, {"classes": classes})
 
 
 def _refuse_mismatch(first: Path, expected: Record, folder: Path, record: Record) -> None:
@@ -52,11 +53,6 @@ def _refuse_mismatch(first: Path, expected: Record, folder: Path, record: Record
         raise StoreError(
             f"{folder}: its {', '.join(mismatch)} differ from {first}; delete both and train again"
         )
-
-
-def hidden(folder: Path, fold: int, seed: int) -> Path:
-    """Feature store of the hidden activations of a run."""
-    return folder / "hidden" / f"{fold}-{seed}.parquet"
 
 
 def present(path: Path) -> Path:

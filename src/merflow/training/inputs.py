@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
-from merflow.errors import ParamsError
 from merflow.progress import log
 from merflow.store import read_index, read_metadata, scan_features
 from merflow.systems import OffTheShelf, System, Transformer
@@ -44,7 +43,6 @@ def arrays_of(
         with the columns id and segment. Per input the number of utterances that were cut.
 
     Raises:
-        ParamsError: the stage has no store for an input.
         StoreError: a store cannot be read.
     """
     arrays: dict[str, Arrays] = {}
@@ -54,10 +52,10 @@ def arrays_of(
             assert checkpoint is not None  # systems with tokens are pre-trained ones
             texts = utterances.dropna(subset="text")
             arrays[name] = _tokens(texts, scope, checkpoint, **input_params[name])
-        elif name in stores and stores[name].is_dir():
+        elif stores[name].is_dir():
             arrays[name] = DecodedFrames(stores[name], scope, **input_params[name])
         else:
-            arrays[name] = _feature(stores, name, scope)
+            arrays[name] = _feature(stores[name], scope)
             if max_frames := input_params.get(name, {}).get("max_frames"):
                 arrays[name], cut[name] = _shortened(arrays[name], name, max_frames)
     return arrays, cut
@@ -86,13 +84,8 @@ def _tokens(
     return dict(zip(ids, tokens, strict=True))
 
 
-def _feature(stores: Mapping[str, Path], name: str, scope: set[str]) -> dict[str, np.ndarray]:
-    if name not in stores:
-        raise ParamsError(
-            f"dvc.yaml: the stage of this system has no feature store for its input {name!r};"
-            " add one to its dependencies"
-        )
-    ids, values, starts = scan_features(stores[name])
+def _feature(store: Path, scope: set[str]) -> dict[str, np.ndarray]:
+    ids, values, starts = scan_features(store)
     return {key: values[starts[i] : starts[i + 1]] for i, key in enumerate(ids) if key in scope}
 
 

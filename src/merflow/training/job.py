@@ -1,6 +1,6 @@
 """Job of the step ``train``, and the interface of the kinds of systems."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,61 +14,14 @@ from merflow import artifacts
 from merflow.corpora import labels, schemes
 from merflow.errors import ParamsError
 from merflow.params import ProtocolParams, validated
+from merflow.paths import Inputs
 from merflow.records import Record, Run
 from merflow.registry import PAPERS
 from merflow.store import read_metadata
 from merflow.systems import Fusion, OffTheShelf, System
-from merflow.training.gather import DONE, present
 
 Model = TypeVar("Model", bound=BaseModel)
 STATE = "state.pt"  # last finished epoch of a run of a network that was killed
-
-
-@dataclass(frozen=True)
-class Files:
-    """Files of a stage.
-
-    Attributes:
-        prepared: folder with utterances.parquet and splits.parquet.
-        stores: feature, or sampling of frames -> its store, a file, or a folder of parts.
-        checkpoint: folder of a pre-trained model.
-        members: system -> folder of its results.
-        stamp: changes with any of the files.
-    """
-
-    prepared: Path
-    stores: dict[str, Path]
-    checkpoint: Path | None
-    members: dict[str, Path]
-    stamp: list[tuple[str, int, int]]
-
-    @classmethod
-    def of(cls, inputs: Sequence[Path]) -> "Files":
-        """Sort the files of a stage by kind."""
-        for path in inputs:
-            present(path)
-        stats = [(str(path), path.stat()) for path in sorted(inputs)]
-        return cls(
-            prepared=next(path.parent for path in inputs if path.name == "utterances.parquet"),
-            stores={path.stem: path for path in inputs if path.parent.parent.name == "features"}
-            | {path.parent.name: path.parent for path in inputs if path.name == "INDEX.json"},
-            checkpoint=next((path.parent for path in inputs if path.name == "SOURCE.json"), None),
-            members={path.parent.parent.name: path.parent for path in inputs if path.name == DONE},
-            stamp=[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
-        )
-
-    def records(self, members: Sequence[str]) -> list[Record]:
-        """Records of the member systems of a system.
-
-        Raises:
-            ParamsError: the stage does not depend on the results of a member.
-        """
-        if absent := [name for name in members if name not in self.members]:
-            raise ParamsError(
-                f"dvc.yaml: this stage does not depend on the results of {', '.join(absent)};"
-                " add them to its dependencies"
-            )
-        return [Record.read(self.members[name]) for name in members]
 
 
 @dataclass(frozen=True)
@@ -84,7 +37,7 @@ class Job:
         precision: fp32 or bf16, of pre-trained systems; others are small and trained in fp32.
         keep_weights: store the selected weights.
         code: digest of the code that runs.
-        inputs: files of the stage.
+        inputs: of the stage.
     """
 
     paper: str
@@ -98,7 +51,7 @@ class Job:
     precision: str
     keep_weights: bool
     code: str
-    inputs: list[Path]
+    inputs: Inputs
 
     @property
     def definition(self) -> System | Fusion | OffTheShelf:
@@ -117,19 +70,26 @@ class Job:
 
     def class_of(self, scheme: str) -> dict[str, str]:
         """Map labels to the classes of the paper's block, or of the split scheme."""
-        utterances = next(path for path in self.inputs if path.name == "utterances.parquet")
-        own_classes = read_metadata(utterances, artifacts.UTTERANCES).get("classes", ())
+        metadata = read_metadata(self.inputs.utterances, artifacts.UTTERANCES)
+        own_classes = metadata.get("classes", ())
         n_classes = self.n_classes or schemes.find(self.corpus, scheme).classes
         return labels.class_of(self.corpus, n_classes, own_classes)
 
-    def stores(self, inputs: Sequence[str], files: Files) -> dict[str, Path]:
-        """Store of each input that the stage has a feature or frames for."""
-        features = {name: self.features.get(name, name) for name in inputs}
-        return {
-            name: files.stores[feature]
-            for name, feature in features.items()
-            if feature in files.stores
-        }
+    def stores(self, names: Iterable[str]) -> dict[str, Path]:
+        """Store of each input that is a feature, or folder of frames.
+
+        Raises:
+            ParamsError: the stage does not depend on one of them.
+        """
+        return {name: self.inputs.store(self.features.get(name, name)) for name in names}
+
+    def records(self, members: Sequence[str]) -> list[Record]:
+        """Records of the member systems of a system.
+
+        Raises:
+            ParamsError: the stage does not depend on the results of a member.
+        """
+        return [Record.read(self.inputs.members[name]) for name in members]
 
     def parsed(self, model: type[Model], block: dict[str, Any]) -> Model:
         """Parse a block of params.yaml.
@@ -157,8 +117,8 @@ class Runs:
     make: Callable[[int, int, Path], tuple[Run, pd.DataFrame]]
 
 
-#: Kind of a system: job, its system, files and protocol -> runs.
-Kind = Callable[[Job, Any, Files, ProtocolParams], Runs]
+#: Kind of a system: job, its system and protocol -> runs.
+Kind = Callable[[Job, Any, ProtocolParams], Runs]
 
 
 def predictions_of(

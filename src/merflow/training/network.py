@@ -15,8 +15,9 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from merflow import paths
 from merflow.corpora.schemes import multi_label
-from merflow.errors import CheckpointError, ParamsError
+from merflow.errors import ParamsError
 from merflow.params import ProtocolParams, SystemParams
 from merflow.progress import log
 from merflow.records import Run
@@ -25,14 +26,14 @@ from merflow.systems import Batch, System
 from merflow.training import fitted
 from merflow.training.batches import Examples
 from merflow.training.dataset import Dataset, read
-from merflow.training.gather import hidden, present
-from merflow.training.inputs import extraction_of, labels_of
-from merflow.training.job import STATE, Files, Job, Runs, predictions_of
+from merflow.training.gather import present
+from merflow.training.inputs import TOKENS, extraction_of, labels_of
+from merflow.training.job import STATE, Job, Runs, predictions_of
 from merflow.training.loop import Fitted, Recipe, fit, predict
 from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabelObjective
 
 
-def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Runs:
+def runs(job: Job, system: System, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of a trained system.
 
     Raises:
@@ -52,19 +53,20 @@ def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Ru
             f" take it out of run.{job.paper}"
         )
     params = job.parsed(SystemParams, job.params)
-    card = _card(files.checkpoint) if system.pretrained else None
-    stores = job.stores(system.inputs, files)
-    members = files.records(system.members)
+    checkpoint = job.inputs.checkpoint if system.pretrained else None
+    card = _card(checkpoint) if checkpoint else None
+    stores = job.stores(name for name in system.inputs if name != TOKENS)
+    members = job.records(system.members)
     class_of = job.class_of(scheme)
     dataset = read(
-        files.prepared,
+        job.inputs.corpus,
         job.corpus,
         scheme,
         class_of,
         system,
         params.inputs,
         stores,
-        files.checkpoint,
+        checkpoint,
         {name: ids for member in members for name, ids in member.left_out.items()},
     )
     of_members = {name: text for member in members for name, text in member.input_labels.items()}
@@ -79,7 +81,7 @@ def runs(job: Job, system: System, files: Files, protocol: ProtocolParams) -> Ru
         "selection_metric": "uar" if is_multi_label else "weighted_f1",
     }
     classes = list(dict.fromkeys(class_of.values()))
-    maker = _NetworkRuns(job, system, params, files, protocol, dataset, classes, is_multi_label)
+    maker = _NetworkRuns(job, system, params, protocol, dataset, classes, is_multi_label)
     return Runs(shared, classes, maker.make)
 
 
@@ -90,7 +92,6 @@ class _NetworkRuns:
     job: Job
     system: System
     params: SystemParams
-    files: Files
     protocol: ProtocolParams
     dataset: Dataset
     classes: list[str]
@@ -116,9 +117,8 @@ class _NetworkRuns:
             if self.system.exports_hidden:
                 self._export_hidden(examples, trained, fold, seed, folder)
             if self.job.keep_weights:
-                stem = folder / "weights" / f"{fold}-{seed}"
-                _save_weights(model, stem.with_suffix(".safetensors"))
-                fitted.save(data.transformers, stem.with_suffix(".inputs.safetensors"))
+                _save_weights(model, paths.weights(folder, fold, seed))
+                fitted.save(data.transformers, paths.transformers(folder, fold, seed))
         tokens = None
         if self.system.counts_tokens:
             counts = predict(model.tokens, examples["test"], trained.device)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ class _NetworkRuns:
         members = self.dataset.members
         ids = members.loc[members["fold"] == fold, "utterance_id"].tolist()
         return {
-            name: read_features(hidden(self.files.members[name], fold, seed), ids)
+            name: read_features(paths.hidden(self.job.inputs.members[name], fold, seed), ids)
             for name in self.system.members
         }
 
@@ -161,7 +161,7 @@ class _NetworkRuns:
         )
 
     def _build(self, dims: dict[str, int]) -> nn.Module:
-        checkpoint = {"checkpoint": self.files.checkpoint} if self.system.pretrained else {}
+        checkpoint = {"checkpoint": self.job.inputs.checkpoint} if self.system.pretrained else {}
         try:
             return self.system.build(dims, len(self.classes), **checkpoint, **self.params.network)
         except ValueError as error:  # papers raise no errors of ours
@@ -191,7 +191,7 @@ class _NetworkRuns:
     ) -> None:
         activations = _hidden(trained.model.hidden, examples, trained.device)  # type: ignore[arg-type]
         specification = {"system": self.job.system, "fold": fold, "seed": seed}
-        write_features(hidden(folder, fold, seed), activations, specification)
+        write_features(paths.hidden(folder, fold, seed), activations, specification)
 
 
 class _Clock:
@@ -213,14 +213,9 @@ def _save_weights(model: nn.Module, path: Path) -> None:
         save_file(weights, partial_path, {"format": "pt"})
 
 
-def _card(checkpoint: Path | None) -> dict[str, Any]:
-    """SOURCE.json of the checkpoint: its name and digests."""
-    if checkpoint is None:
-        raise CheckpointError(
-            "dvc.yaml: the stage of this system names no checkpoint in data/checkpoints/;"
-            " add one to its dependencies"
-        )
-    path = present(checkpoint / "SOURCE.json")
+def _card(checkpoint: Path) -> dict[str, Any]:
+    """Read the name and the digests of a checkpoint."""
+    path = present(checkpoint / paths.SOURCE)
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return card
 

@@ -18,7 +18,7 @@ from merflow.store import read_metadata
 from merflow.systems import OffTheShelf
 from merflow.training.dataset import Dataset, read, targets
 from merflow.training.inputs import extraction_of, labels_of
-from merflow.training.job import Files, Job, Runs, predictions_of
+from merflow.training.job import Job, Runs, predictions_of
 
 
 def _product(frames: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 SIGNIFICANT = 0.001  # p-value below which a label mapping is reported as suspicious
 
 
-def runs(job: Job, system: OffTheShelf, files: Files, protocol: ProtocolParams) -> Runs:
+def runs(job: Job, system: OffTheShelf, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of an off-the-shelf system; they do not depend on the seed.
 
     Raises:
@@ -49,11 +49,11 @@ def runs(job: Job, system: OffTheShelf, files: Files, protocol: ProtocolParams) 
     """
     params = job.parsed(OffTheShelfParams, job.params)
     (name,) = system.inputs
-    stores = job.stores(system.inputs, files)
+    stores = job.stores(system.inputs)
     scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
     class_of = job.class_of(scheme)
     classes = list(dict.fromkeys(class_of.values()))
-    dataset = read(files.prepared, job.corpus, scheme, class_of, system, {}, stores, None, {})
+    dataset = read(job.inputs.corpus, job.corpus, scheme, class_of, system, {}, stores, None, {})
     columns = read_metadata(stores[name], artifacts.FEATURES)["spec"].get("columns")
     if columns is None:
         raise CheckpointError(

@@ -10,13 +10,14 @@ from merflow import artifacts
 from merflow.corpora.schemes import find
 from merflow.errors import ParamsError
 from merflow.params import ProtocolParams
+from merflow.paths import PREDICTIONS
 from merflow.progress import first_process, log
 from merflow.provenance import versions
 from merflow.records import Record, Run
 from merflow.store import read_metadata, read_table, replace_folder, write_table
 from merflow.systems import Fusion, OffTheShelf, System
-from merflow.training.gather import DONE
-from merflow.training.job import STATE, Files, Job, Kind, Runs
+from merflow.training.gather import present
+from merflow.training.job import STATE, Job, Kind, Runs
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn")
 
@@ -35,14 +36,15 @@ def train(job: Job, shard: int, shards: int, out: Path) -> None:
         StoreError: an input cannot be read, or `out` not be written.
     """
     first = first_process()
-    files = Files.of(job.inputs)
-    protocol, n_folds = _protocol(job, files)
+    for path in job.inputs.files:
+        present(path)
+    protocol, n_folds = _protocol(job)
     own_runs = list(product(range(n_folds), protocol.seeds))[shard::shards]
-    key = _digest(job, files)
+    key = _digest(job)
     scratch = out.with_name(f"{out.name}.unfinished")
     folders = {run: scratch / f"fold{run[0]}-seed{run[1]}-{key}" for run in own_runs}
-    unfinished = [run for run, folder in folders.items() if not (folder / DONE).exists()]
-    runs = kind_of(job.definition)(job, job.definition, files, protocol) if unfinished else None
+    unfinished = [run for run, folder in folders.items() if not (folder / PREDICTIONS).exists()]
+    runs = kind_of(job.definition)(job, job.definition, protocol) if unfinished else None
     for fold, seed in unfinished:
         place = f"{own_runs.index((fold, seed)) + 1} of {len(own_runs)}"
         log.info(
@@ -53,9 +55,9 @@ def train(job: Job, shard: int, shards: int, out: Path) -> None:
         assert runs is not None
         run, predictions = runs.make(fold, seed, folder)
         if first:
-            _record(job, files, protocol, runs, run).write(folder)
+            _record(job, protocol, runs, run).write(folder)
             metadata = {"classes": runs.classes}
-            write_table(folder / DONE, predictions, artifacts.PREDICTIONS, metadata)
+            write_table(folder / PREDICTIONS, predictions, artifacts.PREDICTIONS, metadata)
             (folder / STATE).unlink(missing_ok=True)
     if first:
         # of killed jobs with other parameters or inputs
@@ -79,7 +81,7 @@ def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:
     return network.runs
 
 
-def _protocol(job: Job, files: Files) -> tuple[ProtocolParams, int]:
+def _protocol(job: Job) -> tuple[ProtocolParams, int]:
     """Protocol with the split scheme of the corpus, and the number of folds.
 
     Protocols do not name custom corpora, which have one scheme each.
@@ -93,7 +95,7 @@ def _protocol(job: Job, files: Files) -> tuple[ProtocolParams, int]:
         scheme, n_folds = named, find(job.corpus, named).folds
     else:
         columns = ["scheme", "fold"]
-        splits = read_table(files.prepared / "splits.parquet", artifacts.SPLITS, columns)
+        splits = read_table(job.inputs.splits, artifacts.SPLITS, columns)
         scheme, n_folds = str(splits["scheme"].iloc[0]), int(splits["fold"].nunique())
         protocol = protocol.model_copy(update={"scheme": {job.corpus: scheme}})
     if not find(job.corpus, scheme).dev and (choice := _chosen_on_dev(job, protocol)):
@@ -118,8 +120,8 @@ def _chosen_on_dev(job: Job, protocol: ProtocolParams) -> str | None:
     return next((name for name, wanted in choices.items() if wanted), None)
 
 
-def _record(job: Job, files: Files, protocol: ProtocolParams, runs: Runs, run: Run) -> Record:
-    metadata = read_metadata(files.prepared / "utterances.parquet", artifacts.UTTERANCES)
+def _record(job: Job, protocol: ProtocolParams, runs: Runs, run: Run) -> Record:
+    metadata = read_metadata(job.inputs.utterances, artifacts.UTTERANCES)
     return Record(
         paper=job.paper,
         system=job.system,
@@ -136,8 +138,9 @@ def _record(job: Job, files: Files, protocol: ProtocolParams, runs: Runs, run: R
     )
 
 
-def _digest(job: Job, files: Files) -> str:
+def _digest(job: Job) -> str:
     """Digest of everything that decides the results: other runs are not taken up."""
+    stats = [(str(path), path.stat()) for path in sorted(job.inputs.files)]
     decisive = [
         job.system,
         job.params,
@@ -147,7 +150,7 @@ def _digest(job: Job, files: Files) -> str:
         job.precision,
         job.keep_weights,
         job.code,
-        files.stamp,
+        [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
     ]
     content = json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from merflow.params import MelParams
 SOURCE = Sounds
 PARAMS = MelParams
 LIBRARIES = ("librosa", "numpy", "scipy")
+USES_GPU = False
 
 FLOOR = 1e-10  # power that counts as silence
 

@@ -20,6 +20,7 @@ from merflow.params import SmileParams
 SOURCE = Sounds
 PARAMS = SmileParams
 LIBRARIES = ("opensmile",)
+USES_GPU = False
 
 SETS = {
     "IS13_ComParE": opensmile.FeatureSet.IS13,

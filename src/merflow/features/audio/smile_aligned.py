@@ -30,6 +30,7 @@ class SpokenSounds(SpokenMedia):
 SOURCE = SpokenSounds
 PARAMS = SmileAlignedParams
 LIBRARIES = (*smile.LIBRARIES, *words.LIBRARIES)
+USES_GPU = False
 
 
 def extract(

@@ -31,6 +31,7 @@ from merflow.params import Wav2vec2Params
 SOURCE = Sounds
 PARAMS = Wav2vec2Params
 LIBRARIES = ("torch", "transformers")
+USES_GPU = True
 
 LONGEST_S = 60  # of sound; that takes 1 to 2 GB. MELD has clips of 235 and 305 s, cut wrong
 

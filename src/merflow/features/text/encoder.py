@@ -21,6 +21,7 @@ from merflow.params import EncoderParams
 SOURCE = Texts
 PARAMS = EncoderParams
 LIBRARIES = ("torch", "transformers", "tokenizers")
+USES_GPU = True
 
 BATCH = 32  # texts of like length; from 16 to 64 the speed is about the same
 

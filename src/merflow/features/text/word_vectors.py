@@ -19,6 +19,7 @@ from merflow.params import WordVectorParams
 SOURCE = Texts
 PARAMS = WordVectorParams
 LIBRARIES = ("numpy",)
+USES_GPU = False
 
 NAMED = 5  # unknown words that a defect names
 

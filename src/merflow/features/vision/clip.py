@@ -26,6 +26,7 @@ from merflow.params import ClipParams
 SOURCE = Pictures
 PARAMS = ClipParams
 LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
+USES_GPU = True
 
 BATCH = 16  # pictures; from 4 to 16 the speed is about the same on one core
 

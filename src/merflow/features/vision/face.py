@@ -21,6 +21,7 @@ from merflow.params import FaceParams
 SOURCE = Pictures
 PARAMS = FaceParams
 LIBRARIES = ("opencv-python-headless", "numpy")
+USES_GPU = False
 
 SIDE = 160  # pixels of a face's side for what is looked for in it, whatever its size in the picture
 GRID, BINS = 4, 9  # histograms of oriented gradients: 4 x 4 cells, directions of 20 degrees

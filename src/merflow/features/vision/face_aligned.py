@@ -12,10 +12,11 @@ import numpy as np
 from merflow import artifacts
 from merflow.features import words
 from merflow.features.extractor import Flagged
-from merflow.features.sources import Pictures, among
+from merflow.features.sources import Pictures
 from merflow.features.vision import face
 from merflow.features.words import Item, SpokenMedia, over_words
 from merflow.params import FaceParams
+from merflow.paths import Inputs
 from merflow.store import read_parts
 
 
@@ -24,10 +25,10 @@ class SpokenPictures(SpokenMedia):
 
     MEDIA = Pictures
 
-    def __init__(self, inputs: Sequence[Path]):
+    def __init__(self, inputs: Inputs):
         """Read the words; see `merflow.features.words.SpokenMedia`."""
         super().__init__(inputs)
-        self._folder = among(inputs, "INDEX.json", "frames_").parent
+        self._folder = inputs.frames
 
     def times(self, ids: Sequence[str], media: Sequence[np.ndarray]) -> list[np.ndarray]:
         """When the pictures are shown."""
@@ -39,6 +40,7 @@ class SpokenPictures(SpokenMedia):
 SOURCE = SpokenPictures
 PARAMS = FaceParams
 LIBRARIES = (*face.LIBRARIES, *words.LIBRARIES)
+USES_GPU = False
 
 
 def extract(

@@ -20,6 +20,7 @@ from merflow.params import SwinParams
 SOURCE = Pictures
 PARAMS = SwinParams
 LIBRARIES = ("torch", "transformers", "pillow")
+USES_GPU = True
 
 
 def extract(

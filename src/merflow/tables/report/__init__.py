@@ -14,6 +14,7 @@ from typing import Any
 
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result
+from merflow.paths import TABLE_INDEX
 from merflow.store import write_folder
 from merflow.tables import OVERALL
 from merflow.tables.report import provenance_tables
@@ -47,7 +48,7 @@ def write(
             or `out` cannot be written.
         EvaluationError: predictions do not fit the corpus.
     """
-    index = _index(tables / "index.json")
+    index = _index(tables / TABLE_INDEX)
     prepared = sorted(prepared)
     corpora = {folder.name: Prepared.read(folder) for folder in prepared}
     checked = _results(results, corpora, index["missing"])

@@ -18,9 +18,10 @@ from joblib import Memory
 from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
 from merflow.evaluation.predictions import Result
+from merflow.paths import SHEET_INDEX
 from merflow.provenance import digest, versions
 from merflow.records import Record, Run
-from merflow.tables import SHEET, SHEET_IMAGE
+from merflow.tables import SHEET_IMAGE
 from merflow.tables.render import plain
 from merflow.tables.rendered import SystemRuns
 from merflow.tables.report.runs import runs_address, runs_page
@@ -201,7 +202,7 @@ def sheet(folder: Path, files: Files) -> dict[str, Any]:
         StoreError: it cannot be read.
     """
     try:
-        content: dict[str, Any] = json.loads((folder / SHEET).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / SHEET_INDEX).read_text(encoding="utf-8"))
         stem = f"{content['system']}-{content['corpus']}"
         content["src"] = f"figures/{content['paper']}/{stem}-frames.jpg"
         files[content["src"]] = (folder / SHEET_IMAGE).read_bytes()

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from merflow.evaluation.predictions import Result
+from merflow.paths import REPORT_INDEX
 from merflow.tables.html import TEMPLATES
 from merflow.tables.report.figures import Files, Kind
 from merflow.tables.report.page_tables import FORMATS, PageTable
 from merflow.tables.report.runs import provenance, runs_page
 
-SUMMARY = "index.html"
 ASSETS = ("report.css", "report.js")
 
 
@@ -72,7 +72,7 @@ class Pages:
         systems = {(result.record.paper, result.record.system) for result in results}
         runs = sum(len(result.record.runs) for result in results)
         return self._page(
-            SUMMARY,
+            REPORT_INDEX,
             "summary.html.j2",
             demo=demo,
             overall=overall,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.evaluation.predictions import Prepared, Result
+from merflow.paths import DEFECTS, UTTERANCES
 from merflow.store import read_metadata
 from merflow.tables.render import Table, number, plain, prose, words
 from merflow.tables.report.page_tables import PageTable
@@ -49,11 +50,11 @@ def _with_rows(tables: Iterable[Table]) -> list[PageTable]:
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
-    return read_metadata(folder / "utterances.parquet", artifacts.UTTERANCES)
+    return read_metadata(folder / UTTERANCES, artifacts.UTTERANCES)
 
 
 def _defects(folder: Path) -> Table:
-    defects = pd.read_csv(folder / "defects.csv", dtype=str, keep_default_na=False)
+    defects = pd.read_csv(folder / DEFECTS, dtype=str, keep_default_na=False)
     defects = defects.reindex(columns=["kind", "medium", "detail", "action"], fill_value="")
     # a column "kind" would set the looks of the rows
     defects = defects.rename(columns={"kind": "defect"})

@@ -1,0 +1,238 @@
+"""All stages of dvc.yaml as Snakemake's rules see them; no path is declared twice.
+
+Run as a program it is the stage ``code``: it brings workflow/params and workflow/matrix.json, which
+DVC reads, up to date.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import digests
+import parameter_files
+from run_lock import IN_STAGE, inside_a_run
+from stage import Point, Stage, lookup, point_of
+
+from merflow import params, paths, provenance, registry, selection
+from merflow.corpora import annotations, schemes
+from merflow.corpora.annotations import Annotations
+from merflow.errors import MerflowError
+
+PARAMS = Path("params.yaml")
+ARTIFACTS = ("data/", "results/")
+#: Folders that a stage takes with whatever is in them; DVC refuses an absent dependency.
+COLLECTED = [f"results/{folder}" for folder in (*registry.PAPERS, "sheets")]
+InputFunction = Callable[[Any], list[str]]  # of Snakemake: wildcards -> input files
+
+
+class Plan:
+    """All stages but ``code``; ``plan.<stage>`` is one of them.
+
+    Attributes:
+        params: params.yaml, complete and checked.
+        axes: of the matrices.
+        values: what DVC's templates see: `params`, and `axes` under ``axes``.
+        stages: by name.
+
+    Raises:
+        ParamsError: params.yaml does not fit the typed model (merflow.params).
+    """
+
+    def __init__(self, root: Path = Path()):
+        """Args: root: the checkout."""
+        self.root = root
+        self.params: dict[str, Any] = params.read(root / PARAMS)
+        specs = selection.stages_at(root)
+        self.axes = selection.axes(self.params, specs)
+        self.values = self.params | {"axes": self.axes}
+        self.stages = {
+            name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"
+        }
+
+    def __getattr__(self, name: str) -> Stage:
+        stages: dict[str, Stage] = self.__dict__.get("stages", {})
+        if name not in stages:
+            raise AttributeError(name)
+        return stages[name]
+
+    @cached_property
+    def owner(self) -> dict[str, tuple[Stage, Point]]:
+        """Every artifact -> the stage and point that make it."""
+        return {
+            out.format_map(point): (stage, point)
+            for stage in self.stages.values()
+            for point in stage.points
+            for out in stage.outs
+        }
+
+    @cached_property
+    def graph(self) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
+        """DVC stage -> its artifacts, and DVC stage -> the stages whose artifacts it takes.
+
+        Raises:
+            ParamsError: a dependency is not made by any stage.
+        """
+        outs: dict[str, list[str]] = {}
+        ups: dict[str, set[str]] = {}
+        for stage in self.stages.values():
+            for point in stage.points:
+                name, inputs = stage.address(point), stage.data(point)
+                outs[name] = [out.format_map(point) for out in stage.outs]
+                ups[name] = {self.address_of(path) for path in inputs if path in self.owner}
+        return outs, ups
+
+    def address_of(self, artifact: str) -> str:
+        """DVC's name of the stage that makes an artifact."""
+        stage, point = self.owner[artifact]
+        return stage.address(point)
+
+    def files_at(self, path: str) -> list[str] | None:
+        """Files of a dependency: an artifact, all artifacts below it, or files of the repository.
+
+        Results of an earlier `run` that are no longer asked for are not among them.
+
+        Returns:
+            None: no stage makes it, and the repository has no such file.
+        """
+        if path in self.owner:
+            return [path]
+        below = [artifact for artifact in self.owner if artifact.startswith(path.rstrip("/") + "/")]
+        if below or path in COLLECTED:
+            return below
+        place = self.root / path
+        if path.startswith(ARTIFACTS) or not place.exists():
+            return None
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        return [
+            str(file.relative_to(self.root))
+            for file in files
+            if file.is_file() and "__pycache__" not in file.parts
+        ]
+
+    # What rules ask for
+
+    def available(self, stage: Stage) -> InputFunction:
+        """Inputs of a stage, without absent results if ``evaluation.allow_missing`` permits."""
+
+        def absent(path: str) -> bool:
+            return Path(path).name == paths.PREDICTIONS and not (self.root / path).exists()
+
+        allowed = self.params["evaluation"].get("allow_missing", False)
+        return lambda wildcards: [
+            path for path in stage.data(wildcards) if not (allowed and absent(path))
+        ]
+
+    def data_for(self, artifact: str) -> InputFunction:
+        """Inputs of the stage that makes an artifact (a pattern), for a job that does a share."""
+        return lambda wildcards: self._made_by(artifact, wildcards, Stage.data)
+
+    def cfg_for(self, artifact: str) -> Callable[[Any], str]:
+        """Parameters of the stage that makes an artifact (a pattern); see `Stage.cfg`."""
+        return lambda wildcards: self._made_by(artifact, wildcards, Stage.cfg)
+
+    def _made_by(self, artifact: str, wildcards: Any, ask: Callable[[Stage, Point], Any]) -> Any:
+        stage, point = self.owner[artifact.format_map(point_of(wildcards))]
+        return ask(stage, point)
+
+    def shards(self, pattern: str) -> InputFunction:
+        """Files of the shards that the utterances of a corpus are shared among."""
+        count = self.params["run"]["shards"]
+        return lambda wildcards: _shards(pattern, wildcards, count.get(wildcards.corpus, 1))
+
+    def run_shards(self, pattern: str) -> InputFunction:
+        """Folders of the shards that the runs of a system (folds x seeds) are shared among."""
+
+        def folders(wildcards: Any) -> list[str]:
+            corpus, paper, protocol = wildcards.corpus, wildcards.paper, wildcards.protocol
+            seeds = self.params["papers"][paper]["protocols"][protocol]["seeds"]
+            runs = self.folds(corpus, paper, protocol) * len(seeds)
+            jobs = self.params["run"][paper]["jobs"]
+            return _shards(pattern, wildcards, min(jobs, runs))
+
+        return folders
+
+    def folds(self, corpus: str, paper: str, protocol: str) -> int:
+        """Folds of the split scheme of a protocol; a custom corpus has its own by annotations."""
+        if corpus in self.annotations:
+            return self.annotations[corpus].folds
+        params = self.params["papers"][paper]["protocols"][protocol]
+        return schemes.folds(corpus, params["scheme"][corpus])
+
+    @cached_property
+    def annotations(self) -> dict[str, Annotations]:
+        """Annotations of the custom corpora that run.
+
+        Raises:
+            CorpusError: a file is absent or malformed.
+        """
+        tables = {
+            name: self.params["corpora"][name].get("annotations")
+            for name in self.params["run"]["corpora"]
+        }
+        return {
+            name: annotations.read(self.root / Path(table).expanduser())
+            for name, table in tables.items()
+            if table
+        }
+
+    def gpus(self, wildcards: Any) -> int:
+        """GPUs that an extractor can use: one if it computes in a network, else none."""
+        return int(provenance.constant(registry.EXTRACTORS[wildcards.feature], "USES_GPU"))
+
+    # What DVC and Snakemake compare
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Digest of each key of code (`Stage.code_key`).
+
+        The stage ``code`` and the start of a run compute them; all others read them.
+        """
+        if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():
+            return parameter_files.digests(self.root)
+        return digests.compute(self.stages.values(), self.params, self.annotations)
+
+    def write(self) -> bool:
+        """Bring workflow/params and workflow/matrix.json up to date.
+
+        Returns:
+            True if the matrix changed.
+
+        Raises:
+            ParamsError: a dependency is not made by any stage. Snakemake would not say so if a
+                file of an earlier run lies there.
+        """
+        _ = self.graph
+        for folder in COLLECTED:
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        files: dict[Path, dict[str, Any]] = {}
+        for stage in self.stages.values():
+            for file, pattern in stage.keys:
+                if file.parent == parameter_files.FOLDER:
+                    keys = {pattern.format_map(point) for point in stage.points}
+                    files.setdefault(file, {}).update({key: self._value(key) for key in keys})
+        parameter_files.write(self.root, {file: keys for file, keys in files.items() if keys})
+        return selection.write_matrix(self.root, self.axes)
+
+    def _value(self, key: str) -> Any:
+        if key.startswith(parameter_files.CODE):
+            return self.code[key.removeprefix(parameter_files.CODE)]
+        return lookup(self.values, key)
+
+
+def _shards(pattern: str, wildcards: Any, count: int) -> list[str]:
+    return [pattern.format(shard=shard, shards=count, **wildcards) for shard in range(count)]
+
+
+if __name__ == "__main__":
+    try:
+        changed = Plan().write()
+    except MerflowError as error:
+        sys.exit(f"error: {error}")
+    if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage
+        sys.exit(
+            "params.yaml asks for other stages than before;"
+            f" {selection.MATRIX} is up to date now: start `dvc repro` again"
+        )
