@@ -38,7 +38,7 @@ def run(tmp_path, corpus, results, allowed=False, asked=ASKED):
 
 def without_seed_2(folder):
     altered_results.predictions(folder, lambda rows: rows[rows["seed"] == 1])
-    altered_results.run(folder, lambda content: content["runs"].pop())
+    altered_results.record(folder, lambda record: {"runs": record.runs[:-1]})
 
 
 def with_a_broken_sum(folder):

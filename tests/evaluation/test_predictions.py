@@ -1,11 +1,14 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from support import altered_results
 
 from merflow import artifacts
-from merflow.errors import EvaluationError
+from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.predictions import Prepared, read_result
+from merflow.records import Record
 from merflow.store import read_table, write_table
 
 FEWER = {
@@ -160,38 +163,42 @@ def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, chang
     refuse(folder, corpus, message)
 
 
-@pytest.mark.parametrize("key", ["scheme", "classes", "inputs", "left_out", "settings", "runs"])
-def test_run_json_must_say_all(make_corpus, make_result, key):
+@pytest.mark.parametrize(
+    "field", ["scheme", "class_of", "input_labels", "left_out", "params", "runs"]
+)
+def test_run_json_must_say_all(make_corpus, make_result, field):
     corpus = make_corpus()
-    folder = make_result(corpus)
-    altered_results.run(folder, lambda content: content.pop(key))
-    refuse(folder, corpus, rf"run\.json: lacks {key}")
+    path = make_result(corpus) / "run.json"
+    content = json.loads(path.read_text())
+    del content[field]
+    path.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=rf"run\.json: {field}: field required"):
+        read(path.parent, corpus)
 
 
 def test_results_without_a_run_are_refused(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered_results.predictions(folder, lambda rows: rows.iloc[:0])
-    altered_results.run(folder, lambda content: content.update(runs=[]))
-    refuse(folder, corpus, r"run\.json: names no run")
+    altered_results.record(folder, lambda record: {"runs": ()})
+    with pytest.raises(StoreError, match=r"run\.json: names no run"):
+        read(folder, corpus)
 
 
 def test_run_selects_one_epoch(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.run(folder, lambda content: content["runs"][1].update(selected_epoch=[1, 2]))
-    refuse(folder, corpus, r"selected_epoch of fold 0, seed 2 is \[1, 2\], expected 1 of them")
+    altered_results.run(folder, 1, selected_epochs=(1, 2))
+    refuse(folder, corpus, r"selected_epochs of fold 0, seed 2 are \[1, 2\], expected 1 of them")
 
 
 def test_the_scored_epoch_is_in_the_history(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.run(folder, lambda content: content["runs"][1]["history"].pop())
-    refuse(
-        folder,
-        corpus,
-        "selected_epoch of fold 0, seed 2 is 3, which is not in its history; train it again",
-    )
+    history = Record.read(folder).runs[1].history
+    altered_results.run(folder, 1, history=history[:-1])
+    message = r"selected_epochs of fold 0, seed 2 are \[3\], not in its history; train it again"
+    refuse(folder, corpus, message)
 
 
 def test_right_is_right_of_every_seed(make_corpus, make_result):
@@ -213,7 +220,10 @@ def test_right_is_right_of_every_seed(make_corpus, make_result):
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.run(folder, lambda content: content["runs"].append({"fold": 1, "seed": 2}))
+    altered_results.record(
+        folder,
+        lambda record: {"runs": (*record.runs, record.runs[1].model_copy(update={"fold": 1}))},
+    )
     refuse(folder, corpus, "fold 1, seed 2 is not in predictions, run.json and split alike")
 
 
@@ -239,8 +249,8 @@ def test_order_of_classes_is_that_of_the_predictions(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     expected = read(folder, corpus).classes
-    altered_results.run(
-        folder, lambda content: content.update(classes=dict(sorted(content["classes"].items())))
+    altered_results.record(
+        folder, lambda record: {"class_of": dict(sorted(record.class_of.items()))}
     )
     assert read(folder, corpus).classes == expected != tuple(sorted(expected))
 
@@ -259,7 +269,7 @@ def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_re
     refuse(
         folder,
         corpus,
-        f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels neutral, joy, surp",
+        f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels anger, joy, neut",
     )
 
 
@@ -274,7 +284,7 @@ def test_classes_of_predictions_and_run_must_be_the_same(make_corpus, make_resul
     refuse(
         folder,
         corpus,
-        f"its classes are {', '.join(classes) or 'not named'}, those of run.json neutral, high",
+        f"its classes are {', '.join(classes) or 'not named'}, those of run.json high, neutral",
     )
 
 
@@ -290,9 +300,7 @@ def test_utterances_without_an_input_need_no_prediction(make_corpus, make_result
 def test_utterance_that_is_left_out_must_not_be_predicted(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.run(
-        folder, lambda content: content["left_out"].update(tokens=["test_dia22_utt1"])
-    )
+    altered_results.record(folder, lambda record: {"left_out": {"tokens": ("test_dia22_utt1",)}})
     refuse(
         folder,
         corpus,

@@ -254,15 +254,13 @@ def test_classes_of_a_system_are_those_of_its_baselines(tmp_path, make_corpus, m
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: altered_results.regroup(folder, FEWER), "differ in classes"),
+        (lambda folder: altered_results.regroup(folder, FEWER), "differ in class_of"),
         (
             lambda folder: altered_results.reorder(folder, sorted(MELD)),
             "differ in order of classes",
         ),
         (
-            lambda folder: altered_results.run(
-                folder, lambda content: content.update(source="official")
-            ),
+            lambda folder: altered_results.record(folder, lambda record: {"source": "official"}),
             "differ in source",
         ),
     ],
@@ -327,15 +325,14 @@ def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, ma
     corpus = make_corpus()
     folder = make_result(corpus)
 
-    def fuse(content):
-        content["inputs"] = {"text": "fasttext", "words": "fasttext", "speech": "is13"}
-        for one_ in content["runs"]:
-            one_ |= {"selected_epoch": None, "history": [], "weights": {"a": 0.3, "b": 0.7}}
-        content["settings"] = {"weights": "dev", "step": 0.1}
-
-    altered_results.run(folder, fuse)
+    weights = {"a": 0.3, "b": 0.7}
+    for number in (0, 1):
+        altered_results.run(folder, number, selected_epochs=(), history=(), weights=weights)
+    labels = {"text": "fasttext", "words": "fasttext", "speech": "is13"}
+    params = {"weights": "dev", "step": 0.1}
+    altered_results.record(folder, lambda record: {"input_labels": labels, "params": params})
     table = scored(tmp_path, [folder], corpus)
-    assert set(table.loc[table["system"] == "text_bert_8", "inputs"]) == {"fasttext, is13"}
+    assert set(table.loc[table["system"] == "text_bert_8", "inputs"]) == {"is13, fasttext"}
     assert table.loc[table["system"] != "text_bert_8", "inputs"].isna().all()
     assert not {"selected_epoch", "loss", "batch_size"} & set(table["metric"])
 
@@ -374,10 +371,7 @@ def test_loss_is_that_of_the_scored_epoch(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
 
-    def earlier(content):
-        content["runs"][0]["selected_epoch"] = 2
-
-    altered_results.run(folder, earlier)
+    altered_results.run(folder, 0, selected_epochs=(2,))
     altered_results.leave_out(folder, ["train_dia0_utt0", "dev_dia15_utt0"])
     table = scored(tmp_path, [folder], corpus)
     losses = table[table["metric"] == "loss"]
@@ -406,7 +400,7 @@ def test_loss_of_folds_is_weighted_by_their_utterances(tmp_path, make_corpus, ma
     )
     write_table(corpus / "splits.parquet", pd.concat([splits, swapped]), artifacts.SPLITS)
     folder = make_result(corpus, seeds=(1,))
-    altered_results.run(folder, lambda content: content["runs"][1].update(selected_epoch=1))
+    altered_results.run(folder, 1, selected_epochs=(1,))
     table = scored(tmp_path, [folder], corpus)
     where = {"metric": "loss", "split": "dev", "system": "text_bert_8"}
     assert [one(table, fold=fold, seed=1, **where)["value"] for fold in (0, 1)] == [0.5, 1.5]
@@ -520,13 +514,8 @@ def test_tokens_and_time_are_means_over_the_runs_that_count_them(
     corpus = make_corpus()
     folder, plain = make_result(corpus, seeds=(1, 2)), make_result(corpus, system="text_bert_16")
 
-    def counted(content):
-        for run, tokens, seconds in zip(
-            content["runs"], ([400.0, 50.0], [200.0, 30.0]), (0.01, 0.03), strict=True
-        ):
-            run |= {"tokens": tokens, "clip_s": seconds}
-
-    altered_results.run(folder, counted)
+    altered_results.run(folder, 0, tokens=(400.0, 50.0), clip_s=0.01)
+    altered_results.run(folder, 1, tokens=(200.0, 30.0), clip_s=0.03)
     table = scored(tmp_path, [folder, plain], corpus)
     about = {"system": "text_bert_8", "split": "test", "seed": None, "metric": "tokens"}
     assert one(table, **about, **{"class": None})["value"] == 340  # of all stages

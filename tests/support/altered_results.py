@@ -1,10 +1,9 @@
 """Changes to results on disk: what training could have written, and what it must not."""
 
-import json
-
 import numpy as np
 
 from merflow import artifacts
+from merflow.records import Record
 from merflow.store import read_metadata, read_table, write_table
 
 
@@ -14,17 +13,27 @@ def predictions(folder, change, **metadata):
     write_table(path, change(rows), artifacts.PREDICTIONS, meta | metadata)
 
 
-def run(folder, change):
-    path = folder / "run.json"
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+def record(folder, change):
+    """Rewrite run.json: `change` gets the record and returns its new fields, which nothing checks."""
+    before = Record.read(folder)
+    before.model_copy(update=change(before)).write(folder)
+
+
+def run(folder, number, **fields):
+    """Change fields of one run in run.json."""
+
+    def change(before):
+        runs = list(before.runs)
+        runs[number] = runs[number].model_copy(update=fields)
+        return {"runs": tuple(runs)}
+
+    record(folder, change)
 
 
 def leave_out(folder, ids, name="tokens"):
     """The system lacks an input of `ids`: no predictions for them, and run.json says so."""
     predictions(folder, lambda rows: rows[~rows["utterance_id"].isin(ids)])
-    run(folder, lambda content: content["left_out"].update({name: sorted(ids)}))
+    record(folder, lambda before: {"left_out": before.left_out | {name: tuple(sorted(ids))}})
 
 
 def regroup(folder, class_of):
@@ -44,7 +53,7 @@ def regroup(folder, class_of):
         )
 
     predictions(folder, change, classes=classes)
-    run(folder, lambda content: content.update(classes=class_of))
+    record(folder, lambda before: {"class_of": class_of})
 
 
 def reorder(folder, classes):
