@@ -20,6 +20,7 @@ LAYERS = [  # top to bottom; a module may import from its own room of a layer an
     {"store"},
     {
         "artifacts",
+        "documents",
         "presets",
         "params",
         "paths",

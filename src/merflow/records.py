@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
+from merflow.documents import Document, read_document
 from merflow.errors import StoreError
 from merflow.paths import RECORD, RESULT
 from merflow.store import write_json
@@ -13,11 +14,7 @@ from merflow.store import write_json
 VERSION: Final = 1
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Epoch(_Model):
+class Epoch(Document):
     """Losses and scores of one epoch of training.
 
     Attributes:
@@ -43,7 +40,7 @@ class Epoch(_Model):
         return float(np.mean(self.scores)) if self.scores else None
 
 
-class Run(_Model):
+class Run(Document):
     """One fold with one seed.
 
     Attributes:
@@ -75,7 +72,7 @@ class Run(_Model):
     tokens: tuple[float, ...] | None = None
 
 
-class Record(_Model):
+class Record(Document):
     """Runs of a system on a corpus under a protocol, and everything that they share.
 
     Attributes:
@@ -112,10 +109,10 @@ class Record(_Model):
     versions: dict[str, str]
     class_of: dict[str, str]
     input_labels: dict[str, str]
-    extraction: dict[str, dict[str, Any]] = {}
+    extraction: dict[str, dict[str, Any]] = Field(default_factory=dict)
     checkpoint: dict[str, Any] | None = None
     left_out: dict[str, tuple[str, ...]]
-    cut: dict[str, int] = {}
+    cut: dict[str, int] = Field(default_factory=dict)
     attention: tuple[str, ...] = ()
     runs: tuple[Run, ...]
 
@@ -147,19 +144,8 @@ class Record(_Model):
             StoreError: the file is absent, unreadable, of another version, or names no run.
         """
         path = folder / RECORD
-        try:
-            record = cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise StoreError(
-                f"{path}: cannot be read ({error.strerror}); delete {folder} and train again"
-            ) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "content"
-            raise StoreError(
-                f"{path}: {place}: {first['msg'].lower()} (format {VERSION} expected);"
-                f" delete {folder} and train again"
-            ) from error
+        advice = f"delete {folder} and train again (format {VERSION} expected)"
+        record = read_document(path, cls, advice)
         if not record.runs:
             raise StoreError(f"{path}: names no run; delete {folder} and train again")
         return record

@@ -5,21 +5,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from merflow.errors import StoreError
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+from merflow.documents import Document, read_document
 
 #: System with scores, system of another paper that the paper cites, trivial baseline, or system
 #: without scores.
 RowKind = Literal["system", "cited", "baseline", "absent"]
 
 
-class SystemRuns(_Model):
+class SystemRuns(Document):
     """Runs of a system. Empty: of all corpora, under all protocols."""
 
     paper: str
@@ -28,7 +21,7 @@ class SystemRuns(_Model):
     protocol: str = ""
 
 
-class RenderedColumn(_Model):
+class RenderedColumn(Document):
     """Column of a rendered table.
 
     Attributes:
@@ -44,7 +37,7 @@ class RenderedColumn(_Model):
     prose: bool = False
 
 
-class RenderedRow(_Model):
+class RenderedRow(Document):
     """Row of a rendered table.
 
     Attributes:
@@ -59,7 +52,7 @@ class RenderedRow(_Model):
     runs: tuple[SystemRuns, ...] = ()
 
 
-class RenderedTable(_Model):
+class RenderedTable(Document):
     """Table as readers see it, with the attributes of merflow.tables.render.Table.
 
     Attributes:
@@ -92,12 +85,4 @@ class RenderedTable(_Model):
         Raises:
             StoreError: the file is absent, unreadable or not a table.
         """
-        advice = f"delete {path.parents[1]} and build it anew"
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "content"
-            raise StoreError(f"{path}: {place}: {first['msg'].lower()}; {advice}") from error
+        return read_document(path, cls, f"delete {path.parents[1]} and build it anew")
