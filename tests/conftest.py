@@ -1,10 +1,11 @@
-"""What several tests share: a small prepared corpus and predictions of known quality, made from a seed."""
+"""Shared fixtures: a small prepared corpus and predictions of known skill, made from a seed."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-# before libraries are loaded, for what tests start as well: pytest's workers share the cores, and threads that wait for one spin
+# Before libraries are loaded, and for processes of tests too: pytest's workers share the cores, and
+# waiting threads spin.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import numpy as np
@@ -18,39 +19,34 @@ from merflow.store import read_metadata, read_table, write_table
 
 MELD, MOSEI = CLASSES["meld"], CLASSES["mosei"]
 SHARES = np.array([0.47, 0.17, 0.12, 0.12, 0.07, 0.03, 0.02])
-PRESENT = np.array(
-    [0.6, 0.3, 0.25, 0.1, 0.2, 0.1]
-)  # happy is present more often than not; many utterances have no emotion
+# Happy is present more often than not; many utterances have no emotion.
+PRESENT = np.array([0.6, 0.3, 0.25, 0.1, 0.2, 0.1])
 TRAINING = {"batch_size": 8, "learning_rate": 2e-4, "weight_decay": 0.01}
 
 
 def prepared_corpus(
     folder: Path, dialogues: int = 30, turns: int = 8, name: str = "meld", source: str = "demo"
 ) -> Path:
-    """A corpus of `dialogues` x `turns` utterances: the first half of the dialogues train, then a quarter dev, a quarter test."""
+    """A corpus of `dialogues` x `turns` utterances: half train, a quarter dev, a quarter test."""
     rng = np.random.default_rng(7)
     labels = rng.choice(MELD, size=dialogues * turns, p=SHARES)
     rows, splits = [], []
     for d in range(dialogues):
         split = "train" if d < dialogues // 2 else "dev" if d < 3 * dialogues // 4 else "test"
         for t in range(turns):
-            row = dict.fromkeys(artifacts.UTTERANCES.names)
-            row |= {
-                "utterance_id": f"{split}_dia{d}_utt{t}",
-                "dialogue_id": f"{split}_dia{d}",
-                "turn": t,
-                "speaker": "Monica",
-                "text": "Hi.",
-            }
-            rows.append(row | {"labels": [labels[d * turns + t]], "official_split": split})
-            splits.append(
+            utterance_id = f"{split}_dia{d}_utt{t}"
+            rows.append(
                 {
-                    "utterance_id": row["utterance_id"],
-                    "scheme": "official",
-                    "fold": 0,
-                    "split": split,
+                    "utterance_id": utterance_id,
+                    "dialogue_id": f"{split}_dia{d}",
+                    "turn": t,
+                    "speaker": "Monica",
+                    "text": "Hi.",
+                    "labels": [labels[d * turns + t]],
+                    "official_split": split,
                 }
             )
+            splits.append([utterance_id, "official", 0, split])
     folder = folder / "data" / "corpora" / name
     write_table(
         folder / "utterances.parquet",
@@ -58,7 +54,9 @@ def prepared_corpus(
         artifacts.UTTERANCES,
         {"source": source, "modalities": {"text": len(rows), "clip": 0}},
     )
-    write_table(folder / "splits.parquet", pd.DataFrame(splits), artifacts.SPLITS)
+    columns = ["utterance_id", "scheme", "fold", "split"]
+    table = pd.DataFrame(splits, columns=columns)
+    write_table(folder / "splits.parquet", table, artifacts.SPLITS)
     defects = pd.DataFrame(
         [["dev_dia1_utt1", "missing clip", "no file of this name", "no clip", None]],
         columns=artifacts.DEFECTS.names,
@@ -161,16 +159,14 @@ def make_result(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_mosei(make_corpus: Callable[..., Path]) -> Callable[..., Path]:
-    """As `make_corpus`, with any of six emotions, or none, per utterance."""
+    """As `make_corpus`, multi-label: any number of six emotions per utterance."""
 
     def make(**changes: str | int) -> Path:
         path = make_corpus(name="mosei", **changes) / "utterances.parquet"
-        rows, about = (
-            read_table(path, artifacts.UTTERANCES),
-            read_metadata(path, artifacts.UTTERANCES),
-        )
+        rows = read_table(path, artifacts.UTTERANCES)
+        metadata = read_metadata(path, artifacts.UTTERANCES)
         rows["labels"] = names_of(np.random.default_rng(8).random((len(rows), 6)) < PRESENT)
-        write_table(path, rows, artifacts.UTTERANCES, about)
+        write_table(path, rows, artifacts.UTTERANCES, metadata)
         return path.parent
 
     return make
@@ -178,7 +174,7 @@ def make_mosei(make_corpus: Callable[..., Path]) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
-    """Predictions that know each emotion of an utterance with probability `skill` and guess otherwise."""
+    """Predictions that know each emotion with probability `skill` and guess otherwise."""
 
     def make(
         corpus: Path,
@@ -193,13 +189,14 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
         for seed in seeds:
             rng = np.random.default_rng([seed, *system.encode()])
             rows = splits.merge(utterances[["utterance_id", "labels"]], on="utterance_id")
-            true = np.array([np.isin(MOSEI, list(labels)) for labels in rows["labels"]])
-            found = np.where(rng.random(true.shape) < skill, true, rng.random(true.shape) < PRESENT)
-            probabilities = np.where(found, 0.5, 0) + rng.uniform(0, 0.49, true.shape)
+            labels = np.array([np.isin(MOSEI, list(names)) for names in rows["labels"]])
+            knows, guess = rng.random(labels.shape) < skill, rng.random(labels.shape) < PRESENT
+            predicted = np.where(knows, labels, guess)
+            probabilities = np.where(predicted, 0.5, 0) + rng.uniform(0, 0.49, labels.shape)
             tables.append(
                 rows.assign(
                     seed=seed,
-                    predicted=names_of(found),
+                    predicted=names_of(predicted),
                     probabilities=list(probabilities.astype("float32")),
                 )
             )
@@ -246,5 +243,7 @@ def make_mosei_result(tmp_path: Path) -> Callable[..., Path]:
 
 
 def names_of(present: np.ndarray) -> list[list[str]]:
-    """Which emotions are present: (N, 6) -> N lists of names."""
-    return [[name for name, there in zip(MOSEI, row, strict=True) if there] for row in present]
+    """Lists of the emotions that are present, from flags (N, 6)."""
+    return [
+        [name for name, is_present in zip(MOSEI, row, strict=True) if is_present] for row in present
+    ]

@@ -21,7 +21,7 @@ FILES = [
     "data/media/meld/frames_15/INDEX.json",
     "data/features/meld/is13.parquet",
     "results/joint_cnn/text_lstm/meld-as_published/predictions.parquet",
-    "results/scores.parquet",
+    "results/scores/scores.json",
     "results/tables/index.json",
     "results/sheets/weighted_late_fusion/meld/sheet.json",
     "reported/joint_cnn.csv",
@@ -44,7 +44,7 @@ INPUTS = Inputs.of(map(Path, FILES))
         ),
         (paths.FEATURE, "data/features/meld/bert.parquet", {"corpus": "meld", "feature": "bert"}),
         (paths.RAW, "data/raw/${item.corpus}", {"corpus": "${item.corpus}"}),
-        (paths.SCORES, "results/scores.parquet", {}),
+        (paths.SCORES, "results/scores", {}),
         (paths.RAW, "data/corpora/meld", None),
         (paths.RESULT, "results/sheets/weighted_late_fusion/meld", None),
     ],
@@ -67,7 +67,7 @@ def test_inputs_are_asked_for_by_name():
     assert INPUTS.feature == INPUTS.store("is13") == Path("data/features/meld/is13.parquet")
     assert INPUTS.results == [result]
     assert INPUTS.members["text_lstm"] == INPUTS.result_on("meld") == result
-    assert INPUTS.scores == Path("results/scores.parquet")
+    assert INPUTS.scores == Path("results/scores")
     assert INPUTS.tables == Path("results/tables")
     assert INPUTS.sheets == [Path("results/sheets/weighted_late_fusion/meld")]
     assert INPUTS.reported == Path("reported")
@@ -84,7 +84,7 @@ def test_inputs_are_asked_for_by_name():
         (lambda inputs: inputs.store("mel"), "data/features/<corpus>/mel.parquet"),
         (lambda inputs: inputs.members["late"], "results/<paper>/late/<corpus>-<protocol>"),
         (lambda inputs: inputs.result_on("meld"), "results/<paper>/<system>/meld-<protocol>"),
-        (lambda inputs: inputs.scores, "results/scores.parquet"),
+        (lambda inputs: inputs.scores, "results/scores"),
     ],
 )
 def test_an_input_that_a_stage_lacks_is_one_line(ask, missing):

@@ -128,35 +128,99 @@ PREDICTIONS = pa.schema(
     ]
 )
 
-#: results/scores.parquet: one row per metric; a null fold or seed means "over all of them" (mean, with its interval). Which rows there
-#: are: merflow.evaluation.score.
+#: results/scores/scores.parquet: one row per metric of a system or a trivial baseline. A null fold or
+#: seed means "over all of them": a mean with its interval. Facts of training (selected epoch, loss,
+#: batch size, tokens, time) are metrics too, since papers print them beside scores, in one row.
 SCORES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),
         pa.field("system", pa.string(), nullable=False),
         pa.field("corpus", pa.string(), nullable=False),
-        pa.field(
-            "source", pa.string(), nullable=False
-        ),  # demo, official or folder: where the corpus came from
+        # Origin of the corpus: demo, official or folder.
+        pa.field("source", pa.string(), nullable=False),
         pa.field("protocol", pa.string(), nullable=False),
-        pa.field(
-            "inputs", pa.string()
-        ),  # features and pre-trained models of a system; null: baselines, differences, corpus
-        pa.field("classes", pa.int32(), nullable=False),  # how many are told apart
+        # Features and pre-trained models; null: a baseline.
+        pa.field("inputs", pa.string()),
+        pa.field("n_classes", pa.int32(), nullable=False),
+        pa.field("multi_label", pa.bool_(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("fold", pa.int32()),
         pa.field("seed", pa.int32()),
         pa.field("metric", pa.string(), nullable=False),
+        # A class, an ordered pair of classes, or a stage of a network; null: all of them.
         pa.field("class", pa.string()),
         pa.field("value", pa.float64(), nullable=False),
-        pa.field("std", pa.float64()),  # standard deviation over seeds
-        pa.field("low", pa.float64()),  # bootstrap interval over dialogues
+        # Standard deviation over seeds.
+        pa.field("std", pa.float64()),
+        # Bootstrap interval over dialogues.
+        pa.field("low", pa.float64()),
         pa.field("high", pa.float64()),
-        pa.field(
-            "p", pa.float64()
-        ),  # of differences between two systems, two-sided: paired bootstrap over dialogues; of a seed McNemar's
-        pa.field(
-            "n", pa.int64(), nullable=False
-        ),  # utterances scored; 1 for what is none of utterances (epoch, settings)
+        # Utterances scored; 1 for facts that are not about utterances.
+        pa.field("n", pa.int64(), nullable=False),
+    ]
+)
+
+#: results/scores/differences.parquet: `first` minus `second`, two systems under one protocol, on the
+#: test utterances that both predicted. With a null seed over all seeds, by paired bootstrap; with a
+#: seed the accuracies of two runs, by McNemar's test.
+DIFFERENCES = pa.schema(
+    [
+        pa.field("paper", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("first", pa.string(), nullable=False),
+        pa.field("second", pa.string(), nullable=False),
+        pa.field("seed", pa.int32()),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("class", pa.string()),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        # Two-sided; null: a single dialogue.
+        pa.field("p", pa.float64()),
+        # Of a seed: utterances that only one of the two runs classified correctly.
+        pa.field("first_alone", pa.int64()),
+        pa.field("second_alone", pa.int64()),
+        pa.field("n", pa.int64(), nullable=False),
+    ]
+)
+
+#: results/scores/gaps.parquet: score of a system on test under the protocol `first` minus its score
+#: under `second`, over all seeds.
+GAPS = pa.schema(
+    [
+        pa.field("paper", pa.string(), nullable=False),
+        pa.field("system", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("first", pa.string(), nullable=False),
+        pa.field("second", pa.string(), nullable=False),
+        # True: one test split, on the utterances that both predicted; false: two test splits.
+        pa.field("paired", pa.bool_(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        # Two-sided; null: not paired, or a single dialogue.
+        pa.field("p", pa.float64()),
+        pa.field("n", pa.int64(), nullable=False),
+    ]
+)
+
+#: results/scores/corpora.parquet: facts of a corpus under a protocol of a paper, from its labels and
+#: splits alone: sizes, class balance, leakage.
+CORPORA = pa.schema(
+    [
+        pa.field("paper", pa.string(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("fact", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("class", pa.string()),
+        pa.field("value", pa.float64(), nullable=False),
+        # Utterances of the split in scope, all folds together.
+        pa.field("n", pa.int64(), nullable=False),
     ]
 )

@@ -314,7 +314,8 @@ def score(files: Files, params: Slice, out: Out) -> None:
 
     inputs, values = Inputs.of(files), parameters.slice_of(params)
     evaluation = parameters.EvaluationParams(**values["evaluation"])
-    step(inputs.results, inputs.corpora, evaluation, out, parameters.expected_results(values))
+    expected = parameters.expected_results(values)
+    step(inputs.results, inputs.corpora, evaluation, out.parent, expected)
 
 
 @app.command()

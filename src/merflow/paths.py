@@ -22,6 +22,7 @@ INDEX = "INDEX.json"  # marker of a decoded medium
 DECODED = "DONE.json"  # marker of a shard of decoded media
 PREDICTIONS = "predictions.parquet"  # marker of a result, and of a single run
 RECORD = "run.json"  # of a result or a single run (merflow.records)
+SCORES_INFO = "scores.json"  # marker of the scores: how they were computed, missing results
 TABLE_INDEX = "index.json"  # marker of the tables
 TABLE_PAGE = "tables.html"  # all tables of a paper
 SHEET_INDEX = "sheet.json"  # marker of a frame sheet
@@ -40,7 +41,7 @@ CHECKPOINT = "data/checkpoints/{checkpoint}"
 MEDIUM = "data/media/{corpus}/{medium}"
 FEATURE = "data/features/{corpus}/{feature}.parquet"
 RESULT = "results/{paper}/{system}/{corpus}-{protocol}"
-SCORES = "results/scores.parquet"
+SCORES = "results/scores"
 TABLES = "results/tables"
 SHEET = "results/sheets/{paper}/{corpus}"
 REPORT = "results/report"
@@ -207,8 +208,8 @@ class Inputs:
 
     @property
     def scores(self) -> Path:
-        """Table of scores."""
-        return self._only(SCORES, self._named(Path(SCORES).name))
+        """Folder of the tables of scores."""
+        return self._only(SCORES, self._folders(SCORES_INFO))
 
     @property
     def tables(self) -> Path:

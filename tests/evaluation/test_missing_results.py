@@ -1,21 +1,21 @@
-"""Results that are asked for but absent, or refused: an error that names them, or tables of the rest that say so."""
+"""Expected results that are absent or refused: an error, or tables of the rest that say so."""
 
-import json
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import altered_results
+from support import REPORTED, altered_results
 
-from merflow import artifacts, params
+from merflow import params
 from merflow.errors import MerflowError
 from merflow.evaluation.score import score
-from merflow.store import read_metadata
+from merflow.evaluation.scored import Scores
 from merflow.tables.compare import build
+from merflow.tables.index import Index
 
-ASKED = {
-    f"results/weighted_late_fusion/{system}/meld-clean": [1, 2]
+PAPER = "results/weighted_late_fusion"
+EXPECTED = {
+    f"{PAPER}/{system}/meld-clean": [1, 2]
     for system in ("text_bert_8", "text_bert_16", "text_roberta_16")
 }
 
@@ -23,17 +23,15 @@ ASKED = {
 @pytest.fixture
 def three(make_corpus, make_result):
     corpus = make_corpus()
-    return corpus, [make_result(corpus, name.split("/")[2]) for name in ASKED]
+    return corpus, [make_result(corpus, name.split("/")[2]) for name in EXPECTED]
 
 
-def run(tmp_path, corpus, results, allowed=False, asked=ASKED):
+def scored(tmp_path, corpus, results, allow_missing=False):
     evaluation = params.EvaluationParams(
-        resamples=100, confidence=0.95, seed=1, allow_missing=allowed
+        resamples=100, confidence=0.95, seed=1, allow_missing=allow_missing
     )
-    score(results, [corpus], evaluation, tmp_path / "scores.parquet", asked)
-    return pd.read_parquet(tmp_path / "scores.parquet"), read_metadata(
-        tmp_path / "scores.parquet", artifacts.SCORES
-    )["missing"]
+    score(results, [corpus], evaluation, tmp_path / "scores", EXPECTED)
+    return Scores.read(tmp_path / "scores")
 
 
 def without_seed_2(folder):
@@ -41,17 +39,17 @@ def without_seed_2(folder):
     altered_results.record(folder, lambda record: {"runs": record.runs[:-1]})
 
 
-def with_a_broken_sum(folder):
-    altered_results.predictions(
-        folder,
-        lambda rows: rows.assign(probabilities=[values * 0.9 for values in rows["probabilities"]]),
-    )
+def with_a_wrong_sum(folder):
+    def change(rows):
+        return rows.assign(probabilities=[values * 0.9 for values in rows["probabilities"]])
+
+    altered_results.predictions(folder, change)
 
 
 BROKEN = [
     pytest.param(
         shutil.rmtree,
-        r"^results/weighted_late_fusion/text_bert_16/meld-clean: absent, though run\.weighted_late_f",
+        f"^{PAPER}/text_bert_16/meld-clean: absent, but expected by run.weighted_late_fusion",
         id="folder",
     ),
     pytest.param(
@@ -66,79 +64,76 @@ BROKEN = [
     ),
     pytest.param(
         without_seed_2,
-        r"text_bert_16/meld-clean: has seeds 1, params\.yaml asks for 1/2",
+        r"text_bert_16/meld-clean: has seeds 1, expected 1/2 of params\.yaml; train it again",
         id="a seed",
     ),
     pytest.param(
-        with_a_broken_sum,
-        r"text_bert_16/meld-clean/predictions\.parquet: .* expected a sum of 1",
+        with_a_wrong_sum,
+        r"text_bert_16/meld-clean/predictions\.parquet: .* expected a sum of 1 over",
         id="probabilities",
     ),
 ]
 
 
 @pytest.mark.parametrize(("breaks", "message"), BROKEN)
-def test_what_is_absent_or_broken_is_refused_by_name(tmp_path, three, breaks, message):
+def test_absent_and_broken_results_are_refused_by_name(tmp_path, three, breaks, message):
     corpus, results = three
     breaks(results[1])
     with pytest.raises(MerflowError, match=message) as error:
-        run(tmp_path, corpus, [folder for folder in results if folder.exists()])
-    assert "\n" not in str(error.value) and "evaluation.allow_missing: true" in str(error.value)
-    assert not (tmp_path / "scores.parquet").exists()
+        scored(tmp_path, corpus, [folder for folder in results if folder.exists()])
+    assert "\n" not in str(error.value)
+    assert "evaluation.allow_missing: true" in str(error.value)
+    assert not (tmp_path / "scores").exists()
 
 
-def test_the_rest_is_scored_where_the_user_asks_for_it(tmp_path, three):
+def test_the_rest_is_scored_if_missing_results_are_allowed(tmp_path, three):
     corpus, results = three
-    whole, missing = run(tmp_path, corpus, results)
-    assert missing == {}
+    whole = scored(tmp_path, corpus, results)
+    assert whole.missing == ()
     shutil.rmtree(results[0])
-    with_a_broken_sum(results[1])
-    rest, missing = run(tmp_path, corpus, results[1:], allowed=True)
-    assert list(missing) == sorted(list(ASKED)[:2])
-    refused, absent = missing.values()
-    assert refused.startswith("results/weighted_late_fusion/text_bert_16/meld-clean: refused (")
-    assert absent.endswith(
-        "/meld-clean: absent, though run.weighted_late_fusion asks for it; train it"
+    with_a_wrong_sum(results[1])
+    rest = scored(tmp_path, corpus, results[1:], allow_missing=True)
+    assert [result.name for result in rest.missing] == sorted(list(EXPECTED)[:2])
+    refused, absent = (result.message for result in rest.missing)
+    assert refused.startswith(f"{PAPER}/text_bert_16/meld-clean: refused (")
+    assert absent == (
+        f"{PAPER}/text_bert_8/meld-clean: absent, but expected by run.weighted_late_fusion;"
+        " train it"
     )
-    kept = whole[
-        whole["system"].isin(["text_roberta_16", "majority", "chance", "corpus"])
-    ].reset_index(drop=True)
-    pd.testing.assert_frame_equal(rest, kept)
+    systems = ["text_roberta_16", "majority", "chance"]
+    expected = whole.scores[whole.scores["system"].isin(systems)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest.scores, expected)
+    pd.testing.assert_frame_equal(rest.corpora, whole.corpora)
+    assert rest.differences.empty
 
 
 def test_tables_of_the_rest_say_what_they_lack(tmp_path, three, reported):
     corpus, results = three
     shutil.rmtree(results[0])
-    _, missing = run(tmp_path, corpus, results[1:], allowed=True)
-    build(tmp_path / "scores.parquet", reported, tmp_path / "tables")
-    (line,) = missing.values()
-    assert json.loads((tmp_path / "tables/index.json").read_text())["missing"] == [line]
-    for name in (
-        "weighted_late_fusion/meld-test",
-        "weighted_late_fusion/meld-claims",
-        "overall/cross",
-        "overall/claims",
-    ):
-        assert f"- Made without {line}" in (tmp_path / f"tables/{name}.md").read_text(), name
-    test = pd.read_csv(tmp_path / "tables/weighted_late_fusion/meld-test.csv")
-    assert (
-        test.loc[test["system"] == "text_bert_8", "note"]
-        .str.contains("absent, though run.weighted_late_fusion")
-        .all()
-    )
+    missing = scored(tmp_path, corpus, results[1:], allow_missing=True).missing
+    tables = tmp_path / "tables"
+    build(tmp_path / "scores", reported, tables)
+    assert Index.read(tables).missing == missing
+    paper = "weighted_late_fusion"
+    for name in (f"{paper}/meld-test", f"{paper}/meld-claims", "overall/cross", "overall/claims"):
+        text = (tables / f"{name}.md").read_text()
+        assert f"- Made without {missing[0].message}" in text, name
+    test = pd.read_csv(tables / paper / "meld-test.csv")
+    notes = test.loc[test["system"] == "text_bert_8", "note"]
+    assert notes.str.contains("absent, but expected by run.weighted_late_fusion, train it").all()
 
 
 @pytest.fixture
 def reported(tmp_path):
-    """The printed numbers of one paper, so that few tables are built."""
+    """Printed numbers of one paper, so that few tables are built."""
     folder = tmp_path / "reported"
     folder.mkdir()
-    for file in (Path(__file__).parents[2] / "reported").glob("weighted_late_fusion.*"):
+    for file in REPORTED.glob("weighted_late_fusion.*"):
         shutil.copy(file, folder)
     return folder
 
 
-def test_a_slice_of_params_says_which_results_and_seeds_are_asked_for():
+def test_params_say_which_results_and_seeds_are_expected():
     values = {
         "axes.papers": {
             "joint_cnn": {
@@ -158,6 +153,7 @@ def test_a_slice_of_params_says_which_results_and_seeds_are_asked_for():
         },
         "evaluation": {},
     }
-    assert params.expected_results(values) == {
+    expected = {
         f"results/joint_cnn/text_lstm/{corpus}-clean": [1, 2] for corpus in ("meld", "iemocap")
     }
+    assert params.expected_results(values) == expected

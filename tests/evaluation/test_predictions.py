@@ -11,12 +11,8 @@ from merflow.evaluation.predictions import Prepared, read_result
 from merflow.records import Record
 from merflow.store import read_table, write_table
 
-FEWER = {
-    "neutral": "neutral",
-    "joy": "high",
-    "surprise": "high",
-    "anger": "high",
-}  # label -> class; the others are out of scope
+#: Label -> class; other labels are out of scope.
+FEWER = {"neutral": "neutral", "joy": "high", "surprise": "high", "anger": "high"}
 
 
 def read(folder, corpus):
@@ -30,132 +26,112 @@ def refuse(folder, corpus, message):
     assert str(folder) in str(error.value)
 
 
-def test_predictions_get_dialogue_and_class_of_the_corpus(make_corpus, make_result):
+def stored(folder):
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    return rows.sort_values(["fold", "seed", "split", "utterance_id"], ignore_index=True)
+
+
+def test_predictions_get_dialogue_and_label_of_the_corpus(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    result = read(folder, corpus)
-    stored = pd.read_parquet(folder / "predictions.parquet").sort_values(
-        ["fold", "seed", "split", "utterance_id"], ignore_index=True
-    )
-    assert (
-        len(result.predictions) == len(stored)
-        and result.seeds == [1, 2]
-        and result.left_out == set()
-    )
-    assert result.predictions["utterance_id"].tolist() == stored["utterance_id"].tolist()
-    assert (
-        result.predictions["dialogue_id"].tolist()
-        == stored["utterance_id"].str.rpartition("_")[0].tolist()
-    )
-    for column, source in (("true", "labels"), ("predicted", "predicted")):
-        assert [result.classes[code] for code in result.predictions[column]] == stored[source].str[
-            0
-        ].tolist()
+    result, rows = read(folder, corpus), stored(folder)
+    predictions = result.predictions
+    assert (result.seeds, result.left_out) == ([1, 2], set())
+    assert predictions["utterance_id"].tolist() == rows["utterance_id"].tolist()
+    dialogues = rows["utterance_id"].str.rpartition("_")[0]
+    assert predictions["dialogue_id"].tolist() == dialogues.tolist()
+    for column, lists in (("label", "labels"), ("predicted", "predicted")):
+        names = [result.classes[code] for code in predictions[column]]
+        assert names == rows[lists].str[0].tolist()
 
 
-def test_counts_are_of_the_asked_utterances(make_corpus, make_result):
+def test_counts_may_leave_utterances_out(make_corpus, make_result):
     corpus = make_corpus()
     result = read(make_result(corpus), corpus)
     whole = result.counts("test")
-    dialogue, *others = sorted(
-        {
-            key.rpartition("_")[0]
-            for key in result.predictions.query("split == 'test'")["utterance_id"]
-        }
-    )
-    assert (
-        whole.shape == (1 + len(others), 2, 7, 7)
-        and (whole.sum(axis=(0, 2, 3)) == 8 * len(whole)).all()
-    )
-    assert np.array_equal(
-        result.counts("test", without={f"{dialogue}_utt{turn}" for turn in range(8)}), whole[1:]
-    )
-    assert (
-        result.counts("test", without={f"{dialogue}_utt3"})[0].sum() == whole[0].sum() - 2
-    )  # one utterance, two seeds
+    dialogues = sorted(set(result.predictions.query("split == 'test'")["dialogue_id"]))
+    assert whole.shape == (len(dialogues), 2, 7, 7)
+    assert (whole.sum(axis=(0, 2, 3)) == 8 * len(dialogues)).all()
+    first = [f"{dialogues[0]}_utt{turn}" for turn in range(8)]
+    assert np.array_equal(result.counts("test", without=set(first)), whole[1:])
+    without = result.counts("test", without={first[3]})
+    assert without[0].sum() == whole[0].sum() - 2  # an utterance, two seeds
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            lambda rows: pd.concat([rows, rows.iloc[[3]]]),
-            r"two predictions for dev_dia15_utt3 \(fold 0, seed 1\)",
-        ),
-        (
-            lambda rows: rows.assign(
-                utterance_id=rows["utterance_id"].replace("test_dia22_utt0", "test_dia99_utt0")
-            ),
-            r"test_dia99_utt0 \(fold 0, seed 1\) is not in test of meld's split official",
-        ),
-        (
-            lambda rows: rows.assign(split="test"),
-            r"dev_dia15_utt0 .* is not in test of meld's split official",
-        ),
-        (
-            lambda rows: rows[rows["utterance_id"] != "test_dia22_utt1"],
-            "no prediction for 1 test utterances .*first test_dia22_utt1",
-        ),
-        (
-            lambda rows: rows[(rows["seed"] == 1) | (rows["utterance_id"] != "test_dia29_utt7")],
-            r"no prediction for 1 test .*seed 2",
-        ),
-        (
-            lambda rows: rows[rows["split"] == "test"],
-            r"no prediction for \d+ dev utterances \(fold 0, seed 1\), first dev_dia15_utt0",
-        ),
-        (
-            lambda rows: rows[rows["seed"] == 1],
-            "fold 0, seed 2 is not in predictions, run.json and split alike",
-        ),
-        (
-            lambda rows: rows.assign(labels=[["fear"]] * len(rows)),
-            r"dev_dia15_utt0 .* is labelled \['fear'\], the corpus says",
-        ),
-        (
-            lambda rows: rows.assign(predicted=[["bliss"]] * len(rows)),
-            r"dev_dia15_utt0 .* has predicted \['bliss'\], expected exactly one of neutral",
-        ),
-        (
-            lambda rows: rows.assign(predicted=[["joy", "fear"]] * len(rows)),
-            "expected exactly one of",
-        ),
-        (lambda rows: rows.assign(predicted=[[]] * len(rows)), "expected exactly one of"),
-        (
-            lambda rows: rows.assign(
-                probabilities=[values[:6] for values in rows["probabilities"]]
-            ),
-            r"probabilities \[.*\], expected one, ",
-        ),
-        (
-            lambda rows: rows.assign(
-                probabilities=[values * np.nan for values in rows["probabilities"]]
-            ),
-            "expected one, from 0 to 1, for each",
-        ),
-        (
-            lambda rows: rows.assign(
-                probabilities=[values * 3 for values in rows["probabilities"]]
-            ),
-            "expected one, from 0 to 1, for each",
-        ),
-        (
-            lambda rows: rows.assign(
-                probabilities=[1 - values for values in rows["probabilities"]]
-            ),
-            "expected the most probable class of",
-        ),
-        (
-            lambda rows: rows.assign(
-                probabilities=[
-                    values * (0.99 if k == 5 else 1)
-                    for k, values in enumerate(rows["probabilities"])
-                ]
-            ),
-            r"dev_dia15_utt5 \(fold 0, seed 1\) has probabilities \[.*\], expected a sum of 1 over those of neutral, joy",
-        ),
-    ],
-)
+def changed(**columns):
+    """Change of predictions: a column by the old one."""
+    return lambda rows: rows.assign(
+        **{name: change(rows[name]) for name, change in columns.items()}
+    )
+
+
+def first_smaller(values):
+    return [array * (0.99 if k == 5 else 1) for k, array in enumerate(values)]
+
+
+WRONG = [
+    (
+        lambda rows: pd.concat([rows, rows.iloc[[3]]]),
+        r"two predictions for dev_dia15_utt3 \(fold 0, seed 1\)",
+    ),
+    (
+        changed(utterance_id=lambda ids: ids.replace("test_dia22_utt0", "test_dia99_utt0")),
+        r"test_dia99_utt0 \(fold 0, seed 1\) is not in test of meld's split scheme official",
+    ),
+    (
+        lambda rows: rows.assign(split="test"),
+        r"dev_dia15_utt0 .* is not in test of meld's split scheme official",
+    ),
+    (
+        lambda rows: rows[rows["utterance_id"] != "test_dia22_utt1"],
+        "no prediction for 1 test utterances .*first test_dia22_utt1",
+    ),
+    (
+        lambda rows: rows[(rows["seed"] == 1) | (rows["utterance_id"] != "test_dia29_utt7")],
+        r"no prediction for 1 test .*seed 2",
+    ),
+    (
+        lambda rows: rows[rows["split"] == "test"],
+        r"no prediction for \d+ dev utterances \(fold 0, seed 1\), first dev_dia15_utt0",
+    ),
+    (
+        lambda rows: rows[rows["seed"] == 1],
+        "fold 0, seed 2 is not in predictions, run.json and split scheme alike",
+    ),
+    (
+        changed(labels=lambda lists: [["fear"]] * len(lists)),
+        r"dev_dia15_utt0 .* has labels \['fear'\], expected .* of the corpus",
+    ),
+    (
+        changed(predicted=lambda lists: [["bliss"]] * len(lists)),
+        r"dev_dia15_utt0 .* has predicted \['bliss'\], expected exactly one of neutral",
+    ),
+    (changed(predicted=lambda lists: [["joy", "fear"]] * len(lists)), "expected exactly one of"),
+    (changed(predicted=lambda lists: [[]] * len(lists)), "expected exactly one of"),
+    (
+        changed(probabilities=lambda values: [array[:6] for array in values]),
+        r"probabilities \[.*\], expected one from 0 to 1 for each of neutral",
+    ),
+    (
+        changed(probabilities=lambda values: [array * np.nan for array in values]),
+        "expected one from 0 to 1 for each",
+    ),
+    (
+        changed(probabilities=lambda values: [array * 3 for array in values]),
+        "expected one from 0 to 1 for each",
+    ),
+    (
+        changed(probabilities=lambda values: [1 - array for array in values]),
+        "expected the most probable class of",
+    ),
+    (
+        changed(probabilities=first_smaller),
+        r"dev_dia15_utt5 \(fold 0, seed 1\) has probabilities \[.*\], expected a sum of 1 over",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG)
 def test_predictions_that_do_not_fit_are_refused(make_corpus, make_result, change, message):
     corpus = make_corpus()
     folder = make_result(corpus)
@@ -201,30 +177,26 @@ def test_the_scored_epoch_is_in_the_history(make_corpus, make_result):
     refuse(folder, corpus, message)
 
 
-def test_right_is_right_of_every_seed(make_corpus, make_result):
+def test_correct_predictions_are_of_every_seed(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus, seeds=(1, 4))
-    right = read(folder, corpus).right("test")
-    stored = (
-        pd.read_parquet(folder / "predictions.parquet")
-        .query("split == 'test'")
-        .set_index(["seed", "utterance_id"])
-    )
-    assert list(right) == [1, 4]
-    for seed in (1, 4):
-        rows = stored.loc[seed].sort_index()
+    correct = read(folder, corpus).correct("test")
+    test = stored(folder).query("split == 'test'")
+    assert list(correct) == [1, 4]
+    for seed, rows in test.groupby("seed"):
         expected = rows["labels"].str[0] == rows["predicted"].str[0]
-        assert len(right[seed]) == 64 and right[seed].tolist() == expected.tolist()
+        assert len(correct[seed]) == 64 and correct[seed].tolist() == expected.tolist()
 
 
 def test_run_of_an_unknown_fold_is_refused(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.record(
-        folder,
-        lambda record: {"runs": (*record.runs, record.runs[1].model_copy(update={"fold": 1}))},
-    )
-    refuse(folder, corpus, "fold 1, seed 2 is not in predictions, run.json and split alike")
+
+    def add(record):
+        return {"runs": (*record.runs, record.runs[1].model_copy(update={"fold": 1}))}
+
+    altered_results.record(folder, add)
+    refuse(folder, corpus, "fold 1, seed 2 is not in predictions, run.json and split scheme alike")
 
 
 def test_labels_count_as_the_classes_of_the_run(make_corpus, make_result):
@@ -232,20 +204,16 @@ def test_labels_count_as_the_classes_of_the_run(make_corpus, make_result):
     folder = make_result(corpus)
     altered_results.regroup(folder, FEWER)
     result = read(folder, corpus)
-    labels = (
-        read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
-        .set_index("utterance_id")["labels"]
-        .str[0]
-    )
+    utterances = read_table(corpus / "utterances.parquet", artifacts.UTTERANCES)
+    label_of = utterances.set_index("utterance_id")["labels"].str[0]
+    labels = label_of[result.predictions["utterance_id"]]
     assert result.classes == ("neutral", "high")
-    found = labels[result.predictions["utterance_id"]]
-    assert set(found) == set(FEWER)
-    assert [result.classes[code] for code in result.predictions["true"]] == [
-        FEWER[label] for label in found
-    ]
+    assert set(labels) == set(FEWER)
+    classes = [result.classes[code] for code in result.predictions["label"]]
+    assert classes == [FEWER[label] for label in labels]
 
 
-def test_order_of_classes_is_that_of_the_predictions(make_corpus, make_result):
+def test_order_of_classes_is_of_the_predictions(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     expected = read(folder, corpus).classes
@@ -255,84 +223,71 @@ def test_order_of_classes_is_that_of_the_predictions(make_corpus, make_result):
     assert read(folder, corpus).classes == expected != tuple(sorted(expected))
 
 
-def test_utterance_out_of_the_classes_must_not_be_predicted(make_corpus, make_result):
+def test_utterance_out_of_scope_must_not_be_predicted(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    kept = pd.read_parquet(folder / "predictions.parquet")
+    before = stored(folder)
     altered_results.regroup(folder, FEWER)
-    strange = (
-        kept[kept["labels"].str[0] == "sadness"]
-        .iloc[[0]]
-        .assign(labels=[["high"]], predicted=[["high"]])
-    )
-    altered_results.predictions(folder, lambda rows: pd.concat([rows, strange]))
-    refuse(
-        folder,
-        corpus,
-        f"{strange['utterance_id'].item()} .* is not in dev of meld's split official, labels anger, joy, neut",
-    )
+    sad = before[before["labels"].str[0] == "sadness"].iloc[[0]]
+    extra = sad.assign(labels=[["high"]], predicted=[["high"]])
+    altered_results.predictions(folder, lambda rows: pd.concat([rows, extra]))
+    message = "is not in dev of meld's split scheme official with labels anger, joy, neut"
+    refuse(folder, corpus, f"{extra['utterance_id'].item()} .* {message}")
 
 
 @pytest.mark.parametrize(
     "classes", [["neutral", "high", "low"], ["high"], ["neutral", "high", "high"], []]
 )
-def test_classes_of_predictions_and_run_must_be_the_same(make_corpus, make_result, classes):
+def test_predictions_and_run_must_have_the_same_classes(make_corpus, make_result, classes):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered_results.regroup(folder, FEWER)
     altered_results.predictions(folder, lambda rows: rows, classes=classes)
-    refuse(
-        folder,
-        corpus,
-        f"its classes are {', '.join(classes) or 'not named'}, those of run.json high, neutral",
-    )
+    names = ", ".join(classes) or "without names"
+    refuse(folder, corpus, f"has classes {names}, expected high, neutral of run.json")
 
 
 def test_utterances_without_an_input_need_no_prediction(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    altered_results.leave_out(folder, ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"])
+    ids = ["test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"]
+    altered_results.leave_out(folder, ids)
     result = read(folder, corpus)
-    assert result.left_out == {"test_dia22_utt1", "dev_dia15_utt0", "train_dia0_utt0"}
+    assert result.left_out == set(ids)
     assert result.counts("test").sum() == 2 * (8 * 8 - 1)  # seeds x (dialogues x turns - 1)
 
 
-def test_utterance_that_is_left_out_must_not_be_predicted(make_corpus, make_result):
+def test_a_left_out_utterance_must_not_be_predicted(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered_results.record(folder, lambda record: {"left_out": {"tokens": ("test_dia22_utt1",)}})
-    refuse(
-        folder,
-        corpus,
-        r"test_dia22_utt1 \(fold 0, seed 1\) has a prediction, though run.json leaves it out for want of tokens",
-    )
+    message = "has a prediction, though run.json leaves it out for want of tokens"
+    refuse(folder, corpus, rf"test_dia22_utt1 \(fold 0, seed 1\) {message}")
 
 
-def test_left_out_utterance_must_be_of_the_corpus(make_corpus, make_result):
+def test_a_left_out_utterance_must_be_of_the_corpus(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
     altered_results.leave_out(folder, ["test_dia99_utt0", "test_dia22_utt1"])
-    refuse(folder, corpus, r"test_dia99_utt0 \(left out, no tokens\) is not in meld")
+    refuse(folder, corpus, "left out for want of tokens, but not in meld: test_dia99_utt0")
 
 
-def test_a_whole_part_cannot_be_left_out(make_corpus, make_result):
+def test_a_whole_split_cannot_be_left_out(make_corpus, make_result):
     corpus = make_corpus()
     folder = make_result(corpus)
-    ids = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")["utterance_id"]
+    ids = stored(folder).query("split == 'test'")["utterance_id"]
     altered_results.leave_out(folder, sorted(set(ids)))
     refuse(folder, corpus, "leaves out all of test in fold 0")
 
 
 @pytest.mark.parametrize("labels", [["joy", "fear"], []])
-def test_several_labels_or_none_cannot_be_scored(make_corpus, make_result, labels):
+def test_a_multi_class_utterance_has_exactly_one_label(make_corpus, make_result, labels):
     corpus = make_corpus()
     folder = make_result(corpus)
     path = corpus / "utterances.parquet"
     utterances = read_table(path, artifacts.UTTERANCES)
     utterances.at[0, "labels"] = labels
     write_table(path, utterances, artifacts.UTTERANCES)
-    with pytest.raises(
-        EvaluationError,
-        match=r"meld: train_dia0_utt0 is labelled .*; only utterances with one label can be scored",
-    ):
+    message = r"meld: train_dia0_utt0 has labels .*, expected exactly one; prepare the corpus again"
+    with pytest.raises(EvaluationError, match=message):
         read(folder, corpus)

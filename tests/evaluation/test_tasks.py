@@ -3,21 +3,20 @@ import pandas as pd
 import pytest
 
 from merflow.corpora.labels import CLASSES
-from merflow.evaluation.tasks import NO_ANSWER, MultiClass, MultiLabel, task_of
+from merflow.evaluation.tasks import INVALID, MultiClass, MultiLabel, task_of
 
 CLASS, LABEL = MultiClass(("a", "b", "c")), MultiLabel(("a", "b", "c"))
 
 
 def test_corpus_and_scheme_say_which_task_it_is():
     assert isinstance(task_of("mosei", "official", CLASSES["mosei"]), MultiLabel)
-    single = {"meld": "official", "iemocap": "sessions", "ravdess": "actors", "mosei": "instances"}
-    assert all(
-        isinstance(task_of(corpus, scheme, ["a"]), MultiClass) for corpus, scheme in single.items()
-    )
+    schemes = {"meld": "official", "iemocap": "sessions", "ravdess": "actors", "mosei": "instances"}
+    for corpus, scheme in schemes.items():
+        assert isinstance(task_of(corpus, scheme, ["a"]), MultiClass)
 
 
 @pytest.mark.parametrize(
-    ("task", "answer", "counts"),
+    ("task", "names", "counts"),
     [
         (CLASS, ["b"], [0, 1, 0]),
         (LABEL, [], [[1, 0], [1, 0], [1, 0]]),
@@ -26,39 +25,32 @@ def test_corpus_and_scheme_say_which_task_it_is():
         (LABEL, ["c", "a"], [[0, 1], [1, 0], [0, 1]]),
     ],
 )
-def test_an_answer_counts_as_what_it_names(task, answer, counts):
-    assert task.one_hot[task.code(answer)].tolist() == counts
+def test_a_code_counts_as_its_classes(task, names, counts):
+    assert task.one_hot[task.code(names)].tolist() == counts
 
 
 @pytest.mark.parametrize(
-    ("task", "answer"),
+    ("task", "names"),
     [(CLASS, []), (CLASS, ["a", "b"]), (CLASS, ["d"]), (LABEL, ["a", "d"]), (LABEL, ["d"])],
 )
-def test_what_is_no_answer(task, answer):
-    assert task.code(answer) == NO_ANSWER
+def test_unknown_classes_and_wrong_numbers_are_invalid(task, names):
+    assert task.code(names) == INVALID
 
 
-def test_labels_that_count_as_no_class_put_out_of_scope_or_are_not_present():
+def test_labels_of_no_class_are_out_of_scope_or_not_present():
     labels, class_of = pd.Series([["A"], ["x"], ["C"]]), {"A": "a", "C": "a"}
-    assert CLASS.encode_labels(labels, class_of).tolist() == [0, NO_ANSWER, 0]
-    assert LABEL.encode_labels(pd.Series([["A", "C"], ["x"], []]), class_of).tolist() == [
-        LABEL.code(["a"]),
-        LABEL.code([]),
-        LABEL.code([]),
-    ]
+    assert CLASS.encode_labels(labels, class_of).tolist() == [0, INVALID, 0]
+    labels = pd.Series([["A", "C"], ["x"], []])
+    expected = [LABEL.code(names) for names in (["a"], [], [])]
+    assert LABEL.encode_labels(labels, class_of).tolist() == expected
 
 
 def test_prediction_follows_from_probabilities_but_for_rounding():
     probabilities = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.2, 0.5, 0.3]])
-    assert CLASS.follows(np.array([1, 0, 1, 2]), probabilities).tolist() == [
-        True,
-        True,
-        True,
-        False,
-    ]
-    probabilities = np.array(
-        [[0.9, 0.49, 0.5], [0.9, 0.49, 0.5 - 1e-8], [0.9, 0.49, 0.6], [0.9, 0.51, 0.5]]
-    )
+    follows = CLASS.follows(np.array([1, 0, 1, 2]), probabilities)
+    assert follows.tolist() == [True, True, True, False]
+    of_a_and_c = [[0.9, 0.49, 0.5], [0.9, 0.49, 0.5 - 1e-8], [0.9, 0.49, 0.6]]
+    probabilities = np.array([*of_a_and_c, [0.9, 0.51, 0.5]])
     codes = np.full(4, LABEL.code(["a", "c"]))
     assert LABEL.follows(codes, probabilities).tolist() == [True, True, True, False]
     assert LABEL.follows(codes[:1], np.array([[0.9, 0.1, 0.4]])).tolist() == [False]
@@ -67,4 +59,4 @@ def test_prediction_follows_from_probabilities_but_for_rounding():
 @pytest.mark.parametrize("task", [CLASS, LABEL])
 def test_values_have_names(task):
     counts = np.ones((*task.one_hot.shape[1:], task.one_hot.shape[-1]))
-    assert len(task.names) == len(set(task.names)) == len(task.measure(counts))
+    assert len(set(task.metric_names)) == len(task.metric_names) == len(task.measure(counts))

@@ -1,4 +1,4 @@
-"""Changes to results on disk: what training could have written, and what it must not."""
+"""Changes to results on disk: some that training could write, some that it must not."""
 
 import numpy as np
 
@@ -9,12 +9,13 @@ from merflow.store import read_metadata, read_table, write_table
 
 def predictions(folder, change, **metadata):
     path = folder / "predictions.parquet"
-    rows, meta = read_table(path, artifacts.PREDICTIONS), read_metadata(path, artifacts.PREDICTIONS)
-    write_table(path, change(rows), artifacts.PREDICTIONS, meta | metadata)
+    rows = read_table(path, artifacts.PREDICTIONS)
+    before = read_metadata(path, artifacts.PREDICTIONS)
+    write_table(path, change(rows), artifacts.PREDICTIONS, before | metadata)
 
 
 def record(folder, change):
-    """Rewrite run.json: `change` gets the record and returns its new fields, which nothing checks."""
+    """Rewrite run.json; `change` gets the record and returns new fields, which nothing checks."""
     before = Record.read(folder)
     before.model_copy(update=change(before)).write(folder)
 
@@ -37,19 +38,18 @@ def leave_out(folder, ids, name="tokens"):
 
 
 def regroup(folder, class_of):
-    """The system tells apart the classes of `class_of`, and predicts only what is in scope then."""
+    """The system has the classes of `class_of`, and predicts only utterances in scope."""
 
     classes = list(dict.fromkeys(class_of.values()))
 
     def change(rows):
         rows = rows[rows["labels"].str[0].isin(class_of)]
-        predicted = [class_of.get(labels[0], classes[0]) for labels in rows["predicted"]]
+        predicted = [class_of.get(names[0], classes[0]) for names in rows["predicted"]]
+        one_hot = np.eye(len(classes), dtype="float32")
         return rows.assign(
-            labels=[[class_of[labels[0]]] for labels in rows["labels"]],
+            labels=[[class_of[names[0]]] for names in rows["labels"]],
             predicted=[[name] for name in predicted],
-            probabilities=list(
-                np.eye(len(classes), dtype="float32")[[classes.index(name) for name in predicted]]
-            ),
+            probabilities=[one_hot[classes.index(name)] for name in predicted],
         )
 
     predictions(folder, change, classes=classes)
@@ -57,12 +57,11 @@ def regroup(folder, class_of):
 
 
 def reorder(folder, classes):
-    """The same predictions, with another order of the classes."""
-    path = folder / "predictions.parquet"
-    old = read_metadata(path, artifacts.PREDICTIONS)["classes"]
-    order = [old.index(name) for name in classes]
-    predictions(
-        folder,
-        lambda rows: rows.assign(probabilities=[values[order] for values in rows["probabilities"]]),
-        classes=classes,
-    )
+    """The same predictions with the classes in another order."""
+    before = read_metadata(folder / "predictions.parquet", artifacts.PREDICTIONS)["classes"]
+    order = [before.index(name) for name in classes]
+
+    def change(rows):
+        return rows.assign(probabilities=[values[order] for values in rows["probabilities"]])
+
+    predictions(folder, change, classes=classes)

@@ -81,12 +81,12 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         (
             {},
             ORDER | {"metrics": ["macro_f1"]},
-            "a: the paper prints no macro_f1 of TFN on the test part of iemocap; take it out",
+            "a: the paper prints no macro_f1 of TFN on the test split of iemocap; take it out",
         ),
         (
             {},
             ORDER | {"than": ["late_product"]},
-            "a: late_product is meant to be better than itself",
+            "a: late_product cannot be better than itself",
         ),
         ({}, ORDER | {"than": []}, "0.decided_by.order.than: list should have at least 1 item"),
         ({}, EXTREME | {"lowest": "happy"}, "a: unknown class 'happy'; known: anger, happiness"),
@@ -106,12 +106,12 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         (
             {},
             ORDER | {"classes": ["sadness"]},
-            "a: an utterance of iemocap has one class, so no class has scores of its own",
+            "a: iemocap is multi-class, so a class has no scores of its own; take classes out",
         ),
         (
             {},
             ORDER | {"metrics": ["loss"]},
-            "a: losses are compared between systems of the paper, and have no points; take by and others out",
+            "a: losses are compared between systems of the paper only, and without points; take by",
         ),
         (
             {},
@@ -142,7 +142,7 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
             LANGUAGE | {"metrics": ["loss"]},
             "a: unknown metric 'loss'; known: uar, accuracy, weighted_f1, positive_f1",
         ),
-        (LANGUAGE | {"in_turn": True}, "a: 1 systems cannot be set against 2 in turn"),
+        (LANGUAGE | {"in_turn": True}, "a: 1 systems cannot be compared with 2 in turn"),
         (
             LANGUAGE | {"better": ["Zadeh et al., 2018"], "metrics": ["accuracy"]},
             "a: the paper prints no accuracy of Zadeh et al., 2018 on",
@@ -163,7 +163,7 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
         ({"kind": "class_weights", "systems": "all", "metrics": ["UA"]}, "a: unknown metric 'UA'"),
     ],
 )
-def test_a_wrong_claim_of_several_classes_at_once_is_refused_in_one_line(tmp_path, rule, message):
+def test_a_wrong_multi_label_claim_is_refused_in_one_line(tmp_path, rule, message):
     with pytest.raises(EvaluationError, match=message) as raised:
         read(tmp_path, EMOTIONS | {"decided_by": rule}, paper="class_weight_lstm")
     assert "\n" not in str(raised.value)

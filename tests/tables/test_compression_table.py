@@ -1,72 +1,55 @@
-from pathlib import Path
-
-import pandas as pd
 import pytest
+from support import REPORTED
+from support.built_tables import cells_of
+from support.score_tables import comparison_of, joined, no_scores
 
-from merflow.tables.comparison import Comparison
 from merflow.tables.compression import tables
 from merflow.tables.reported import load
 
-PRINTED = load(Path(__file__).parents[2] / "reported", "deepmsi_mer")
+PAPER = "deepmsi_mer"
+PRINTED = load(REPORTED, PAPER)
 SYSTEMS = {"text_audio_video": 0.7, "without_vsc": 0.72, "audio": 0.4}
+TOKENS = {"text_audio_video": (300.0, 60.0, 12.0), "without_vsc": (784.0, 196.0, 49.0)}
+
+
+def token_rows(system):
+    """Rows of a system that counts its tokens."""
+    row = {"paper": PAPER, "system": system, "corpus": "iemocap", "source": "official"}
+    row |= {"protocol": "clean", "n_classes": 6, "multi_label": False, "split": "test", "n": 100}
+    stages = {None: sum(TOKENS[system])}
+    stages |= {f"stage {number}": count for number, count in enumerate(TOKENS[system], 2)}
+    for stage, count in stages.items():
+        yield row | {"metric": "tokens", "class": stage, "value": count}
+    yield row | {"metric": "clip_s", "value": 0.0123}
 
 
 @pytest.fixture
-def view(make_scores):
-    def make(counted=("text_audio_video", "without_vsc")):
-        ours = make_scores(
-            {name: {"accuracy": value, "weighted_f1": value} for name, value in SYSTEMS.items()},
-            "deepmsi_mer",
-        )
-        stages = {"text_audio_video": (300.0, 60.0, 12.0), "without_vsc": (784.0, 196.0, 49.0)}
-        about = {
-            "paper": "deepmsi_mer",
-            "corpus": "iemocap",
-            "source": "official",
-            "protocol": "clean",
-            "classes": 6,
+def comparison(make_scores):
+    def make(compressing=("text_audio_video", "without_vsc")):
+        figures = {
+            name: {"accuracy": value, "weighted_f1": value} for name, value in SYSTEMS.items()
         }
-        about |= {"split": "test", "n": 100}
-        rows = []
-        for name in counted:
-            found = [
-                (None, sum(stages[name])),
-                *((f"stage {k}", count) for k, count in enumerate(stages[name], 2)),
-            ]
-            rows += [
-                about | {"system": name, "metric": "tokens", "class": key, "value": value}
-                for key, value in found
-            ]
-            rows.append(about | {"system": name, "metric": "clip_s", "value": 0.0123})
-        more = pd.DataFrame(rows, columns=ours.columns).astype({"fold": "Int32", "seed": "Int32"})
-        return Comparison(
-            "deepmsi_mer", "iemocap", PRINTED, pd.concat([ours, more], ignore_index=True), 0.95
-        )
+        rows = [row for system in compressing for row in token_rows(system)]
+        scores = joined(make_scores(figures, PAPER), no_scores(scores=rows))
+        return comparison_of(PAPER, "iemocap", PRINTED, scores)
 
     return make
 
 
-def test_systems_stand_with_their_tokens_time_scores_and_difference_from_the_paper_s_own(view):
-    (table,) = tables(view())
-    headers = [column.header for column in table.columns]
-    cells = {row[0]: dict(zip(headers[1:], row[1:], strict=True)) for row in table.cells}
+def test_a_system_has_tokens_time_scores_and_difference(comparison):
+    (table,) = tables(comparison())
+    cells = cells_of(table)
     assert set(cells) == {"text_audio_video", "without_vsc"}
     whole, without = cells["text_audio_video"], cells["without_vsc"]
-    assert [whole[name] for name in ("stage 2", "stage 3", "stage 4", "share", "ms per clip")] == [
-        "300.0",
-        "60.0",
-        "12.0",
-        "36.2",
-        "12.30",
-    ]
-    assert (without["share"], without["accuracy"], whole["difference"]) == (
-        "100.0",
-        "72.00 ± 0.00",
-        "–",
-    )
-    assert (without["difference"], without["95 % interval"]) == ("+2.00", "[0.00, +4.00]")
-    assert "weighted F1, minus text_audio_video" in {column.group for column in table.columns}
+    stages = [whole[f"tokens: stage {number}"] for number in (2, 3, 4)]
+    assert stages == ["300.0", "60.0", "12.0"]
+    assert (whole["share"], whole["ms per clip"], without["share"]) == ("36.2", "12.30", "100.0")
+    group = "weighted F1, minus text_audio_video"
+    assert without["accuracy"] == "72.00 ± 0.00"
+    assert whole[f"{group}: difference"] == "–"
+    difference = (without[f"{group}: difference"], without[f"{group}: 95 % interval"])
+    assert difference == ("+2.00", "[0.00, +4.00]")
 
 
-def test_without_such_systems_there_is_no_table(view):
-    assert list(tables(view(()))) == []
+def test_there_is_no_table_without_compression(comparison):
+    assert list(tables(comparison(()))) == []

@@ -1,4 +1,4 @@
-"""What DVC shows of scores is what is in scores.parquet, unrounded."""
+"""Files for DVC: scores of the step ``score``, unrounded."""
 
 import io
 import json
@@ -10,68 +10,58 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from support import ROOT
+from support import REPORTED, ROOT
+from support.score_tables import comparison_of, joined
 
-from merflow.tables.comparison import Comparison
 from merflow.tables.dvc_files import files
 from merflow.tables.reported import load
 
+PAPER = "weighted_late_fusion"
 THIRD = 1 / 3
 
 
 @pytest.fixture
 def written(make_scores):
+    """Files of two systems under clean, one of them also as published."""
+
     def make(**changes):
-        about = {"paper": "weighted_late_fusion", "corpus": "meld"}
-        clean = make_scores(
-            {"text_bert_8": {"all": THIRD}, "late_fusion": {"all": 0.7}} | changes, **about
+        figures = {"text_bert_8": {"all": THIRD}, "late_fusion": {"all": 0.7}}
+        scores = joined(
+            make_scores(figures | changes, PAPER, "meld"),
+            make_scores({"text_bert_8": {"all": 0.6}}, PAPER, "meld", "as_published"),
         )
-        published = make_scores({"text_bert_8": {"all": 0.6}}, **about, protocol="as_published")
-        return files(
-            [
-                Comparison(
-                    "weighted_late_fusion",
-                    "meld",
-                    load(ROOT / "reported", "weighted_late_fusion"),
-                    pd.concat([clean, published]),
-                    0.95,
-                )
-            ]
-        )
+        return files([comparison_of(PAPER, "meld", load(REPORTED, PAPER), scores)])
 
     return make
 
 
-def test_metrics_are_the_main_measure_of_each_system_in_full_precision(written):
+def test_metrics_are_main_metrics_in_full_precision(written):
     metrics = json.loads(written()["metrics.json"])
     clean = {"text_bert_8": {"weighted_f1": THIRD}, "late_fusion": {"weighted_f1": 0.7}}
-    assert metrics == {
-        "weighted_late_fusion": {
-            "meld": {"as_published": {"text_bert_8": {"weighted_f1": 0.6}}, "clean": clean}
-        }
-    }
+    published = {"text_bert_8": {"weighted_f1": 0.6}}
+    assert metrics == {PAPER: {"meld": {"as_published": published, "clean": clean}}}
 
 
 def test_plots_are_of_clean_and_of_both_protocols(written):
     plots = {
-        name: pd.read_csv(io.StringIO(text))
+        name.removeprefix("plots/"): pd.read_csv(io.StringIO(text))
         for name, text in written().items()
         if name.endswith(".csv")
     }
-    assert plots["plots/meld.csv"].values.tolist() == [
-        ["weighted_late_fusion/late_fusion", "weighted_f1", 0.7],
-        ["weighted_late_fusion/text_bert_8", "weighted_f1", THIRD],
+    assert plots["meld.csv"].values.tolist() == [
+        [f"{PAPER}/late_fusion", "weighted_f1", 0.7],
+        [f"{PAPER}/text_bert_8", "weighted_f1", THIRD],
     ]
-    assert plots["plots/protocols.csv"].values.tolist() == [
-        ["meld", "weighted_late_fusion/text_bert_8", "weighted_f1", 0.6, THIRD]
-    ]
-    assert plots["plots/iemocap.csv"].empty
+    both = ["meld", f"{PAPER}/text_bert_8", "weighted_f1", 0.6, THIRD]
+    assert plots["protocols.csv"].values.tolist() == [both]
+    assert plots["iemocap.csv"].empty
 
 
-def test_dvc_shows_and_compares_them(tmp_path, written):
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))
-    }
+@pytest.fixture
+def checkout(tmp_path):
+    """Runner of commands in a folder with the metrics and plots of dvc.yaml, and a writer."""
+    private = ("DVC_", "GIT_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(private)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
 
     def run(*command):
@@ -86,21 +76,24 @@ def test_dvc_shows_and_compares_them(tmp_path, written):
             path.write_text(text)
 
     declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    (tmp_path / "dvc.yaml").write_text(
-        yaml.safe_dump({key: declared[key] for key in ("metrics", "plots")})
-    )
+    shown = {key: declared[key] for key in ("metrics", "plots")}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(shown))
+    return run, write
+
+
+def test_dvc_shows_and_compares_them(checkout, written):
+    run, write = checkout
     write(written())
     for command in (("git", "init", "-q"), ("dvc", "init", "-q"), ("git", "add", "-A")):
         run(*command)
     run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "before")
     write(written(late_fusion={"all": 0.75}))
     changed = json.loads(run("dvc", "metrics", "diff", "--json"))["results/tables/metrics.json"]
-    key = "weighted_late_fusion.meld.clean.late_fusion.weighted_f1"
-    assert list(changed) == [key] and (changed[key]["old"], changed[key]["new"]) == (0.7, 0.75)
+    key = f"{PAPER}.meld.clean.late_fusion.weighted_f1"
+    assert list(changed) == [key]
+    assert (changed[key]["old"], changed[key]["new"]) == (0.7, 0.75)
     plots = json.loads(run("dvc", "plots", "show", "--json"))
-    values = plots["data"]["MELD, clean"][0]["content"]["data"]["values"]
-    assert {one["system"]: float(one["score"]) for one in values} == {
-        "weighted_late_fusion/late_fusion": 0.75,
-        "weighted_late_fusion/text_bert_8": THIRD,
-    }
-    assert set(plots["data"]) >= {"Protocol gap"} and not plots.get("errors")
+    rows = plots["data"]["MELD, clean"][0]["content"]["data"]["values"]
+    scores = {row["system"]: float(row["score"]) for row in rows}
+    assert scores == {f"{PAPER}/late_fusion": 0.75, f"{PAPER}/text_bert_8": THIRD}
+    assert "Protocol gap" in plots["data"] and not plots.get("errors")

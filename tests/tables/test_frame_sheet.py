@@ -124,7 +124,7 @@ def test_long_clips_come_first_and_labels_differ():
             ("d", 1, 0, 8, 0.4),  # wrong, with another label than b
             ("e", 0, 1, 8, 0.8),  # wrong, with a higher probability, and the label of b
         ],
-        columns=["utterance_id", "true", "predicted", "n_frames", "probability"],
+        columns=["utterance_id", "label", "predicted", "n_frames", "probability"],
     ).set_index("utterance_id")
     assert list(choose(rows).index) == ["b", "d", "a", "e"]
     assert list(choose(rows.drop(["d", "e"])).index) == ["b", "c"]

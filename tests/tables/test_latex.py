@@ -7,9 +7,8 @@ import subprocess
 import pandas as pd
 import pytest
 from support import ROOT
+from support.score_tables import no_scores
 
-from merflow import artifacts
-from merflow.store import write_table
 from merflow.tables import latex
 from merflow.tables.compare import build
 from merflow.tables.render import Table, number, prose, words
@@ -98,10 +97,8 @@ def test_long_tables_and_sentences_break_over_pages():
 def printed(tmp_path_factory):
     """LaTeX of all five papers without any run: printed figures, and quotations."""
     folder = tmp_path_factory.mktemp("printed")
-    empty = pd.DataFrame(columns=artifacts.SCORES.names)
-    metadata = {"evaluation": {"confidence": 0.95}}
-    write_table(folder / "scores.parquet", empty, artifacts.SCORES, metadata)
-    build(folder / "scores.parquet", ROOT / "reported", folder / "tables")
+    no_scores().write(folder / "scores")
+    build(folder / "scores", ROOT / "reported", folder / "tables")
     return {file.name: file.read_text() for file in sorted((folder / "tables").rglob("*.tex"))}
 
 

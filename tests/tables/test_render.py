@@ -95,12 +95,15 @@ def differences(**names):
     """Rows of each kind, and of a difference."""
     frame = pd.DataFrame(
         {
-            "system": ["a_1", "a_1 - b", "majority", "c"],
+            "name": ["a_1", "a_1 - b", "majority", "c"],
+            "system": ["a_1", None, "majority", "c"],
+            "first": [None, "a_1", None, None],
+            "second": [None, "b", None, None],
             "protocol": ["clean"] * 4,
             "kind": ["system", "system", "baseline", "absent"],
         }
     )
-    return Table("t", "T.", "C.", frame, (words("system", "system"),), **names)
+    return Table("t", "T.", "C.", frame, (words("system", "name"),), **names)
 
 
 def address(runs):

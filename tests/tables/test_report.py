@@ -10,10 +10,13 @@ from support import REPORTED, altered_results
 
 from merflow.errors import StoreError
 from merflow.evaluation.score import score
+from merflow.evaluation.scored import MissingResult
 from merflow.params import EvaluationParams
+from merflow.records import Record
 from merflow.store import write_folder
 from merflow.tables import plots
 from merflow.tables.compare import build
+from merflow.tables.index import Index
 from merflow.tables.render import Table, number, percent, render, words
 from merflow.tables.report import write
 
@@ -52,8 +55,8 @@ def write_tables(tmp_path):
     """Score results and write their tables."""
 
     def make(results, corpus):
-        score(results, [corpus], EVALUATION, tmp_path / "scores.parquet")
-        build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+        score(results, [corpus], EVALUATION, tmp_path / "scores")
+        build(tmp_path / "scores", REPORTED, tmp_path / "tables")
         return tmp_path / "tables"
 
     return make
@@ -197,8 +200,9 @@ def test_earlier_plots_are_not_drawn_again(
     assert report("again", "drawn") == first
     with pytest.raises(TypeError):
         report("elsewhere", "empty")
-    longer = lambda record: record["runs"][0]["history"][0].update(train_loss=9.0)
-    altered_results.run(result, longer)
+    first_epoch, *history = Record.read(result).runs[0].history
+    changed = first_epoch.model_copy(update={"train_loss": 9.0})
+    altered_results.run(result, 0, history=(changed, *history))
     with pytest.raises(TypeError):
         report("changed", "drawn")
 
@@ -214,9 +218,8 @@ def test_tables_of_all_papers_stand_in_the_summary(
     table = Table("cross", "Side by side.", "", pd.DataFrame([row]), columns, folded=True)
     for name, text in render(table).items():
         (tables / "overall" / name).write_text(text)
-    index = json.loads((tables / "index.json").read_text())
-    index["overall"] = [{"name": "cross"}]
-    (tables / "index.json").write_text(json.dumps(index))
+    index = Index.read(tables).model_copy(update={"overall": ("cross",)})
+    (tables / "index.json").write_text(index.text)
     write(tables, [result], [corpus], [], tmp_path / "report")
     text = (tmp_path / "report" / "index.html").read_text()
     link = '<a href="weighted_late_fusion-runs.html#text_bert_8">text_<wbr>bert_<wbr>8</a>'
@@ -230,13 +233,14 @@ def test_missing_results_are_listed_on_every_page(tmp_path, make_corpus, make_re
     result, broken = (make_result(corpus, name) for name in ("text_bert_8", "text_bert_16"))
     tables = write_tables([result], corpus)
     (broken / "run.json").write_text("{}")
-    line = "results/weighted_late_fusion/text_bert_16/meld-clean: no run is named"
-    index = json.loads((tables / "index.json").read_text()) | {"missing": [line]}
-    (tables / "index.json").write_text(json.dumps(index))
+    name = "results/weighted_late_fusion/text_bert_16/meld-clean"
+    missing = MissingResult.named(name, f"{name}: no run is named")
+    index = Index.read(tables).model_copy(update={"missing": (missing,)})
+    (tables / "index.json").write_text(index.text)
     write(tables, [result, broken], [corpus], [], tmp_path / "report")
     for path in (tmp_path / "report").glob("*.html"):
         head = path.read_text().partition("<main")[0]
-        assert "<strong>Incomplete.</strong>" in head and f"<li>{line}</li>" in head
+        assert "<strong>Incomplete.</strong>" in head and f"<li>{missing.message}</li>" in head
 
 
 def test_nothing_is_loaded_from_the_network(report):
@@ -299,13 +303,11 @@ def test_fusion_weights_are_drawn(make_corpus, make_result, write_report):
     corpus = make_corpus()
     single, fusion = make_result(corpus, "text_bert_8"), make_result(corpus, "late_fusion")
 
-    def weigh(record):
-        for run, weight in zip(record["runs"], (0.3, 0.4), strict=True):
-            weights = {"text_bert_8": weight, "audio_wav2vec2": 1 - weight}
-            run |= {"selected_epochs": [], "history": [], "weights": weights}
-        record["input_labels"] = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
-
-    altered_results.run(fusion, weigh)
+    for run, weight in enumerate((0.3, 0.4)):
+        weights = {"text_bert_8": weight, "audio_wav2vec2": 1 - weight}
+        altered_results.run(fusion, run, selected_epochs=(), history=(), weights=weights)
+    labels = {"tokens": "roberta@e2da8e2", "speech": "is13, functionals"}
+    altered_results.record(fusion, lambda record: {"input_labels": labels})
     folder = write_report([single, fusion], corpus)
     page = Page((folder / "weighted_late_fusion.html").read_text())
     images = {image["src"].rpartition("/")[2]: image["alt"] for image in page.images}
@@ -315,11 +317,11 @@ def test_fusion_weights_are_drawn(make_corpus, make_result, write_report):
         "late_fusion-meld-clean-confusion.svg",
         "late_fusion-meld-clean-weights.svg",
     }
-    means = "text_bert_8 0.35 (0.30 to 0.40); audio_wav2vec2 0.65 (0.60 to 0.70)"
+    means = "audio_wav2vec2 0.65 (0.60 to 0.70); text_bert_8 0.35 (0.30 to 0.40)"
     alt = f"late_fusion, clean. Mean weight over 2 runs: {means}."
     assert images["late_fusion-meld-clean-weights.svg"] == alt
     text = (folder / "index.html").read_text()
-    assert "<td>roberta@e2da8e2, is13, functionals</td>" in text
+    assert "<td>is13, functionals, roberta@e2da8e2</td>" in text
     seeds = folder.parent / "tables" / "weighted_late_fusion" / "meld-seeds.csv"
     epochs = pd.read_csv(seeds, dtype=str, keep_default_na=False).groupby("system")
     epochs = epochs["selected_epoch"].agg(list).to_dict()
@@ -330,7 +332,7 @@ def test_utterances_without_an_input_are_listed(make_corpus, make_result, write_
     corpus = make_corpus()
     result = make_result(corpus, "text_bert_8")
     absent = "train_dia3_utt1"  # of train: dev and test are predicted in full
-    altered_results.run(result, lambda record: record.update(left_out={"tokens": [absent]}))
+    altered_results.record(result, lambda record: {"left_out": {"tokens": (absent,)}})
     text = (write_report([result], corpus) / "index.html").read_text()
     assert f'<td>tokens</td><td>absent</td><td class="n">1</td><td>{absent}</td>' in text
 

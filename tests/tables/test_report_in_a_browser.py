@@ -73,8 +73,8 @@ def report(kept, tmp_path, make_corpus, make_result):
             make_result(corpus, "text_bert_8", "as_published", (1,), skill=0.9),
         ]
         evaluation = EvaluationParams(resamples=100, confidence=0.95, seed=1)
-        score(results, [corpus], evaluation, tmp_path / "scores.parquet")
-        build(tmp_path / "scores.parquet", REPORTED, tmp_path / "tables")
+        score(results, [corpus], evaluation, tmp_path / "scores")
+        build(tmp_path / "scores", REPORTED, tmp_path / "tables")
         write(tmp_path / "tables", results, [corpus], [], tmp_path / "report")
         shutil.copytree(tmp_path, kept)
     return kept / "report"
@@ -166,7 +166,7 @@ def test_accuracies_are_recomputed_from_predictions(results_table, kept):
 
 
 def test_scores_are_the_scored_means(results_table, kept):
-    scores = pd.read_parquet(kept / "scores.parquet").query("split == 'test'")
+    scores = pd.read_parquet(kept / "scores" / "scores.parquet").query("split == 'test'")
     means = scores[scores[["seed", "class", "fold"]].isna().all(axis=1)]
     means = means.set_index(["system", "protocol", "metric"])
     compared = 0

@@ -33,28 +33,28 @@ def test_printed_numbers_keep_their_digits_and_become_shares():
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("value", "0,62", "line 2: value '0,62' is no number"),
-        ("value", "", "line 2: value '' is no number"),
+        ("value", "0,62", "line 2: value '0,62' is not a number"),
+        ("value", "", "line 2: value '' is not a number"),
         (
             "note",
             "not in the source",
-            "line 2: value '0.62' stands beside the remark 'not in the source'; take one of them out",
+            "line 2: value '0.62' contradicts the remark 'not in the source'; take one",
         ),
         (
             "class",
             "joy",
-            "line 2: class 'joy' must be named for metrics of one class, and not for metrics of all",
+            "line 2: class 'joy' must be named for metrics of one class, and not for",
         ),
         ("unit", "%", "line 2: unit '%' is unknown; known: count"),
         ("metric", "wa", "line 2: metric 'wa' is unknown"),
-        ("value", "62.04", "line 2: value '62.04' is no share"),
-        ("split", "val", "line 2: split 'val' is none of"),
+        ("value", "62.04", "line 2: value '62.04' is not a share"),
+        ("split", "val", "line 2: split 'val' is not one of train"),
         ("metric", "f1", "line 2: class '' must be named"),
         ("row", "b", "line 3: metric_as_printed 'F1' stands twice"),
-        ("value", "inf", "line 2: value 'inf' is no number"),
-        ("value", "-0.1", "line 2: value '-0.1' is no share"),
+        ("value", "inf", "line 2: value 'inf' is not a number"),
+        ("value", "-0.1", "line 2: value '-0.1' is not a share"),
         ("corpus", "melt", "line 2: corpus 'melt' is unknown; known: meld, iemocap"),
-        ("class", "happy", "line 2: class 'happy' is none of the corpus"),
+        ("class", "happy", "line 2: class 'happy' is not a class of the corpus"),
     ],
 )
 def test_a_wrong_row_is_refused_by_line(tmp_path, column, value, message):
@@ -79,9 +79,9 @@ def test_a_wrong_row_is_refused_by_line(tmp_path, column, value, message):
     ("metric", "value", "unit", "message"),
     [
         ("count", "-3", "utterances", "value '-3' is below 0"),
-        ("count", "3.5", "utterances", "value '3.5' is no whole number"),
-        ("part_share", "120", "percent", "value '120' is no share between 0 and 1"),
-        ("dropout", "20", "number", "value '20' is no share between 0 and 1"),
+        ("count", "3.5", "utterances", "value '3.5' is not a whole number"),
+        ("part_share", "120", "percent", "value '120' is not a share between 0 and 1"),
+        ("dropout", "20", "number", "value '20' is not a share between 0 and 1"),
         ("spread", "-1.5", "points", "value '-1.5' is below 0"),
     ],
 )
@@ -101,11 +101,11 @@ def test_a_difference_may_be_negative(tmp_path):
     [
         (
             "late_produkt",
-            "'late_produkt' is no system of joint_cnn; is it 'late_product'[?] known: ",
+            "'late_produkt' is not a system of joint_cnn; is it 'late_product'[?] known: ",
         ),
-        ("svm", "'svm' is no system of joint_cnn; known: "),
-        ("Late Product", "'Late Product' is no system of joint_cnn; is it 'late_product'[?]"),
-        ("text_lstm and joint_cn", "'joint_cn' is no system of joint_cnn; is it 'joint_cnn'[?]"),
+        ("svm", "'svm' is not a system of joint_cnn; known: "),
+        ("Late Product", "'Late Product' is not a system of joint_cnn; is it 'late_product'[?]"),
+        ("text_lstm and joint_cn", "'joint_cn' is not a system of joint_cnn; is it 'joint_cnn'[?]"),
     ],
 )
 def test_a_system_that_the_paper_does_not_have_is_refused(tmp_path, system, message):
@@ -126,7 +126,7 @@ def test_a_system_that_the_paper_does_not_have_is_refused(tmp_path, system, mess
         "bc-LSTM",
     ],
 )
-def test_systems_of_the_paper_lists_of_them_and_printed_names_are_known(tmp_path, system):
+def test_keys_lists_of_keys_and_printed_names_are_known(tmp_path, system):
     write(tmp_path / "joint_cnn.csv", system=system)
     assert load(tmp_path, "joint_cnn")["system"].tolist() == [system]
 
@@ -151,7 +151,7 @@ def test_an_absent_file_or_column_is_one_line(tmp_path):
         load(tmp_path, "p")
     (tmp_path / "p.csv").write_text("table,row\n1,a\n")
     with pytest.raises(
-        EvaluationError, match="its columns are table, row; expected table, row, corpus"
+        EvaluationError, match="has columns table, row, expected table, row, corpus"
     ):
         load(tmp_path, "p")
 

@@ -1,22 +1,20 @@
-"""Tables of what run.corpora and run.papers select: nothing is said of what they leave out."""
-
-import json
+"""Tables of selected papers and corpora name nothing else."""
 
 import pytest
 from support import REPORTED
 
 from merflow.tables.compare import build
+from merflow.tables.index import Index
 
 
 @pytest.fixture
 def scores(make_scores, write_scores):
-    return write_scores(
-        make_scores({"speech_cnn": {"all": 0.4}}, "joint_cnn", "ravdess", classes=("calm", "happy"))
-    )
+    figures = {"speech_cnn": {"all": 0.4}}
+    return write_scores(make_scores(figures, "joint_cnn", "ravdess", classes=("calm", "happy")))
 
 
 @pytest.mark.parametrize(
-    ("papers", "corpora", "sections"),
+    ("papers", "corpora", "entries"),
     [
         (["joint_cnn"], ["ravdess"], [("joint_cnn", "ravdess")]),
         (
@@ -27,11 +25,9 @@ def scores(make_scores, write_scores):
         (["joint_cnn", "class_weight_lstm"], ["ravdess"], [("joint_cnn", "ravdess")]),
     ],
 )
-def test_tables_cover_what_is_selected(scores, tmp_path, papers, corpora, sections):
+def test_tables_are_of_selected_papers_and_corpora(scores, tmp_path, papers, corpora, entries):
     build(scores, REPORTED, tmp_path / "tables", papers, corpora)
-    found = json.loads((tmp_path / "tables/index.json").read_text())["sections"]
-    assert [(section["paper"], section["corpus"]) for section in found] == sections
-    assert {path.parent.name for path in tmp_path.glob("tables/*/tables.html")} == {
-        "overall",
-        *papers,
-    }
+    index = Index.read(tmp_path / "tables")
+    assert [(entry.paper, entry.corpus) for entry in index.sections] == entries
+    folders = {path.parent.name for path in tmp_path.glob("tables/*/tables.html")}
+    assert folders == {"overall", *papers}

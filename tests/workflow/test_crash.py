@@ -126,7 +126,7 @@ def test_a_full_disk_stops_the_run_and_spares_artifacts(checkout, tmp_path):
             assert {
                 path: text
                 for path, text in small.artifacts().items()
-                if path in before and path != "results/scores.parquet"
+                if path in before and path != "results/scores/scores.json"
             }.items() <= before.items()
         ballast.unlink()
         small.snakemake()

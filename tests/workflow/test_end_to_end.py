@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from merflow import artifacts, store
+from merflow.evaluation.scored import Scores
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,9 @@ def test_every_artifact_exists_and_fits_its_columns(small):
     fused = json.loads(
         (small.path / "results/joint_cnn/unimodal_weighted/meld-clean/run.json").read_text()
     )
-    assert set(fused["inputs"]) == {"text", "speech"}
+    assert set(fused["input_labels"]) == {"text", "speech"}
     assert all(sum(one["weights"].values()) == pytest.approx(1) for one in fused["runs"])
-    scores = store.read_table(small.path / "results/scores.parquet", artifacts.SCORES)
+    scores = Scores.read(small.path / "results/scores").scores
     assert {
         "text_bert_16",
         "text_lstm",

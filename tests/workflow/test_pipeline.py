@@ -225,7 +225,7 @@ def test_another_number_of_shards_gives_the_same_store(checkout):
 
 
 def test_a_missing_artifact_is_made_again_with_all_that_follows(checkout):
-    (checkout.path / "results/scores.parquet").unlink()
+    (checkout.path / "results/scores/scores.json").unlink()
     checkout.snakemake()
     assert checkout.steps() == BELOW_SCORE
 

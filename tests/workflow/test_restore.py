@@ -69,8 +69,9 @@ def test_a_clone_restores_all_and_names_a_damaged_object(checkout, tmp_path, buc
     assert clone.clean_for_dvc()
     assert clone.steps() == {}
 
-    (scores,) = checkout.md5("results/scores.parquet")
-    damage(kind, bucket, tmp_path / "remote", scores)
+    feature = "data/features/meld/bert.parquet"
+    (digest,) = checkout.md5(feature)
+    damage(kind, bucket, tmp_path / "remote", digest)
     subprocess.run(
         ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "second")], check=True
     )
@@ -78,5 +79,5 @@ def test_a_clone_restores_all_and_names_a_damaged_object(checkout, tmp_path, buc
     second.env |= SECRETS
     pulled = second.dvc("pull", check=False)
     assert pulled.returncode != 0
-    assert "results/scores.parquet" in pulled.stderr
-    assert not (second.path / "results/scores.parquet").exists()
+    assert feature in pulled.stderr
+    assert not (second.path / feature).exists()

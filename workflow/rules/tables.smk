@@ -1,12 +1,12 @@
 # Scores, tables and the report: everything computed anew from predictions.
-#   out: results/scores.parquet, results/tables/, results/sheets/, results/report/
+#   out: results/scores/, results/tables/, results/sheets/, results/report/
 
 
 rule score:
     input:
         data=plan.available(plan.score),
     output:
-        scores=paths.SCORES,
+        scores=plan.score.out(paths.SCORES_INFO),
     log:
         "build/logs/score.log",
     conda:

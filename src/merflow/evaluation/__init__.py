@@ -1,1 +1,1 @@
-"""Scores of predictions: metrics, intervals, trivial baselines. Sees labels and predictions, never torch."""
+"""Scores of predictions: metrics, intervals, trivial baselines; knows labels, never torch."""

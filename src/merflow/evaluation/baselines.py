@@ -1,7 +1,8 @@
-"""What a system must beat: classifiers that see at most the classes of the train split and nothing of the utterance.
+"""Trivial baselines: classifiers that know at most the class counts of the train split.
 
-Each gives, for each test utterance, a distribution over classes; ``score`` counts it like a prediction. Where several classes may be
-present at once, the two answers about each of them, absent and present, are the K below: for a rare one the majority is "absent".
+Each gives every test utterance a distribution over K classes, which `score` counts like a
+prediction. In a multi-label task K is 2: absent and present, for each class. There the majority of
+a rare class is "absent".
 """
 
 from collections.abc import Callable
@@ -10,28 +11,47 @@ import numpy as np
 
 
 def majority(train: np.ndarray) -> np.ndarray:
-    """Always the most frequent class of the train split: counts (..., K) -> one-hot (..., K); a tie goes to the first class."""
+    """Predict the most frequent class of the train split; of equals the first.
+
+    Args:
+        train: counts (..., K).
+
+    Returns:
+        One-hot rows (..., K).
+    """
     return np.eye(train.shape[-1])[np.argmax(train, axis=-1)]
 
 
 def chance(train: np.ndarray) -> np.ndarray:
-    """Guess with the class shares of the train split: counts (..., K) -> shares (..., K).
+    """Guess with the class shares of the train split.
 
-    Counted as shares, an utterance adds the expectation of what guessing would count: accuracy is then exactly the
-    expected accuracy of scikit-learn's ``DummyClassifier("stratified")``, F1 the F1 of the expected counts.
+    An utterance then counts as the expectation of a guess. Accuracy is exactly the expected
+    accuracy of scikit-learn's ``DummyClassifier("stratified")``, F1 the F1 of the expected counts.
+
+    Args:
+        train: counts (..., K).
+
+    Returns:
+        Shares (..., K).
     """
     return train / train.sum(axis=-1, keepdims=True)
 
 
 def all_negative(train: np.ndarray) -> np.ndarray:
-    """Never any class, where several may be present at once: counts (..., 2) of absent and present -> one-hot (..., 2).
+    """Predict no class at all, in a multi-label task.
 
-    What rare classes make cheap: a high accuracy and weighted F1, at a UAR of 1/2 and an F1 of "present" of 0.
+    With rare classes its accuracy and weighted F1 are high. Its UAR is 1/2, its F1 of "present" 0.
+
+    Args:
+        train: counts (..., 2) of absent and present.
+
+    Returns:
+        One-hot rows (..., 2), always "absent".
     """
     return np.eye(2)[np.zeros(train.shape[:-1], dtype=int)]
 
 
-#: In the order of tables; which of them a task has is said in merflow.evaluation.tasks.
+#: In the order of tables; merflow.evaluation.tasks says which of them a task has.
 BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "majority": majority,
     "chance": chance,

@@ -1,30 +1,26 @@
-"""The formulas of all scores, computed from confusion matrices.
+"""Formulas of all scores, computed from confusion matrices.
 
-A confusion matrix counts utterances, ``confusion[..., true, predicted]``; leading axes (seeds, bootstrap resamples)
-are kept, so a whole bootstrap is one call. The values equal scikit-learn's with its default ``labels`` (classes that
-occur in truth or prediction) and ``zero_division=0``. Below, for class c of K: TP, FP, FN as usual, support s = TP + FN.
+A confusion matrix counts utterances, ``confusion[..., label, predicted]``. Leading axes (seeds,
+bootstrap resamples) are kept, so that a whole bootstrap is one call. The values equal
+scikit-learn's with its default ``labels`` (classes among labels or predictions) and
+``zero_division=0``. Below, for class c of K: TP, FP, FN as usual, support s = TP + FN.
 
-Training selects epochs and weights by them. merflow.evaluation.metrics says which are reported, so that a score more in the tables
-trains nothing anew.
+Training selects epochs and fusion weights by these formulas. merflow.evaluation.metrics says which
+are reported, so that another reported score trains nothing anew.
 """
 
 import numpy as np
 
 
-def count(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+def count(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Confusion matrix (K, K) of class indices (N,) and (N,)."""
-    return np.bincount(np.asarray(truth) * n_classes + predicted, minlength=n_classes**2).reshape(
-        n_classes, n_classes
-    )
+    cells = np.asarray(labels) * n_classes + predicted
+    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape)),
-        where=denominator > 0,
-    )
+    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
+    return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)
 
 
 def _hits(confusion: np.ndarray) -> np.ndarray:
@@ -46,79 +42,82 @@ def _macro(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
 
 
 def precision(confusion: np.ndarray) -> np.ndarray:
-    """TP / (TP + FP) of each class; 0 where nothing was predicted. Shape (..., K)."""
+    """TP / (TP + FP) of each class, 0 without a prediction. Shape (..., K)."""
     return _ratio(_hits(confusion), confusion.sum(axis=-2))
 
 
 def recall(confusion: np.ndarray) -> np.ndarray:
-    """TP / (TP + FN) of each class; 0 where the class does not occur. Shape (..., K)."""
+    """TP / (TP + FN) of each class, 0 without support. Shape (..., K)."""
     return _ratio(_hits(confusion), _support(confusion))
 
 
 def f1(confusion: np.ndarray) -> np.ndarray:
-    """2 TP / (2 TP + FP + FN) of each class; 0 where the class neither occurs nor is predicted. Shape (..., K)."""
+    """F1 of each class, 2 TP / (2 TP + FP + FN). Shape (..., K).
+
+    0 without support and prediction.
+    """
     return _ratio(2 * _hits(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
 
 
 def confused(confusion: np.ndarray) -> np.ndarray:
-    """confusion[t, p] / s_t, the share of class t taken for p, of each ordered pair t != p, row by row; 0 where t does not occur.
+    """Share of class l predicted as p, for each ordered pair l != p. Shape (..., K (K - 1)).
 
-    Shape (..., K (K - 1)).
+    confusion[l, p] / s_l, row by row; 0 without support.
     """
-    return _ratio(confusion, _support(confusion)[..., None])[
-        ..., ~np.eye(confusion.shape[-1], dtype=bool)
-    ]
+    shares = _ratio(confusion, _support(confusion)[..., None])
+    return shares[..., ~np.eye(confusion.shape[-1], dtype=bool)]
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Share of utterances classified right: sum TP / N. Shape (...)."""
+    """Share of utterances classified correctly: sum TP / N. Shape (...)."""
     return _ratio(_hits(confusion).sum(axis=-1), _support(confusion).sum(axis=-1))
 
 
 def uar(confusion: np.ndarray) -> np.ndarray:
-    """Unweighted average recall: mean of TP / s over the classes that occur in truth (balanced accuracy). Shape (...)."""
+    """Unweighted average recall: mean of TP / s over the classes with support. Shape (...)."""
     return _ratio(recall(confusion).sum(axis=-1), (_support(confusion) > 0).sum(axis=-1))
 
 
 def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """(TP / P + TN / N) / 2 of each class that occurs in truth, P its utterances and N all others, averaged over them. Shape (...).
+    """Mean over classes with support of (recall + specificity) / 2. Shape (...).
 
-    mel_cnn_bert's equation 6, (TP x N/P + TN) / 2N. Of two classes it is the UAR; of more it is higher, for TN is easily had.
+    mel_cnn_bert's equation 6: of a class with P utterances and N others (TP / P + TN / N) / 2, that
+    is (TP x N/P + TN) / 2N. For two classes it is the UAR. For more it is higher, since most
+    utterances are true negatives of a class.
     """
     support = _support(confusion)
     others = support.sum(axis=-1, keepdims=True) - support
     specificity = _ratio(others - (confusion.sum(axis=-2) - _hits(confusion)), others)
-    each = (recall(confusion) + specificity) / (
-        1 + (others > 0)
-    )  # where there are no others, the recall alone
+    # Without other utterances the recall alone.
+    each = (recall(confusion) + specificity) / (1 + (others > 0))
     return _ratio((each * (support > 0)).sum(axis=-1), (support > 0).sum(axis=-1))
 
 
 def weighted_precision(confusion: np.ndarray) -> np.ndarray:
-    """sum s_c precision_c / N. Shape (...)."""
+    """Mean of precision over classes, weighted by support: sum s_c precision_c / N. Shape (...)."""
     return _weighted(precision(confusion), confusion)
 
 
 def weighted_recall(confusion: np.ndarray) -> np.ndarray:
-    """sum s_c recall_c / N, which is the accuracy whatever the predictions. Shape (...)."""
+    """Mean of recall over classes, weighted by support: always the accuracy. Shape (...)."""
     return _weighted(recall(confusion), confusion)
 
 
 def weighted_f1(confusion: np.ndarray) -> np.ndarray:
-    """sum s_c F1_c / N. Shape (...)."""
+    """Mean of F1 over classes, weighted by support: sum s_c F1_c / N. Shape (...)."""
     return _weighted(f1(confusion), confusion)
 
 
 def macro_precision(confusion: np.ndarray) -> np.ndarray:
-    """Mean of precision_c over the classes that occur in truth or prediction. Shape (...)."""
+    """Mean of precision over the classes among labels or predictions. Shape (...)."""
     return _macro(precision(confusion), confusion)
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean of F1_c over the classes that occur in truth or prediction. Shape (...)."""
+    """Mean of F1 over the classes among labels or predictions. Shape (...)."""
     return _macro(f1(confusion), confusion)
 
 
 def positive_f1(confusion: np.ndarray) -> np.ndarray:
-    """F1 of the second of two classes, "present": 2 TP / (2 TP + FP + FN); 0 where it neither occurs nor is predicted. Shape (...)."""
+    """F1 of the second of two classes, "present". Shape (...)."""
     return f1(confusion)[..., 1]

@@ -1,11 +1,13 @@
-"""Percentile bootstrap intervals over dialogues, the paired test between two systems that goes with them, and McNemar's.
+"""Bootstrap intervals over dialogues, the paired test that goes with them, and McNemar's test.
 
-Utterances of a dialogue share speakers, topic and mood, so they are no independent draws: whole dialogues are
-resampled (cluster bootstrap; Davison & Hinkley 1997, section 3.8). A system is an array of counts
-``clusters[dialogue, seed, ..., true, predicted]``: shape (D, S, K, K), or (D, S, E, 2, 2) where E classes may be present at
-once (merflow.evaluation.tasks); its score is the mean over seeds of the metrics of the counts summed over dialogues. A
-resample of D dialogues is a vector of D multiplicities, so all seeds and metrics of a batch of resamples come from one matrix
-product, and two systems are compared on the same resampled dialogues.
+Utterances of a dialogue share speakers, topic and mood, so they are not independent draws. Whole
+dialogues are resampled: a cluster bootstrap (Davison & Hinkley 1997, section 3.8).
+
+A system is an array of counts ``clusters[dialogue, seed, ..., label, predicted]``. Its shape is
+(D, S, K, K), or (D, S, E, 2, 2) in a multi-label task with E classes (merflow.evaluation.tasks).
+Its score is the mean over seeds of the metrics of the counts summed over dialogues. A resample of D
+dialogues is a vector of D multiplicities. So all seeds and metrics of a batch of resamples come
+from one matrix product, and two systems are compared on the same resampled dialogues.
 """
 
 from dataclasses import dataclass, replace
@@ -18,25 +20,27 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import Metric, measure
 from merflow.params import EvaluationParams
 
-BATCH = 250  # resamples in memory at once: 250 x 5 seeds x 7 x 7 counts are 0.5 MB
-DECIMALS = 12  # of differences: equal systems with other numbers of seeds differ in the last bits of their means
+#: Resamples in memory at once: 250 x 5 seeds x 7 x 7 counts are 0.5 MB.
+BATCH = 250
+#: Decimals of differences: means of equal systems with unequal numbers of seeds differ by bits.
+DECIMALS = 12
 
 Interval = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Counts of a system whose dialogues can be resampled; what is drawn is computed once, however many systems it is compared with.
+    """Counts of a system whose dialogues can be resampled; resamples are computed once.
 
     Attributes:
         clusters: counts of shape (D, S, ...).
         evaluation: number of resamples, confidence and seed of the resampling.
-        of: the metrics of counts (..., K, K) or (..., E, 2, 2) -> (..., M).
+        metrics: function of counts (..., K, K) or (..., E, 2, 2) that gives metrics (..., M).
     """
 
     clusters: np.ndarray
     evaluation: EvaluationParams
-    of: Metric = measure
+    metrics: Metric = measure
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -45,135 +49,141 @@ class Sample:
 
     @cached_property
     def resampled(self) -> np.ndarray:
-        """Metrics of each resample, mean over seeds: (R, M); one row of NaN for one dialogue, which cannot be resampled."""
+        """Metrics of each resample, mean over seeds: (R, M); NaN for one dialogue."""
         if len(self.clusters) < 2:
             return np.full((1, len(self.mean)), np.nan)
         drawn = _multiplicities(len(self.clusters), self.evaluation.resamples, self.evaluation.seed)
-        return np.concatenate(
-            [self._means(drawn[k : k + BATCH]) for k in range(0, len(drawn), BATCH)]
-        )
+        batches = (drawn[k : k + BATCH] for k in range(0, len(drawn), BATCH))
+        return np.concatenate([self._means(batch) for batch in batches])
 
     def _means(self, drawn: np.ndarray) -> np.ndarray:
-        """Metrics over resampled dialogues: multiplicities (R, D) -> (R, M)."""
+        """Metrics (R, M) over resampled dialogues, from multiplicities (R, D)."""
         counts = drawn @ self.clusters.reshape(len(self.clusters), -1).astype(float)
-        return self.of(counts.reshape(-1, *self.clusters.shape[1:])).mean(axis=1)
+        return self.metrics(counts.reshape(-1, *self.clusters.shape[1:])).mean(axis=1)
 
 
 @lru_cache(maxsize=4)  # systems of a group have the same dialogues
 def _multiplicities(n: int, resamples: int, seed: int) -> np.ndarray:
-    """Count the draws of each of n dialogues in each resample: (R, n)."""
-    drawn = (
-        np.random.default_rng(seed).integers(0, n, (resamples, n))
-        + np.arange(resamples)[:, None] * n
-    )
-    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
+    """Draw dialogues with replacement and count each of n dialogues in each resample: (R, n)."""
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+    cells = drawn + np.arange(resamples)[:, None] * n
+    return np.bincount(cells.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
 
 
 def _limits(values: np.ndarray, confidence: float) -> Interval:
-    """Percentile interval of resampled values (R, M): its ends, each (M,), by the usual definition of a quantile (Hyndman & Fan's 7th)."""
+    """Percentile interval of resampled values (R, M): low and high ends, each (M,).
+
+    A quantile is Hyndman & Fan's 7th, the usual definition.
+    """
     ordered, outside = np.sort(np.ascontiguousarray(values.T)).T, (1 - confidence) / 2
 
     def quantile(share: float) -> np.ndarray:
         place = share * len(ordered) + (1 - share)  # counted from 1
-        below, part = int(place), place % 1
-        return (1 - part) * ordered[below - 1] + part * ordered[min(below, len(ordered) - 1)]
+        below, fraction = int(place), place % 1
+        above = min(below, len(ordered) - 1)
+        return (1 - fraction) * ordered[below - 1] + fraction * ordered[above]
 
     return quantile(outside), quantile(1 - outside)
 
 
-def pool(clusters: np.ndarray, of: Metric = measure) -> np.ndarray:
-    """Metrics of each seed over all dialogues: counts (D, S, ...) -> (S, M), columns as `of` has them."""
-    return of(clusters.sum(axis=0))
+def pool(clusters: np.ndarray, metrics: Metric = measure) -> np.ndarray:
+    """Metrics (S, M) of each seed over all dialogues, from counts (D, S, ...)."""
+    return metrics(clusters.sum(axis=0))
 
 
 def seed_mean(sample: Sample) -> tuple[np.ndarray, np.ndarray, Interval]:
-    """Mean and standard deviation of the metrics over seeds, and the interval of the mean over dialogues.
+    """Mean and standard deviation over seeds, and interval of the mean over dialogues.
 
     Returns:
-        Means (M,), standard deviations (M,; n - 1 in the denominator, NaN for one seed) and limits (low, high), each (M,);
-        NaN for one dialogue, which cannot be resampled.
+        Means (M,), standard deviations (M,) with n - 1 in the denominator, and limits (low, high),
+        each (M,). Standard deviations of a single seed and limits of a single dialogue are NaN.
     """
-    seeds = pool(sample.clusters, sample.of)
+    seeds = pool(sample.clusters, sample.metrics)
     std = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
     return seeds.mean(axis=0), std, _limits(sample.resampled, sample.evaluation.confidence)
 
 
 def paired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interval, np.ndarray]:
-    """Mean metrics of `first` minus those of `second`, the interval of the difference over the same dialogues, and a test of it.
+    """Mean metrics of `first` minus `second`, with interval and test over the same dialogues.
 
-    The p-value is two-sided, from the same resamples of dialogues: p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1,
-    over the differences d* of R resamples: the percentile interval turned around (Davison & Hinkley 1997, chapter 5). So p < 1 -
-    confidence and an interval without 0 are one finding, but for a resample at its end; p is never below 2 / (R + 1), and systems
-    that never differ have p = 1. Permuting the systems within dialogues needs as many seeds of the one as of the other. The test
-    asks about other dialogues, with these trained networks; the standard deviation over seeds says what other seeds do. It is of
-    one comparison, not corrected for their number.
+    The p-value is two-sided and from the same resamples of dialogues. For the differences d* of R
+    resamples, p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1: the percentile
+    interval turned around (Davison & Hinkley 1997, chapter 5). So p < 1 - confidence and an
+    interval without 0 are one finding, except for a resample at its end. Systems that never differ
+    have p = 1.
+
+    Permuting the systems within dialogues would need equally many seeds of both. The test asks
+    about other dialogues with these trained networks; the standard deviation over seeds is about
+    other seeds. Nothing is corrected for the number of comparisons.
 
     Args:
         first: counts of shape (D, S, ...).
-        second: counts of shape (D, S', ...), of the same utterances with the dialogues in the same order, resampled alike.
+        second: counts of shape (D, S', ...) of the same utterances, dialogues in the same order.
 
     Returns:
-        Differences (M,), limits (low, high), each (M,), and p-values (M,); the last three NaN for one dialogue.
+        Differences (M,), limits (low, high), each (M,), and p-values (M,); limits and p-values of a
+        single dialogue are NaN.
 
     Raises:
         EvaluationError: the two do not describe the same utterances.
     """
-    if not np.array_equal(first.clusters[:, 0].sum(axis=-1), second.clusters[:, 0].sum(axis=-1)):
+    supports = [sample.clusters[:, 0].sum(axis=-1) for sample in (first, second)]
+    if not np.array_equal(*supports):
         raise EvaluationError(
-            "a paired difference needs two systems on the same utterances, with the same classes in the same order"
+            "paired difference: the two systems have different utterances or classes; expected the"
+            " same, in the same order"
         )
     resampled = np.round(first.resampled - second.resampled, DECIMALS)
     interval = _limits(resampled, first.evaluation.confidence)
     fewer = 1 + np.minimum((resampled <= 0).sum(axis=0), (resampled >= 0).sum(axis=0))
     p = np.minimum(2 * fewer / (len(resampled) + 1), 1)
-    return (
-        np.round(first.mean - second.mean, DECIMALS),
-        interval,
-        np.where(np.isnan(interval[0]), np.nan, p),
-    )
+    difference = np.round(first.mean - second.mean, DECIMALS)
+    return difference, interval, np.where(np.isnan(interval[0]), np.nan, p)
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
-    """McNemar's exact test of two runs on the same utterances, the usual one for classifiers (Dietterich 1998, section 3.1).
+    """McNemar's exact test of two runs on the same utterances (Dietterich 1998, section 3.1).
 
-    If both were right equally often, the utterances that one of them alone gets right would fall to either like tosses of a fair coin:
-    p is that of the two-sided binomial test (McNemar 1947). It is about accuracy, and about one run against one other: several seeds
-    have several p-values, whose mean is none. It takes utterances for independent draws; those of a dialogue share speakers, topic and
-    mood, so it may find too much, and `paired_difference` has the last word. Not corrected for the number of comparisons.
+    If both runs had the same accuracy, utterances that only one of them classifies correctly would
+    fall to either like tosses of a fair coin. So p comes from the two-sided binomial test
+    (McNemar 1947). The test is about one run against another. Several seeds have several p-values,
+    and their mean is not a p-value. It takes utterances for independent draws, though utterances of
+    a dialogue are alike. So it may find too much, and `paired_difference` decides. Nothing is
+    corrected for the number of comparisons.
 
     Args:
-        first: whether the first run is right about each of N utterances, (N,).
-        second: the same of the second.
+        first: correct predictions of the first run, (N,) of bool.
+        second: the same of the second run.
 
     Returns:
-        How many the first alone gets right, how many the second, and p (1 where there are none of either).
+        Number of utterances that only the first classifies correctly, number of utterances that
+        only the second does, and p (1 if both numbers are 0).
     """
-    one, other = int((first & ~second).sum()), int((second & ~first).sum())
-    if abs(one - other) < 2:
-        return one, other, 1.0  # no result of the tosses is likelier
-    least, most = sorted((one, other))
-    return (
-        one,
-        other,
-        float(2 * betainc(most, least + 1, 0.5)),
-    )  # P(X <= least) of the binomial distribution is I(most, least + 1)
+    first_alone, second_alone = int((first & ~second).sum()), int((second & ~first).sum())
+    if abs(first_alone - second_alone) < 2:
+        return first_alone, second_alone, 1.0  # no result of the tosses is more probable
+    least, most = sorted((first_alone, second_alone))
+    # P(X <= least) of the binomial distribution is I(most, least + 1).
+    return first_alone, second_alone, float(2 * betainc(most, least + 1, 0.5))
 
 
 def unpaired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interval]:
-    """Mean metrics of `first` minus those of `second`, and the interval of the difference, of dialogues drawn for each of them anew.
+    """Mean metrics of `first` minus `second`, with an interval over independent dialogues.
 
-    For two test parts, which need not have a dialogue in common (Davison & Hinkley 1997, section 3.2).
+    For two test splits, which need not have a dialogue in common (Davison & Hinkley 1997, section
+    3.2).
 
     Args:
         first: counts of shape (D, S, ...).
-        second: counts of shape (D', S', ...), maybe of other classes, with the same metrics.
+        second: counts of shape (D', S', ...), perhaps of other classes, with the same metrics.
 
     Returns:
-        Differences (M,), limits (low, high), each (M,); the limits NaN where one of the two has one dialogue.
+        Differences (M,) and limits (low, high), each (M,); limits are NaN where either has a single
+        dialogue.
     """
-    anew = replace(
-        second, evaluation=second.evaluation.model_copy(update={"seed": second.evaluation.seed + 1})
-    )
+    seed = second.evaluation.seed + 1
+    independent = replace(second, evaluation=second.evaluation.model_copy(update={"seed": seed}))
     outside = 50 * (1 - first.evaluation.confidence)
-    low, high = np.percentile(first.resampled - anew.resampled, [outside, 100 - outside], axis=0)
+    differences = first.resampled - independent.resampled
+    low, high = np.percentile(differences, [outside, 100 - outside], axis=0)
     return first.mean - second.mean, (low, high)

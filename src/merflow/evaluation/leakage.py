@@ -1,37 +1,38 @@
-"""What a test part shares with the train part of its fold: from the corpus and its split alone, whatever system is trained."""
+"""Leakage: test rows that share something with the train split of their fold."""
 
 from collections.abc import Callable
 
 import pandas as pd
 
-#: Metric -> what is compared: a column of artifacts.UTTERANCES, or its id; null is shared with nobody.
+#: Fact -> what is compared: the id or a column of artifacts.UTTERANCES. Null is shared by nobody,
+#: nor is the empty speaker of a custom corpus whose annotations name none.
 SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "shares_clip": lambda rows: rows["utterance_id"],
     "shares_origin": lambda rows: rows["origin"],
     "shares_text": lambda rows: rows["text"],
     "shares_dialogue": lambda rows: rows["dialogue_id"],
-    "shares_speaker": lambda rows: rows["speaker"].replace(
-        "", None
-    ),  # empty: annotations of one's own that name none
+    "shares_speaker": lambda rows: rows["speaker"].replace("", None),
 }
 
 
 def shared(rows: pd.DataFrame) -> dict[str, int]:
-    """Count test rows that have a counterpart in the train part of their fold, by metric; all folds together.
+    """Count test rows with a counterpart in train, all folds together.
 
     Args:
-        rows: of a split scheme in scope: utterance_id, fold, split, and origin, text, dialogue_id, speaker of artifacts.UTTERANCES.
+        rows: in scope of a split scheme: utterance_id, fold, split, and origin, text, dialogue_id,
+            speaker of artifacts.UTTERANCES.
+
+    Returns:
+        Count by fact.
     """
     folds, splits = rows["fold"].tolist(), rows["split"].tolist()
     counts = {}
-    for metric, of in SHARED.items():
+    for fact, compared in SHARED.items():
         marks = [
             (fold, mark, split)
-            for fold, mark, split in zip(folds, of(rows).tolist(), splits, strict=True)
+            for fold, mark, split in zip(folds, compared(rows).tolist(), splits, strict=True)
             if isinstance(mark, str)
         ]
         train = {(fold, mark) for fold, mark, split in marks if split == "train"}
-        counts[metric] = sum(
-            split == "test" and (fold, mark) in train for fold, mark, split in marks
-        )
+        counts[fact] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
     return counts

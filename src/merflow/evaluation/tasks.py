@@ -1,8 +1,8 @@
-"""What a system decides about an utterance: which class it is (multi-class), or which classes are present (multi-label).
+"""Tasks: multi-class (exactly one class per utterance) and multi-label (any number of classes).
 
-This is the one place that knows the difference. Elsewhere an answer, true or predicted, is a code, whose ``one_hot`` row says
-what it counts as: shape (K,) for K classes, or (E, 2) for the answers absent and present about each of E classes. So the counts
-of a system have the shape (..., K, K) or (..., E, 2, 2), and all else is the same.
+The only module that knows the difference. Elsewhere labels and predictions are integer codes, and
+`Task.one_hot` says what a code counts as: (K,) for K classes, or (E, 2) for absent and present of
+each of E classes. So counts of a system have the shape (..., K, K) or (..., E, 2, 2).
 """
 
 from abc import ABC, abstractmethod
@@ -16,83 +16,108 @@ import pandas as pd
 from merflow.corpora import schemes
 from merflow.evaluation import metrics
 
-NO_ANSWER = -1  # a code: the list is no answer to the task
-ROUNDING = 1e-6  # probabilities are stored as 32-bit floats, predictions may have been made from more digits
+#: Code of a list of classes that the task does not allow.
+INVALID = -1
+#: Tolerance of probabilities: they are stored as 32-bit floats, predictions may have more digits.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """A task with the classes in the order of probabilities."""
+    """A task with its classes, in the order of the probabilities.
+
+    Attributes:
+        classes: names.
+        multi_label: an utterance may have any number of classes.
+        n_labels: number of classes of an utterance, in words.
+        decision_rule: how the prediction follows from the probabilities, in words.
+        baselines: names in merflow.evaluation.baselines.
+    """
 
     classes: tuple[str, ...]
-    single: ClassVar[
-        bool
-    ]  #: one class each: an answer is right or wrong, and one network with one loss tells all classes apart
-    labels: ClassVar[str]  #: how many classes an answer has
-    rule: ClassVar[str]  #: how an answer follows from the probabilities
-    baselines: ClassVar[tuple[str, ...]]  #: names in merflow.evaluation.baselines
+    multi_label: ClassVar[bool]
+    n_labels: ClassVar[str]
+    decision_rule: ClassVar[str]
+    baselines: ClassVar[tuple[str, ...]]
 
     @property
     @abstractmethod
     def one_hot(self) -> np.ndarray:
-        """What each code counts as: (codes, K) or (codes, E, 2)."""
+        """Counts of each code: (codes, K) or (codes, E, 2)."""
 
     @abstractmethod
     def measure(self, counts: np.ndarray) -> np.ndarray:
-        """Metrics of counts (..., K, K) or (..., E, 2, 2): (..., M)."""
+        """Metrics (..., M) of counts (..., K, K) or (..., E, 2, 2)."""
 
     @property
     @abstractmethod
-    def names(self) -> list[tuple[str, str | None]]:
-        """Metric and class of each value of `measure`."""
+    def metric_names(self) -> list[tuple[str, str | None]]:
+        """Metric, and class or None, of each value of `measure`."""
 
-    def trained(self, epochs: int) -> tuple[str | None, ...]:
-        """The class of each network that a run trains, and selects one of so many epochs for; (None,): one network for all.
+    @property
+    def overall_metrics(self) -> list[str]:
+        """Metrics of all classes together, in the order of `measure_overall`."""
+        return [metric for metric, name in self.metric_names if name is None]
+
+    def measure_overall(self, counts: np.ndarray) -> np.ndarray:
+        """Metrics (..., M) of all classes together."""
+        places = [k for k, (_, name) in enumerate(self.metric_names) if name is None]
+        return self.measure(counts)[..., places]
+
+    def component_classes(self, n_components: int) -> tuple[str | None, ...]:
+        """Class of each component that a run trains; None: a component for all classes.
 
         Raises:
-            ValueError: so many networks would neither be one for all, nor, where these may be present at once, one for each class.
+            ValueError: the number is neither 1 nor, in a multi-label task, the number of classes.
         """
-        if epochs == 1:
+        if n_components == 1:
             return (None,)
         raise ValueError("1")
 
     @abstractmethod
-    def accepts(self, n_labels: pd.Series) -> pd.Series:
-        """Whether an utterance with so many labels can be scored."""
+    def can_score(self, n_labels: pd.Series) -> pd.Series:
+        """Tell whether utterances with these numbers of labels can be scored."""
 
     @abstractmethod
-    def code(self, answer: Sequence[str]) -> int:
-        """Code of a list of classes; NO_ANSWER where it has too many or too few of them, or another name."""
+    def code(self, names: Sequence[str]) -> int:
+        """Code of a list of classes, or INVALID."""
 
     @abstractmethod
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Whether each of `codes` (N,) follows from its probabilities (N, classes), but for rounding: (N,)."""
+        """Tell whether predictions follow from their probabilities, but for rounding.
+
+        Args:
+            codes: (N,).
+            probabilities: (N, classes).
+
+        Returns:
+            (N,) of bool.
+        """
 
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
-        """Metric and class -> share of `codes` (N,) that it describes; empty where exactly one class is present."""
+        """Shares of `codes` (N,) by fact and class; empty in a multi-class task."""
         return {}
 
     @abstractmethod
-    def sizes(self, codes: np.ndarray) -> dict[str, int]:
-        """How many of `codes` (N,) each class describes."""
+    def class_counts(self, codes: np.ndarray) -> dict[str, int]:
+        """Number of `codes` (N,) with each class."""
 
-    def encode(self, answers: pd.Series) -> np.ndarray:
-        """Code of each list of classes: (N,)."""
-        return np.array([self.code(answer) for answer in answers], dtype=np.int64)
+    def encode(self, lists: pd.Series) -> np.ndarray:
+        """Codes (N,) of lists of classes."""
+        return np.array([self.code(names) for names in lists], dtype=np.int64)
 
     def encode_labels(self, labels: pd.Series, class_of: Mapping[str, str]) -> np.ndarray:
-        """Code of the labels of each utterance, of which those that count as no class are ignored: (N,)."""
-        return self.encode(
-            pd.Series([[class_of[name] for name in one if name in class_of] for one in labels])
-        )
+        """Codes (N,) of lists of labels; labels that count as no class are ignored."""
+        lists = [[class_of[label] for label in names if label in class_of] for names in labels]
+        return self.encode(pd.Series(lists))
 
 
 class MultiClass(Task):
-    """Exactly one class; the code is its index."""
+    """Exactly one class; its index is the code."""
 
-    single = True
-    labels = "exactly one"
-    rule = "the most probable class"
+    multi_label = False
+    n_labels = "exactly one"
+    decision_rule = "the most probable class"
     baselines = ("majority", "chance")
 
     @property
@@ -105,25 +130,23 @@ class MultiClass(Task):
         return metrics.measure(counts)
 
     @property
-    def names(self) -> list[tuple[str, str | None]]:
+    def metric_names(self) -> list[tuple[str, str | None]]:
         """`metrics.names`."""
         return metrics.names(self.classes)
 
-    def sizes(self, codes: np.ndarray) -> dict[str, int]:
-        """Of each class."""
+    def class_counts(self, codes: np.ndarray) -> dict[str, int]:
+        """Number of utterances of each class."""
         return dict(zip(self.classes, self.one_hot[codes].sum(axis=0).tolist(), strict=True))
 
-    def accepts(self, n_labels: pd.Series) -> pd.Series:
+    def can_score(self, n_labels: pd.Series) -> pd.Series:
         """One label, whether it counts as a class or not."""
         return n_labels == 1
 
-    def code(self, answer: Sequence[str]) -> int:
+    def code(self, names: Sequence[str]) -> int:
         """Index of the class."""
-        return (
-            self.classes.index(answer[0])
-            if len(answer) == 1 and answer[0] in self.classes
-            else NO_ANSWER
-        )
+        if len(names) == 1 and names[0] in self.classes:
+            return self.classes.index(names[0])
+        return INVALID
 
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """No class is more probable."""
@@ -132,11 +155,11 @@ class MultiClass(Task):
 
 
 class MultiLabel(Task):
-    """Any of the classes, or none; the order of an answer means nothing. Bit e of the code says whether class e is present."""
+    """Any number of classes; bit e of the code says whether class e is present."""
 
-    single = False
-    labels = "any, or none,"
-    rule = "the classes of probability 0.5 or more"
+    multi_label = True
+    n_labels = "any number"
+    decision_rule = "the classes with a probability of 0.5 or more"
     baselines = ("majority", "chance", "all_negative")
 
     @property
@@ -150,44 +173,44 @@ class MultiLabel(Task):
         return metrics.measure_binary(counts)
 
     @property
-    def names(self) -> list[tuple[str, str | None]]:
+    def metric_names(self) -> list[tuple[str, str | None]]:
         """`metrics.names_binary`."""
         return metrics.names_binary(self.classes)
 
-    def trained(self, epochs: int) -> tuple[str | None, ...]:
-        """One network for all classes, or for each."""
-        if epochs in (1, len(self.classes)):
-            return (None,) if epochs == 1 else self.classes
+    def component_classes(self, n_components: int) -> tuple[str | None, ...]:
+        """One component for all classes, or one for each."""
+        if n_components == 1:
+            return (None,)
+        if n_components == len(self.classes):
+            return self.classes
         raise ValueError(f"1 or {len(self.classes)}")
 
     def balance(self, codes: np.ndarray) -> dict[tuple[str, str], float]:
         """`metrics.BALANCE` of each class."""
         shares = self.one_hot[codes].mean(axis=0)
         return {
-            (metric, name): float(shares[e, k])
+            (fact, name): float(shares[e, k])
             for e, name in enumerate(self.classes)
-            for k, metric in enumerate(metrics.BALANCE)
+            for k, fact in enumerate(metrics.BALANCE)
         }
 
-    def sizes(self, codes: np.ndarray) -> dict[str, int]:
-        """Those with the class present."""
-        return dict(zip(self.classes, self.one_hot[codes].sum(axis=0)[:, 1].tolist(), strict=True))
+    def class_counts(self, codes: np.ndarray) -> dict[str, int]:
+        """Number of utterances in which each class is present."""
+        present = self.one_hot[codes].sum(axis=0)[:, 1]
+        return dict(zip(self.classes, present.tolist(), strict=True))
 
-    def accepts(self, n_labels: pd.Series) -> pd.Series:
+    def can_score(self, n_labels: pd.Series) -> pd.Series:
         """Any number of labels."""
         return n_labels >= 0
 
-    def code(self, answer: Sequence[str]) -> int:
-        """Sum of 2 ** e over the classes that are present."""
-        present = set(answer)
-        return (
-            sum(1 << self.classes.index(name) for name in present)
-            if present <= set(self.classes)
-            else NO_ANSWER
-        )
+    def code(self, names: Sequence[str]) -> int:
+        """Sum of 2 ** e over the classes that are present, in any order."""
+        if not set(names) <= set(self.classes):
+            return INVALID
+        return sum(1 << self.classes.index(name) for name in set(names))
 
     def follows(self, codes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Exactly what is present has a probability of 0.5 or more."""
+        """Exactly the present classes have a probability of 0.5 or more."""
         sign = self.one_hot[codes] @ [-1, 1]
         return (sign * (probabilities - 0.5) >= -ROUNDING).all(axis=1)
 
@@ -198,4 +221,5 @@ def task_of(corpus: str, scheme: str, classes: Sequence[str]) -> Task:
     Raises:
         CorpusError: the corpus has no such scheme.
     """
-    return (MultiLabel if schemes.multi_label(corpus, scheme) else MultiClass)(tuple(classes))
+    task = MultiLabel if schemes.multi_label(corpus, scheme) else MultiClass
+    return task(tuple(classes))

@@ -1,23 +1,26 @@
-"""Claims: reported/<paper>.claims.yaml, what the paper claims of its scores, in its order, and what decides each claim.
+"""Claims of a paper about its scores, and how each is decided: reported/<paper>.claims.yaml.
 
-A claim compares scores on test (a loss: on dev), in pairs: one is meant to be higher than the other. ``decided_by`` says which pairs:
-  order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go by their printed name.
-                 `in_turn`: the first of `better` against the first of `than` and so on, not each against each; `by`: higher by at
-                 least so many points
-  class_weights  each system against the same one without class weights (<system>_unweighted), in each of `metrics`
-  class_extreme  in each system, the class `lowest` against each other one, and each other one against the class `highest`
-  most_confused  in each system, the `pair` of classes, in the direction in which it is confused more, against each other ordered pair
-or, in one sort of claim, which difference:
-  spread         the best minus the worst of `systems` in `metric` is `about` so many points
-``systems: all`` are the systems of the paper's printed tables, without cited ones. Where several classes may be present at once, order
-and class_weights may name `classes` (or all of them), each scored by itself; without them a score is the mean over the classes.
-merflow.tables.verdicts has the rules of a verdict.
+A claim compares scores on test (losses on dev) in pairs, of which one should be higher.
+``decided_by`` says which pairs:
+  order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go
+                 by their printed name. `in_turn`: the first of `better` against the first of
+                 `than` and so on, not each against each. `by`: higher by at least this many points
+  class_weights  each system against the same one without class weights (<system>_unweighted)
+  class_extreme  in each system, the class `lowest` against every other class, and every other class
+                 against the class `highest`
+  most_confused  in each system, the `pair` of classes, in the direction in which it is confused
+                 more, against every other ordered pair
+or, for one kind of claim, which difference:
+  spread         the best minus the worst of `systems` in `metric` is `about` this many points
+``systems: all`` are the systems of the paper's printed tables, without cited ones. In a multi-label
+task order and class_weights may name `classes` (or all of them), each scored by itself. Otherwise a
+score is the mean over the classes. merflow.tables.verdicts has the rules of a verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
 import yaml
@@ -45,9 +48,16 @@ class Order(Strict):
     in_turn: bool = False
     by: PositiveReal | None = None
 
+    @property
+    def versus(self) -> list[tuple[str, str]]:
+        """Pairs of systems; the first should be higher."""
+        if self.in_turn:
+            return list(zip(self.better, self.than, strict=True))
+        return list(product(self.better, self.than))
+
 
 class ClassWeights(Strict):
-    """Class weights raise the scores of systems."""
+    """Systems whose scores rise with class weights."""
 
     kind: Literal["class_weights"]
     systems: Literal["all"] | Names
@@ -56,7 +66,7 @@ class ClassWeights(Strict):
 
 
 class Spread(Strict):
-    """Systems that differ by so much, best from worst."""
+    """Systems whose best and worst score differ by about a number of points."""
 
     kind: Literal["spread"]
     systems: Annotated[list[str], Field(min_length=2)]
@@ -75,29 +85,30 @@ class ClassExtreme(Strict):
 
 
 class MostConfused(Strict):
-    """Two classes that are taken for each other more often than any others."""
+    """Two classes that are confused more often than any others."""
 
     kind: Literal["most_confused"]
     pair: Annotated[list[str], Field(min_length=2, max_length=2)]
     systems: Literal["all"] | Names
 
 
+Rule = Order | ClassWeights | Spread | ClassExtreme | MostConfused
+
+
 class Claim(Strict):
-    """One claim: `claim` in our words, `quote` in the paper's, `note` on how we read it."""
+    """A claim in our words (`claim`) and the paper's (`quote`); `note`: how it is read."""
 
     id: Text
     claim: Text
     quote: Text
     where: Text
     corpora: Names
-    decided_by: Annotated[
-        Order | ClassWeights | Spread | ClassExtreme | MostConfused, Field(discriminator="kind")
-    ]
+    decided_by: Annotated[Rule, Field(discriminator="kind")]
     note: str = ""
 
 
 def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
-    """The claims of a paper; none where it has no such file.
+    """Read the claims of a paper; none without the file.
 
     Args:
         folder: the folder ``reported``.
@@ -105,21 +116,19 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
         printed: the paper's printed numbers (merflow.tables.reported).
 
     Raises:
-        EvaluationError: the file is malformed, or names a corpus, system, metric or class that does not exist; one line.
+        EvaluationError: the file is malformed, or names an unknown corpus, system, metric or class.
     """
     path = folder / f"{paper}.claims.yaml"
     if not path.exists():
         return []
     try:
-        read = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    claims = validated(list[Claim], read, str(path), EvaluationError)
+    claims = validated(list[Claim], content, str(path), EvaluationError)
     ids = [claim.id for claim in claims]
-    tested = grouped(
-        printed[(printed["split"] == "test") & (printed["table"] != "text")].to_dict("records"),
-        "corpus",
-    )
+    on_test = printed[(printed["split"] == "test") & (printed["table"] != "text")]
+    scores_on = grouped(on_test.to_dict("records"), "corpus")
     for claim in claims:
         where = f"{path}, {claim.id}"
         if ids.count(claim.id) > 1:
@@ -127,92 +136,125 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
                 f"{where}: stands {ids.count(claim.id)} times; give each claim an id of its own"
             )
         for corpus in claim.corpora:
-            _known(where, "corpus", [corpus], dict.fromkeys(printed["corpus"]))
-            _check(
-                where,
-                claim,
-                corpus,
-                paper,
-                [row for row in tested.get((corpus,), []) if row["system"]],
-            )
+            _check_names(where, "corpus", [corpus], printed["corpus"])
+            scores = [row for row in scores_on.get((corpus,), []) if row["system"]]
+            _check(claim.decided_by, _Checked(where, corpus, paper, scores))
     return claims
 
 
-def _check(where: str, claim: Claim, corpus: str, paper: str, scores: Sequence[Row]) -> None:
-    """Refuse names that are not those of the paper; `scores`: what its tables print on the test part of the corpus."""
-    rule, systems = claim.decided_by, dict.fromkeys(row["system"] for row in scores)
-    own = dict.fromkeys([*filter(is_key, systems), *systems_of(paper)])
+class _Checked(NamedTuple):
+    """A claim on a corpus that is checked.
+
+    Attributes:
+        where: file and id, for errors.
+        corpus, paper: keys.
+        scores: printed lines on the test split of the corpus.
+    """
+
+    where: str
+    corpus: str
+    paper: str
+    scores: Sequence[Row]
+
+    @property
+    def multi_label(self) -> bool:
+        """The corpus is multi-label."""
+        return self.corpus in MULTI_LABEL
+
+    @property
+    def metrics(self) -> list[str]:
+        """Overall metrics of the corpus."""
+        return list(BINARY_METRICS if self.multi_label else METRICS)
+
+    @property
+    def systems(self) -> list[str]:
+        """Systems in print, cited ones too."""
+        return list(dict.fromkeys(row["system"] for row in self.scores))
+
+    @property
+    def own(self) -> list[str]:
+        """Systems of the paper, printed or not."""
+        return list(dict.fromkeys([*filter(is_key, self.systems), *systems_of(self.paper)]))
+
+    def names(self, what: str, names: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse unknown names."""
+        _check_names(self.where, what, names, known)
+
+    def refuse(self, message: str) -> EvaluationError:
+        """The error of the claim."""
+        return EvaluationError(f"{self.where}: {message}")
+
+
+def _check(rule: Rule, checked: _Checked) -> None:
+    """Refuse names that the paper does not have, and comparisons that cannot be."""
     if isinstance(rule, Order):
-        _known(where, "system", [*rule.better, *rule.than], dict.fromkeys([*own, *systems]))
+        systems = [*rule.better, *rule.than]
+        checked.names("system", systems, [*checked.own, *checked.systems])
         if rule.in_turn and len(rule.better) != len(rule.than):
-            raise EvaluationError(
-                f"{where}: {len(rule.better)} systems cannot be set against {len(rule.than)} in turn"
+            raise checked.refuse(
+                f"{len(rule.better)} systems cannot be compared with {len(rule.than)} in turn"
             )
     else:
-        _known(where, "system", [] if rule.systems == "all" else rule.systems, own)
+        checked.names("system", [] if rule.systems == "all" else rule.systems, checked.own)
     if isinstance(rule, Order | ClassWeights):
-        losses = (LOSS,) if isinstance(rule, Order) and corpus not in MULTI_LABEL else ()
-        _known(
-            where,
-            "metric",
-            rule.metrics,
-            [*(BINARY_METRICS if corpus in MULTI_LABEL else METRICS), *losses],
-        )
-        if rule.classes is not None and corpus not in MULTI_LABEL:
-            raise EvaluationError(
-                f"{where}: an utterance of {corpus} has one class, so no class has scores of its own; take classes out"
-            )
-        _known(
-            where,
-            "class",
-            [] if rule.classes in (None, "all") else list(rule.classes),
-            CLASSES[corpus],
-        )
+        _check_metrics(rule, checked)
     if isinstance(rule, Order):
-        if LOSS in rule.metrics and (rule.by or not {*rule.better, *rule.than} <= set(own)):
-            raise EvaluationError(
-                f"{where}: losses are compared between systems of the paper, and have no points; take by and others out"
-            )
-        about = {(row["system"], row["metric"], row["class"]) for row in scores}
-        for (higher, lower), metric, name in product(
-            versus(rule), rule.metrics, classes_of(rule.classes, corpus)
-        ):
-            if higher == lower:
-                raise EvaluationError(f"{where}: {higher} is meant to be better than itself")
-            for system in (higher, lower):
-                if system not in own and (system, metric, name) not in about:
-                    what = f"{metric} of {system}{f' ({name})' if name else ''}"
-                    raise EvaluationError(
-                        f"{where}: the paper prints no {what} on the test part of {corpus}; take it out"
-                    )
+        _check_order(rule, checked)
     elif isinstance(rule, Spread):
-        _known(where, "metric", [rule.metric], BINARY_METRICS if corpus in MULTI_LABEL else METRICS)
-    elif isinstance(rule, ClassExtreme | MostConfused):
-        if isinstance(rule, ClassExtreme):
-            _known(where, "metric", [rule.metric], CLASS_METRICS)
-            if rule.lowest == rule.highest:
-                raise EvaluationError(
-                    f"{where}: name a lowest class, a highest class, or two different ones"
+        checked.names("metric", [rule.metric], checked.metrics)
+    elif isinstance(rule, ClassExtreme):
+        checked.names("metric", [rule.metric], CLASS_METRICS)
+        if rule.lowest == rule.highest:
+            raise checked.refuse("name a lowest class, a highest class, or two different ones")
+        named = [name for name in (rule.lowest, rule.highest) if name is not None]
+        checked.names("class", named, CLASSES[checked.corpus])
+    elif isinstance(rule, MostConfused):
+        checked.names("class", rule.pair, CLASSES[checked.corpus])
+
+
+def _check_metrics(rule: Order | ClassWeights, checked: _Checked) -> None:
+    has_losses = isinstance(rule, Order) and not checked.multi_label
+    metrics = [*checked.metrics, *((LOSS,) if has_losses else ())]
+    checked.names("metric", rule.metrics, metrics)
+    if rule.classes is not None and not checked.multi_label:
+        raise checked.refuse(
+            f"{checked.corpus} is multi-class, so a class has no scores of its own;"
+            " take classes out"
+        )
+    named = rule.classes if isinstance(rule.classes, list) else []
+    checked.names("class", named, CLASSES[checked.corpus])
+
+
+def _check_order(rule: Order, checked: _Checked) -> None:
+    own = checked.own
+    if LOSS in rule.metrics and (rule.by or not {*rule.better, *rule.than} <= set(own)):
+        raise checked.refuse(
+            "losses are compared between systems of the paper only, and without points; take by and"
+            " other systems out"
+        )
+    printed = {(row["system"], row["metric"], row["class"]) for row in checked.scores}
+    names = classes_of(rule.classes, checked.corpus)
+    for pair, metric, name in product(rule.versus, rule.metrics, names):
+        if pair[0] == pair[1]:
+            raise checked.refuse(f"{pair[0]} cannot be better than itself")
+        for system in pair:
+            if system not in own and (system, metric, name) not in printed:
+                of_class = f" ({name})" if name else ""
+                raise checked.refuse(
+                    f"the paper prints no {metric} of {system}{of_class} on the test split of"
+                    f" {checked.corpus}; take it out"
                 )
-        names = [rule.lowest, rule.highest] if isinstance(rule, ClassExtreme) else rule.pair
-        _known(where, "class", [name for name in names if name is not None], CLASSES[corpus])
-
-
-def versus(rule: Order) -> list[tuple[str, str]]:
-    """The systems of an order, the one that is meant to be higher first."""
-    return (
-        list(zip(rule.better, rule.than, strict=True))
-        if rule.in_turn
-        else list(product(rule.better, rule.than))
-    )
 
 
 def classes_of(classes: Literal["all"] | list[str] | None, corpus: str) -> list[str]:
-    """Names of classes; none of them: an empty name, which stands for the mean over all."""
-    return [""] if classes is None else list(CLASSES[corpus]) if classes == "all" else list(classes)
+    """Class names of a rule; without classes an empty name, the mean over all."""
+    if classes is None:
+        return [""]
+    return list(CLASSES[corpus]) if classes == "all" else list(classes)
 
 
-def _known(where: str, what: str, names: list[str], known: object) -> None:
+def _check_names(where: str, what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    known = list(dict.fromkeys(known))
     for name in names:
-        if name not in list(known):  # type: ignore[call-overload]
-            raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(known)}")  # type: ignore[arg-type]
+        if name not in known:
+            raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(known)}")

@@ -1,109 +1,96 @@
-"""Columns that several tables share, and how figures are shown by what they measure.
-
-Scores are shares: shown in percent, their differences in points. Losses, counts of utterances and settings are none.
-"""
+"""Cells and columns that several tables share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from merflow.evaluation.metrics import LOSS, SETTINGS, SIZES
-from merflow.tables.comparison import NAN, Comparison
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import NAN, Difference, Estimate
+from merflow.tables.measures import SHARE, Unit
 from merflow.tables.render import (
     NOTHING,
     Column,
-    decimal,
     interval,
     number,
     percent,
-    points,
-    setting,
-    signed,
     spread,
     words,
 )
 from merflow.tables.reported import MISSING, Row, remarks_of
 
 
-class Unit(NamedTuple):
-    """How figures of ours are shown, and their differences from printed ones."""
-
-    show: Callable[[float], str]
-    difference: Callable[[float], str]
-
-
-SHARE = Unit(percent, points)
-UNITS = {
-    LOSS: Unit(decimal, signed),
-    **dict.fromkeys(SIZES, Unit(partial(decimal, decimals=0), partial(signed, decimals=0))),
-    **dict.fromkeys(SETTINGS, Unit(setting, signed)),
-}
-
-
-def unit_of(metric: str) -> Unit:
-    """The unit of a metric."""
-    return UNITS.get(metric, SHARE)
-
-
 def percent_decimals(cell: Mapping[str, Any]) -> int:
-    """Digits that a printed number keeps when it is shown in percent: 0.34 -> 34, 0.6204 -> 62.04."""
-    return int(cell["decimals"]) if cell["unit"] == "percent" else max(int(cell["decimals"]) - 2, 0)
+    """Decimals of a printed number when shown in percent: 0 for 0.34, 2 for 0.6204."""
+    decimals = int(cell["decimals"])
+    return decimals if cell["unit"] == "percent" else max(decimals - 2, 0)
 
 
 def as_printed(cell: Mapping[str, Any]) -> str:
-    """A printed number with the digits that it is printed with, a share in percent; or that it is not in our source."""
+    """A printed number with its digits, shares in percent; MISSING: our source lacks it."""
     return cell["value"] if isnan(cell["share"]) else percent(cell["share"], percent_decimals(cell))
 
 
 def figure(cell: Mapping[str, Any] | None) -> float:
-    """A printed number, as a share where it is one; NaN: not printed, or not in our source."""
-    return NAN if cell is None else cell["number"] if isnan(cell["share"]) else cell["share"]
+    """A printed number, or share of 1; NaN: not printed, or not in our source."""
+    if cell is None:
+        return NAN
+    return cell["number"] if isnan(cell["share"]) else cell["share"]
 
 
 def printed_cell(key: str, cell: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What `printed_column` shows: the printed `figure` of `key`, as it is printed, and its decimals in percent; None: none."""
-    text, decimals = (cell["value"], percent_decimals(cell)) if cell else ("", 0)
+    """Columns of a printed number for `printed_column`; None: not printed."""
     return {
         f"printed_{key}": figure(cell),
-        f"printed_{key}_as": text,
-        f"printed_{key}_decimals": decimals,
+        f"printed_{key}_as": cell["value"] if cell else "",
+        f"printed_{key}_decimals": percent_decimals(cell) if cell else 0,
     }
 
 
-def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
-    """Mean ± standard deviation under `key`, or that it was not run; nothing where there can be none.
+def measured_cell(key: str, mean: Estimate | None) -> dict[str, float]:
+    """Columns of a mean over seeds for `ours_column` and `limits_column`; NaN: not run."""
+    value, std, low, high = mean or (NAN, NAN, NAN, NAN)
+    return {key: value, f"{key}_std": std, f"{key}_low": low, f"{key}_high": high}
 
-    That is of cited systems, where the row names no metric, and of what was scored (it has an n) but has no such figure: no baseline has
-    a loss.
+
+def difference_cell(key: str, difference: Difference | None) -> dict[str, float]:
+    """Columns of a difference for `limits_column`; NaN: none."""
+    value, low, high, _ = difference or (NAN, NAN, NAN, NAN)
+    return {key: value, f"{key}_low": low, f"{key}_high": high}
+
+
+def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
+    """Mean ± standard deviation under `key`, or that it was not run.
+
+    The cell is empty where there can be no figure: of a cited system, in a row that names no metric
+    (``<key>_metric``), and of a scored system or baseline without the metric: a baseline
+    has no loss.
     """
 
     def cell(row: Row) -> str:
-        if pd.isna(row[key]):
-            scored = unit is not SHARE and row.get("n", "")
-            return (
-                NOTHING
-                if row["kind"] == "cited" or scored or not row.get(f"{key}_metric", True)
-                else "not run"
-            )
-        return spread(row[key], row[f"{key}_std"], unit.show)
+        if not pd.isna(row[key]):
+            return spread(row[key], row[f"{key}_std"], unit.show)
+        without_metric = unit is not SHARE and row.get("n", "")
+        impossible = row["kind"] == "cited" or without_metric or not row.get(f"{key}_metric", True)
+        return NOTHING if impossible else "not run"
 
     return Column(header, cell, group)
 
 
 def limits_column(
-    view: Comparison, key: str, group: str, show: Callable[[float], str] = percent
+    comparison: Comparison, key: str, group: str, show: Callable[[float], str] = percent
 ) -> Column:
-    """The interval of the mean, or the difference, under `key`."""
-    return Column(
-        view.interval, lambda row: interval(row[f"{key}_low"], row[f"{key}_high"], show), group
-    )
+    """Interval of the mean or the difference under `key`."""
+
+    def cell(row: Row) -> str:
+        return interval(row[f"{key}_low"], row[f"{key}_high"], show)
+
+    return Column(comparison.interval, cell, group)
 
 
 def printed_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
-    """The printed figure of `key`, a share in percent, or that it is not in our source."""
+    """Printed figure under `key`, a share in percent, or that our source lacks it."""
 
     def cell(row: Row) -> str:
         text = row[f"printed_{key}_as"]
@@ -114,37 +101,51 @@ def printed_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Col
     return Column(header, cell, group)
 
 
+def seeds_column(key: str, group: str = "") -> Column:
+    """Number of seeds; empty for baselines and where nothing was run."""
+    return number("seeds", key, lambda count: f"{count:.0f}" if count > 0 else "", group)
+
+
 def note_column(frame: pd.DataFrame) -> tuple[Column, list[str]]:
-    """Remarks of the rows as numbers, and the remarks, numbered. What is said of every printed row has no number."""
-    noted = [set(remarks_of(note)) for note in frame.loc[frame["printed"], "note"]]
-    common = set.intersection(*noted) if len(noted) > 1 else set()
-    remarks = list(dict.fromkeys(remark for note in frame["note"] for remark in remarks_of(note)))
-    numbered = [remark for remark in remarks if remark not in common]
-    cell = lambda note: " ".join(
-        f"({numbered.index(remark) + 1})" for remark in remarks_of(note) if remark not in common
-    )
-    listed = [f"{remark}." for remark in remarks if remark in common] + [
-        f"({k}) {remark}." for k, remark in enumerate(numbered, 1)
+    """Column with the numbers of each row's remarks, and the numbered remarks.
+
+    A remark on every printed row has no number.
+    """
+    printed = [set(remarks_of(note)) for note in frame.loc[frame["printed"], "note"]]
+    common = set.intersection(*printed) if len(printed) > 1 else set()
+    every = list(dict.fromkeys(remark for note in frame["note"] for remark in remarks_of(note)))
+    numbers = {
+        remark: number
+        for number, remark in enumerate((remark for remark in every if remark not in common), 1)
+    }
+
+    def cell(note: str) -> str:
+        return " ".join(f"({numbers[remark]})" for remark in remarks_of(note) if remark in numbers)
+
+    unnumbered = [f"{remark}." for remark in every if remark in common]
+    return words("notes", "note", cell), [
+        *unnumbered,
+        *(f"({number}) {remark}." for remark, number in numbers.items()),
     ]
-    return words("notes", "note", cell), listed
 
 
 def remarks(lines: Sequence[Row]) -> list[str]:
-    """Each remark of printed rows once; where it is not of all, it names their systems, or columns."""
+    """Each remark of printed rows once, with the systems or columns that it concerns."""
     notes = []
     if any(row["value"] == MISSING for row in lines):
         notes.append(
-            f"{MISSING.capitalize()}: the paper prints this cell, but the text of it that we have does not hold its value."
+            f"{MISSING.capitalize()}: the paper prints this cell, but our text of the paper lacks"
+            " its value."
         )
-    for remark in dict.fromkeys(
-        remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING
-    ):
-        told = [row for row in lines if remark in remarks_of(row["note"])]
-        names = dict.fromkeys(row["system"] or row["metric_as_printed"] for row in told)
-        notes.append(f"{remark}." if len(told) == len(lines) else f"{', '.join(names)}: {remark}.")
+    every = (remark for row in lines for remark in remarks_of(row["note"]) if remark != MISSING)
+    for remark in dict.fromkeys(every):
+        about = [row for row in lines if remark in remarks_of(row["note"])]
+        names = dict.fromkeys(row["system"] or row["metric_as_printed"] for row in about)
+        prefix = "" if len(about) == len(lines) else f"{', '.join(names)}: "
+        notes.append(f"{prefix}{remark}.")
     return notes
 
 
 def closing_columns() -> list[Column]:
-    """n, source and inputs."""
+    """Columns n, source and inputs."""
     return [number("n", "n"), words("source", "source"), words("inputs", "inputs")]

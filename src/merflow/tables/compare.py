@@ -1,31 +1,28 @@
-"""The step ``tables``: a paper's printed numbers beside ours, and what they say of its claims.
+"""The step ``tables``: a paper's printed numbers beside ours, and its claims judged by ours.
 
-Per paper and corpus, the most important first: the paper's own tables under each protocol (paper_tables), its claims with verdicts
-(verdicts), what the protocols differ in (protocols), what the arithmetic of its numbers says (audit), then everything that was measured
-(overview): test results under all protocols side by side, dev results, classes, single seeds, and differences between systems. Where
-protocols ask different things of a system, each of these has a table for either. What was not run is a row that says so. Figures from a
-demo corpus are named so in title, source column and notes, and are never subtracted from printed ones.
+Per paper and corpus, the most important first: the paper's own tables under each protocol
+(paper_tables), claims with verdicts (verdicts), gaps and leakage of the protocols (protocols), the
+arithmetic of the printed numbers (audit), then everything that was measured (overview,
+differences). Where protocols have different tasks, each task has its own tables. A system that was
+not run is a row that says so. Scores of a demo corpus are named so in title, source column and
+notes, and are never subtracted from printed ones.
 """
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from merflow import artifacts
-from merflow.evaluation.metrics import VERSUS
+from merflow.evaluation.scored import MissingResult, Scores
 from merflow.paths import TABLE_INDEX, TABLE_PAGE
-from merflow.store import read_metadata, read_table, write_folder
+from merflow.store import write_folder
 from merflow.tables import (
     OVERALL,
     audit,
     compression,
     cross,
+    differences,
     dvc_files,
     overall,
     overview,
@@ -33,135 +30,172 @@ from merflow.tables import (
     protocols,
     verdicts,
 )
-from merflow.tables.claims import load_claims
-from merflow.tables.comparison import views
+from merflow.tables.absence import Modalities
+from merflow.tables.claims import Claim, load_claims
+from merflow.tables.comparison import Comparison, comparisons
+from merflow.tables.headlines import headlines
 from merflow.tables.html import page
+from merflow.tables.index import Entry, Index
+from merflow.tables.overall import CorpusTables
 from merflow.tables.render import Table, plain, render
 from merflow.tables.reported import load
 
-TEXTS = {
-    field.name: object for field in artifacts.SCORES if pa.types.is_string(field.type)
-}  # Python's strings: they are looked at one by one
 
-
-@pd.option_context(
-    "mode.string_storage", "python"
-)  # frames of a few rows: Arrow's strings would take longer
+# Frames have a few rows: Arrow's strings would take longer.
+@pd.option_context("mode.string_storage", "python")
 def build(
     scores: Path,
     reported: Path,
     out: Path,
     papers: Sequence[str] | None = None,
     corpora: Sequence[str] | None = None,
+    modalities: Modalities | None = None,
 ) -> None:
-    """Write results/tables.
-
-    Per table <paper>/<corpus>-<table>.{md,csv,html,tex}, those of all papers in overall/, what DVC shows, and index.json.
+    """Write results/tables: each table in all its forms, files for DVC, and index.json.
 
     Args:
-        scores: results/scores.parquet.
-        reported: folder of printed numbers and claims, one file of each per paper.
+        scores: folder results/scores.
+        reported: folder of printed numbers and claims, a file of each per paper.
         out: folder to write.
-        papers: that have tables; None: all that print numbers.
-        corpora: that have tables; None: all that are printed or measured.
+        papers: papers that have tables; None: all that print numbers.
+        corpora: corpora that have tables; None: all that are printed or measured.
+        modalities: modalities that systems of all papers need, by list of params.yaml;
+            None: unknown.
 
     Raises:
         EvaluationError: a file of printed numbers or of claims is malformed.
         StoreError: scores are absent, or `out` cannot be written.
     """
-    measured = read_table(scores, artifacts.SCORES)
-    about = read_metadata(scores, artifacts.SCORES)
-    confidence, missing = about["evaluation"]["confidence"], about.get("missing", {})
-    files: dict[str, str] = {}
-    sections, studied, audited = [], [], {}
-    papers = [
-        path.stem
-        for path in sorted(reported.glob("*.csv"))
-        if papers is None or path.stem in papers
-    ]
+    measured = Scores.read(scores)
+    with_numbers = [path.stem for path in sorted(reported.glob("*.csv"))]
+    papers = [paper for paper in with_numbers if papers is None or paper in papers]
+    files, entries = _Files(), []
+    sections: list[_Section] = []
     for paper in papers:
-        printed = load(reported, paper)
-        claimed = load_claims(reported, paper, printed)
-        ours = measured[measured["paper"] == paper]
-        for corpus in dict.fromkeys([*printed["corpus"].unique(), *ours["corpus"].unique()]):
-            if corpora is not None and corpus not in corpora:
-                continue
-            here = ours[ours["corpus"] == corpus].astype(TEXTS)
-            gone = {
-                name: line
-                for name, line in missing.items()
-                if re.match(rf"results/{paper}/\w+/{corpus}-", name)
-            }
-            found = views(paper, corpus, printed, here, confidence, _by_system(gone))
-            about_it = [claim for claim in claimed if corpus in claim.corpora]
-            judged = [verdicts.table(view, about_it) for view in found]
-            tables = [
-                table
-                for view, claims in zip(found, judged, strict=True)
-                for table in (*paper_tables.tables(view), claims)
-            ]
-            gap = protocols.gap(found, here[here["protocol"].str.contains(VERSUS, regex=False)])
-            studied.append(overall.Studied(found, judged, gap, protocols.leakage(found)))
-            tables += [gap, studied[-1].leakage]
-            tables += [table for view in found for table in compression.tables(view)]
-            audited[paper, corpus] = looked = audit.examine(corpus, printed, found[0], about_it)
-            tables.append(audit.section(paper, corpus, looked))
-            tables += [
-                table
-                for view in found
-                for table in overview.tables(view, verdicts.compared(view, about_it))
-            ]
-            said = [
-                line
-                for view, claims in zip(found, judged, strict=True)
-                for line in verdicts.headlines(view, claims)
-            ]
-            said += [line for view in found for line in overview.headlines(view)]
-            section = {
-                "paper": paper,
-                "corpus": corpus,
-                "demo": found[0].demo,
-                "extra": found[0].extra,
-            }
-            sections.append(
-                section | {"headlines": said, "tables": _add(tables, paper, files, gone.values())}
-            )
-    everything = [
-        *cross.tables([view for one in studied for view in one.views]),
-        *overall.tables(studied),
-        *audit.overall(audited),
+        for section in _sections(paper, reported, measured, corpora, modalities):
+            sections.append(section)
+            tables = _ordered(section)
+            names = files.add(paper, tables, measured.of(paper, section.corpus).missing)
+            entries.append(_entry(section, names))
+    every = [comparison for section in sections for comparison in section.comparisons]
+    summaries = [
+        *cross.tables(every),
+        *overall.tables([section.summary for section in sections]),
+        *audit.overall({(section.paper, section.corpus): section.audit for section in sections}),
     ]
-    files |= dvc_files.files([view for one in studied for view in one.views])
-    index = {
-        "missing": list(missing.values()),
-        "overall": _add(everything, OVERALL, files, missing.values()),
-        "sections": sections,
-    }
+    names = files.add(OVERALL, summaries, measured.missing)
+    index = Index(missing=measured.missing, overall=tuple(names), sections=tuple(entries))
     for folder in (OVERALL, *papers):
-        files[f"{folder}/{TABLE_PAGE}"] = page(
-            plain(folder),
-            [text for name, text in files.items() if re.match(rf"{folder}/.*\.html", name)],
-        )
-    files[TABLE_INDEX] = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+        files[f"{folder}/{TABLE_PAGE}"] = page(plain(folder), files.fragments(folder))
+    files |= dvc_files.files(every)
+    files[TABLE_INDEX] = index.text
     write_folder(out, files)
 
 
-def _by_system(missing: Mapping[str, str]) -> dict[str, str]:
-    """System -> what is said of its results that are absent or were refused."""
-    found: dict[str, list[str]] = {}
-    for name, line in missing.items():
-        found.setdefault(name.split("/")[2], []).append(
-            line.replace("; ", ", ")
-        )  # a note is remarks, separated by "; "
-    return {system: "; ".join(lines) for system, lines in found.items()}
+@dataclass(frozen=True)
+class _Section:
+    """A paper on a corpus.
+
+    Attributes:
+        summary: comparisons, and tables that tables of all papers sum up.
+        claims: of the paper on the corpus.
+        audit: rule -> its result.
+    """
+
+    summary: CorpusTables
+    claims: Sequence[Claim]
+    audit: Mapping[str, audit.RuleResult]
+
+    @property
+    def comparisons(self) -> Sequence[Comparison]:
+        """One for each task."""
+        return self.summary.comparisons
+
+    @property
+    def paper(self) -> str:
+        """Key of the paper."""
+        return self.comparisons[0].paper
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus."""
+        return self.comparisons[0].corpus
 
 
-def _add(
-    tables: Iterable[Table], folder: str, files: dict[str, str], missing: Iterable[str] = ()
-) -> list[dict[str, Any]]:
-    """Render tables that have a row into `files`, each with what they were made without; what index.json says of each."""
-    without = tuple(f"Made without {line}" for line in missing)
-    shown = [replace(table, notes=(*without, *table.notes)) for table in tables if len(table.frame)]
-    for table in shown:
-        files |= {f"{folder}/{name}": text for name, text in render(table).items()}
-    return [{"name": table.name, "title": table.title, "folded": table.folded} for table in shown]
+def _sections(
+    paper: str,
+    reported: Path,
+    measured: Scores,
+    corpora: Sequence[str] | None,
+    modalities: Modalities | None,
+) -> Iterator[_Section]:
+    """A paper on each corpus: printed ones in its order, then others that were measured."""
+    printed = load(reported, paper)
+    every_claim = load_claims(reported, paper, printed)
+    for corpus in dict.fromkeys([*printed["corpus"].unique(), *measured.corpora_of(paper)]):
+        if corpora is not None and corpus not in corpora:
+            continue
+        ours = measured.of(paper, corpus)
+        by_task = comparisons(paper, corpus, printed, ours, modalities)
+        claims = [claim for claim in every_claim if corpus in claim.corpora]
+        judged = [verdicts.table(comparison, claims) for comparison in by_task]
+        summary = CorpusTables(by_task, judged, protocols.gap(by_task), protocols.leakage(by_task))
+        yield _Section(summary, claims, audit.examine(corpus, printed, by_task[0], claims))
+
+
+def _ordered(section: _Section) -> Iterator[Table]:
+    """All tables of a section, the most important first."""
+    for comparison, judged in zip(section.comparisons, section.summary.claims, strict=True):
+        yield from paper_tables.tables(comparison)
+        yield judged
+    yield section.summary.gap
+    yield section.summary.leakage
+    for comparison in section.comparisons:
+        yield from compression.tables(comparison)
+    yield audit.section(section.paper, section.corpus, section.audit)
+    for comparison in section.comparisons:
+        yield from overview.tables(comparison)
+        yield differences.table(comparison, verdicts.compared(comparison, section.claims))
+
+
+def _entry(section: _Section, names: Sequence[str]) -> Entry:
+    """Entry of a section in the index."""
+    judged = zip(section.comparisons, section.summary.claims, strict=True)
+    sentences = [line for both in judged for line in verdicts.headlines(*both)]
+    for comparison in section.comparisons:
+        sentences += headlines(comparison)
+    first = section.comparisons[0]
+    return Entry(
+        paper=section.paper,
+        corpus=section.corpus,
+        demo=first.demo,
+        extra=first.extra,
+        headlines=tuple(sentences),
+        tables=tuple(names),
+    )
+
+
+class _Files(dict[str, str]):
+    """Files of results/tables: relative path -> content."""
+
+    def add(
+        self, folder: str, tables: Iterable[Table], missing: Iterable[MissingResult]
+    ) -> list[str]:
+        """Render tables that have rows, with notes on missing results; return their names."""
+        without = tuple(f"Made without {result.message}" for result in missing)
+        names = []
+        for table in tables:
+            if len(table.frame):
+                noted = replace(table, notes=(*without, *table.notes))
+                for name, text in render(noted).items():
+                    self[f"{folder}/{name}"] = text
+                names.append(table.name)
+        return names
+
+    def fragments(self, folder: str) -> list[str]:
+        """HTML of the tables in a folder."""
+        return [
+            text
+            for name, text in self.items()
+            if name.startswith(f"{folder}/") and name.endswith(".html")
+        ]

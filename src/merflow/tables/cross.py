@@ -1,10 +1,11 @@
-"""The cross table: all systems of all papers, on all corpora, under the protocol ``clean``, the one that they share.
+"""Cross tables: all systems of all papers on all corpora, under their common protocol ``clean``.
 
-Two papers may ask different things of one corpus: so many classes, one of them or any number at once, on some test part. What they ask
-alike is a *question*; its systems stand in one table, sorted by score, and no other's beside them.
+Papers may have different tasks on one corpus: other classes, multi-class or multi-label, another
+test split. Only systems with the same task stand in one table, sorted by score.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from math import isnan
@@ -15,273 +16,339 @@ import pandas as pd
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS
-from merflow.tables.columns import limits_column, ours_column
-from merflow.tables.comparison import FIGURE, HEADERS, NAN, NEGATIVE, Comparison, formulas
+from merflow.tables.columns import limits_column, measured_cell, ours_column, seeds_column
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import NAN, Estimate
+from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
 from merflow.tables.render import NOTHING, Column, Table, number, plain, spread, words
 from merflow.tables.reported import Row, is_key, systems_of
 
 PROTOCOL = "clean"
 METRICS = ("weighted_f1", "accuracy", "uar", "macro_f1")
-UNASKED = "the paper prints nothing on the corpus, and params.yaml names no split of it for the paper (papers.<paper>.protocols)."
+CAPTION = "Test split, in percent: mean ± standard deviation over seeds."
+NO_SCHEME = (
+    "the paper prints nothing on the corpus, and params.yaml names no split scheme of it for the"
+    " paper (papers.<paper>.protocols)."
+)
 
 
-class Question(NamedTuple):
-    """What is asked of a system; two are the same only where their test parts are.
+class ClassTask(NamedTuple):
+    """Task of a paper on a corpus; equal tasks have equal test splits.
 
     Attributes:
-        part: how many utterances of each class the test part has, and what it shares with train, so that other folds are another part.
+        corpus: key.
+        n_classes: number of classes.
+        multi_label: an utterance may have any number of them.
+        test: facts of the test split: its size, by class too, and leakage, so that other folds make
+            another split.
     """
 
     corpus: str
-    classes: int
-    several: bool
-    part: tuple[tuple[str, str, float], ...]
+    n_classes: int
+    multi_label: bool
+    test: tuple[tuple[str, str, float], ...]
 
     @property
     def words(self) -> str:
-        """What is told apart."""
-        return f"{'any' if self.several else 'one'} of {self.classes} classes"
+        """Number of classes, and how many an utterance has."""
+        return f"{'any' if self.multi_label else 'one'} of {self.n_classes} classes"
 
 
-class Answers(NamedTuple):
-    """Who answers a question: a column of the whole, and a table of its own (`name`) unless nobody does."""
+@dataclass(frozen=True, eq=False)
+class TaskColumn:
+    """Column of the cross table, and the name of the table of its systems.
+
+    Attributes:
+        name: of the table.
+        corpus: key.
+        words: task, in words.
+        comparisons: of the papers with this task; none: nothing was run on the corpus.
+    """
 
     name: str
     corpus: str
     words: str
-    views: Sequence[Comparison]
+    comparisons: Sequence[Comparison]
+
+    @property
+    def metric(self) -> str:
+        """Main metric of the task."""
+        return self.comparisons[0].main_metric
+
+    def of_paper(self, paper: str) -> Comparison | None:
+        """The comparison of a paper with this task."""
+        return next(
+            (comparison for comparison in self.comparisons if comparison.paper == paper), None
+        )
 
 
-def question_of(view: Comparison) -> Question:
-    """What `PROTOCOL` asks in `view`, which has it."""
-    rows = view.parts[
-        (view.parts["protocol"] == PROTOCOL) & (view.parts["split"] == "test")
-    ].fillna({"class": ""})
-    part = tuple(
-        rows[["metric", "class", "value"]]
-        .sort_values(["metric", "class"])
-        .itertuples(index=False, name=None)
-    )
-    classes = view.means.loc[view.means["protocol"] == PROTOCOL, "classes"]
-    return Question(view.corpus, int(classes.iloc[0]), view.multi_label, part)
+def task_of(comparison: Comparison) -> ClassTask:
+    """Task under `PROTOCOL`, which the comparison has."""
+    measured, facts = comparison.measured, comparison.measured.scores.corpora
+    on_test = facts[(facts["protocol"] == PROTOCOL) & (facts["split"] == "test")]
+    columns = ["fact", "class", "value"]
+    rows = on_test.fillna({"class": ""})[columns].sort_values(["fact", "class"])
+    test = tuple(rows.itertuples(index=False, name=None))
+    return ClassTask(comparison.corpus, measured.n_classes, measured.multi_label, test)
 
 
-def tables(views: Sequence[Comparison]) -> Iterator[Table]:
-    """The whole at a glance, then one table for each question.
+def tables(comparisons: Sequence[Comparison]) -> Iterator[Table]:
+    """The cross table, then a table for each task.
 
     Args:
-        views: of all papers on all corpora.
+        comparisons: of all papers on all corpora.
     """
-    questions: dict[Question, list[Comparison]] = {}
-    for view in views:
-        if PROTOCOL in view.protocols:
-            questions.setdefault(question_of(view), []).append(view)
+    columns = _task_columns(comparisons)
+    if any(column.comparisons for column in columns):
+        yield _matrix(comparisons, columns)
+    for column in columns:
+        if column.comparisons:
+            yield _ranking(column, _on(column.corpus, comparisons))
+
+
+def _on(corpus: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
+    return [comparison for comparison in comparisons if comparison.corpus == corpus]
+
+
+def _task_columns(comparisons: Sequence[Comparison]) -> list[TaskColumn]:
+    """A column for each task; custom corpora come last."""
+    by_task: dict[ClassTask, list[Comparison]] = {}
+    for comparison in comparisons:
+        if PROTOCOL in comparison.measured.protocols:
+            by_task.setdefault(task_of(comparison), []).append(comparison)
+    corpora = {comparison.corpus for comparison in comparisons}
     columns = []
-    found = {view.corpus for view in views}
-    for corpus in (
-        *(name for name in CLASSES if name in found),
-        *sorted(found - set(CLASSES)),
-    ):  # one's own come last
-        asked = sorted(one for one in questions if one.corpus == corpus)
-        for place, one in enumerate(asked, 1):
-            columns.append(
-                Answers(
-                    f"cross-{corpus}" + (f"-{place}" if len(asked) > 1 else ""),
-                    corpus,
-                    one.words,
-                    questions[one],
-                )
-            )
-        if not asked:
-            columns.append(Answers(f"cross-{corpus}", corpus, "nothing run", []))
-    if questions:
-        yield _matrix(views, columns)
-    for answers in columns:
-        if answers.views:
-            yield _ranking(answers, [view for view in views if view.corpus == answers.corpus])
+    for corpus in (*filter(corpora.__contains__, CLASSES), *sorted(corpora - set(CLASSES))):
+        tasks = sorted(task for task in by_task if task.corpus == corpus)
+        for place, task in enumerate(tasks, 1):
+            name = f"cross-{corpus}" + (f"-{place}" if len(tasks) > 1 else "")
+            columns.append(TaskColumn(name, corpus, task.words, by_task[task]))
+        if not tasks:
+            columns.append(TaskColumn(f"cross-{corpus}", corpus, "nothing run", []))
+    return columns
 
 
-def _systems(views: Sequence[Comparison]) -> list[str]:
-    """Systems of a paper that ran, that it prints, or that its parameters know, in its order."""
-    known = [
-        sorted({*filter(is_key, view.names), *view.systems} - set(BASELINES), key=view.rank)
-        for view in views
+def _systems(comparisons: Sequence[Comparison]) -> list[str]:
+    """Systems of a paper: printed, run, or with parameters, in its order."""
+    ranked = [
+        sorted(
+            {*filter(is_key, comparison.printed.systems), *comparison.measured.systems}
+            - set(BASELINES),
+            key=comparison.rank,
+        )
+        for comparison in comparisons
     ]
-    return list(dict.fromkeys([*chain.from_iterable(known), *systems_of(views[0].paper)]))
+    with_params = systems_of(comparisons[0].paper)
+    return list(dict.fromkeys([*chain.from_iterable(ranked), *with_params]))
 
 
-def _why(views: Sequence[Comparison], system: str) -> str:
-    """Why `system` of the paper of `views`, all on one corpus, has no score under `PROTOCOL`."""
-    if any(system in view.systems for view in views):
-        return f"not run under {PROTOCOL}, but {', '.join(plain(name) for view in views for name in view.protocols if name != PROTOCOL)}"
-    return views[0].reason(system)
+def _reason(comparisons: Sequence[Comparison], system: str) -> str:
+    """Reason why a system has no score under `PROTOCOL`.
 
-
-def _matrix(views: Sequence[Comparison], columns: Sequence[Answers]) -> Table:
-    """Systems down, questions across."""
-    rows: list[dict[str, Any]] = []
-    reasons: dict[str, int] = {}  # in the order in which they are given, counted from 1
-    for paper in dict.fromkeys(view.paper for view in views):
-        own = [view for view in views if view.paper == paper]
-        for system in _systems(own):
-            row: dict[str, Any] = {"paper": paper, "system": system, "kind": "absent"}
-            for one in columns:
-                there = [view for view in own if view.corpus == one.corpus]
-                mine = next((view for view in there if view in one.views), None)
-                elsewhere = any(view in other.views for other in columns for view in there)
-                row |= {f"{one.name}{ending}": NAN for ending in FIGURE} | {f"{one.name}_why": ""}
-                if mine and mine.mean(system, PROTOCOL, mine.main):
-                    row |= {
-                        f"{one.name}{ending}": value
-                        for ending, value in mine.figures(system, PROTOCOL, mine.main).items()
-                    }
-                    row["kind"] = "system"
-                elif there and (mine or not elsewhere):
-                    row[f"{one.name}_why"] = why = _why(there, system)
-                    reasons.setdefault(why, len(reasons) + 1)
-            rows.append(row)
-    majority: dict[str, Any] = {"paper": "", "system": "majority", "kind": "baseline"} | {
-        f"{one.name}_why": "" for one in columns
-    }
-    for one in columns:
-        found = (
-            one.views[0].figures("majority", PROTOCOL, one.views[0].main)
-            if one.views
-            else dict.fromkeys(FIGURE, NAN)
+    Args:
+        comparisons: of its paper on one corpus.
+        system: key.
+    """
+    if any(system in comparison.measured.systems for comparison in comparisons):
+        protocols = (
+            plain(protocol)
+            for comparison in comparisons
+            for protocol in comparison.measured.protocols
+            if protocol != PROTOCOL
         )
-        majority |= {f"{one.name}{ending}": value for ending, value in found.items()}
+        return f"not run under {PROTOCOL}, but {', '.join(protocols)}"
+    return comparisons[0].absence.reason(system)
 
-    def column(one: Answers) -> Column:
-        def cell(row: Row) -> str:
-            if pd.notna(row[one.name]):
-                return spread(row[one.name], row[f"{one.name}_std"])
-            why = row[f"{one.name}_why"]
-            return f"not run ({reasons[why]})" if why else NOTHING
 
-        return Column(
-            f"{one.words}, {HEADERS[one.views[0].main]}" if one.views else one.words,
-            cell,
-            one.corpus,
-        )
-
-    demo = sorted({view.corpus for view in views if view.demo})
-    notes = (
-        [
-            f"Demo: figures under {', '.join(demo)} are on synthetic corpora in their layout, no results on them."
-        ]
-        if demo
-        else []
+def _matrix(comparisons: Sequence[Comparison], columns: Sequence[TaskColumn]) -> Table:
+    """The cross table: systems down, tasks across."""
+    rows = _matrix_rows(comparisons, columns)
+    reasons: dict[str, int] = {}
+    for row in rows:
+        for column in columns:
+            if why := row[f"{column.name}_why"]:
+                reasons.setdefault(why, len(reasons) + 1)
+    demo = sorted({comparison.corpus for comparison in comparisons if comparison.demo})
+    warning = (
+        f"Demo: figures under {', '.join(demo)} are on synthetic corpora in their layout, no"
+        " results on them."
     )
-    notes += [
-        "Only figures of one column answer one question; the tables below have their intervals, and how many utterances were scored."
+    notes = [
+        *([warning] if demo else []),
+        "Only figures of one column have the same task; the tables below have their intervals, and"
+        " the number of utterances scored.",
+        f"{NOTHING}: {NO_SCHEME}",
+        *(f"({k}) {why}." for why, k in reasons.items()),
     ]
-    notes += [f"{NOTHING}: {UNASKED}", *(f"({k}) {why}." for why, k in reasons.items())]
+    columns_shown = (
+        words("system", "system"),
+        words("paper", "paper"),
+        *(_matrix_column(column, reasons) for column in columns),
+    )
     title = f"All systems of all papers, {PROTOCOL}{', demo corpora' if demo else ''}."
-    caption = "Test part, in percent: mean ± standard deviation over seeds."
-    shown = (words("system", "system"), words("paper", "paper"), *map(column, columns))
+    frame = pd.DataFrame([*rows, _majority(columns)])
+    anchor = "overall-cross"
     return Table(
-        "cross",
-        title,
-        caption,
-        pd.DataFrame([*rows, majority]),
-        shown,
-        tuple(notes),
-        bool(demo),
-        anchor="overall-cross",
+        "cross", title, CAPTION, frame, columns_shown, tuple(notes), bool(demo), anchor=anchor
     )
 
 
-def _ranking(answers: Answers, there: Sequence[Comparison]) -> Table:
-    """The systems that answer a question, the best first, with the trivial baselines; below it those that could, but were not run."""
-    first = answers.views[0]
-    metrics = list(dict.fromkeys([first.main, *(BINARY_METRICS if first.multi_label else METRICS)]))
+def _matrix_rows(
+    comparisons: Sequence[Comparison], columns: Sequence[TaskColumn]
+) -> list[dict[str, Any]]:
+    rows = []
+    for paper in dict.fromkeys(comparison.paper for comparison in comparisons):
+        of_paper = [comparison for comparison in comparisons if comparison.paper == paper]
+        for system in _systems(of_paper):
+            row: dict[str, Any] = {"paper": paper, "system": system, "kind": "absent"}
+            for column in columns:
+                on_corpus = _on(column.corpus, of_paper)
+                mean, why = _matrix_cell(column, columns, paper, system, on_corpus)
+                row |= measured_cell(column.name, mean) | {f"{column.name}_why": why}
+                if mean:
+                    row["kind"] = "system"
+            rows.append(row)
+    return rows
+
+
+def _matrix_cell(
+    column: TaskColumn,
+    columns: Sequence[TaskColumn],
+    paper: str,
+    system: str,
+    on_corpus: Sequence[Comparison],
+) -> tuple[Estimate | None, str]:
+    """Score of a system in a column, or the reason why there is none.
+
+    Neither: the paper has another task.
+    """
+    comparison = column.of_paper(paper)
+    if comparison:
+        mean = comparison.measured.mean(system, PROTOCOL, comparison.main_metric)
+        return (mean, "") if mean else (None, _reason(on_corpus, system))
+    same_corpus = (other for other in columns if other.corpus == column.corpus)
+    in_another_column = any(other.of_paper(paper) for other in same_corpus)
+    if on_corpus and not in_another_column:
+        return None, _reason(on_corpus, system)
+    return None, ""
+
+
+def _majority(columns: Sequence[TaskColumn]) -> dict[str, Any]:
+    row: dict[str, Any] = {"paper": "", "system": "majority", "kind": "baseline"}
+    row |= {f"{column.name}_why": "" for column in columns}
+    for column in columns:
+        mean = None
+        if column.comparisons:
+            mean = column.comparisons[0].measured.mean("majority", PROTOCOL, column.metric)
+        row |= measured_cell(column.name, mean)
+    return row
+
+
+def _matrix_column(column: TaskColumn, reasons: Mapping[str, int]) -> Column:
+    def cell(row: Row) -> str:
+        if pd.notna(row[column.name]):
+            return spread(row[column.name], row[f"{column.name}_std"])
+        why = row[f"{column.name}_why"]
+        return f"not run ({reasons[why]})" if why else NOTHING
+
+    header = f"{column.words}, {HEADERS[column.metric]}" if column.comparisons else column.words
+    return Column(header, cell, column.corpus)
+
+
+def _ranking(column: TaskColumn, on_corpus: Sequence[Comparison]) -> Table:
+    """Systems and trivial baselines of a task, the best first."""
+    first, main = column.comparisons[0], column.metric
+    multi_label = first.measured.multi_label
+    metrics = list(dict.fromkeys([main, *(BINARY_METRICS if multi_label else METRICS)]))
     rows = [
-        _row(view, name, metrics)
-        for view in answers.views
-        for name in view.systems
-        if view.mean(name, PROTOCOL, first.main)
+        _row(comparison, name, metrics)
+        for comparison in column.comparisons
+        for name in comparison.measured.systems
+        if comparison.measured.mean(name, PROTOCOL, main)
     ]
     rows += [
         _row(first, name, metrics) | {"paper": ""}
         for name in BASELINES
-        if first.mean(name, PROTOCOL, first.main)
+        if first.measured.mean(name, PROTOCOL, main)
     ]
-    rows.sort(key=lambda row: -row[first.main])
+    rows.sort(key=lambda row: -row[main])
+    figures = [key for metric in metrics for key in measured_cell(metric, None)]
+    names = ["paper", "system", "kind", *figures, "seeds", "n", "source", "inputs"]
+    frame = pd.DataFrame(rows, columns=names)
     whole = max(row["n"] for row in rows)
-    figures = [f"{metric}{ending}" for metric in metrics for ending in FIGURE]
-    frame = pd.DataFrame(
-        rows, columns=["paper", "system", "kind", *figures, "seeds", "n", "source", "inputs"]
-    )
-    columns = [
-        words("system", "system"),
-        words("paper", "paper"),
-        ours_column(HEADERS[first.main], first.main, ""),
-    ]
-    columns += [
-        limits_column(first, first.main, ""),
-        *(ours_column(HEADERS[metric], metric, "") for metric in metrics[1:]),
-    ]
-    columns += [
-        number("seeds", "seeds", lambda count: f"{count:.0f}" if count > 0 else ""),
-        number("n", "n", partial(_of, whole=whole)),
-    ]
-    columns += [words("source", "source"), words("inputs", "inputs")]
-    notes = [
-        *first.demo_notes,
-        f"Sorted by {HEADERS[first.main]}; [ ]: bootstrap interval of its mean over dialogues.",
-    ]
-    notes += [
-        "n: utterances scored. Who lacks an input of some leaves them out: where n differs, a small difference is no order."
-    ]
-    notes += [
-        "Systems of one paper are compared on common utterances in its table of differences; between papers, by their intervals."
-    ]
-    notes += [formulas(metrics, first.multi_label), *([NEGATIVE] if first.multi_label else [])]
-    notes += [
-        line
-        for view in answers.views
-        for line in _absent(view, [other for other in there if other.paper == view.paper])
-    ]
-    title = f"All systems, {PROTOCOL}, {answers.words}, {first.where}."
-    caption = "Test part, in percent: mean ± standard deviation over seeds."
+    notes = [*_ranking_notes(first, metrics), *_absent_notes(column, on_corpus)]
     return Table(
-        answers.name,
-        title,
-        caption,
+        column.name,
+        f"All systems, {PROTOCOL}, {column.words}, {first.where}.",
+        CAPTION,
         frame,
-        tuple(columns),
+        tuple(_ranking_columns(first, metrics, whole)),
         tuple(notes),
         first.demo,
-        anchor=f"overall-{answers.name}",
+        anchor=f"overall-{column.name}",
     )
 
 
-def _absent(view: Comparison, same: Sequence[Comparison]) -> Iterator[str]:
-    """What of the paper of `view`, whose views on the corpus are `same`, has no score, by the reason."""
-    reasons: dict[str, list[str]] = {}
-    for name in _systems([view]):
-        if not view.mean(name, PROTOCOL, view.main):
-            reasons.setdefault(_why(same, name), []).append(name)
-    for why, names in reasons.items():
-        yield f"{view.paper}: {', '.join(names)}: {why}."
+def _ranking_columns(first: Comparison, metrics: Sequence[str], whole: int) -> list[Column]:
+    return [
+        words("system", "system"),
+        words("paper", "paper"),
+        ours_column(HEADERS[metrics[0]], metrics[0], ""),
+        limits_column(first, metrics[0], ""),
+        *(ours_column(HEADERS[metric], metric, "") for metric in metrics[1:]),
+        seeds_column("seeds"),
+        number("n", "n", partial(_of, whole=whole)),
+        words("source", "source"),
+        words("inputs", "inputs"),
+    ]
 
 
-def _row(view: Comparison, system: str, metrics: Sequence[str]) -> dict[str, Any]:
-    scored = view.about(system, [], "test", [PROTOCOL])
-    about = {
-        "paper": view.paper,
+def _ranking_notes(first: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    yield from first.demo_notes
+    main = HEADERS[metrics[0]]
+    yield f"Sorted by {main}; [ ]: bootstrap interval of its mean over dialogues."
+    yield (
+        "n: utterances scored. A system leaves out utterances that lack an input: where n differs,"
+        " a small difference does not rank systems."
+    )
+    yield (
+        "Systems of one paper are compared on common utterances in its table of differences;"
+        " between papers, by their intervals."
+    )
+    yield formulas_note(metrics, first.measured.multi_label)
+    if first.measured.multi_label:
+        yield ALL_NEGATIVE
+
+
+def _absent_notes(column: TaskColumn, on_corpus: Sequence[Comparison]) -> Iterator[str]:
+    """Systems of each paper of a task that have no score, by the reason."""
+    for comparison in column.comparisons:
+        of_paper = [other for other in on_corpus if other.paper == comparison.paper]
+        by_reason: dict[str, list[str]] = {}
+        for name in _systems([comparison]):
+            if not comparison.measured.mean(name, PROTOCOL, comparison.main_metric):
+                by_reason.setdefault(_reason(of_paper, name), []).append(name)
+        for reason, names in by_reason.items():
+            yield f"{comparison.paper}: {', '.join(names)}: {reason}."
+
+
+def _row(comparison: Comparison, system: str, metrics: Sequence[str]) -> dict[str, Any]:
+    measured, about = comparison.measured, comparison.about(system, [], "test", [PROTOCOL])
+    row = {
+        "paper": comparison.paper,
         "system": system,
-        "kind": scored["kind"],
-        "seeds": view.n_seeds(system, PROTOCOL, "test"),
+        "kind": about["kind"],
+        "seeds": measured.n_seeds(system, PROTOCOL, "test"),
+        "n": int(about["n"]),
+        "source": about["source"],
+        "inputs": about["inputs"] or NAN,
     }
-    about |= {"n": int(scored["n"]), "source": scored["source"], "inputs": scored["inputs"] or NAN}
     for metric in metrics:
-        about |= {
-            f"{metric}{ending}": value
-            for ending, value in view.figures(system, PROTOCOL, metric).items()
-        }
-    return about
+        row |= measured_cell(metric, measured.mean(system, PROTOCOL, metric))
+    return row
 
 
 def _of(n: float, whole: float) -> str:
-    return "" if isnan(n) else f"{n:.0f}" if n == whole else f"{n:.0f} of {whole:.0f}"
+    if isnan(n):
+        return ""
+    return f"{n:.0f}" if n == whole else f"{n:.0f} of {whole:.0f}"

@@ -1,7 +1,7 @@
-"""What ``dvc metrics`` and ``dvc plots`` show of the scores, unrounded: dvc.yaml names the files.
+"""Files that ``dvc metrics`` and ``dvc plots`` show, unrounded; dvc.yaml names them.
 
-metrics.json          paper -> corpus -> protocol -> system -> its score on test in the main measure of the corpus
-plots/<corpus>.csv    the systems of all papers under `clean`, one row each
+metrics.json          paper -> corpus -> protocol -> system -> its main metric on test
+plots/<corpus>.csv    systems of all papers under `clean`, a row each
 plots/protocols.csv   systems that ran under both protocols
 """
 
@@ -12,54 +12,44 @@ from typing import Any
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
-from merflow.tables.comparison import PROTOCOLS, Comparison
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import PROTOCOLS
+
+COLUMNS = ["corpus", "protocol", "system", "metric", "score"]
 
 
-def files(views: Sequence[Comparison]) -> dict[str, str]:
-    """Name -> content of each; all exist, with or without rows.
+def files(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """Content of each file by name; all exist, with or without rows.
 
     Args:
-        views: of all papers on all corpora.
+        comparisons: of all papers on all corpora.
     """
     metrics: dict[str, Any] = {}
-    for view in views:
-        for protocol in view.protocols:
-            found = {
-                system: view.figures(system, protocol, view.main)[""] for system in view.systems
-            }
-            scores = {
-                system: {view.main: value} for system, value in found.items() if value == value
-            }  # without NaN: not under this one
-            metrics.setdefault(view.paper, {}).setdefault(view.corpus, {})[protocol] = scores
-    rows = [
-        {
-            "corpus": corpus,
-            "protocol": protocol,
-            "system": f"{paper}/{system}",
-            "metric": metric,
-            "score": score,
-        }
-        for paper, corpora in metrics.items()
-        for corpus, protocols in corpora.items()
-        for protocol, systems in protocols.items()
-        for system, measured in systems.items()
-        for metric, score in measured.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["corpus", "protocol", "system", "metric", "score"])
+    rows = []
+    for comparison in comparisons:
+        paper, corpus, metric = comparison.paper, comparison.corpus, comparison.main_metric
+        for protocol in comparison.measured.protocols:
+            scores: dict[str, Any] = {}
+            for system in comparison.measured.systems:
+                if mean := comparison.measured.mean(system, protocol, metric):
+                    scores[system] = {metric: mean.value}
+                    rows.append([corpus, protocol, f"{paper}/{system}", metric, mean.value])
+            metrics.setdefault(paper, {}).setdefault(corpus, {})[protocol] = scores
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
+    return {"metrics.json": text, **_plots(frame)}
+
+
+def _plots(frame: pd.DataFrame) -> dict[str, str]:
     clean = frame[frame["protocol"] == "clean"].sort_values("score", ascending=False, kind="stable")
     key = ["corpus", "system", "metric"]
-    both = (
-        frame.pivot(index=key, columns="protocol", values="score")
-        .reindex(columns=list(PROTOCOLS))
-        .dropna()
-        .reset_index()
-    )
+    by_protocol = frame.pivot(index=key, columns="protocol", values="score")
+    both = by_protocol.reindex(columns=list(PROTOCOLS)).dropna().reset_index()
     plots = {
         corpus: clean.loc[clean["corpus"] == corpus, ["system", "metric", "score"]]
         for corpus in CLASSES
-    } | {"protocols": both}
-    written = {
-        f"plots/{name}.csv": rows.to_csv(index=False, lineterminator="\n")
-        for name, rows in plots.items()
     }
-    return {"metrics.json": json.dumps(metrics, indent=1, allow_nan=False) + "\n", **written}
+    return {
+        f"plots/{name}.csv": table.to_csv(index=False, lineterminator="\n")
+        for name, table in (plots | {"protocols": both}).items()
+    }

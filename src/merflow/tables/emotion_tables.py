@@ -1,18 +1,27 @@
-"""Tables of the paper in which systems stand side by side, and emotions below each other.
+"""Tables of the paper with systems side by side and emotions below each other.
 
-A system of the paper is a group of columns: printed, ours, and where it also ran without the class weights, ours without them and
-the effect of the weights, a paired difference. Below the printed measure stands the F1 of "present", which an answer that is always
-"absent" leaves at 0 while its accuracy is high; beside the systems stand ours that the paper prints nowhere, and the trivial
-baselines.
+A system is a group of columns: printed, ours, and where it also ran without the paper's class
+weights, ours without them and their effect, a paired difference. Below the rows of the printed
+measure stand rows of the F1 of "present", which is 0 for a system that always predicts "absent".
+Beside the printed systems stand ours that the paper prints nowhere, and the trivial baselines.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from merflow.evaluation.baselines import BASELINES
-from merflow.tables.columns import ours_column, printed_cell, printed_column, remarks
-from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, UNWEIGHTED, Comparison
+from merflow.tables.columns import (
+    measured_cell,
+    ours_column,
+    printed_cell,
+    printed_column,
+    remarks,
+)
+from merflow.tables.comparison import UNWEIGHTED, Comparison
+from merflow.tables.measured import NAN
+from merflow.tables.measures import ALL_NEGATIVE, HEADERS
 from merflow.tables.render import (
     NOTHING,
     Column,
@@ -27,114 +36,125 @@ from merflow.tables.render import (
 from merflow.tables.reported import Row, grouped
 
 PRESENT = "positive_f1"
-HEAD = ("row", "metric", "metric_as_printed", "class")  # of a printed row
-WEIGHTS = (
-    "Without: ours, the same system without class weights; the paper prints none. Effect: with minus without, in points,"
-    " with its paired interval over dialogues; p: two-sided. Neither is corrected for the number of comparisons."
+#: Columns of a printed line that make a row of the table.
+HEAD = ("row", "metric", "metric_as_printed", "class")
+WEIGHTS_NOTE = (
+    "Without: ours, the same system without class weights; the paper prints none. Effect: with"
+    " minus without, in points, with its paired interval over dialogues; p: two-sided. Neither is"
+    " corrected for the number of comparisons."
+)
+BASELINES_NOTE = (
+    "Majority and chance know the train split only, of each emotion by itself: the majority of a"
+    " rare emotion is absent."
 )
 
 
 def side_by_side(
-    view: Comparison, name: str, lines: list[Row], more: list[str], protocol: str
+    comparison: Comparison, name: str, lines: list[Row], unprinted: list[str], protocol: str
 ) -> Table:
     """A printed table in which systems stand side by side.
 
     Args:
-        view: what to compare.
+        comparison: of the paper on the corpus.
         name: of the table in the paper.
-        lines: its rows in `view.printed`.
-        more: systems that the paper does not print, baselines included.
+        lines: its printed lines.
+        unprinted: systems that the paper does not print, baselines included.
         protocol: of ours.
     """
     printed = list(dict.fromkeys(row["system"] for row in lines))
     unweighted = {
         system: f"{system}{UNWEIGHTED}"
         for system in printed
-        if f"{system}{UNWEIGHTED}" in view.systems
+        if f"{system}{UNWEIGHTED}" in comparison.measured.systems
     }
-    others = [system for system in more if system.removesuffix(UNWEIGHTED) not in view.names]
+    ours = [
+        system
+        for system in unprinted
+        if system.removesuffix(UNWEIGHTED) not in comparison.printed.systems
+    ]
+    systems = [*printed, *ours]
     rows = [
-        _row(view, head, lines, [*printed, *others], unweighted, protocol)
-        for head in _heads(lines, view.multi_label)
+        _row(comparison, head, lines, systems, unweighted, protocol)
+        for head in _heads(lines, comparison.measured.multi_label)
     ]
     columns = [words("row", "label"), words("measure", "measure")]
     for system in printed:
-        columns.append(printed_column("printed", system, system))
-        if view.kind(system) != "cited":
-            columns.append(
-                ours_column("with weights" if system in unweighted else "ours", system, system)
-            )
-        if system in unweighted:
-            columns += [ours_column("without", unweighted[system], system), _effect_column(system)]
-            columns.append(number("p", f"{system}_effect_p", p_value, system))
-    columns += [ours_column("ours", system, system) for system in others]
-    title = f"Table {name} of the paper, {plain(protocol)}"
-    notes = ["Ours: mean ± standard deviation over seeds.", *([WEIGHTS] if unweighted else [])]
-    if set(others) & set(BASELINES):
-        notes += [
-            "Majority and chance see the train part only, of each emotion by itself: the majority of a rare one is absent.",
-            NEGATIVE,
-        ]
-    notes += [*_inputs(view, [*printed, *others], protocol), *remarks(lines)]
-    caption = "Test part, in percent; in parentheses what the paper's measure is in our names."
-    return view.table(
-        f"table-{name}-{protocol}", title, caption, pd.DataFrame(rows), columns, notes
-    )
+        cited = comparison.kind(system) == "cited"
+        columns += _columns(system, cited, unweighted.get(system))
+    columns += [ours_column("ours", system, system) for system in ours]
+    notes = ["Ours: mean ± standard deviation over seeds.", *([WEIGHTS_NOTE] if unweighted else [])]
+    if set(ours) & set(BASELINES):
+        notes += [BASELINES_NOTE, ALL_NEGATIVE]
+    notes += [*_inputs(comparison, systems, protocol), *remarks(lines)]
+    caption = "Test split, in percent; in parentheses our name of the paper's measure."
+    title, frame = f"Table {name} of the paper, {plain(protocol)}", pd.DataFrame(rows)
+    return comparison.table(f"table-{name}-{protocol}", title, caption, frame, columns, notes)
 
 
 def _heads(lines: list[Row], multi_label: bool) -> list[dict[str, str]]:
-    """The printed rows, each with its measure, then the F1 of "present" of each."""
+    """HEAD of each row: the printed measures, then the F1 of "present" (multi-label)."""
     heads = [dict(zip(HEAD, key, strict=True)) for key in grouped(lines, *HEAD)]
     if not multi_label or any(head["metric"] == PRESENT for head in heads):
         return heads
-    more = [rows[0] for rows in grouped(heads, "row", "class").values()]
-    return [*heads, *({**head, "metric": PRESENT, "metric_as_printed": ""} for head in more)]
+    first = [rows[0] for rows in grouped(heads, "row", "class").values()]
+    return [*heads, *({**head, "metric": PRESENT, "metric_as_printed": ""} for head in first)]
 
 
 def _row(
-    view: Comparison,
-    head: dict[str, str],
-    lines: list[Row],
-    systems: list[str],
-    unweighted: dict[str, str],
+    comparison: Comparison,
+    head: Mapping[str, str],
+    lines: Sequence[Row],
+    systems: Sequence[str],
+    unweighted: Mapping[str, str],
     protocol: str,
 ) -> dict[str, Any]:
-    metric, emotion, ours = (
-        head["metric"],
-        head["class"],
-        HEADERS.get(head["metric"], head["metric"]),
-    )
-    measure = f"{head['metric_as_printed']} ({ours})" if head["metric_as_printed"] else ours
+    metric, emotion = head["metric"], head["class"]
+    ours, as_printed = HEADERS.get(metric, metric), head["metric_as_printed"]
     row: dict[str, Any] = {
         "label": head["row"],
-        "measure": measure,
+        "measure": f"{as_printed} ({ours})" if as_printed else ours,
         "metric": metric,
         "class": emotion,
         "kind": "system",
     }
-    here = {
+    cells = {
         line["system"]: line
         for line in lines
         if all(line[key] == value for key, value in head.items())
     }
     for system in systems:
-        row |= printed_cell(system, here.get(system))
-        row |= {
-            f"{system}{ending}": value
-            for ending, value in view.figures(system, protocol, metric, emotion).items()
-        }
+        row |= printed_cell(system, cells.get(system))
+        row |= measured_cell(system, comparison.measured.mean(system, protocol, metric, emotion))
         if system in unweighted:
-            other = unweighted[system]
-            row |= {
-                f"{other}{ending}": value
-                for ending, value in view.figures(other, protocol, metric, emotion).items()
-            }
-            found = view.difference(system, other, protocol, metric, emotion) or {}
-            row |= {
-                f"{system}_effect_{key}": found.get(key, NAN)
-                for key in ("value", "low", "high", "p")
-            }
+            row |= _weights(comparison, system, unweighted[system], protocol, metric, emotion)
     return row
+
+
+def _weights(
+    comparison: Comparison, system: str, without: str, protocol: str, metric: str, emotion: str
+) -> dict[str, float]:
+    """Score of a system without class weights, and the effect of the weights."""
+    measured = comparison.measured
+    effect = measured.difference(system, without, protocol, metric, emotion)
+    value, low, high, p = effect or (NAN, NAN, NAN, NAN)
+    return {
+        **measured_cell(without, measured.mean(without, protocol, metric, emotion)),
+        f"{system}_effect_value": value,
+        f"{system}_effect_low": low,
+        f"{system}_effect_high": high,
+        f"{system}_effect_p": p,
+    }
+
+
+def _columns(system: str, cited: bool, without: str | None) -> list[Column]:
+    """Columns of a printed system; `without`: the same system without class weights."""
+    columns = [printed_column("printed", system, system)]
+    if not cited:
+        columns.append(ours_column("with weights" if without else "ours", system, system))
+    if without:
+        columns += [ours_column("without", without, system), _effect_column(system)]
+        columns.append(number("p", f"{system}_effect_p", p_value, system))
+    return columns
 
 
 def _effect_column(system: str) -> Column:
@@ -145,15 +165,14 @@ def _effect_column(system: str) -> Column:
     return Column("effect", cell, system)
 
 
-def _inputs(view: Comparison, systems: list[str], protocol: str) -> list[str]:
-    """One note per system of ours: utterances and inputs, or why it has no scores."""
+def _inputs(comparison: Comparison, systems: Sequence[str], protocol: str) -> list[str]:
+    """Note for each system of ours: utterances and inputs, or why it has no scores."""
     notes = []
     for system in systems:
-        about = view.about(system, [], "test", [protocol])
+        about = comparison.about(system, [], "test", [protocol])
         if about["kind"] == "absent":
             notes.append(f"{system}: {about['note']}.")
         elif about["n"]:
-            notes.append(
-                f"{system}: n = {about['n']}{', from ' if about['inputs'] else ''}{about['inputs']}."
-            )
+            inputs = f", from {about['inputs']}" if about["inputs"] else ""
+            notes.append(f"{system}: n = {about['n']}{inputs}.")
     return notes

@@ -182,7 +182,7 @@ def _clip(
     row: pd.Series, text: str, times: pd.Series, values: np.ndarray, classes: Sequence[str]
 ) -> Clip:
     """Make a clip of its prediction and the probabilities of its frames."""
-    label, predicted = (classes[row[column]] for column in ("true", "predicted"))
+    label, predicted = (classes[row[column]] for column in ("label", "predicted"))
     totals = dict(zip(classes, map(float, values.sum(axis=0)), strict=True))
     places = _places(len(values))
     shots = [
@@ -213,16 +213,16 @@ def choose(rows: pd.DataFrame) -> pd.DataFrame:
     probability of the predicted class comes first.
 
     Args:
-        rows: by utterance id: true, predicted, n_frames, and probability, the mean probability of
+        rows: by utterance id: label, predicted, n_frames, and probability, the mean probability of
             the predicted class.
     """
     order = rows.assign(capped=rows["n_frames"].clip(upper=MOST))
     order = order.sort_values(["capped", "probability"], ascending=False, kind="stable")
-    correct = order["true"] == order["predicted"]
+    correct = order["label"] == order["predicted"]
     chosen: list[Any] = []
     for wanted in (True, False) * PAIRS:
         left = order[(correct == wanted) & ~order.index.isin(chosen)]
-        new_label = left[~left["true"].isin(order.loc[chosen, "true"])]
+        new_label = left[~left["label"].isin(order.loc[chosen, "label"])]
         chosen += list((new_label if len(new_label) else left).index[:1])
     return order.loc[chosen]
 

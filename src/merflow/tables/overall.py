@@ -1,15 +1,18 @@
-"""Tables about all papers: their claims, and what their protocols let test share with train; merflow.tables.cross has their systems."""
+"""Tables about all papers: their claims, leakage and protocol gaps.
 
-from collections import Counter
+merflow.tables.cross has their systems.
+"""
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from merflow.tables.columns import unit_of
-from merflow.tables.comparison import HEADERS, PROTOCOLS, Comparison, name_of, part_of
-from merflow.tables.protocols import LEAKS
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import PROTOCOLS
+from merflow.tables.measures import HEADERS, name_of, split_of, unit_of
+from merflow.tables.protocols import LEAKS, NO_LEAKS
 from merflow.tables.render import (
     NOTHING,
     Column,
@@ -23,31 +26,40 @@ from merflow.tables.render import (
     words,
 )
 from merflow.tables.reported import Row
-from merflow.tables.verdicts import VERDICTS
+from merflow.tables.verdicts import counted
 
 
 @dataclass(frozen=True)
-class Studied:
-    """A paper on a corpus, in all its views, and tables of it."""
+class CorpusTables:
+    """Tables of a paper on a corpus that tables of all papers sum up.
 
-    views: Sequence[Comparison]
+    Attributes:
+        comparisons: one for each task.
+        claims: one for each comparison.
+        gap, leakage: tables of merflow.tables.protocols.
+    """
+
+    comparisons: Sequence[Comparison]
     claims: Sequence[Table]
     gap: Table
     leakage: Table
 
 
-def tables(studied: Sequence[Studied]) -> Iterator[Table]:
-    """All of them; `studied`: each paper on each corpus."""
-    demo = sorted({view.corpus for one in studied for view in one.views if view.demo})
-    heads = (
-        [
-            f"Demo: ours of {', '.join(demo)} are figures on synthetic corpora in their layout, no results on them."
-        ]
-        if demo
-        else []
+def tables(every: Sequence[CorpusTables]) -> Iterator[Table]:
+    """All of them.
+
+    Args:
+        every: of each paper on each corpus.
+    """
+    every_comparison = [comparison for tables in every for comparison in tables.comparisons]
+    demo = sorted({comparison.corpus for comparison in every_comparison if comparison.demo})
+    warning = (
+        f"Demo: ours of {', '.join(demo)} are figures on synthetic corpora in their layout, no"
+        " results on them."
     )
-    yield _claims(studied, heads)
-    yield _leakage(studied, heads)
+    warnings = [warning] if demo else []
+    yield _claims(every, warnings)
+    yield _leakage(every, warnings)
 
 
 def _table(
@@ -60,27 +72,22 @@ def _table(
 ) -> Table:
     demo = "demo" in set(frame["source"])
     title = f"{title}{', demo corpora' if demo else ''}."
-    return Table(
-        name, title, caption, frame, tuple(columns), tuple(notes), demo, anchor=f"overall-{name}"
-    )
+    anchor = f"overall-{name}"
+    return Table(name, title, caption, frame, tuple(columns), tuple(notes), demo, anchor=anchor)
 
 
-def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for one in studied:
-        for view, table in zip(one.views, one.claims, strict=True):
-            for claim in table.frame.to_dict("records"):
-                about = {
-                    "paper": view.paper,
-                    "corpus": view.corpus,
-                    "kind": "system",
-                    "source": view.source,
-                }
-                row = rows.setdefault((view.paper, view.corpus, claim["id"]), about)
-                row |= {key: value for key, value in claim.items() if key not in about}
-    frame = pd.DataFrame(
-        rows.values(), columns=None if rows else ["source"]
-    )  # no claim is about what is selected
+CLAIMS_NOTES = (
+    "Effect: of the comparison that decides the claim, the score that should be higher minus the"
+    " other, in points (of losses as they are).",
+    "Limits: of its interval; of losses the smallest and the largest difference between seeds; of"
+    " two classes of one system what their intervals leave possible. The claims of a paper stand"
+    " with quotations and full evidence in a table of their own.",
+    f"{NOTHING}: the protocol was not run.",
+)
+
+
+def _claims(every: Sequence[CorpusTables], warnings: Sequence[str]) -> Table:
+    frame = _claims_frame(every)
     protocols = [name for name in PROTOCOLS if f"{name}_verdict" in frame]
     columns = [
         words("paper", "paper"),
@@ -88,31 +95,30 @@ def _claims(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
         prose("claim", "claim"),
         prose("its printed numbers", "print"),
     ]
-    counted = []
+    summaries = []
     for protocol in protocols:
-        columns += [
-            words("verdict", f"{protocol}_verdict", _verdict, plain(protocol)),
-            _effect(protocol),
-        ]
-        counts = Counter(frame[f"{protocol}_verdict"].dropna())
-        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-        counted.append(f"{plain(protocol)}: {told}")
-    notes = [
-        *heads,
-        "Effect: of the comparison that decides the claim, what is meant to be higher minus the other, in points (of losses as they are).",
-        "Limits: of its interval; of losses the smallest and the largest difference between seeds; of two classes of one system what their"
-        " intervals leave possible. The claims of a paper stand with quotations and full evidence in a table of their own.",
-        f"{NOTHING}: the protocol was not run.",
-    ]
-    caption = f"{len(frame)} claims, and what ours say of them. {'; '.join(counted)}."
-    return _table(
-        "claims",
-        "Claims of all papers",
-        caption,
-        frame,
-        [*columns, words("source", "source")],
-        notes,
-    )
+        verdicts, group = f"{protocol}_verdict", plain(protocol)
+        columns += [words("verdict", verdicts, _verdict, group), _effect(protocol)]
+        summaries.append(f"{group}: {counted(frame[verdicts].dropna())}")
+    columns.append(words("source", "source"))
+    caption = f"{len(frame)} claims, and what ours say of them. {'; '.join(summaries)}."
+    title, notes = "Claims of all papers", [*warnings, *CLAIMS_NOTES]
+    return _table("claims", title, caption, frame, columns, notes)
+
+
+def _claims_frame(every: Sequence[CorpusTables]) -> pd.DataFrame:
+    """A row per claim and corpus, with the verdicts of all comparisons."""
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for tables in every:
+        for comparison, table in zip(tables.comparisons, tables.claims, strict=True):
+            paper, corpus = comparison.paper, comparison.corpus
+            for claim in table.frame.to_dict("records"):
+                named = {"paper": paper, "corpus": corpus, "kind": "system"}
+                named["source"] = comparison.measured.source
+                row = rows.setdefault((paper, corpus, claim["id"]), named)
+                row |= {key: value for key, value in claim.items() if key not in named}
+    # Without a claim on the selected corpora there are no rows, and so no columns.
+    return pd.DataFrame(rows.values(), columns=None if rows else ["source"])
 
 
 def _verdict(verdict: Any) -> str:
@@ -120,104 +126,88 @@ def _verdict(verdict: Any) -> str:
 
 
 def _effect(protocol: str) -> Column:
-    """The effect with its limits and what it is of; why there is none."""
+    """Column of the effect with its limits, or of the reason why there is none."""
 
     def cell(row: Row) -> str:
-        verdict, effect, metric = (
-            row[f"{protocol}_{key}"] for key in ("verdict", "effect", "metric")
+        verdict, effect, metric, evidence = (
+            row[f"{protocol}_{key}"] for key in ("verdict", "effect", "metric", "evidence")
         )
         if pd.isna(verdict):
             return NOTHING
         if pd.isna(effect):
-            return (
-                f"no scores of {row[f'{protocol}_evidence']}"
-                if verdict == "not run"
-                else row[f"{protocol}_evidence"]
-            )
+            return f"no scores of {evidence}" if verdict == "not run" else evidence
         show = unit_of(metric).difference
-        return f"{name_of(metric, part_of(metric))} {show(effect)} {interval(row[f'{protocol}_low'], row[f'{protocol}_high'], show)}"
+        limits = interval(row[f"{protocol}_low"], row[f"{protocol}_high"], show)
+        return f"{name_of(metric, split_of(metric))} {show(effect)} {limits}"
 
     return Column("effect, or why none", cell, plain(protocol), numeric=False, prose=True)
 
 
-def _leakage(studied: Sequence[Studied], heads: Sequence[str]) -> Table:
+GAP_COLUMNS = ["gap_median", "gap_lowest", "gap_highest", "gap_systems"]
+LEAKAGE_NOTES = (
+    "All folds together: each test row, an utterance or one of its labels, is looked up in the"
+    " train split of its own fold; texts are compared letter by letter.",
+    "Gap: the score of a system as published minus its score under clean, in points; the median"
+    " over the systems that ran under both, then the lowest and the highest of them. Each stands"
+    " with its interval in the table of the paper.",
+    f"{NOTHING}: run under one protocol only, or the two have different measures.",
+)
+
+
+def _leakage(every: Sequence[CorpusTables], warnings: Sequence[str]) -> Table:
     rows: list[dict[str, Any]] = []
-    for one in studied:
-        view = one.views[0]
-        gaps = _gaps(one)
-        for place, shared in enumerate(one.leakage.frame.to_dict("records")):
-            row = {"paper": view.paper, "corpus": view.corpus, **shared, "main": HEADERS[view.main]}
-            rows.append(row | (gaps if place == 0 else {}))
-    gap = ["gap_median", "gap_lowest", "gap_highest", "gap_systems"]
-    frame = pd.DataFrame(
-        rows,
-        columns=[
-            "paper",
-            "corpus",
-            "protocol",
-            "kind",
-            "n",
-            *LEAKS,
-            "leaks",
-            "main",
-            *gap,
-            "source",
-        ],
+    for tables in every:
+        comparison, gaps = tables.comparisons[0], _gaps(tables)
+        named = {"paper": comparison.paper, "corpus": comparison.corpus}
+        main = {"main": HEADERS[comparison.main_metric]}
+        for place, facts in enumerate(tables.leakage.frame.to_dict("records")):
+            rows.append({**named, **facts, **main, **(gaps if place == 0 else {})})
+    names = ["paper", "corpus", "protocol", "kind", "n", *LEAKS, "leaks", "main"]
+    frame = pd.DataFrame(rows, columns=[*names, *GAP_COLUMNS, "source"])
+    caption = (
+        "What the test split of each protocol has in common with its train split, and the protocol"
+        " gap of the systems."
     )
+    title, notes = "Leakage and its effect, all papers", [*warnings, *LEAKAGE_NOTES]
+    return _table("leakage", title, caption, frame, _leakage_columns(), notes)
 
-    def share(metric: str) -> Column:
-        return Column(
-            LEAKS[metric], lambda row: percent(row[metric] / row["n"], 1), "also in train, %"
-        )
 
-    def against(row: Row) -> str:
+def _leakage_columns() -> list[Column]:
+    def share(fact: str) -> Column:
+        def cell(row: Row) -> str:
+            return percent(row[fact] / row["n"], 1)
+
+        return Column(LEAKS[fact], cell, "also in train, %")
+
+    def limits(row: Row) -> str:
         return interval(row["gap_lowest"], row["gap_highest"], points)
 
+    def n_systems(count: float) -> str:
+        return f"{count:.0f}" if count > 0 else NOTHING
+
     group = "as published minus clean"
-    columns = [
+    return [
         words("paper", "paper"),
         words("corpus", "corpus"),
         words("protocol", "protocol", plain),
         number("test rows", "n"),
-    ]
-    columns += [
         *map(share, LEAKS),
-        words("leaks", "leaks", lambda leaks: leaks or "no clip, no dialogue"),
-    ]
-    columns += [
+        words("leaks", "leaks", lambda leaks: leaks or NO_LEAKS),
         words("measure", "main", group=group),
         number("median gap", "gap_median", points, group),
-        Column("lowest, highest", against, group),
-    ]
-    columns += [
-        number(
-            "systems", "gap_systems", lambda count: f"{count:.0f}" if count > 0 else NOTHING, group
-        ),
+        Column("lowest, highest", limits, group),
+        number("systems", "gap_systems", n_systems, group),
         words("source", "source"),
     ]
-    notes = [
-        *heads,
-        "All folds together: each test row, an utterance or one of its labels, is looked up in the train part of its own fold; texts are"
-        " compared letter by letter.",
-        "Gap: what a system scores as published minus what it scores under clean, in points; the median over the systems that ran under"
-        " both, then the lowest and the highest of them. Each with its interval stands in the table of the paper.",
-        f"{NOTHING}: run under one protocol only, or the two ask for different measures.",
-    ]
-    caption = "What the test part of each protocol has in common with its train part, and what systems score under the one and the other."
-    return _table("leakage", "Leakage and its effect, all papers", caption, frame, columns, notes)
 
 
-def _gaps(one: Studied) -> dict[str, float]:
-    """The gap in the main measure over systems; nothing where there is none."""
-    key = f"{one.views[0].main}_gap"
-    if key not in one.gap.frame:
+def _gaps(tables: CorpusTables) -> dict[str, float]:
+    """Median and range of the gap over systems; empty: no system has one."""
+    frame, key = tables.gap.frame, f"{tables.comparisons[0].main_metric}_gap"
+    if key not in frame:
         return {}
-    found = one.gap.frame.loc[one.gap.frame["kind"] == "system", key].dropna()
-    if found.empty:
+    gaps = frame.loc[frame["kind"] == "system", key].dropna()
+    if gaps.empty:
         return {}
-    return {
-        "gap_median": found.median(),
-        "gap_lowest": found.min(),
-        "gap_highest": found.max(),
-        "gap_systems": len(found),
-    }
+    values = (gaps.median(), gaps.min(), gaps.max(), len(gaps))
+    return dict(zip(GAP_COLUMNS, values, strict=True))

@@ -1,347 +1,200 @@
-"""What was measured of a paper on one corpus: all systems side by side, every seed, every class, every pair."""
+"""Everything measured of a paper on a corpus: all systems, every class, every seed.
 
-from collections.abc import Collection, Iterator
+merflow.tables.differences has every pair of systems.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import BINARY_METRICS, VERSUS
+from merflow.evaluation.metrics import BINARY_METRICS, SELECTED_EPOCH
 from merflow.tables.columns import (
     closing_columns,
     limits_column,
+    measured_cell,
     note_column,
     ours_column,
     printed_cell,
     printed_column,
+    seeds_column,
 )
-from merflow.tables.comparison import HEADERS, NAN, NEGATIVE, Comparison, Tested, flipped, formulas
-from merflow.tables.render import (
-    Column,
-    Table,
-    interval,
-    number,
-    p_value,
-    percent,
-    plain,
-    points,
-    spread,
-    words,
-)
-from merflow.tables.reported import MISSING, Row, grouped
-
-#: What McNemar's test adds to a row of differences.
-MCNEMAR = ("accuracy", "mcnemar_smallest", "mcnemar_largest", "mcnemar_seeds", "mcnemar", "alone")
-MCNEMAR_TOLD = (
-    "McNemar's exact test compares two runs with one seed: p, two-sided, and how many utterances the first alone and the second alone"
-    " got right (first : second). Of several seeds those with the smallest and with the largest p are shown; their mean would be no p. It"
-    " takes utterances for independent draws, but those of a dialogue are alike, so it may find too much: the verdict is by the bootstrap."
-)
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import NAN
+from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
+from merflow.tables.render import Column, Table, number, percent, plain, points, words
+from merflow.tables.reported import Row, grouped
 
 
-def tables(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Iterator[Table]:
-    """All of them, the most important first; `claimed`: pairs of systems that a claim of the paper compares."""
-    yield test(view)
-    yield dev(view)
-    yield classes(view)
-    yield seeds(view)
-    yield paired(view, claimed)
+def tables(comparison: Comparison) -> Iterator[Table]:
+    """All of them, the most important first."""
+    yield test(comparison)
+    yield dev(comparison)
+    yield classes(comparison)
+    yield seeds(comparison)
 
 
-def headlines(view: Comparison) -> Iterator[str]:
-    """One sentence per protocol for each system that the paper sets beside cited ones; if none of them ran, for each that did."""
-    frame = _rows(view, "test", view.metrics)
-    if frame.empty:
-        return
-    with_cited = set(frame.loc[frame["kind"] == "cited", "table"])
-    baseline = frame[frame["system"] == "majority"]
-    ran = frame[frame["kind"] == "system"]
-    chosen = ran[ran["table"].isin(with_cited)]
-    for row in (chosen if len(chosen) else ran.drop_duplicates("system")).to_dict("records"):
-        for protocol in view.protocols:
-            main = f"{protocol}_{view.main}"
-            if pd.isna(row[main]):
-                continue
-            start = (
-                f" from {row['inputs']}" if row["inputs"] else ""
-            )  # it need not be what the paper takes
-            ours, limits = (
-                spread(row[main], row[f"{main}_std"]),
-                interval(row[f"{main}_low"], row[f"{main}_high"]),
-            )
-            count = (
-                f"{row[f'{protocol}_seeds']:.0f} seed{'s' if row[f'{protocol}_seeds'] > 1 else ''}"
-            )
-            text = f"{row['system']}{start}, {plain(protocol)}: {HEADERS[view.main]} {ours} {limits}, {count}"
-            text += f"; majority class {percent(baseline[main].iloc[0])}."
-            yield text + _beside(view, row, protocol)
-
-
-def _beside(view: Comparison, row: Row, protocol: str) -> str:
-    if view.extra:
-        return f" The paper has no figure on {view.corpus}."
-    if row[f"printed_{view.main}_as"] == MISSING:
-        return " The printed figure is not in our source of the paper."
-    if pd.isna(row[f"printed_{view.main}"]):
-        return (
-            f" The paper prints no {HEADERS[view.main]} of it."
-            if row["printed"]
-            else " The paper prints no such system."
-        )
-    printed = f" The paper prints {percent(row[f'printed_{view.main}'], row[f'printed_{view.main}_decimals'])}"
-    if view.demo:
-        return f"{printed} (on the real corpus: no comparison)."
-    if not view.comparable:
-        return f"{printed} ({view.unlike}: no comparison)."
-    return f"{printed}, a difference of {points(row[f'{protocol}_difference'])}."
-
-
-def test(view: Comparison) -> Table:
+def test(comparison: Comparison) -> Table:
     """Test results in the paper's order, cited systems and trivial baselines included."""
-    frame = _rows(view, "test", view.metrics)
-    prints = {row["metric"] for row in view.printed}
-    columns = [words("row", "label"), *([] if view.extra else [number("table", "table")])]
+    frame = rows_of(comparison, "test", comparison.metrics)
+    printed = {row["metric"] for row in comparison.printed.scores}
+    columns = _row_columns(comparison)
     columns += [
         printed_column(HEADERS[metric], metric, "printed")
-        for metric in view.metrics
-        if metric in prints
+        for metric in comparison.metrics
+        if metric in printed
     ]
-    for protocol in view.protocols:
-        group = f"{plain(protocol)}{', demo corpus' if view.demo else ''}"
-        columns += [
-            ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in view.metrics
-        ]
-        columns += _beside_columns(view, protocol, group)
+    for protocol in comparison.measured.protocols:
+        columns += _protocol_columns(comparison, protocol)
     column, remarks = note_column(frame)
-    main = HEADERS[view.main]
-    notes = [
-        f"Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean {main} over dialogues."
-    ]
-    notes += [
-        "n: utterances scored, the same for every seed.",
-        "Majority and chance see the classes of the train split only.",
-    ]
-    notes += [formulas(view.metrics, view.multi_label), *([NEGATIVE] if view.multi_label else [])]
-    if not view.extra:
-        notes += [
-            "Printed rows stand in the paper's order.",
-            f"Difference: our {main} minus the printed one, in points.",
-        ]
-    caption = f"In percent{_averaged(view)}: {'' if view.extra else 'printed, and '}ours under each protocol."
-    return view.table(
-        "test",
-        "Test results",
-        caption,
-        frame,
-        [*columns, *closing_columns(), column],
-        [*notes, *remarks],
-    )
+    columns += [*closing_columns(), column]
+    printed_and = "" if comparison.extra else "printed, and "
+    averaged = averaged_note(comparison)
+    caption = f"In percent{averaged}: {printed_and}ours under each protocol."
+    notes = [*_test_notes(comparison), *remarks]
+    return comparison.table("test", "Test results", caption, frame, columns, notes)
 
 
-def _beside_columns(view: Comparison, protocol: str, group: str) -> list[Column]:
-    limits = limits_column(view, f"{protocol}_{view.main}", group)
-    difference = (
-        [] if view.extra else [number("difference", f"{protocol}_difference", points, group)]
-    )
-    return [
-        limits,
-        *difference,
-        number(
-            "seeds", f"{protocol}_seeds", lambda count: f"{count:.0f}" if count > 0 else "", group
-        ),
-    ]
+def _row_columns(comparison: Comparison) -> list[Column]:
+    """Columns that head a row: its label, and the number of the printed table."""
+    label = words("row", "label")
+    return [label] if comparison.extra else [label, number("table", "table")]
 
 
-def dev(view: Comparison) -> Table:
-    """Dev results of every setting (a paper's "training and validation results")."""
-    prints = {row["metric"] for row in view.printed if row["split"] == "dev"}
-    metrics = [metric for metric in HEADERS if metric in {*view.metrics, *prints}]
-    columns = [words("row", "label"), *([] if view.extra else [number("table", "table")])]
-    for metric in metrics:
-        columns += [printed_column("printed", metric, HEADERS[metric])] if metric in prints else []
-        columns += [
-            ours_column(plain(protocol), f"{protocol}_{metric}", HEADERS[metric])
-            for protocol in view.protocols
-        ]
-    frame, caption = (
-        _rows(view, "dev", metrics),
-        f"In percent{_averaged(view)}. Ours: mean ± standard deviation over seeds.",
-    )
-    return view.table(
-        "dev", "Dev results", caption, frame, [*columns, words("source", "source")], folded=True
-    )
-
-
-def classes(view: Comparison) -> Table:
-    """F1 of every class on test; each measure, where several classes may be present at once."""
-    metrics = list(BINARY_METRICS) if view.multi_label else ["f1"]
-    shown = (
-        (view.means["split"] == "test")
-        & view.means["metric"].isin(metrics)
-        & view.means["class"].notna()
-    )
-    rows = view.means[shown].assign(
-        key=lambda rows: rows["metric"] + "_" + rows["class"] if view.multi_label else rows["class"]
-    )
-    wide = rows.pivot(index=["system", "protocol"], columns="key", values="value").reindex(
-        columns=list(dict.fromkeys(rows["key"]))
-    )
-    heads = rows.drop_duplicates("key")[["key", "metric", "class"]].itertuples(
-        index=False, name=None
-    )
-    groups = [
-        number(name, key, percent, HEADERS[metric] if view.multi_label else "")
-        for key, metric, name in heads
-    ]
-    caption = "Test part, in percent, mean over seeds."
-    if view.multi_label:
-        caption += " Each class is a question of its own: is it present or absent?"
-    title, columns = (
-        "Each class" if view.multi_label else "F1 of each class",
-        [*_names("system"), *groups, words("source", "source")],
-    )
-    return view.table(
-        "classes", title, caption, _per_protocol(view, wide.reset_index()), columns, folded=True
-    )
-
-
-def seeds(view: Comparison) -> Table:
-    """Every run: nothing hides behind a mean."""
-    test_runs = view.runs[
-        view.runs["fold"].isna() & (view.runs["split"] == "test") & view.runs["class"].isna()
-    ]
-    frame = test_runs.pivot(
-        index=["system", "protocol", "seed"], columns="metric", values="value"
-    ).reset_index()
-    epochs = view.runs[view.runs["metric"] == "selected_epoch"].sort_values("fold", kind="stable")
-    run = ["system", "protocol", "seed"]
-    of_fold = epochs.groupby([*run, "fold"])["value"].agg(
-        lambda values: "/".join(f"{value:.0f}" for value in values)
-    )
-    shown = of_fold.groupby(run).agg(", ".join).astype(object).rename("selected_epoch")
-    frame = frame.merge(shown, on=run, how="left").fillna({"selected_epoch": ""})
-    metrics = dict.fromkeys([*view.metrics, *(() if view.multi_label else ("macro_f1", "uar"))])
+def _protocol_columns(comparison: Comparison, protocol: str) -> list[Column]:
+    main = f"{protocol}_{comparison.main_metric}"
+    group = f"{plain(protocol)}{', demo corpus' if comparison.demo else ''}"
     columns = [
-        *_names("system"),
+        ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in comparison.metrics
+    ]
+    columns.append(limits_column(comparison, main, group))
+    if not comparison.extra:
+        columns.append(number("difference", f"{protocol}_difference", points, group))
+    return [*columns, seeds_column(f"{protocol}_seeds", group)]
+
+
+def _test_notes(comparison: Comparison) -> Iterator[str]:
+    main = HEADERS[comparison.main_metric]
+    yield (
+        "Ours: mean ± standard deviation over seeds; [ ]: bootstrap interval of the mean"
+        f" {main} over dialogues."
+    )
+    yield "n: utterances scored, the same for every seed."
+    yield "Majority and chance know the classes of the train split only."
+    yield formulas_note(comparison.metrics, comparison.measured.multi_label)
+    if comparison.measured.multi_label:
+        yield ALL_NEGATIVE
+    if not comparison.extra:
+        yield "Printed rows stand in the paper's order."
+        yield f"Difference: our {main} minus the printed one, in points."
+
+
+def dev(comparison: Comparison) -> Table:
+    """Dev results (a paper's "training and validation results")."""
+    on_dev = (row for row in comparison.printed.scores if row["split"] == "dev")
+    printed = {row["metric"] for row in on_dev}
+    metrics = [metric for metric in HEADERS if metric in {*comparison.metrics, *printed}]
+    columns = _row_columns(comparison)
+    for metric in metrics:
+        group = HEADERS[metric]
+        if metric in printed:
+            columns.append(printed_column("printed", metric, group))
+        columns += [
+            ours_column(plain(protocol), f"{protocol}_{metric}", group)
+            for protocol in comparison.measured.protocols
+        ]
+    columns.append(words("source", "source"))
+    averaged = averaged_note(comparison)
+    caption = f"In percent{averaged}. Ours: mean ± standard deviation over seeds."
+    frame = rows_of(comparison, "dev", metrics)
+    return comparison.table("dev", "Dev results", caption, frame, columns, folded=True)
+
+
+def classes(comparison: Comparison) -> Table:
+    """F1 of every class on test; in a multi-label task every metric of every class."""
+    multi_label, means = comparison.measured.multi_label, comparison.measured.means
+    metrics = list(BINARY_METRICS) if multi_label else ["f1"]
+    on_test = means[(means["split"] == "test") & means["metric"].isin(metrics)]
+    rows = on_test[on_test["class"].notna()]
+    rows = rows.assign(key=rows["metric"] + "_" + rows["class"] if multi_label else rows["class"])
+    keys = rows.drop_duplicates("key")[["key", "metric", "class"]]
+    wide = rows.pivot(index=["system", "protocol"], columns="key", values="value")
+    frame = _per_protocol(comparison, wide.reindex(columns=list(keys["key"])).reset_index())
+    columns = [
+        *_name_columns(),
+        *(
+            number(name, key, percent, HEADERS[metric] if multi_label else "")
+            for key, metric, name in keys.itertuples(index=False, name=None)
+        ),
+        words("source", "source"),
+    ]
+    title = "Each class" if multi_label else "F1 of each class"
+    caption = "Test split, in percent, mean over seeds."
+    if multi_label:
+        caption += " Each class by itself: present or absent."
+    return comparison.table("classes", title, caption, frame, columns, folded=True)
+
+
+def seeds(comparison: Comparison) -> Table:
+    """Test results of every seed."""
+    runs, multi_label = comparison.measured.runs, comparison.measured.multi_label
+    pooled = runs[runs["fold"].isna() & (runs["split"] == "test") & runs["class"].isna()]
+    key = ["system", "protocol", "seed"]
+    frame = pooled.pivot(index=key, columns="metric", values="value").reset_index()
+    frame = frame.merge(_epochs(comparison), on=key, how="left").fillna({SELECTED_EPOCH: ""})
+    metrics = dict.fromkeys([*comparison.metrics, *(() if multi_label else ("macro_f1", "uar"))])
+    columns = [
+        *_name_columns(),
         number("seed", "seed"),
         *(number(HEADERS[metric], metric, percent) for metric in metrics),
+        number("epoch scored", SELECTED_EPOCH),
+        words("source", "source"),
     ]
-    columns += [number("epoch scored", "selected_epoch"), words("source", "source")]
-    each = (
-        f", and where each class has a network of its own per class: {'/'.join(CLASSES[view.corpus])}"
-        if view.multi_label
-        else ""
+    names = "/".join(CLASSES[comparison.corpus]) if multi_label else ""
+    each = f", and per class where each class has a network of its own: {names}" if names else ""
+    caption = (
+        f"Test split, in percent{averaged_note(comparison)}. Epoch scored: one number per"
+        f" fold{each}; counted from 1; fusions have none."
     )
-    caption = f"Test part, in percent{_averaged(view)}. Epoch scored: one number per fold{each}; counted from 1; fusions have none."
-    return view.table(
-        "seeds", "Every seed", caption, _per_protocol(view, frame), columns, folded=True
+    frame = _per_protocol(comparison, frame)
+    return comparison.table("seeds", "Every seed", caption, frame, columns, folded=True)
+
+
+def _epochs(comparison: Comparison) -> pd.Series:
+    """Selected epochs of each seed: "/" between components, ", " between folds."""
+    runs = comparison.measured.runs
+    epochs = runs[runs["metric"] == SELECTED_EPOCH].sort_values("fold", kind="stable")
+    key = ["system", "protocol", "seed"]
+    of_folds = epochs.groupby([*key, "fold"])["value"].agg(
+        lambda values: "/".join(f"{value:.0f}" for value in values)
     )
+    return of_folds.groupby(key).agg(", ".join).astype(object).rename(SELECTED_EPOCH)
 
 
-def paired(view: Comparison, claimed: Collection[frozenset[str]] = ()) -> Table:
-    """Differences between systems on the same utterances, and whether they are significant: by two tests, where there is one class each.
-
-    Of many pairs those are shown that the paper sets side by side or compares in a claim, and variants beside what they are variants of.
-    """
-    shown = (view.differences["metric"] == view.main) & view.differences["class"].isna()
-    rows = view.differences.loc[shown, ["system", "protocol", "value", "low", "high", "p", "n"]]
-    oriented = [_oriented(view, row) for row in rows.to_dict("records")]
-    frame = _per_protocol(
-        view,
-        pd.DataFrame(
-            [row | _by_mcnemar(view, row) for row in oriented], columns=[*rows.columns, *MCNEMAR]
-        ),
-    )
-    frame["verdict"] = [_verdict(row) for row in frame.to_dict("records")]
-    meant = [_meant(view, system, claimed) for system in frame["system"]]
-    frame["shown"] = pd.Series(meant, dtype=bool) | (not any(meant))
-    main = HEADERS[view.main]
-    columns = [*_names("first - second"), number("difference", "value", points, main)]
-    columns.append(
-        Column(view.interval, lambda row: interval(row["low"], row["high"], points), main)
-    )
-    columns += [number("p", "p", p_value, main), words("verdict", "verdict", group=main)]
-    notes = [
-        "Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted; p: two-sided."
-    ]
-    if not frame["shown"].all():
-        notes.append(
-            f"{frame['shown'].sum()} of {len(frame)} pairs: those that a table of the paper sets side by side or a claim compares, and a"
-            " system beside its variant. The CSV has all."
-        )
-    notes += [
-        "A verdict needs an interval that leaves out 0.",
-        "Nothing here is corrected for the number of pairs.",
-    ]
-    if not view.multi_label:
-        columns += [number("difference", "accuracy", points, "accuracy")]
-        columns += [
-            number(header, key, group="accuracy")
-            for header, key in (("McNemar's p", "mcnemar"), ("right alone", "alone"))
-        ]
-        notes.insert(-1, MCNEMAR_TOLD)
-    columns += [number("n", "n"), words("source", "source")]
-    title, caption = (
-        "Differences between systems",
-        f"{main} on test{_averaged(view)}, in points, and whether they are significant.",
-    )
-    return view.table("differences", title, caption, frame, columns, notes, folded=True)
-
-
-def _meant(view: Comparison, pair: str, claimed: Collection[frozenset[str]]) -> bool:
-    """Whether the paper compares the two, or one is a variant of the other."""
-    first, second = pair.split(VERSUS)
-    tables = [
-        {row["table"] for row in view.printed if row["system"] == system}
-        for system in (first, second)
-    ]
-    variants = view.variant_of(second) == first or view.variant_of(first) == second
-    return bool(tables[0] & tables[1]) or variants or frozenset((first, second)) in claimed
-
-
-def _by_mcnemar(view: Comparison, row: dict) -> dict[str, Any]:
-    """Difference of accuracy over all seeds, and McNemar's test of single ones: its smallest and its largest p, and their counts."""
-    first, second = row["system"].split(VERSUS)
-    tests = view.mcnemar(first, second, row["protocol"])
-    found = view.difference(first, second, row["protocol"], "accuracy") if tests else None
-    ends = list(dict.fromkeys([tests[0], tests[-1]])) if tests else []
-    cells = {
-        "mcnemar": " to ".join(dict.fromkeys(p_value(one.p) for one in ends)),
-        "alone": " to ".join(map(_alone, ends)),
-    }
-    limits = {"mcnemar_smallest": tests[0].p, "mcnemar_largest": tests[-1].p} if tests else {}
-    return {
-        "accuracy": found["value"] if found else NAN,
-        **limits,
-        "mcnemar_seeds": len(tests),
-        **cells,
-    }
-
-
-def _alone(tested: Tested) -> str:
-    return f"{tested.first_alone} : {tested.second_alone}"
-
-
-def _rows(view: Comparison, split: str, metrics: list[str]) -> pd.DataFrame:
-    """One row per printed (table, system), then our systems that no table prints, then baselines."""
+def rows_of(comparison: Comparison, split: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """A row per printed (table, system), then our systems that no table prints, then baselines."""
     printed = [
         row
-        for row in view.printed
+        for row in comparison.printed.scores
         if row["split"] == split and row["metric"] in metrics and not row["class"]
     ]
     rows = [
-        _row(view, split, metrics, system, lines)
+        _row(comparison, split, metrics, system, lines)
         for (_, system), lines in grouped(printed, "table", "system").items()
     ]
-    rows += [_row(view, split, metrics, system, []) for system in view.unprinted(split, printed)]
-    return pd.DataFrame(rows)
+    unprinted = comparison.unprinted(split, printed)
+    return pd.DataFrame(
+        [*rows, *(_row(comparison, split, metrics, system, []) for system in unprinted)]
+    )
 
 
 def _row(
-    view: Comparison, split: str, metrics: list[str], system: str, lines: list[Row]
+    comparison: Comparison, split: str, metrics: Sequence[str], system: str, lines: list[Row]
 ) -> dict[str, Any]:
-    about = view.about(system, lines, split, view.protocols)
+    measured, main_metric = comparison.measured, comparison.main_metric
+    about = comparison.about(system, lines, split, measured.protocols)
     row: dict[str, Any] = {
         "label": about.pop("label"),
         "table": lines[0]["table"] if lines else "",
@@ -349,57 +202,36 @@ def _row(
     }
     note = row.pop("note")
     for metric in metrics:
-        row |= printed_cell(
-            metric, next((line for line in lines if line["metric"] == metric), None)
-        )
-    for protocol in view.protocols:
+        cell = next((line for line in lines if line["metric"] == metric), None)
+        row |= printed_cell(metric, cell)
+    for protocol in measured.protocols:
         for metric in metrics:
-            row |= {
-                f"{protocol}_{metric}{ending}": value
-                for ending, value in view.figures(system, protocol, metric, split=split).items()
-            }
-        row[f"{protocol}_seeds"] = view.n_seeds(system, protocol, split)
-        if view.main in metrics:
-            difference = row[f"{protocol}_{view.main}"] - row[f"printed_{view.main}"]
-            row[f"{protocol}_difference"] = difference if view.comparable else NAN
+            mean = measured.mean(system, protocol, metric, split=split)
+            row |= measured_cell(f"{protocol}_{metric}", mean)
+        row[f"{protocol}_seeds"] = measured.n_seeds(system, protocol, split)
+        if main_metric in metrics:
+            difference = row[f"{protocol}_{main_metric}"] - row[f"printed_{main_metric}"]
+            row[f"{protocol}_difference"] = difference if comparison.comparable else NAN
     return row | {"note": note}
 
 
-def _averaged(view: Comparison) -> str:
-    return ", mean over the classes" if view.multi_label else ""
+def averaged_note(comparison: Comparison) -> str:
+    """Part of a caption: in a multi-label task overall scores are means over the classes."""
+    return ", mean over the classes" if comparison.measured.multi_label else ""
 
 
-def _oriented(view: Comparison, row: dict) -> dict:
-    """A difference with the system that the paper names later first: later ones are meant to be better."""
-    first, second = row["system"].split(VERSUS)
-    one, other = view.rank(row["system"])
-    if one > other:
-        return row
-    return flipped(row) | {"system": f"{second}{VERSUS}{first}"}
+def _per_protocol(comparison: Comparison, frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by system and protocol, and add source and kind."""
+    kinds = ["baseline" if name in BASELINES else "system" for name in frame["system"]]
+    frame = frame.assign(source=comparison.measured.source, kind=kinds)
+    protocols = comparison.measured.protocols
+    places = [
+        (comparison.rank(system), protocols.index(protocol))
+        for system, protocol in zip(frame["system"], frame["protocol"], strict=True)
+    ]
+    order = sorted(range(len(frame)), key=places.__getitem__)
+    return frame.iloc[order].reset_index(drop=True)
 
 
-def _per_protocol(view: Comparison, frame: pd.DataFrame) -> pd.DataFrame:
-    """Systems in the paper's order, protocols in theirs; adds the source and the kind of each row."""
-    frame = frame.assign(
-        source=view.source,
-        kind=["baseline" if name in BASELINES else "system" for name in frame["system"]],
-    )
-    places = list(
-        zip(
-            map(view.rank, frame["system"]),
-            map(view.protocols.index, frame["protocol"]),
-            strict=True,
-        )
-    )
-    return frame.iloc[sorted(range(len(frame)), key=places.__getitem__)].reset_index(drop=True)
-
-
-def _names(first: str) -> list[Column]:
-    return [words(first, "system"), words("protocol", "protocol", plain)]
-
-
-def _verdict(row: Row) -> str:
-    first, second = row["system"].split(VERSUS)
-    if row["low"] > 0:
-        return f"{first} is better"
-    return f"{second} is better" if row["high"] < 0 else "inconclusive"
+def _name_columns() -> list[Column]:
+    return [words("system", "system"), words("protocol", "protocol", plain)]

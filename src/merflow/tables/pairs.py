@@ -1,32 +1,30 @@
 """Pairs of scores that decide a claim (merflow.tables.claims)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isnan
 from typing import NamedTuple
 
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import pairs_of
-from merflow.tables.claims import (
-    Claim,
-    ClassExtreme,
-    ClassWeights,
-    Order,
-    Spread,
-    classes_of,
-    versus,
-)
-from merflow.tables.comparison import UNWEIGHTED, Comparison, name_of, part_of
+from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, MostConfused, Order, classes_of
+from merflow.tables.comparison import UNWEIGHTED, Comparison
+from merflow.tables.measures import name_of, split_of
 
 
 class Score(NamedTuple):
-    """A score on test, or a loss on dev; `name`: of the class, or pair of classes; none: of all."""
+    """A score on the split on which its metric is compared.
+
+    Attributes:
+        system, metric: keys.
+        name: class or pair of classes; empty: all.
+    """
 
     system: str
     metric: str
     name: str = ""
 
     def __str__(self) -> str:
-        return f"{name_of(self.metric, part_of(self.metric))} of {self.system}"
+        return f"{name_of(self.metric, split_of(self.metric))} of {self.system}"
 
     @property
     def full(self) -> str:
@@ -35,7 +33,7 @@ class Score(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two scores, the first meant to be higher, by more than `by`."""
+    """Two scores, of which the first should be higher by more than `by`."""
 
     higher: Score
     lower: Score
@@ -47,53 +45,69 @@ class Pair(NamedTuple):
         return self.higher, self.lower
 
 
-def pairs(view: Comparison, claim: Claim, value: Callable[[Score], float]) -> list[Pair]:
-    """The pairs that decide a claim; a spread is decided by none.
+def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float]) -> list[Pair]:
+    """Pairs that decide a claim; none for a spread.
 
-    `value` of a score, NaN where there is none, says in which direction two classes are confused more.
+    Args:
+        comparison: of the paper on the corpus.
+        claim: of the paper.
+        value: of a score, NaN if there is none; tells in which direction two classes are confused
+            more.
     """
-    rule = claim.decided_by
+    rule, corpus = claim.decided_by, comparison.corpus
     if isinstance(rule, Order):
-        names, by = classes_of(rule.classes, view.corpus), (rule.by or 0) / 100
-        return [
-            Pair(Score(a, one, name), Score(b, one, name), by)
-            for one in rule.metrics
-            for name in names
-            for a, b in versus(rule)
-        ]
-    if isinstance(rule, Spread):
+        every = _of_order(rule, corpus)
+    elif isinstance(rule, ClassWeights):
+        every = _of_weights(rule, _systems(comparison, rule.systems), corpus)
+    elif isinstance(rule, ClassExtreme):
+        every = _of_extreme(rule, _systems(comparison, rule.systems), corpus)
+    elif isinstance(rule, MostConfused):
+        every = _of_confusion(rule, _systems(comparison, rule.systems), corpus, value)
+    else:
         return []
-    own = [
-        name
-        for name in dict.fromkeys(row["system"] for row in view.printed if row["split"] == "test")
-        if view.kind(name) != "cited"
-    ]
-    found: list[Pair] = []
-    for system in own if rule.systems == "all" else rule.systems:
-        if isinstance(rule, ClassWeights):
-            ours = [
-                Score(system, one, name)
-                for one in rule.metrics
-                for name in classes_of(rule.classes, view.corpus)
-            ]
-            found += [Pair(score, score._replace(system=f"{system}{UNWEIGHTED}")) for score in ours]
-        elif isinstance(rule, ClassExtreme):
-            scores = {name: Score(system, rule.metric, name) for name in CLASSES[view.corpus]}
-            if rule.lowest is not None:
-                found += [
-                    Pair(scores[name], scores[rule.lowest])
-                    for name in scores
-                    if name != rule.lowest
-                ]
-            if rule.highest is not None:
-                found += [
-                    Pair(scores[rule.highest], scores[name])
-                    for name in scores
-                    if name != rule.highest
-                ]
-        else:
-            both = [Score(system, "confused", name) for name in pairs_of(rule.pair)]
-            most = max(both, key=lambda score: -1.0 if isnan(value(score)) else value(score))
-            others = (Score(system, "confused", name) for name in pairs_of(CLASSES[view.corpus]))
-            found += [Pair(most, other) for other in others if other not in both]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(every))
+
+
+def _systems(comparison: Comparison, systems: str | list[str]) -> list[str]:
+    """Systems of a rule; "all": printed ones with a test score, without cited ones."""
+    if not isinstance(systems, str):
+        return systems
+    on_test = (row["system"] for row in comparison.printed.scores if row["split"] == "test")
+    return [name for name in dict.fromkeys(on_test) if comparison.kind(name) != "cited"]
+
+
+def _of_order(rule: Order, corpus: str) -> Iterator[Pair]:
+    for metric in rule.metrics:
+        for name in classes_of(rule.classes, corpus):
+            for better, worse in rule.versus:
+                higher, lower = Score(better, metric, name), Score(worse, metric, name)
+                yield Pair(higher, lower, (rule.by or 0) / 100)
+
+
+def _of_weights(rule: ClassWeights, systems: list[str], corpus: str) -> Iterator[Pair]:
+    for system in systems:
+        for metric in rule.metrics:
+            for name in classes_of(rule.classes, corpus):
+                score = Score(system, metric, name)
+                yield Pair(score, score._replace(system=f"{system}{UNWEIGHTED}"))
+
+
+def _of_extreme(rule: ClassExtreme, systems: list[str], corpus: str) -> Iterator[Pair]:
+    for system in systems:
+        scores = {name: Score(system, rule.metric, name) for name in CLASSES[corpus]}
+        if rule.lowest is not None:
+            lowest = scores[rule.lowest]
+            yield from (Pair(score, lowest) for score in scores.values() if score != lowest)
+        if rule.highest is not None:
+            highest = scores[rule.highest]
+            yield from (Pair(highest, score) for score in scores.values() if score != highest)
+
+
+def _of_confusion(
+    rule: MostConfused, systems: list[str], corpus: str, value: Callable[[Score], float]
+) -> Iterator[Pair]:
+    for system in systems:
+        directions = [Score(system, "confused", name) for name in pairs_of(rule.pair)]
+        most = max(directions, key=lambda score: -1.0 if isnan(value(score)) else value(score))
+        every = (Score(system, "confused", name) for name in pairs_of(CLASSES[corpus]))
+        yield from (Pair(most, score) for score in every if score not in directions)

@@ -1,16 +1,18 @@
-"""Tables in the paper's own shape: its rows and columns, each printed figure beside ours under one protocol.
+"""Tables in the paper's own shape: each printed figure beside ours under one protocol.
 
-One table for each printed table of scores, on test or on dev, in which a system of ours ran. A column of the paper becomes a group:
-printed, ours, and where there is one, difference and interval. Below the printed rows stand ours that the paper prints nowhere, and the
-trivial baselines: a variant of a printed system (``<system>_<...>``) in the tables of that system, any other in all. A classification
-report, one system with several rows, is repeated for each of them. A column that mixes measures is followed by each of these in full.
+Of each printed table of scores, on test or on dev, in which a system of ours ran. A column of the
+paper becomes a group: printed, ours, and where it applies difference and interval. Below the
+printed rows stand ours that the paper prints nowhere, and the trivial baselines. A variant of a
+printed system (``<system>_<...>``) stands in the tables of that system, any other system in all. A
+classification report, one system with several rows, is repeated for each of them. A column that
+mixes measures is followed by each of these in full.
 
-Tables in which systems stand side by side are set by merflow.tables.emotion_tables, those of the corpus itself by
-merflow.tables.corpus_tables.
+merflow.tables.emotion_tables has tables in which systems stand side by side,
+merflow.tables.corpus_tables tables of the corpus.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -21,137 +23,133 @@ from merflow.tables import corpus_tables, emotion_tables
 from merflow.tables.columns import (
     closing_columns,
     limits_column,
+    measured_cell,
     note_column,
     ours_column,
     printed_cell,
     printed_column,
-    unit_of,
 )
-from merflow.tables.comparison import NAN, Comparison, formulas, name_of
+from merflow.tables.comparison import Comparison
+from merflow.tables.measured import NAN
+from merflow.tables.measures import formulas_note, name_of, unit_of
 from merflow.tables.render import Column, Table, number, plain, words
 from merflow.tables.reported import PER_CLASS, SCORES, Row, grouped
 
-Cells = dict[str, list[Row]]  #: by the name of a column in the CSV: its printed cells
+Cells = dict[str, list[Row]]  #: name of a column in the CSV -> its printed cells
 
 
-def tables(view: Comparison) -> Iterator[Table]:
-    """In the paper's order, each under every protocol."""
-    yield from corpus_tables.tables(view)
+def tables(comparison: Comparison) -> Iterator[Table]:
+    """All of them in the paper's order, each under every protocol."""
+    yield from corpus_tables.tables(comparison)
     measures = {*SCORES, *PER_CLASS, LOSS, *SETTINGS}
-    for (name,), lines in grouped(
-        (row for row in view.lines if row["metric"] in measures), "table"
-    ).items():
-        split = _part(lines)
-        for protocol in view.protocols:
-            if not any(
-                view.ran(system, protocol, split) for system in {row["system"] for row in lines}
-            ):
+    lines_of = grouped(
+        (row for row in comparison.printed.lines if row["metric"] in measures), "table"
+    )
+    for (name,), lines in lines_of.items():
+        split, systems = _split(lines), {row["system"] for row in lines}
+        for protocol in comparison.measured.protocols:
+            if not any(comparison.measured.scored(system, split, [protocol]) for system in systems):
                 continue
-            more = view.unprinted(split, view.printed)
-            if name in view.across:
-                yield emotion_tables.side_by_side(view, name, lines, more, protocol)
+            unprinted = comparison.unprinted(split, comparison.printed.scores)
+            if name in comparison.printed.side_by_side:
+                yield emotion_tables.side_by_side(comparison, name, lines, unprinted, protocol)
             else:
-                yield _table(view, name, lines, split, more, protocol)
+                yield _table(comparison, name, lines, split, unprinted, protocol)
 
 
-def _part(lines: Sequence[Row]) -> str:
-    """The part of the corpus that a table is about; empty: it prints no score."""
-    splits = {
-        row["split"] for row in lines if row["metric"] in SCORES or row["metric"] in PER_CLASS
-    }
+def _split(lines: Sequence[Row]) -> str:
+    """Split of the scores in a table; empty: it prints no score."""
+    scores = SCORES | PER_CLASS
+    splits = {row["split"] for row in lines if row["metric"] in scores}
     return next((split for split in ("test", "dev") if split in splits), "")
 
 
 def _table(
-    view: Comparison, name: str, lines: list[Row], split: str, more: list[str], protocol: str
+    comparison: Comparison,
+    name: str,
+    lines: list[Row],
+    split: str,
+    unprinted: list[str],
+    protocol: str,
 ) -> Table:
-    length = Counter(row["row"] for row in lines)
-    fullest = sorted(
-        lines, key=lambda row: -length[row["row"]]
-    )  # a row may lack cells: the fullest has the paper's order
-    printed_as = grouped(lines, "metric_as_printed", "class")
-    cells = {
-        "_".join(filter(None, head)): printed_as[head]
-        for head in grouped(fullest, "metric_as_printed", "class")
-    }
-    groups = list(grouped(lines, "row", "system").values())
+    cells, groups = _cells(lines), list(grouped(lines, "row", "system").values())
     report = len(groups) > 1 and len({row["system"] for row in lines}) == 1
-    rows = [_row(view, rows[0]["system"], rows, rows, cells, split, protocol) for rows in groups]
-    for system in more:
-        for like in _like(view, system, groups if report else [lines]):
-            row = _row(view, system, [], like, cells, split, protocol)
+    rows = [
+        _row(comparison, group[0]["system"], group, group, cells, split, protocol)
+        for group in groups
+    ]
+    for system in unprinted:
+        for like in _like(comparison, system, groups if report else [lines]):
+            row = _row(comparison, system, [], like, cells, split, protocol)
             rows.append(row | {"label": f"{like[0]['row']} ({system})"} if report else row)
-    mixed = (
-        {}
-        if report
-        else {
-            f"{key}_{metric}": metric
-            for key, printed in cells.items()
-            for metric in _mixed(printed)
-        }
-    )
+    mixed = {} if report else _mixed(cells)
     for row, (key, metric) in product(rows, mixed.items()):
-        row |= {
-            f"{key}{ending}": value
-            for ending, value in view.figures(row["system"], protocol, metric, split=split).items()
-        }
+        mean = comparison.measured.mean(row["system"], protocol, metric, split=split)
+        row |= measured_cell(key, mean)
     frame = pd.DataFrame(rows)
     columns = [words("row", "label")]
     for key, printed in cells.items():
-        columns += _group(view, key, printed, split)
+        columns += _group(comparison, key, printed, split)
     columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in mixed.items()]
     column, remarks = note_column(frame)
-    title, caption = (
-        f"Table {name} of the paper, {plain(protocol)}",
-        "in parentheses what the paper's measure is in our names.",
-    )
-    metrics = [row["metric"] for row in lines]
-    notes = [*_notes(set(metrics), split), formulas(metrics, view.multi_label), *remarks]
     columns += [*closing_columns(), column]
-    return view.table(
+    metrics = [row["metric"] for row in lines]
+    formulas = formulas_note(metrics, comparison.measured.multi_label)
+    return comparison.table(
         f"table-{name}-{protocol}",
-        title,
-        f"{split.capitalize()} part, scores in percent; {caption}",
+        f"Table {name} of the paper, {plain(protocol)}",
+        f"{split.capitalize()} split, scores in percent; in parentheses our name of the paper's"
+        " measure.",
         frame,
         columns,
-        notes,
+        [*_notes(set(metrics), split), formulas, *remarks],
     )
 
 
-def _like(view: Comparison, system: str, groups: list[list[Row]]) -> list[list[Row]]:
-    """Rows of the paper whose measures a row of `system` has; none, where it is a variant of a system of other tables."""
-    of = view.variant_of(system)
-    own = [[row for row in rows if of in (None, row["system"])] for rows in groups]
-    return [rows for rows in own if rows]
+def _cells(lines: Sequence[Row]) -> Cells:
+    """Printed cells of each column, in the order of the row with most cells."""
+    n_cells = Counter(row["row"] for row in lines)
+    fullest_first = sorted(lines, key=lambda row: -n_cells[row["row"]])
+    cells = grouped(lines, "metric_as_printed", "class")
+    heads = grouped(fullest_first, "metric_as_printed", "class")
+    return {"_".join(filter(None, head)): cells[head] for head in heads}
 
 
-def _mixed(cells: Sequence[Row]) -> list[str]:
-    """The measures of a column that has several."""
-    measures = list(dict.fromkeys(row["metric"] for row in cells))
-    return measures if len(measures) > 1 else []
+def _like(comparison: Comparison, system: str, groups: list[list[Row]]) -> list[list[Row]]:
+    """Lines whose measures a row of `system` has; a variant has its system's."""
+    base = comparison.printed.variant_of(system)
+    groups = [[row for row in rows if base in (None, row["system"])] for rows in groups]
+    return [rows for rows in groups if rows]
 
 
-def _group(view: Comparison, key: str, cells: Sequence[Row], split: str) -> Iterator[Column]:
-    """The columns that stand for one of the paper."""
+def _mixed(cells: Cells) -> dict[str, str]:
+    """Key of each further column -> its metric, of columns that mix measures."""
+    mixed: dict[str, str] = {}
+    for key, printed in cells.items():
+        metrics = dict.fromkeys(row["metric"] for row in printed)
+        if len(metrics) > 1:
+            mixed |= {f"{key}_{metric}": metric for metric in metrics}
+    return mixed
+
+
+def _group(comparison: Comparison, key: str, cells: Sequence[Row], split: str) -> Iterator[Column]:
+    """Columns that stand for one of the paper."""
     head, unit = _heading(cells), unit_of(cells[0]["metric"])
     yield printed_column("printed", key, head, unit)
     yield ours_column("ours", key, head, unit)
     if not any(row["metric"] in SETTINGS for row in cells):
         yield number("difference", f"{key}_difference", unit.difference, head)
-    if split == "test":  # on dev the epoch was chosen
-        yield limits_column(view, key, head)
+    if split == "test":  # the epoch was chosen on dev
+        yield limits_column(comparison, key, head)
 
 
 def _heading(cells: Sequence[Row]) -> str:
-    """What the paper calls a column, and in parentheses what we do; several of ours where its rows are different measures."""
+    """The paper's name of a column, with our names of its measures in parentheses."""
     first = cells[0]
     printed = " ".join(filter(None, (first["metric_as_printed"], first["class"])))
     ours = list(dict.fromkeys(name_of(row["metric"], row["split"]) for row in cells))
-    return (
-        printed
-        if [printed.lower()] == [name.lower() for name in ours]
-        else f"{printed} ({', '.join(ours)})"
-    )
+    same = [printed.lower()] == [name.lower() for name in ours]
+    return printed if same else f"{printed} ({', '.join(ours)})"
 
 
 def _notes(metrics: set[str], split: str) -> Iterator[str]:
@@ -159,34 +157,46 @@ def _notes(metrics: set[str], split: str) -> Iterator[str]:
     yield f"Ours: mean ± standard deviation over seeds{interval}."
     yield "Difference: ours minus printed; of scores in points."
     if LOSS in metrics:
-        yield "Loss of ours: in the epoch that is scored, on train the mean while that epoch trained, on dev after it."
+        yield (
+            "Loss of ours: in the scored epoch; on train the mean while that epoch trained, on dev"
+            " after it."
+        )
 
 
 def _row(
-    view: Comparison,
+    comparison: Comparison,
     system: str,
-    lines: list[Row],
-    like: list[Row],
-    cells: Cells,
+    lines: Sequence[Row],
+    like: Sequence[Row],
+    cells: Mapping[str, Sequence[Row]],
     split: str,
     protocol: str,
 ) -> dict[str, Any]:
-    """Figures of `system`: printed ones of `lines`, and ours of the measures of `like`, where a column has one measure there."""
-    about = view.about(system, lines, split, [protocol])
+    """Row of a system.
+
+    Args:
+        comparison: of the paper on the corpus.
+        system: key or printed name.
+        lines: its printed cells in the row.
+        like: lines whose measures the row has, in columns where they have one measure.
+        cells: all cells of the table by column.
+        split, protocol: of ours.
+    """
+    about = comparison.about(system, lines, split, [protocol])
     row: dict[str, Any] = {"label": about.pop("label"), **about}
     note = row.pop("note")
-    mine, alike = (set(map(id, rows)) for rows in (lines, like))
+    of_row, alike = ({id(line) for line in chosen} for chosen in (lines, like))
     for key, column in cells.items():
-        cell = next((one for one in column if id(one) in mine), None)
+        cell = next((line for line in column if id(line) in of_row), None)
         measures = {
-            (one["metric"], one["class"], one["split"]) for one in column if id(one) in alike
+            (line["metric"], line["class"], line["split"]) for line in column if id(line) in alike
         }
-        metric, name, of = measures.pop() if len(measures) == 1 else ("", "", "")
+        metric, name, cell_split = measures.pop() if len(measures) == 1 else ("", "", "")
         row[f"{key}_metric"] = metric
         row |= printed_cell(key, cell)
-        row |= {
-            f"{key}{ending}": value
-            for ending, value in view.figures(system, protocol, metric, name, of or "train").items()
-        }
-        row[f"{key}_difference"] = row[key] - row[f"printed_{key}"] if view.comparable else NAN
+        # A setting has no split in print: ours stand under train.
+        mean = comparison.measured.mean(system, protocol, metric, name, cell_split or "train")
+        row |= measured_cell(key, mean)
+        difference = row[key] - row[f"printed_{key}"]
+        row[f"{key}_difference"] = difference if comparison.comparable else NAN
     return row | {"note": note}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.evaluation.metrics import VERSUS
 from merflow.tables.html import fragment
 from merflow.tables.latex import latex
 from merflow.tables.rendered import RenderedColumn, RenderedRow, RenderedTable, SystemRuns
@@ -64,7 +63,8 @@ class Table:
         title, caption, notes: sentences. Notes stand below the table.
         frame: one row per row, in full precision. Column ``kind`` (system, cited, baseline, absent)
             sets the looks of a row. Rows with a false ``shown`` stand in the CSV only. Columns
-            ``system``, ``paper``, ``corpus`` and ``protocol`` say which runs are behind a row.
+            ``system`` (of a difference ``first`` and ``second``), ``paper``, ``corpus`` and
+            ``protocol`` say which runs are behind a row.
         columns: the first one heads the rows.
         demo: a figure in it comes from a demo corpus.
         folded: long, so that a page shows its title first and the rest on demand.
@@ -100,20 +100,21 @@ class Table:
 
         Cited and absent systems, baselines and rows about anything else have none.
         """
-        paper, corpus, protocol, system = (
+        paper, corpus, protocol = (
             text if isinstance(text := row.get(key, default), str) else ""
             for key, default in (
                 ("paper", self.paper),
                 ("corpus", self.corpus),
                 ("protocol", ""),
-                ("system", ""),
             )
         )
-        if not paper or not system or row.get("kind", "system") != "system":
+        if not paper or row.get("kind", "system") != "system":
             return ()
+        keys = ("system",) if isinstance(row.get("system"), str) else ("first", "second")
+        systems = [name for name in map(row.get, keys) if isinstance(name, str)]
         return tuple(
-            SystemRuns(paper=paper, system=name, corpus=corpus, protocol=protocol)
-            for name in system.split(VERSUS)
+            SystemRuns(paper=paper, system=system, corpus=corpus, protocol=protocol)
+            for system in systems
         )
 
     @cached_property

@@ -1,20 +1,26 @@
-"""Printed numbers: reported/<paper>.csv, one row per number of the paper's tables (and, as table ``text``, of its text).
+"""Printed numbers: reported/<paper>.csv, one row per number of a paper's tables and of its text.
 
-``value`` is the number exactly as printed (in digits where the text spells it); ``metric`` says what it is in our names,
-``metric_as_printed`` what the paper calls it. ``row`` is what heads the row in print, its cells joined by " / ". ``system`` is a
-key of params.yaml where the row is a system of the paper (or a list of such, or ``all``), the printed name otherwise. ``note``: remarks,
-separated by "; ". The file keeps the paper's order, so that each table can be rebuilt from it. A cell that the paper has, but our source
-of it does not, is a row with an empty value and the remark `MISSING`. Where several emotions may be present at once, a metric that is
-otherwise of all classes may name one of them, and is then of its two answers, present and absent.
+Rows keep the paper's order, so that each table can be rebuilt from them. Their columns:
+  table              number of the table, or ``text``
+  row                heading of the row in print, its cells joined by " / "
+  system             key of params.yaml, a list of keys or ``all`` for systems of the paper;
+                     otherwise the printed name
+  metric             our name of the measure; metric_as_printed: the paper's name
+  class              of a measure of one class or of an ordered pair of classes; in a multi-label
+                     task other metrics may name a class too
+  value              exactly as printed (in digits where the text spells it)
+  note               remarks, separated by "; "
+A printed cell whose value our source of the paper lacks has an empty value and the remark
+`MISSING`.
 
-Numbers of the text are scores, differences and sizes, and what says how data, networks, training or the machine are, in digits or in
-words, once per section and system. Left out are years and references; numbers of tables, figures, sections, equations and steps;
-constants in formulas; digits that are part of a name (ViT-L/14, IS13, RTX 3090); and what a paper says of others' work that has no row in
-its tables.
+Numbers of the text are scores, differences and sizes, and facts of data, networks, training and the
+machine, once per section and system. Left out are years, references, and numbers of tables,
+figures, sections, equations and steps. Left out too are constants in formulas, digits of names
+(ViT-L/14, IS13, RTX 3090), and facts of other papers that have no row in the tables.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -45,7 +51,7 @@ COLUMNS = (
 )
 KEY = ["table", "row", "corpus", "system", "metric_as_printed", "class", "split"]
 
-#: What a share is of these units; others (count, number...) are no share.
+#: Units of shares, with their factor; values of other units (count, number...) are not shares.
 SHARE = {"share": 1.0, "percent": 0.01}
 UNITS = {
     *SHARE,
@@ -60,56 +66,43 @@ UNITS = {
 }
 #: Remark of a printed cell whose value we do not have.
 MISSING = "not in the source"
-#: Metrics of all classes, or of one emotion of those of which several may be present.
+#: Metrics of all classes, or of one class in a multi-label task.
 SCORES = {*METRICS, *BINARY_METRICS}
-#: Metrics of one class, or of an ordered pair "<true> as <predicted>".
+#: Metrics of one class, or of an ordered pair "<label> as <predicted>".
 PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
 #: Other numbers that are shares of 1.
 SHARES = {*BALANCE, "dev_share", "part_share", "dropout"}
-#: Units of what is counted.
+#: Units of whole numbers.
 COUNTED = {"count", "instances", "utterances"}
+#: Numbers that may be negative.
+SIGNED = {"difference", "gain"}
 #: Numbers that describe data, networks and training, and differences between scores.
 DESCRIPTIVE = {
     *SHARES,
-    *("count", "classes", "imbalance", "duration", "difference", "gain", "spread"),
-    *(
-        "loss",
-        "batch_size",
-        "learning_rate",
-        "learning_rate_decay",
-        "weight_decay",
-        "epochs",
-        "patience",
-        "max_tokens",
-    ),
-    *(
-        "frame_step",
-        "image_size",
-        "sampling_rate",
-        "layers",
-        "hidden_units",
-        "attention_heads",
-        "parameters",
-        "memory",
-    ),
-    *("dimension", "filters", "filter_width", "stride", "fusion_weight"),
+    *SIGNED,
+    *("count", "classes", "imbalance", "duration", "spread"),
+    *("loss", "batch_size", "learning_rate", "learning_rate_decay", "weight_decay"),
+    *("epochs", "patience", "max_tokens"),
+    *("frame_step", "image_size", "sampling_rate", "layers", "hidden_units", "attention_heads"),
+    *("parameters", "memory", "dimension", "filters", "filter_width", "stride", "fusion_weight"),
 }
 
 
 def load(folder: Path, paper: str) -> pd.DataFrame:
-    """The printed numbers of a paper, in the paper's order.
+    """Read the printed numbers of a paper.
 
     Args:
         folder: the folder ``reported``.
         paper: key of the paper.
 
     Returns:
-        COLUMNS as text (empty: not stated; `MISSING` for a value that is not in our source), and per row ``number`` (the value as a
-        float), ``share`` (the value as a share of 1; NaN for what is no share) and ``decimals`` (printed digits after the point).
+        COLUMNS as text (empty: not stated; `MISSING` for a value that our source lacks), and
+        ``number`` (the value as a float), ``share`` (the value as a share of 1, NaN for other
+        units) and ``decimals`` (printed digits after the point).
 
     Raises:
-        EvaluationError: the file is absent or not such a table, names a corpus, system, metric or class that does not exist, or a value
-            outside of its range; one line naming file and line.
+        EvaluationError: the file cannot be read or has other columns, names an unknown corpus,
+            system, metric or class, or has a value out of its range.
     """
     path = folder / f"{paper}.csv"
     try:
@@ -118,105 +111,67 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
         raise EvaluationError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     if tuple(table.columns) != COLUMNS:
         raise EvaluationError(
-            f"{path}: its columns are {', '.join(table.columns)}; expected {', '.join(COLUMNS)}"
+            f"{path}: has columns {', '.join(table.columns)}, expected {', '.join(COLUMNS)}"
         )
-
     table["number"] = pd.to_numeric(table["value"], errors="coerce")
     table["share"] = table["number"] * table["unit"].map(SHARE)
     table["decimals"] = table["value"].str.partition(".")[2].str.len()
     missing = table["note"].map(lambda note: MISSING in remarks_of(note))
-    _refuse(
-        path,
-        table,
-        missing & (table["value"] != ""),
-        "value",
-        f"stands beside the remark {MISSING!r}; take one of them out",
-    )
-    _refuse(path, table, ~missing & ~np.isfinite(table["number"]), "value", "is no number")
+    for wrong, column, message in (*_value_checks(table, missing), *_name_checks(table)):
+        _refuse(path, table, wrong, column, message)
+    for line, system in enumerate(table["system"], 2):
+        if fault := unknown_system(system, paper):
+            raise EvaluationError(f"{path}, line {line}: system {fault}")
     table.loc[missing, "value"] = MISSING
-    _refuse(
-        path,
-        table,
-        ~table["unit"].isin(UNITS),
-        "unit",
-        f"is unknown; known: {', '.join(sorted(UNITS))}",
-    )
-    known = {*SCORES, *PER_CLASS, *DESCRIPTIVE}
-    _refuse(
-        path,
-        table,
-        ~table["metric"].isin(known),
-        "metric",
-        "is unknown to merflow.evaluation.metrics",
-    )
-    _refuse(
-        path,
-        table,
-        ~table["corpus"].isin(CLASSES),
-        "corpus",
-        f"is unknown; known: {', '.join(CLASSES)}",
-    )
-    for line, system in enumerate(table["system"]):
-        if wrong := unknown_system(system, paper):
-            raise EvaluationError(f"{path}, line {line + 2}: system {wrong}")
-    _refuse(
-        path,
-        table,
-        [not _is_class(*cell) for cell in zip(table["corpus"], table["class"], strict=True)],
-        "class",
-        "is none of the corpus",
-    )
-    shares = table["metric"].isin({*SCORES, *PER_CLASS, *SHARES}) & ~missing
-    _refuse(
-        path,
-        table,
-        shares & ~table["share"].between(0, 1),
-        "value",
-        "is no share between 0 and 1 (or percent between 0 and 100)",
-    )
-    signed = table["metric"].isin({"difference", "gain"})
-    _refuse(path, table, ~signed & (table["number"] < 0), "value", "is below 0")
-    _refuse(
-        path,
-        table,
-        table["unit"].isin(COUNTED) & (table["number"] % 1 > 0),
-        "value",
-        "is no whole number",
-    )
-    named = table["class"] != ""
-    binary = [
-        corpus in MULTI_LABEL and name in CLASSES[corpus]
-        for corpus, name in zip(table["corpus"], table["class"], strict=True)
-    ]
-    wrong = (table["metric"].isin(PER_CLASS) & ~named) | (
-        table["metric"].isin(SCORES) & named & ~pd.Series(binary, dtype=bool)
-    )
-    _refuse(
-        path,
-        table,
-        wrong,
-        "class",
-        "must be named for metrics of one class, and not for metrics of all",
-    )
-    _refuse(
-        path,
-        table,
-        ~table["split"].isin({"", "train", "dev", "test"}),
-        "split",
-        "is none of train, dev, test",
-    )
-    _refuse(
-        path,
-        table,
-        table.duplicated(KEY),
-        "metric_as_printed",
-        "stands twice for the same table, row, system, class and split",
-    )
+    for wrong, column, message in (*_range_checks(table, missing), *_class_checks(table)):
+        _refuse(path, table, wrong, column, message)
     return table
 
 
+Check = tuple[pd.Series, str, str]  #: rows that are wrong, column, message
+
+
+def _value_checks(table: pd.DataFrame, missing: pd.Series) -> Iterator[Check]:
+    both = f"contradicts the remark {MISSING!r}; take one of them out"
+    yield missing & (table["value"] != ""), "value", both
+    yield ~missing & ~np.isfinite(table["number"]), "value", "is not a number"
+
+
+def _name_checks(table: pd.DataFrame) -> Iterator[Check]:
+    metrics = {*SCORES, *PER_CLASS, *DESCRIPTIVE}
+    known_units = f"is unknown; known: {', '.join(sorted(UNITS))}"
+    yield ~table["unit"].isin(UNITS), "unit", known_units
+    yield ~table["metric"].isin(metrics), "metric", "is unknown to merflow.tables.reported"
+    yield ~table["corpus"].isin(CLASSES), "corpus", f"is unknown; known: {', '.join(CLASSES)}"
+
+
+def _range_checks(table: pd.DataFrame, missing: pd.Series) -> Iterator[Check]:
+    shares = table["metric"].isin({*SCORES, *PER_CLASS, *SHARES}) & ~missing
+    out_of_range = "is not a share between 0 and 1 (or percent between 0 and 100)"
+    yield shares & ~table["share"].between(0, 1), "value", out_of_range
+    yield ~table["metric"].isin(SIGNED) & (table["number"] < 0), "value", "is below 0"
+    fractional = table["unit"].isin(COUNTED) & (table["number"] % 1 > 0)
+    yield fractional, "value", "is not a whole number"
+
+
+def _class_checks(table: pd.DataFrame) -> Iterator[Check]:
+    cells = list(zip(table["corpus"], table["class"], strict=True))
+    known = pd.Series([_is_class(*cell) for cell in cells], dtype=bool)
+    yield ~known, "class", "is not a class of the corpus"
+    named = table["class"] != ""
+    of_a_label = [corpus in MULTI_LABEL and name in CLASSES[corpus] for corpus, name in cells]
+    unnamed = table["metric"].isin(PER_CLASS) & ~named
+    overall = table["metric"].isin(SCORES) & named & ~pd.Series(of_a_label, dtype=bool)
+    rule = "must be named for metrics of one class, and not for metrics of all"
+    yield unnamed | overall, "class", rule
+    splits = ("train", "dev", "test")
+    yield ~table["split"].isin({"", *splits}), "split", f"is not one of {', '.join(splits)}"
+    twice = "stands twice for the same table, row, system, class and split"
+    yield table.duplicated(KEY), "metric_as_printed", twice
+
+
 def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
-    """Rows by what stands under `keys`, in the order in which it occurs first."""
+    """Rows by their values under `keys`, in the order of first occurrence."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
@@ -224,49 +179,48 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]
 
 
 def remarks_of(note: str) -> list[str]:
-    """The remarks of a printed number."""
+    """Remarks of a printed number."""
     return [remark for remark in note.split("; ") if remark]
 
 
 def is_key(system: str) -> bool:
-    """Whether the name is a key of params.yaml; printed names of cited systems are none."""
+    """Tell whether a name is a key of params.yaml, not a printed name."""
     return re.fullmatch(r"[a-z][a-z0-9_]*", system) is not None
 
 
 def systems_of(paper: str) -> list[str]:
-    """Systems that the parameters of the paper name, printed or not; none where there are no parameters of it."""
+    """Systems in the parameters of a paper, printed or not; none without parameters."""
     block = PapersParams.model_fields.get(paper)
     systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
-    return (
-        list(systems.model_fields)
-        if isinstance(systems, type) and issubclass(systems, BaseModel)
-        else []
-    )
+    if isinstance(systems, type) and issubclass(systems, BaseModel):
+        return list(systems.model_fields)
+    return []
 
 
 def unknown_system(system: str, paper: str) -> str:
-    """What is wrong with a ``system``; empty: nothing.
+    """Fault of a ``system``, or an empty text.
 
-    Wrong is a name, or one of a list, that looks like a key and is none of the paper's, and a printed name that is a key but for spelling.
+    A name or a member of a list is wrong if it looks like a key and is not a system of the paper. A
+    printed name is wrong if it is a key of the paper but for its spelling.
     """
     known = systems_of(paper)
-    parts = re.split(r", | and ", system)
-    for name in parts if all(map(is_key, parts)) else [system]:
-        alike = get_close_matches(re.sub(r"[^a-z0-9]+", "_", name.lower()), known, n=1, cutoff=0.9)
-        if known and name and name not in (*known, "all") and (is_key(name) or alike):
-            near = alike or get_close_matches(name, known, n=1)
-            return f"{name!r} is no system of {paper}; {f'is it {near[0]!r}? ' if near else ''}known: {', '.join(known)}"
+    members = re.split(r", | and ", system)
+    for name in members if all(map(is_key, members)) else [system]:
+        as_key = re.sub(r"[^a-z0-9]+", "_", name.lower())
+        misspelt = get_close_matches(as_key, known, n=1, cutoff=0.9)
+        if known and name and name not in (*known, "all") and (is_key(name) or misspelt):
+            near = misspelt or get_close_matches(name, known, n=1)
+            hint = f"is it {near[0]!r}? " if near else ""
+            return f"{name!r} is not a system of {paper}; {hint}known: {', '.join(known)}"
     return ""
 
 
 def _is_class(corpus: str, name: str) -> bool:
-    """Whether a cell of the column class names a class, a pair of them, or none."""
-    return not name or all(part in CLASSES[corpus] for part in name.split(" as "))
+    """Tell whether a name is empty, a class of the corpus or a pair."""
+    return not name or all(member in CLASSES[corpus] for member in name.split(" as "))
 
 
-def _refuse(
-    path: Path, table: pd.DataFrame, wrong: pd.Series | list[bool], column: str, message: str
-) -> None:
+def _refuse(path: Path, table: pd.DataFrame, wrong: pd.Series, column: str, message: str) -> None:
     if any(wrong):
         line = int(np.argmax(wrong))
         raise EvaluationError(

@@ -2,14 +2,12 @@
 
 from collections import Counter
 
-import pandas as pd
 import pytest
 from support import REPORTED
+from support.score_tables import comparison_of, no_scores
 
-from merflow import artifacts
 from merflow.tables import audit
 from merflow.tables.claims import load_claims
-from merflow.tables.comparison import Comparison
 from merflow.tables.render import render
 from merflow.tables.reported import load
 
@@ -86,12 +84,11 @@ SILENT = {
 def results():
     """(paper, corpus) -> rule -> its result."""
     results = {}
-    scores = pd.DataFrame(columns=artifacts.SCORES.names)
     for path in sorted(REPORTED.glob("*.csv")):
         printed = load(REPORTED, path.stem)
         claims = load_claims(REPORTED, path.stem, printed)
         for corpus in dict.fromkeys(printed["corpus"]):
-            comparison = Comparison(path.stem, corpus, printed, scores, 0.95)
+            comparison = comparison_of(path.stem, corpus, printed, no_scores())
             on_corpus = [claim for claim in claims if corpus in claim.corpora]
             results[path.stem, corpus] = audit.examine(corpus, printed, comparison, on_corpus)
     return results

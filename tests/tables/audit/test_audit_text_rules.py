@@ -1,12 +1,10 @@
-import pandas as pd
 import pytest
 import yaml
+from support.score_tables import comparison_of, no_scores
 
-from merflow import artifacts
 from merflow.tables.audit import text_rules
 from merflow.tables.audit.case import case_of
 from merflow.tables.claims import load_claims
-from merflow.tables.comparison import Comparison
 
 GAINS = """
     text all_gain  late_fusion&early_fusion gain   - test {} points
@@ -48,8 +46,7 @@ def check_claim(printed, tmp_path):
         }
         (tmp_path / "joint_cnn.claims.yaml").write_text(yaml.safe_dump([claim]))
         claims = load_claims(tmp_path, "joint_cnn", rows)
-        scores = pd.DataFrame(columns=artifacts.SCORES.names)
-        comparison = Comparison("joint_cnn", "iemocap", rows, scores, 0.95)
+        comparison = comparison_of("joint_cnn", "iemocap", rows, no_scores())
         return text_rules.claims(case_of(rows, (), comparison, claims))
 
     return check

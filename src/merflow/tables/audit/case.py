@@ -16,7 +16,8 @@ import pandas as pd
 from merflow.corpora.labels import CLASSES
 from merflow.tables.audit.class_counts import Support
 from merflow.tables.claims import Claim
-from merflow.tables.comparison import HEADERS, Comparison
+from merflow.tables.comparison import Comparison
+from merflow.tables.measures import HEADERS
 from merflow.tables.render import plain
 from merflow.tables.reported import SHARE, Row, grouped
 

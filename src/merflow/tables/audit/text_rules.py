@@ -16,7 +16,8 @@ from merflow.tables.audit.case import (
     titled,
 )
 from merflow.tables.claims import Claim, Spread
-from merflow.tables.comparison import Comparison, part_of
+from merflow.tables.comparison import Comparison
+from merflow.tables.measures import split_of
 from merflow.tables.pairs import Pair, Score, pairs
 from merflow.tables.reported import Row
 
@@ -65,7 +66,7 @@ def claims(case: Case) -> RuleResult:
         return RuleResult(0)
     scores: Scores = {}
     for row in case.rows:
-        if row["table"] != "text" and row["split"] == part_of(row["metric"]):
+        if row["table"] != "text" and row["split"] == split_of(row["metric"]):
             scores.setdefault((row["system"], row["metric"], row["class"]), cell(row))
     results = [_claim(case.comparison, claim, scores) for claim in case.claims]
     findings = [finding for result in results for finding in result.findings]

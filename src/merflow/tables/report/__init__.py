@@ -6,17 +6,15 @@ figures link. Nothing is scored here: tables come from the step ``tables``, figu
 predictions.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, name_of, read_result
-from merflow.paths import TABLE_INDEX
 from merflow.store import write_folder
 from merflow.tables import OVERALL
+from merflow.tables.index import Entry, Index
 from merflow.tables.report import provenance_tables
 from merflow.tables.report.figures import Draw, drawing, figures, sheet
 from merflow.tables.report.page_tables import Tables
@@ -48,20 +46,20 @@ def write(
             or `out` cannot be written.
         EvaluationError: predictions do not fit the corpus.
     """
-    index = _index(tables / TABLE_INDEX)
+    index = Index.read(tables)
     prepared = sorted(prepared)
     corpora = {folder.name: Prepared.read(folder) for folder in prepared}
-    checked = _results(results, corpora, index["missing"])
+    checked = _results(results, corpora, {result.name for result in index.missing})
     files = assets()
     written = Tables(tables, addresses(checked), files)
-    overall = written.read(OVERALL, index["overall"])
+    overall = written.read(OVERALL, index.overall)
     contents = [sheet(folder, files) for folder in sheets]
     with drawing(scratch) as draw:
         sections = [
-            _section(entry, written, _of(checked, entry["paper"], entry["corpus"]), contents, draw)
-            for entry in index["sections"]
+            _section(entry, written, _of(checked, entry.paper, entry.corpus), contents, draw)
+            for entry in index.sections
         ]
-    pages = Pages(sections, index["missing"])
+    pages = Pages(sections, [result.message for result in index.missing])
     files |= pages.summary(
         checked,
         demo=_demo(sections, prepared),
@@ -75,23 +73,11 @@ def write(
     write_folder(out, files)
 
 
-def _index(path: Path) -> dict[str, Any]:
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be read ({error.strerror}); build it with"
-            f" `snakemake --cores 2 -- {path}`"
-        ) from error
-    return index
-
-
 def _results(
     folders: Sequence[Path], corpora: Mapping[str, Prepared], missing: Collection[str]
 ) -> list[Result]:
     """Checked results in natural order, without those that the tables were made without."""
-    refused = {line.partition(":")[0] for line in missing}
-    chosen = [folder for folder in folders if name_of(folder) not in refused]
+    chosen = [folder for folder in folders if name_of(folder) not in missing]
     return [read_result(folder, corpora) for folder in sorted(chosen, key=_natural)]
 
 
@@ -110,7 +96,7 @@ def _of(results: Sequence[Result], paper: str, corpus: str | None = None) -> lis
 
 
 def _section(
-    entry: Mapping[str, Any],
+    entry: Entry,
     tables: Tables,
     results: Sequence[Result],
     sheets: Sequence[Mapping[str, Any]],
@@ -121,12 +107,12 @@ def _section(
         (result.record.paper, result.record.corpus, result.record.system) for result in results
     }
     return Section(
-        entry["paper"],
-        entry["corpus"],
-        demo=entry["demo"],
-        extra=entry["extra"],
-        headlines=entry["headlines"],
-        tables=tables.read(entry["paper"], entry["tables"]),
+        entry.paper,
+        entry.corpus,
+        demo=entry.demo,
+        extra=entry.extra,
+        headlines=entry.headlines,
+        tables=tables.read(entry.paper, entry.tables),
         kinds=figures(results, draw, tables.files),
         sheets=[
             content

@@ -161,7 +161,7 @@ def _plots(result: Result, draw: Draw) -> Iterator[tuple[str, "Plot"]]:
     yield kind, draw(kind, counts, result.classes)
     if record.attention:
         test = result.predictions[result.predictions["split"] == "test"]
-        one_hot = result.task.one_hot[test["true"]]
+        one_hot = result.task.one_hot[test["label"]]
         present = one_hot if one_hot.ndim == 2 else one_hot[..., 1]
         shares = np.stack(test["attention"])
         yield "attention", draw("attention", shares, present, result.classes, record.attention)

@@ -1,9 +1,8 @@
 """Tables on the pages of the report, with links to runs and files for download."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from merflow.errors import StoreError
 from merflow.tables.html import fragment
@@ -47,13 +46,13 @@ class Tables:
     addresses: Collection[str]
     files: Files
 
-    def read(self, subfolder: str, entries: Iterable[Mapping[str, Any]]) -> list[PageTable]:
+    def read(self, subfolder: str, names: Iterable[str]) -> list[PageTable]:
         """Read the tables that index.json lists for a paper, or for all papers.
 
         Raises:
             StoreError: a form is absent, or a row is of runs that are not in the report.
         """
-        return [self._read(f"{subfolder}/{entry['name']}") for entry in entries]
+        return [self._read(f"{subfolder}/{name}") for name in names]
 
     def _read(self, stem: str) -> PageTable:
         table = RenderedTable.read(self.folder / f"{stem}.json")
