@@ -121,6 +121,17 @@ def test_what_is_switched_off_has_empty_axes():
     assert axes["features"]["face"] == {"corpora": [], "features": []}
 
 
+def test_modalities_are_of_every_stage_also_switched_off():
+    params = copy.deepcopy(PAPER)
+    params["run"]["joint_cnn"]["speech"] = {"corpora": [], "systems": []}
+    params["run"]["features"]["fasttext"]["features"] = []
+    modalities = selection.axes(params, STAGES)["modalities"]
+    assert modalities["joint_cnn"]["speech"] == ["audio"]
+    assert modalities["weighted_late_fusion"]["fusion"] == ["audio", "text", "video"]
+    assert modalities["class_weight_lstm"]["visual"] == ["words"]
+    assert selection.axes(PAPER, STAGES)["modalities"]["joint_cnn"]["late"] == ["audio", "text"]
+
+
 def test_a_needed_checkpoint_that_is_not_described_is_one_line():
     checkpoints = {name: block for name, block in PAPER["checkpoints"].items() if name != "clip"}
     message = "params.yaml: checkpoints.clip: missing, and a selected feature or system needs it"

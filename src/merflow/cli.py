@@ -325,7 +325,8 @@ def tables(files: Files, params: Slice, out: Out) -> None:
 
     inputs, values = Inputs.of(files), parameters.slice_of(params)
     papers, corpora = values["run.papers"], values["run.corpora"]
-    build(inputs.scores, inputs.reported, out.parent, papers, corpora)
+    modalities = values["axes.modalities"]
+    build(inputs.scores, inputs.reported, out.parent, papers, corpora, modalities)
 
 
 @app.command()

@@ -62,17 +62,19 @@ def requirements_of(
             needed.modalities.add("audio" if names["medium"] == "audio" else "video")
         elif names := paths.names(paths.FEATURE, path):
             group = _group(params["run"]["features"], "features", names["feature"])
-            needed.add(requirements_of(f"extract_{group}", stages, params))
+            if group:
+                needed.add(requirements_of(f"extract_{group}", stages, params))
             needed.features.add(names["feature"])
         elif names := paths.names(paths.RESULT, path):
             group = _group(params["run"][names["paper"]], "systems", names["system"])
-            needed.add(requirements_of(f"{names['paper']}_{group}", stages, params))
+            if group:
+                needed.add(requirements_of(f"{names['paper']}_{group}", stages, params))
     if not needed.modalities:  # nothing but the table of utterances: its text
         needed.modalities.add("text")
     return needed
 
 
-def _group(run: Mapping[str, Any], members: str, name: str) -> str:
-    """Find the group of features or systems under ``run`` that lists a name."""
+def _group(run: Mapping[str, Any], members: str, name: str) -> str | None:
+    """Find the group of features or systems under ``run`` that lists a name; None: none does."""
     groups = {key: group for key, group in run.items() if isinstance(group, dict)}
-    return next(key for key, group in groups.items() if name in group[members])
+    return next((key for key, group in groups.items() if name in group[members]), None)

@@ -14,7 +14,7 @@ import yaml
 
 from merflow import paths
 from merflow.errors import ParamsError
-from merflow.requirements import dependencies
+from merflow.requirements import dependencies, requirements_of
 
 MATRIX = Path("workflow/matrix.json")
 Stages = Mapping[str, Any]
@@ -83,6 +83,19 @@ def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
         "checkpoints": _checkpoints(params["checkpoints"], {path for _, path in needed}),
         "features": features,
         "papers": papers,
+        "modalities": _modalities(params, stages),
+    }
+
+
+def _modalities(params: Mapping[str, Any], stages: Stages) -> dict[str, dict[str, list[str]]]:
+    """Modalities that the systems of each stage need, also of a stage that is switched off."""
+    return {
+        paper: {
+            group: sorted(requirements_of(f"{paper}_{group}", stages, params).modalities)
+            for group, listed in params["run"][paper].items()
+            if isinstance(listed, dict)
+        }
+        for paper in params["papers"]
     }
 
 
