@@ -3,7 +3,7 @@ import json
 import pytest
 
 from merflow.errors import StoreError
-from merflow.records import Epoch, Record, Run
+from merflow.records import Decoding, Epoch, Extraction, Record, Run
 
 EPOCHS = (
     Epoch(epoch=1, train_loss=0.7, losses=(0.6, 0.8), scores=(0.5, 0.25)),
@@ -35,7 +35,10 @@ RECORD = Record(
     versions={"torch": "2.13.0"},
     class_of={"joy": "joy"},
     input_labels={"tokens": "bert"},
-    extraction={"speech": {"checkpoint": None}},
+    extraction={
+        "speech": Extraction(feature="mel", params={"fmax": None}, code="c1", versions={}),
+        "frames_15": Decoding(params={"short_side": 64}, code="c2", versions={"av": "18"}),
+    },
     left_out={"tokens": ("u2", "u3"), "speech": ("u2",)},
     runs=RUNS,
 )
@@ -53,6 +56,12 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert stored["version"] == 1
     assert stored["params"] == {"training": {"patience": None}}  # null of params.yaml stays
     assert "clip_s" not in stored["runs"][0]
+    assert stored["extraction"]["speech"] == {  # as in the metadata of the store
+        "feature": "mel",
+        "params": {"fmax": None},
+        "code": "c1",
+        "versions": {},
+    }
 
 
 def test_a_record_names_its_folder_runs_and_missing_inputs():

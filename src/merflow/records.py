@@ -72,6 +72,40 @@ class Run(Document):
     tokens: tuple[float, ...] | None = None
 
 
+class Decoding(Document):
+    """Provenance of decoded media.
+
+    Attributes:
+        params: block ``media`` of params.yaml.
+        code: digest of the code that decoded.
+        versions: libraries with their versions.
+    """
+
+    params: dict[str, Any]
+    code: str
+    versions: dict[str, str]
+
+
+class Extraction(Document):
+    """Provenance of a feature.
+
+    Attributes:
+        feature: key of EXTRACTORS.
+        params: block of the feature in params.yaml.
+        code: digest of the code that extracted it.
+        versions: libraries with their versions.
+        media: medium -> its decoding; None: the feature is made from text.
+        checkpoint: card (SOURCE.json) of the pre-trained model; None: there is none.
+    """
+
+    feature: str
+    params: dict[str, Any]
+    code: str
+    versions: dict[str, str]
+    media: dict[str, Decoding] | None = None
+    checkpoint: dict[str, Any] | None = None
+
+
 class Record(Document):
     """Runs of a system on a corpus under a protocol, and everything that they share.
 
@@ -87,7 +121,8 @@ class Record(Document):
         versions: libraries with their versions.
         class_of: label -> class.
         input_labels: input -> feature and pre-trained model behind it, for tables.
-        extraction: input -> how it was made, so that it can be made of other clips.
+        extraction: input -> provenance of the feature, or of the frames, with which it can be made
+            of other clips.
         checkpoint: card of the pre-trained model that the system starts from.
         left_out: input -> ids of the utterances that lack it.
         cut: input -> number of utterances that were longer than allowed and were cut.
@@ -109,7 +144,7 @@ class Record(Document):
     versions: dict[str, str]
     class_of: dict[str, str]
     input_labels: dict[str, str]
-    extraction: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    extraction: dict[str, Extraction | Decoding] = Field(default_factory=dict)
     checkpoint: dict[str, Any] | None = None
     left_out: dict[str, tuple[str, ...]]
     cut: dict[str, int] = Field(default_factory=dict)

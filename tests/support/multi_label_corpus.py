@@ -59,7 +59,8 @@ def write_labels(data: Path, labels: dict[str, list[str]]) -> None:
 
 def write_store(data: Path, feature: str, words: dict[str, np.ndarray]) -> None:
     path = data / f"features/mosei/{feature}.parquet"
-    write_features(path, sorted(words.items()), {"feature": feature})
+    specification = {"feature": feature, "params": {}, "code": "c0", "versions": {}}
+    write_features(path, sorted(words.items()), specification)
 
 
 def results(data: Path, system: str) -> Path:

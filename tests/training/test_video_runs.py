@@ -68,7 +68,7 @@ def frames(prepared, tmp_path):
     table = table[~table["utterance_id"].isin(["u007", "u110"])]
     folder = tmp_path / "data/media/meld/frames_15"
     write_table(folder / "00000.parquet", table, artifacts.FRAMES)
-    write_index(folder, artifacts.FRAMES, {})
+    write_index(folder, artifacts.FRAMES, {"params": {}, "code": "c0", "versions": {}})
     return folder
 
 
