@@ -17,6 +17,7 @@ import yaml
 from merflow import presets
 from merflow.corpora import annotations, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
+from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
 from merflow.corpora.labels import CLASSES, counterparts
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
@@ -26,7 +27,6 @@ from merflow.requirements import requirements_of
 from merflow.selection import stages_at
 from merflow.store import write_text
 
-SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 DEMO = "ravdess"  # corpus whose demo is the example
 
 
@@ -93,19 +93,14 @@ def skeleton(folder: Path) -> str:
     Raises:
         CorpusError: `folder` is absent or has no clips.
     """
-    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    clips = find_clips(folder)
     if not clips:
         raise CorpusError(
             f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}"
         )
-    rows = ({"clip": path.relative_to(folder).as_posix(), "text": _text_of(path)} for path in clips)
-    return _csv(rows)
-
-
-def _text_of(clip: Path) -> str:
-    """Text in the .txt file beside `clip`, as one line."""
-    path = clip.with_suffix(".txt")
-    return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
+    names = [path.relative_to(folder).as_posix() for path in clips]
+    texts = map(text_beside, clips)
+    return _csv({"clip": name, "text": text} for name, text in zip(names, texts, strict=True))
 
 
 def _csv(rows: Iterable[dict[str, str]]) -> str:

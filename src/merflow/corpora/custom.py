@@ -1,6 +1,7 @@
 """Read a custom corpus: a folder of clips, and annotations (merflow.corpora.annotations)."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from merflow.corpora.annotations import Annotations, Row
 from merflow.corpora.corpus import Corpus
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
+
+SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 
 
 def read_utterances(root: Path, annotations: Annotations) -> Corpus:
@@ -45,13 +48,34 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
         else:
             defects.append(_clip_defect(row, root, result))
     defects += _shared_speakers(annotations)
+    return Corpus(utterances_of(annotations.rows, clips), defects)
+
+
+def utterances_of(rows: Sequence[Row], clips: Mapping[int, str]) -> pd.DataFrame:
+    """Build the table of utterances, sorted by id; turns follow the order of rows.
+
+    Args:
+        rows: of annotations.
+        clips: line of a row -> its clip, if the clip can be opened.
+    """
     turns = Counter[str]()
     utterances = []
-    for row in annotations.rows:
+    for row in rows:
         utterances.append(_utterance(row, turns[row.dialogue_id], clips.get(row.line)))
         turns[row.dialogue_id] += 1
     table = pd.DataFrame(utterances, columns=artifacts.UTTERANCES.names)
-    return Corpus(table.sort_values("utterance_id", ignore_index=True), defects)
+    return table.sort_values("utterance_id", ignore_index=True)
+
+
+def find_clips(folder: Path) -> list[Path]:
+    """List the clips below `folder`, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def text_beside(clip: Path) -> str:
+    """Read the .txt file beside `clip` as one line; empty if there is none."""
+    path = clip.with_suffix(".txt")
+    return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
 
 
 def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
@@ -62,7 +86,7 @@ def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
         "speaker": row.speaker,
         "text": row.text or None,
         "clip": clip,
-        "labels": [row.label],
+        "labels": [row.label] if row.label else [],
         "official_split": row.split or None,
     }
 
