@@ -167,12 +167,12 @@ def predict(
     ] = False,
 ) -> None:
     """Class probabilities of new clips by a trained model."""
-    from merflow.predict.show import predict as step
     from merflow.predict.show import show
+    from merflow.predict.step import predict as step
 
-    answer = step(target, model, checkpoints, text, annotations, fold, seed, despite_changes)
-    show(answer, as_json)
-    if not answer["predictions"]:
+    result = step(target, model, checkpoints, text, annotations, fold, seed, despite_changes)
+    show(result, as_json)
+    if not result.predictions:
         raise typer.Exit(1)
 
 

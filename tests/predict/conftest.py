@@ -5,6 +5,6 @@ from support.custom_clips import build
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory) -> Path:
-    """See `own_clips.build`."""
-    return build(tmp_path_factory.mktemp("place"))
+def project(tmp_path_factory) -> Path:
+    """Folder of a project with a custom corpus and trained systems."""
+    return build(tmp_path_factory.mktemp("project"))

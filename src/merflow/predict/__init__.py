@@ -1,1 +1,1 @@
-"""`merflow predict`: class probabilities of new clips by a trained model, from features that are made as its run recorded them."""
+"""`merflow predict`: prepare, decode and extract new clips once, and apply trained systems."""

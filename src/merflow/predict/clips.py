@@ -1,150 +1,97 @@
-"""New clips, as a small corpus in a scratch folder: the steps of the pipeline decode them and extract their features."""
+"""New clips as a prepared corpus of their own, in a scratch folder."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from merflow import artifacts
+from merflow import artifacts, paths
 from merflow.corpora import annotations
 from merflow.corpora.annotations import Row
-from merflow.custom_corpus import SUFFIXES
+from merflow.corpora.custom import SUFFIXES, find_clips, text_beside, utterances_of
 from merflow.errors import CorpusError
-from merflow.features.extract import extract_shard
 from merflow.media.probe import probe_all
-from merflow.media.step import assemble, decode_shard
-from merflow.paths import DECODED, DEFECTS, INDEX, SOURCE, UTTERANCES, Inputs
 from merflow.store import write_table
 
 
-@dataclass
+@dataclass(frozen=True)
 class Clips:
-    """Utterances to predict.
+    """A prepared corpus of clips to predict.
 
     Attributes:
         raw: folder that clips are relative to.
+        folder: scratch folder, with utterances.parquet.
         utterances: columns of artifacts.UTTERANCES, sorted by id.
         failed: utterance -> why its clip cannot be opened.
-        scratch: folder for what is made on the way.
-        defects: utterance -> the first thing that decoding found.
     """
 
     raw: Path
+    folder: Path
     utterances: pd.DataFrame
     failed: dict[str, str]
-    scratch: Path
-    defects: dict[str, str] = field(default_factory=dict)
-    _media: dict[str, dict[str, Path]] = field(default_factory=dict)
 
-    @classmethod
-    def find(cls, target: Path, text: str | None, table: Path | None, scratch: Path) -> "Clips":
-        """A clip, or every clip below a folder; those that cannot be opened have failed.
-
-        Args:
-            target: file or folder.
-            text: what is said in the clip; None: what a .txt file beside a clip says.
-            table: CSV with columns clip and text, and dialogue where turns belong together: only its rows count.
-            scratch: an empty folder.
-
-        Raises:
-            CorpusError: there is no clip.
-        """
-        raw = target if target.is_dir() else target.parent
-        if table is not None:
-            rows = [row for row in _rows(table) if target.is_dir() or row.clip == target.name]
-        elif target.is_dir():
-            found = sorted(path for path in target.rglob("*") if path.suffix.lower() in SUFFIXES)
-            rows = [
-                _row(number, path.relative_to(raw).as_posix(), _beside(path))
-                for number, path in enumerate(found)
-            ]
-        else:
-            rows = [_row(0, target.name, text if text is not None else _beside(target))]
-        if not target.exists() or not rows:
-            raise CorpusError(
-                f"{target}: {'no clip in it' if target.exists() else 'no such clip or folder'}; known endings: {', '.join(SUFFIXES)}"
-            )
-        probes = probe_all([raw / row.clip for row in rows if row.clip], "clips")
-        failed = {
-            row.utterance_id: reason
-            for row in rows
-            if row.clip and isinstance(reason := probes[raw / row.clip], str)
-        }
-        columns: list[dict[str, Any]] = [
-            {
-                "utterance_id": row.utterance_id,
-                "dialogue_id": row.dialogue_id,
-                "turn": row.line,
-                "speaker": row.speaker,
-                "text": row.text or None,
-                "clip": row.clip if row.clip and row.utterance_id not in failed else None,
-                "labels": [],
-            }
-            for row in rows
-        ]
-        utterances = pd.DataFrame(columns, columns=artifacts.UTTERANCES.names).sort_values(
-            "utterance_id", ignore_index=True
-        )
-        write_table(scratch / UTTERANCES, utterances, artifacts.UTTERANCES)
-        return cls(raw, utterances, failed, scratch)
+    @property
+    def table(self) -> Path:
+        """File of the utterances."""
+        return self.folder / paths.UTTERANCES
 
     @property
     def ids(self) -> set[str]:
         """Utterances that have not failed."""
         return set(self.utterances["utterance_id"]) - set(self.failed)
 
-    def media(self, spec: Mapping[str, Any]) -> dict[str, Path]:
-        """Folder of each medium, decoded as `spec` says, once."""
-        key = _key(spec["params"])
-        if key not in self._media:
-            folder = self.scratch / "media" / key
-            decode_shard(
-                self.scratch / UTTERANCES,
-                self.raw,
-                spec["params"],
-                spec["code"],
-                0,
-                1,
-                folder / "shard" / DECODED,
-            )
-            assemble([folder / "shard"], folder)
-            for row in pd.read_csv(folder / DEFECTS).itertuples():
-                self.defects.setdefault(row.utterance_id, f"{row.kind}: {row.detail}")
-            self._media[key] = {path.parent.name: path.parent for path in folder.glob(f"*/{INDEX}")}
-        return self._media[key]
 
-    def feature(self, spec: Mapping[str, Any], checkpoint: Path | None) -> Path:
-        """The store of a feature, extracted as `spec` says, once."""
-        store = self.scratch / "features" / _key(spec) / f"{spec['feature']}.parquet"
-        if not store.exists():
-            inputs = [self.scratch / UTTERANCES]
-            inputs += [
-                self.media(medium)[name] / INDEX for name, medium in spec.get("media", {}).items()
-            ]
-            inputs += [checkpoint / SOURCE] if checkpoint else []
-            extract_shard(
-                spec["feature"], spec["params"], spec["code"], Inputs.of(inputs), 0, 1, store
-            )
-        return store
+def prepare(target: Path, text: str | None, table: Path | None, folder: Path) -> Clips:
+    """Prepare a clip, or every clip below a folder.
+
+    Args:
+        target: file or folder.
+        text: transcript of a single clip; None: the .txt file beside it.
+        table: CSV with columns clip and text, and dialogue where turns belong together. Only clips
+            that it names count.
+        folder: an empty folder for utterances.parquet and for all that later steps make.
+
+    Raises:
+        CorpusError: there is no clip, or the CSV is malformed.
+    """
+    if not target.exists():
+        raise CorpusError(f"{target}: no such clip or folder")
+    raw = target if target.is_dir() else target.parent
+    rows = _rows_of_table(target, table) if table else _rows_of_clips(target, raw, text)
+    probes = probe_all([raw / row.clip for row in rows if row.clip], "clips")
+    usable, failed = {}, {}
+    for row in [row for row in rows if row.clip]:
+        probe = probes[raw / row.clip]
+        if isinstance(probe, str):
+            failed[row.utterance_id] = probe
+        else:
+            usable[row.line] = row.clip
+    clips = Clips(raw, folder, utterances_of(rows, usable), failed)
+    write_table(clips.table, clips.utterances, artifacts.UTTERANCES)
+    return clips
 
 
-def _key(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+def _rows_of_table(target: Path, table: Path) -> list[Row]:
+    """Read the rows of the CSV that belong to `target`, in their order."""
+    content = annotations.read(table, labelled=False)
+    rows = sorted([*content.rows, *content.unlabelled], key=lambda row: row.line)
+    if target.is_dir():
+        return rows
+    rows = [row for row in rows if row.clip == target.name]
+    if not rows:
+        raise CorpusError(f"{table}: no row for clip {target.name}; add one")
+    return rows
 
 
-def _rows(table: Path) -> list[Row]:
-    found = annotations.read(table, labelled=False)
-    return [*found.rows, *found.unlabelled]
-
-
-def _row(number: int, clip: str, text: str) -> Row:
-    return Row(number, clip, text, "", "", "", "")
-
-
-def _beside(clip: Path) -> str:
-    text = clip.with_suffix(".txt")
-    return " ".join(text.read_text(encoding="utf-8").split()) if text.exists() else ""
+def _rows_of_clips(target: Path, raw: Path, text: str | None) -> list[Row]:
+    """Make a row of each clip in or below `target`, without labels."""
+    clips = find_clips(target) if target.is_dir() else [target]
+    if not clips:
+        raise CorpusError(f"{target}: no clip in it; known endings: {', '.join(SUFFIXES)}")
+    texts = [text_beside(clip) for clip in clips]
+    if target.is_file() and text is not None:
+        texts = [text]
+    return [
+        Row(line, clip.relative_to(raw).as_posix(), of_clip, "", "", "", "")
+        for line, (clip, of_clip) in enumerate(zip(clips, texts, strict=True))
+    ]
