@@ -1,4 +1,4 @@
-"""Artifacts are whole or absent, fit their columns, and come back as they went in."""
+"""Artifacts are whole or absent, fit their columns, and are read as they were written."""
 
 import errno
 
@@ -14,45 +14,42 @@ from merflow.errors import StoreError
 ARRAYS = {"a": np.ones((1, 2), np.float32), "b": np.arange(6, dtype=np.float32).reshape(3, 2)}
 
 
-def test_features_come_back_as_they_went_in(tmp_path):
+def test_features_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "bert.parquet"
     store.write_features(path, ARRAYS.items(), {"feature": "bert"}, lambda: ["found late"])
-    found = store.read_features(path)
-    assert list(found) == ["a", "b"]
-    np.testing.assert_array_equal(found["b"], [[0, 1], [2, 3], [4, 5]])
-    assert found["b"].dtype == np.float32
+    arrays = store.read_features(path)
+    assert list(arrays) == ["a", "b"]
+    np.testing.assert_array_equal(arrays["b"], [[0, 1], [2, 3], [4, 5]])
+    assert arrays["b"].dtype == np.float32
     assert list(store.read_features(path, ["b"])) == ["b"]
-    assert [(name, array.shape) for name, array in store.iterate_features(path)] == [
-        ("a", (1, 2)),
-        ("b", (3, 2)),
-    ]
-    spec = {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}, "defects": ["found late"]}
-    assert store.read_metadata(path, artifacts.FEATURES) == spec
+    shapes = [(name, array.shape) for name, array in store.iterate_features(path)]
+    assert shapes == [("a", (1, 2)), ("b", (3, 2))]
+    metadata = {"dim": 2, "dtype": "<f4", "spec": {"feature": "bert"}, "defects": ["found late"]}
+    assert store.read_metadata(path, artifacts.FEATURES) == metadata
 
 
-def test_many_features_scan_into_one_array(tmp_path, monkeypatch):
+@pytest.mark.parametrize("rows", [10_000, 128], ids=["one row group", "three row groups"])
+def test_a_scan_is_one_view_of_all_features(tmp_path, monkeypatch, rows):
     rng = np.random.default_rng(0)
     arrays = {
         f"u{i:04}": rng.normal(size=(rng.integers(1, 9), 3)).astype(np.float32) for i in range(300)
     }
-    for group in (10_000, store.ROW_GROUP):  # one row group, three
-        monkeypatch.setattr(store, "ROW_GROUP", group)
-        store.write_features(tmp_path / "s", arrays.items(), {})
-        ids, values, starts = store.scan_features(tmp_path / "s")
-        assert ids == list(arrays)
-        for i, array in enumerate(arrays.values()):
-            np.testing.assert_array_equal(values[starts[i] : starts[i + 1]], array)
+    monkeypatch.setattr(store.features, "ROW_GROUP", rows)
+    store.write_features(tmp_path / "s", arrays.items(), {})
+    ids, values, starts = store.scan_features(tmp_path / "s")
+    assert ids == list(arrays)
+    for i, array in enumerate(arrays.values()):
+        np.testing.assert_array_equal(values[starts[i] : starts[i + 1]], array)
     assert not values.flags.owndata  # a view of Arrow's buffer
-    assert {name: array.shape for name, array in store.iterate_features(tmp_path / "s")} == {
-        k: v.shape for k, v in arrays.items()
-    }
+    shapes = {name: array.shape for name, array in store.iterate_features(tmp_path / "s")}
+    assert shapes == {name: array.shape for name, array in arrays.items()}
 
 
-def test_no_features_are_a_store_too(tmp_path):
+def test_an_empty_feature_store_is_readable(tmp_path):
     store.write_features(tmp_path / "s", [], {})
     assert store.read_features(tmp_path / "s") == {}
     assert list(store.iterate_features(tmp_path / "s")) == []
-    assert [len(found) for found in store.scan_features(tmp_path / "s")] == [0, 0, 1]
+    assert [len(array) for array in store.scan_features(tmp_path / "s")] == [0, 0, 1]
 
 
 def test_same_features_are_the_same_bytes(tmp_path):
@@ -68,7 +65,7 @@ def test_a_missing_utterance_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    ("rows", "message"),
     [
         (
             [("a", np.ones((1, 2))), ("b", np.ones((1, 3)))],
@@ -84,23 +81,23 @@ def test_a_missing_utterance_is_named(tmp_path):
         ([("a", np.array([[1, np.nan]]))], "a: a value is not finite"),
     ],
 )
-def test_features_that_do_not_belong_together_are_refused_and_leave_nothing(tmp_path, rows, says):
-    with pytest.raises(StoreError, match=says):
+def test_invalid_features_are_refused_and_leave_no_file(tmp_path, rows, message):
+    with pytest.raises(StoreError, match=message):
         store.write_features(tmp_path / "s", rows, {})
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_of_parts_is_read_by_id(tmp_path):
-    for part, ids in (("00000", "aab"), ("00001", "cdd")):
+def test_media_are_read_by_utterance_id(tmp_path):
+    for name, ids in (("00000", "aab"), ("00001", "cdd")):
         rows = {
             "utterance_id": list(ids),
             "frame": range(3),
             "time_s": [0.0, 0.5, 1.0],
-            "values": [name.encode() for name in ids],
+            "values": [utterance_id.encode() for utterance_id in ids],
         }
-        store.write_table(tmp_path / f"{part}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
+        store.write_table(tmp_path / f"{name}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
     with pytest.raises(StoreError, match=r"no INDEX\.json in it"):
-        store.read_parts(tmp_path, artifacts.FRAMES)
+        store.read_media(tmp_path, artifacts.FRAMES)
     store.write_index(tmp_path, artifacts.FRAMES, {"code": "c0"})
     assert store.read_index(tmp_path)["parts"][1] == {
         "name": "00001.parquet",
@@ -109,33 +106,51 @@ def test_a_folder_of_parts_is_read_by_id(tmp_path):
         "first": "c",
         "last": "d",
     }
-    assert store.read_parts(tmp_path, artifacts.FRAMES)["utterance_id"].tolist() == list("aabcdd")
-    (tmp_path / "00001.parquet").write_bytes(b"broken")  # not opened for what it does not hold
-    assert store.read_parts(tmp_path, artifacts.FRAMES, ["a"], ["values"])["values"].tolist() == [
-        b"a",
-        b"a",
-    ]
+    rows = store.read_media(tmp_path, artifacts.FRAMES)
+    assert rows["utterance_id"].tolist() == list("aabcdd")
+    # a file is not opened for utterances that it does not hold
+    (tmp_path / "00001.parquet").write_bytes(b"broken")
+    rows = store.read_media(tmp_path, artifacts.FRAMES, ["a"], ["values"])
+    assert rows["values"].tolist() == [b"a", b"a"]
     with pytest.raises(StoreError, match="not a readable Parquet file"):
-        store.read_parts(tmp_path, artifacts.FRAMES, ["d"])
-    assert store.read_parts(tmp_path, artifacts.FRAMES, []).empty
+        store.read_media(tmp_path, artifacts.FRAMES, ["d"])
+    assert store.read_media(tmp_path, artifacts.FRAMES, []).empty
+
+
+def test_media_are_read_on_request(tmp_path):
+    # row groups have 128 rows: c and f lie in two of them
+    ids = [utterance_id for utterance_id in "abcdefgh" for _ in range(50)]
+    for name, file_ids in (("0", ids[:250]), ("1", ids[250:])):
+        rows = {
+            "utterance_id": file_ids,
+            "frame": range(len(file_ids)),
+            "time_s": 0.0,
+            "values": [f"{name}-{i}".encode() for i in range(len(file_ids))],
+        }
+        store.write_table(tmp_path / f"{name}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
+    store.write_index(tmp_path, artifacts.FRAMES, {})
+    reader = store.MediaReader(tmp_path, artifacts.FRAMES)
+    assert reader.ids == list("abcdefgh")
+    assert reader.read("c", "values") == [f"0-{i}".encode() for i in range(100, 150)]
+    assert reader.read("h", "frame") == list(range(100, 150))
+    rows = store.read_media(tmp_path, artifacts.FRAMES, ["f"])
+    assert reader.read("f", "values") == rows["values"].tolist()
 
 
 def split_table(**columns):
-    return pd.DataFrame(
-        {"utterance_id": ["u"], "scheme": ["official"], "fold": [0], "split": ["train"]} | columns
-    )
+    row = {"utterance_id": ["u"], "scheme": ["official"], "fold": [0], "split": ["train"]}
+    return pd.DataFrame(row | columns)
 
 
 def test_a_table_must_fit_its_columns(tmp_path):
+    path = tmp_path / "t"
     with pytest.raises(StoreError, match="does not fit"):
-        store.write_table(tmp_path / "t", split_table().drop(columns="fold"), artifacts.SPLITS)
+        store.write_table(path, split_table().drop(columns="fold"), artifacts.SPLITS)
     with pytest.raises(StoreError, match="split: string not null"):
-        store.write_table(tmp_path / "t", split_table(split=[None]), artifacts.SPLITS)
-    store.write_table(tmp_path / "t", split_table(), artifacts.SPLITS, {"source": "demo"})
-    assert store.read_table(tmp_path / "t", artifacts.SPLITS, ["split"])["split"].tolist() == [
-        "train"
-    ]
-    assert store.read_metadata(tmp_path / "t", artifacts.SPLITS) == {"source": "demo"}
+        store.write_table(path, split_table(split=[None]), artifacts.SPLITS)
+    store.write_table(path, split_table(), artifacts.SPLITS, {"source": "demo"})
+    assert store.read_table(path, artifacts.SPLITS, ["split"])["split"].tolist() == ["train"]
+    assert store.read_metadata(path, artifacts.SPLITS) == {"source": "demo"}
 
 
 def test_an_absent_or_broken_file_is_one_line(tmp_path):
@@ -149,27 +164,27 @@ def test_an_absent_or_broken_file_is_one_line(tmp_path):
         store.read_table(tmp_path / "other", artifacts.SPLITS)
 
 
-def test_no_space_leaves_the_earlier_artifact_whole(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_earlier_artifact(tmp_path, monkeypatch):
     path = tmp_path / "splits.parquet"
     store.write_table(path, split_table(), artifacts.SPLITS)
     before = path.read_bytes()
 
-    def full(*args, **kwargs):
+    def fill_disk(*args, **kwargs):
         args[1].write_bytes(b"half a file")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.pq, "write_table", full)
-    with pytest.raises(
-        StoreError, match=r"splits\.parquet: no space left on the disk; free some and run again"
-    ):
+    monkeypatch.setattr(store.tables.pq, "write_table", fill_disk)
+    message = r"splits\.parquet: no space left on the disk; free some and run again"
+    with pytest.raises(StoreError, match=message):
         store.write_table(path, split_table(split=["test"]), artifacts.SPLITS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failing_block_leaves_nothing_behind(tmp_path):
-    with pytest.raises(ValueError, match="stop"), store.whole(tmp_path / "a" / "x") as part:
-        part.write_text("half")
+def test_a_failing_block_leaves_no_file(tmp_path):
+    path = tmp_path / "a" / "x"
+    with pytest.raises(ValueError, match="stop"), store.whole(path) as partial_path:
+        partial_path.write_text("half")
         raise ValueError("stop")
     assert not list((tmp_path / "a").iterdir())
 
@@ -183,24 +198,3 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         store.write_folder(out, {"a.txt": "4", "a.txt/b": "5"})
     assert (out / "a.txt").read_text() == "3"
     assert list(tmp_path.iterdir()) == [out]
-
-
-def test_rows_of_an_utterance_are_read_when_asked_for(tmp_path):
-    ids = [
-        name for name in "abcdefgh" for _ in range(50)
-    ]  # row groups of 128: c and f lie in two of them
-    for part, names in (("0", ids[:250]), ("1", ids[250:])):
-        rows = {
-            "utterance_id": names,
-            "frame": range(len(names)),
-            "time_s": 0.0,
-            "values": [f"{part}-{i}".encode() for i in range(len(names))],
-        }
-        store.write_table(tmp_path / f"{part}.parquet", pd.DataFrame(rows), artifacts.FRAMES)
-    store.write_index(tmp_path, artifacts.FRAMES, {})
-    parts = store.Parts(tmp_path, artifacts.FRAMES)
-    assert parts.ids == list("abcdefgh")
-    assert parts.read("c", "values") == [f"0-{i}".encode() for i in range(100, 150)]
-    assert parts.read("h", "frame") == list(range(100, 150))
-    whole = store.read_parts(tmp_path, artifacts.FRAMES, ["f"])
-    assert parts.read("f", "values") == whole["values"].tolist()

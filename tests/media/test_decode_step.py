@@ -15,7 +15,7 @@ from merflow.errors import ParamsError, StoreError
 from merflow.media import step
 from merflow.media.decode import decode
 from merflow.params import MediaParams
-from merflow.store import read_index, read_parts, write_table
+from merflow.store import read_index, read_media, write_table
 
 MEDIA = {"short_side": 32, "jpeg_quality": 90}
 FOLDERS = ("audio", "frames_every10", "frames_15")
@@ -73,14 +73,14 @@ def run(
 
 def test_parts_hold_the_decoded_clips(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     out = run(corpus, tmp_path / "build", tmp_path / "media")
-    audio = read_parts(out / "audio", artifacts.AUDIO)
+    audio = read_media(out / "audio", artifacts.AUDIO)
     assert audio["utterance_id"].tolist() == ["u1", "u2", "u5", "u7"]
     clip = decode(corpus[1] / "long.mp4", 1.0, 2.5, MediaParams(**MEDIA))
     samples, rate = soundfile.read(io.BytesIO(audio["values"][1]), dtype="int16")
     assert rate == 16000 and audio["n_samples"][1] == 24000
     np.testing.assert_array_equal(samples, clip.audio)
     for name in FOLDERS[1:]:
-        rows = read_parts(out / name, artifacts.FRAMES)
+        rows = read_media(out / name, artifacts.FRAMES)
         assert rows["utterance_id"].unique().tolist() == ["u1", "u2", "u7"]
         columns = rows.loc[rows["utterance_id"] == "u2", ["frame", "time_s", "values"]]
         expected = [(frame.index, frame.time_s, frame.data) for frame in clip.frames[name]]
@@ -168,7 +168,7 @@ def test_a_corpus_without_clips_gives_empty_folders(tmp_path: Path) -> None:
     corpus = prepared(tmp_path, {"u1": (None, None, None)}), tmp_path
     out = run(corpus, tmp_path / "build", tmp_path / "media", 2)
     for name, schema in step.SCHEMAS.items():
-        assert not len(read_parts(out / name, schema)) and read_index(out / name)["parts"] == []
+        assert not len(read_media(out / name, schema)) and read_index(out / name)["parts"] == []
     assert not len(pd.read_csv(out / "defects.csv"))
 
 

@@ -46,7 +46,7 @@ def test_every_artifact_exists_and_fits_its_columns(small):
         ("is13", "audio", artifacts.AUDIO),
         ("face", "frames_every10", artifacts.FRAMES),
     ):
-        decoded = store.read_parts(
+        decoded = store.read_media(
             small.path / "data/media/meld" / media, schema, columns=["utterance_id"]
         )
         assert set(

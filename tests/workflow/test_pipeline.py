@@ -147,7 +147,10 @@ CHANGES = [
         id="a docstring",
     ),
     pytest.param(
-        lambda c: (c.path / "src/merflow/store.py").touch(), {}, {}, id="a touched file of code"
+        lambda c: (c.path / "src/merflow/store/files.py").touch(),
+        {},
+        {},
+        id="a touched file of code",
     ),
     pytest.param(
         lambda c: (c.path / "data/corpora/meld/utterances.parquet").touch(),

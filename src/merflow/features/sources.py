@@ -15,7 +15,7 @@ from merflow.errors import StoreError
 from merflow.features.extractor import SHORTEST_S
 from merflow.paths import Inputs
 from merflow.shards import BLOCK
-from merflow.store import read_parts, read_table
+from merflow.store import read_media, read_table
 
 
 class Texts:
@@ -48,7 +48,7 @@ class Sounds:
     def __init__(self, folder: Path):
         """Read the ids only."""
         self._folder = folder
-        self.ids = read_parts(folder, artifacts.AUDIO, columns=["utterance_id"])[
+        self.ids = read_media(folder, artifacts.AUDIO, columns=["utterance_id"])[
             "utterance_id"
         ].tolist()
         self.defects: list[Defect] = []
@@ -64,7 +64,7 @@ class Sounds:
         Raises:
             StoreError: a sound cannot be decoded, or has another sampling rate.
         """
-        held = read_parts(self._folder, artifacts.AUDIO, ids).set_index("utterance_id")["values"]
+        held = read_media(self._folder, artifacts.AUDIO, ids).set_index("utterance_id")["values"]
         return [self._decode(utterance_id, held[utterance_id]) for utterance_id in ids]
 
     def _decode(self, utterance_id: str, data: bytes) -> np.ndarray:
@@ -98,7 +98,7 @@ class Pictures:
         """Read the ids only."""
         self._folder = folder
         self.ids = (
-            read_parts(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"]
+            read_media(folder, artifacts.FRAMES, columns=["utterance_id"])["utterance_id"]
             .unique()
             .tolist()
         )
@@ -115,7 +115,7 @@ class Pictures:
         Raises:
             StoreError: a picture cannot be decoded.
         """
-        rows = read_parts(self._folder, artifacts.FRAMES, ids)
+        rows = read_media(self._folder, artifacts.FRAMES, ids)
         held = dict(iter(rows.groupby("utterance_id")["values"]))
         return [
             np.stack([decoded(self._folder, utterance_id, data) for data in held[utterance_id]])

@@ -25,7 +25,7 @@ from merflow.corpora.labels import counterparts
 from merflow.errors import StoreError
 from merflow.evaluation.predictions import Prepared, Result, read_result
 from merflow.paths import SHEET_INDEX
-from merflow.store import read_features, read_metadata, read_parts, write_folder
+from merflow.store import read_features, read_media, read_metadata, write_folder
 from merflow.tables import SHEET_IMAGE
 from merflow.tables.plots import COLOURS, STYLE
 
@@ -129,7 +129,7 @@ def write(result: Path, prepared: Path, frames: Path, store: Path, out: Path) ->
     rows = _test_rows(predictions)
     probabilities = _probabilities(store, rows.index, predictions.classes)
     chosen = choose(_with_scores(rows, probabilities))
-    stored = read_parts(frames, artifacts.FRAMES, list(chosen.index))
+    stored = read_media(frames, artifacts.FRAMES, list(chosen.index))
     texts = corpus.utterances["text"].fillna("")
     clips, images = [], []
     for key, row in chosen.iterrows():

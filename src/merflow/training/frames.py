@@ -9,7 +9,7 @@ import numpy as np
 
 from merflow import artifacts
 from merflow.features.sources import decoded
-from merflow.store import Parts
+from merflow.store import MediaReader
 
 ROOM = 2**30  # bytes of decoded frames that are kept: all of the demo, a share of a real corpus
 
@@ -30,8 +30,8 @@ class DecodedFrames(Mapping[str, np.ndarray]):
             StoreError: the folder is not whole, or unreadable.
         """
         self.n_frames, self._size, self._folder = frames, size, folder
-        self._parts = Parts(folder, artifacts.FRAMES)
-        self._ids = [key for key in self._parts.ids if key in scope]
+        self._media = MediaReader(folder, artifacts.FRAMES)
+        self._ids = [key for key in self._media.ids if key in scope]
         self._decode = lru_cache(maxsize=ROOM // (frames * size * size * 3))(self._decoded)
 
     def __getitem__(self, key: str) -> np.ndarray:
@@ -49,7 +49,7 @@ class DecodedFrames(Mapping[str, np.ndarray]):
         Raises:
             StoreError: a frame cannot be decoded.
         """
-        stored = self._parts.read(key, "values")
+        stored = self._media.read(key, "values")
         chosen = [
             stored[(2 * place + 1) * len(stored) // (2 * self.n_frames)]
             for place in range(self.n_frames)

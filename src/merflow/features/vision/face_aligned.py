@@ -17,7 +17,7 @@ from merflow.features.vision import face
 from merflow.features.words import Item, SpokenMedia, over_words
 from merflow.params import FaceParams
 from merflow.paths import Inputs
-from merflow.store import read_parts
+from merflow.store import read_media
 
 
 class SpokenPictures(SpokenMedia):
@@ -32,7 +32,7 @@ class SpokenPictures(SpokenMedia):
 
     def times(self, ids: Sequence[str], media: Sequence[np.ndarray]) -> list[np.ndarray]:
         """When the pictures are shown."""
-        rows = read_parts(self._folder, artifacts.FRAMES, ids, ["utterance_id", "time_s"])
+        rows = read_media(self._folder, artifacts.FRAMES, ids, ["utterance_id", "time_s"])
         shown = dict(iter(rows.groupby("utterance_id")["time_s"]))
         return [shown[utterance_id].to_numpy() for utterance_id in ids]
 
