@@ -1,6 +1,6 @@
-"""The columns of every Parquet artifact: the contracts between the steps.
+"""Columns of every Parquet artifact: the contracts between the steps.
 
-One schema per file kind; ``merflow.store`` reads and writes nothing that does not fit one of them.
+There is one schema per kind of file. ``merflow.store`` reads and writes these only.
 """
 
 from dataclasses import dataclass
@@ -13,36 +13,34 @@ UTTERANCES = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
         pa.field("dialogue_id", pa.string(), nullable=False),
-        pa.field(
-            "turn", pa.int32(), nullable=False
-        ),  # order inside the dialogue; gaps are possible (MELD)
+        # order inside the dialogue; MELD has gaps
+        pa.field("turn", pa.int32(), nullable=False),
         pa.field("speaker", pa.string(), nullable=False),
         pa.field("session", pa.string()),
         pa.field("text", pa.string()),
-        pa.field("clip", pa.string()),  # relative to data/raw/<corpus>; null: no usable clip
-        pa.field("start_s", pa.float64()),  # span inside the clip; null: the clip is the utterance
+        # relative to data/raw/<corpus>; null: no usable clip
+        pa.field("clip", pa.string()),
+        # span inside the clip; null: the clip is the utterance
+        pa.field("start_s", pa.float64()),
         pa.field("end_s", pa.float64()),
-        pa.field(
-            "labels", pa.list_(pa.string()), nullable=False
-        ),  # names; several for MOSEI, none: out of scope
+        # class names; more than one in a multi-label corpus, empty: out of scope
+        pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("official_split", pa.string()),
-        pa.field(
-            "origin", pa.string()
-        ),  # place in the original recording (episode and times), for the leakage audit
+        # place in the original recording (episode and times), for the leakage audit
+        pa.field("origin", pa.string()),
     ]
 )
 
-#: data/corpora/<corpus>/splits.parquet: who is train, dev or test, per scheme and fold; who is not here is out of scope. A scheme with a
-#: row per label of an utterance (merflow.corpora.schemes) names it in ``label``: there it is the only one.
+#: data/corpora/<corpus>/splits.parquet: the split of each utterance, per scheme and fold. An
+#: utterance without a row is out of scope. A scheme may have one row per label of an utterance
+#: (merflow.corpora.schemes); then ``label`` names the only label that counts in the row.
 SPLITS = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
         pa.field("scheme", pa.string(), nullable=False),
         pa.field("fold", pa.int32(), nullable=False),
         pa.field("split", pa.string(), nullable=False),  # train, dev or test
-        pa.field(
-            "label", pa.string()
-        ),  # the one that counts in this row; null: all that the utterance has
+        pa.field("label", pa.string()),  # null: all labels of the utterance count
     ]
 )
 
@@ -52,15 +50,15 @@ Medium = Literal["audio", "frames", "text"]
 
 @dataclass(frozen=True)
 class Defect:
-    """Something wrong in a corpus and what was done about it.
+    """A fault of a corpus and the action taken.
 
     Attributes:
         utterance_id: None for a file that belongs to no utterance.
-        kind: short name, the same for all defects of this kind.
-        detail: numbers, names and reasons.
-        action: what the step did.
-        medium: the medium that is damaged or lost; None where the defect concerns the whole clip,
-            or no medium at all: labels, splits, counts, extra files.
+        kind: name of the fault, the same for all utterances that have it.
+        detail: values of the fault in this utterance or file.
+        action: treatment of the utterance or file.
+        medium: damaged or lost medium; None for a fault of the whole clip, or of labels, splits,
+            counts or extra files.
     """
 
     utterance_id: str | None
@@ -81,9 +79,9 @@ DEFECTS = pa.schema(
     ]
 )
 
-SAMPLING_RATE = 16_000  # Hz, of all sound that is kept
+SAMPLING_RATE = 16_000  # Hz, of all stored audio
 
-#: data/media/<corpus>/audio/: one row per utterance with sound, mono 16-bit FLAC at SAMPLING_RATE.
+#: data/media/<corpus>/audio/: one row per utterance with audio, mono 16-bit FLAC at SAMPLING_RATE.
 AUDIO = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
@@ -92,18 +90,18 @@ AUDIO = pa.schema(
     ]
 )
 
-#: data/media/<corpus>/frames_*/: one row per picture, JPEG.
+#: data/media/<corpus>/frames_*/: one row per frame, JPEG.
 FRAMES = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
-        pa.field("frame", pa.int32(), nullable=False),  # of the utterance, from 0
+        pa.field("frame", pa.int32(), nullable=False),  # number in the utterance, from 0
         pa.field("time_s", pa.float64(), nullable=False),  # since the utterance's start
         pa.field("values", pa.large_binary(), nullable=False),
     ]
 )
 
-#: data/features/<corpus>/<feature>.parquet: one row per utterance; ``values`` is a C-order (n_frames, dim) array.
-#: ``dim``, ``dtype`` and the specification are file metadata. An utterance without the modality is not here.
+#: data/features/<corpus>/<feature>.parquet: one row per utterance that has the modality. ``values``
+#: is a C-order (n_frames, dim) array; ``dim``, ``dtype`` and the provenance are file metadata.
 FEATURES = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
@@ -112,7 +110,8 @@ FEATURES = pa.schema(
     ]
 )
 
-#: results/<paper>/<system>/<corpus>-<protocol>/predictions.parquet; file metadata: ``classes``, the order of probabilities.
+#: results/<paper>/<system>/<corpus>-<protocol>/predictions.parquet: one row per utterance, fold and
+#: seed. File metadata: ``classes``, the order of the probabilities.
 PREDICTIONS = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
@@ -122,9 +121,8 @@ PREDICTIONS = pa.schema(
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("predicted", pa.list_(pa.string()), nullable=False),
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
-        pa.field(
-            "attention", pa.list_(pa.float32())
-        ),  # weight of each of run.json's ``attention``, sum 1; null: it weighs nothing
+        # weight of each input that run.json's ``attention`` names, sum 1; null: no attention
+        pa.field("attention", pa.list_(pa.float32())),
     ]
 )
 
