@@ -32,4 +32,9 @@ class CheckpointError(MerflowError):
 
 
 class EvaluationError(MerflowError):
-    """Predictions, labels or printed numbers do not match."""
+    """Predictions, labels or printed numbers do not fit each other."""
+
+
+def reason(error: BaseException, length: int = 200) -> str:
+    """Shorten the message of a library's error to one line of at most `length` characters."""
+    return " ".join(str(error).split())[:length]

@@ -21,9 +21,9 @@ from merflow.corpora.demo import iemocap, make, meld, mosei
 from merflow.corpora.fetch import fetch
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError
-from merflow.features.aligned import Spoken, extract
+from merflow.features.aligned import SpokenSequence, extract
 from merflow.features.extractor import Flagged
-from merflow.features.sources import Sounds
+from merflow.features.sources import AudioSource
 from merflow.media.probe import probe
 from merflow.media.step import assemble, decode_shard
 from merflow.params import AlignedParams
@@ -192,7 +192,7 @@ def test_decoding_finds_the_planted_defects_only(demo, name, tmp_path):
     rows = corpus.utterances.dropna(subset="clip")
     named = rows["utterance_id"].isin(without_frames) | rows["dialogue_id"].isin(without_frames)
     assert set(defects["utterance_id"]) == set(rows["utterance_id"][named])
-    audio = Sounds(tmp_path / "media" / "audio")
+    audio = AudioSource(tmp_path / "media" / "audio")
     assert len(audio.ids) == len(rows)
     audio.read(audio.ids)
     assert {defect.utterance_id for defect in audio.defects} == short_audio
@@ -224,9 +224,9 @@ def aligned(demo, tmp_path):
     root, corpus = demo("mosei")
     write_table(tmp_path / "utterances.parquet", corpus.utterances, artifacts.UTTERANCES)
 
-    def read(name: str) -> tuple[Spoken, dict]:
+    def read(name: str) -> tuple[SpokenSequence, dict]:
         params = AlignedParams(file=name, dim=DIMS[name])
-        source = Spoken(root, tmp_path / "utterances.parquet", params)
+        source = SpokenSequence(root, tmp_path / "utterances.parquet", params)
         rows = extract([source.read(source.ids)], params, None)
         return source, dict(zip(source.ids, rows, strict=True))
 

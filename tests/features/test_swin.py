@@ -1,3 +1,5 @@
+"""Swin features equal plain transformers, for Swin, its classifier and Swin V2."""
+
 import numpy as np
 import pytest
 import torch
@@ -23,52 +25,49 @@ def tiny(tmp_path_factory):
     return save_tiny_swin(tmp_path_factory.mktemp("swin"))
 
 
-def plain(model, processor, picture):
+def encode_alone(model, processor, frame):
     with torch.no_grad():
-        return model(**processor(images=picture, return_tensors="pt")).pooler_output[0].numpy()
+        return model(**processor(images=frame, return_tensors="pt")).pooler_output[0].numpy()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 15])
-def test_rows_are_those_of_plain_transformers_in_the_order_of_pictures(tiny, batch_size):
-    rows = list(
-        swin.extract([UTTERANCES[:2], UTTERANCES[2:]], SwinParams(batch_size=batch_size), tiny)
-    )
-    assert [values.shape for values in rows] == [(3, DIM), (1, DIM), (6, DIM)]
-    model, processor = (
-        SwinModel.from_pretrained(tiny).eval(),
-        ViTImageProcessorPil.from_pretrained(tiny),
-    )
-    for pictures, values in zip(UTTERANCES, rows, strict=True):
+def test_rows_equal_plain_transformers_in_order(tiny, batch_size):
+    params = SwinParams(batch_size=batch_size)
+    results = list(swin.extract([UTTERANCES[:2], UTTERANCES[2:]], params, tiny))
+    assert [values.shape for values in results] == [(3, DIM), (1, DIM), (6, DIM)]
+    model = SwinModel.from_pretrained(tiny).eval()
+    processor = ViTImageProcessorPil.from_pretrained(tiny)
+    for frames, values in zip(UTTERANCES, results, strict=True):
         assert values.dtype == np.float32
-        for picture, row in zip(pictures, values, strict=True):
-            np.testing.assert_allclose(row, plain(model, processor, picture), atol=1e-4)
-    assert np.concatenate(rows).std(axis=0).min() > 1e-3  # pictures differ
-    assert swin.columns(SwinParams(batch_size=1), tiny) is None
+        for frame, row in zip(frames, values, strict=True):
+            np.testing.assert_allclose(row, encode_alone(model, processor, frame), atol=1e-4)
+    assert np.concatenate(results).std(axis=0).min() > 1e-3  # frames differ
+    assert swin.columns(params, tiny) is None
 
 
-def test_a_classifier_s_body_and_swin_v2_are_taken(tiny, tmp_path):
-    for folder in (tmp_path / "classifier", tmp_path / "v2"):
-        ViTImageProcessorPil(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
+@pytest.mark.parametrize("kind", ["classifier", "v2"])
+def test_the_body_of_a_classifier_and_swin_v2_load(kind, tiny, tmp_path):
+    processor = ViTImageProcessorPil(size={"height": SIZE, "width": SIZE})
+    processor.save_pretrained(tmp_path)
     torch.manual_seed(1)
-    config = SwinModel.from_pretrained(tiny).config
-    classifier = SwinForImageClassification(config).eval()
-    classifier.save_pretrained(tmp_path / "classifier")
-    second = Swinv2Model(
-        Swinv2Config(image_size=SIZE, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4)
-    ).eval()
-    second.save_pretrained(tmp_path / "v2")
-    for name, model in (("classifier", classifier.swin), ("v2", second)):
-        (rows,) = swin.extract([UTTERANCES[:1]], SwinParams(batch_size=4), tmp_path / name)
-        expected = plain(
-            model, ViTImageProcessorPil.from_pretrained(tmp_path / name), UTTERANCES[0][0]
+    if kind == "classifier":
+        model = SwinForImageClassification(SwinModel.from_pretrained(tiny).config).eval()
+        body = model.swin
+    else:
+        config = Swinv2Config(
+            image_size=SIZE, embed_dim=8, depths=[1, 1], num_heads=[2, 2], window_size=4
         )
-        np.testing.assert_allclose(rows[0], expected, atol=1e-4)
+        model = body = Swinv2Model(config).eval()
+    model.save_pretrained(tmp_path)
+    (values,) = swin.extract([UTTERANCES[:1]], SwinParams(batch_size=4), tmp_path)
+    expected = encode_alone(body, processor, UTTERANCES[0][0])
+    np.testing.assert_allclose(values[0], expected, atol=1e-4)
 
 
-def test_another_model_is_one_line(tmp_path):
-    for save, kind in ((save_tiny_clip, "clip"), (save_tiny_bert, "bert")):
-        with pytest.raises(
-            CheckpointError, match=f"{kind}: a model of type {kind}, expected swin or swinv2"
-        ) as caught:
-            next(swin.extract([UTTERANCES], SwinParams(batch_size=4), save(tmp_path / kind)))
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(("save", "kind"), [(save_tiny_clip, "clip"), (save_tiny_bert, "bert")])
+def test_another_model_is_one_line(save, kind, tmp_path):
+    results = swin.extract([UTTERANCES], SwinParams(batch_size=4), save(tmp_path / kind))
+    message = f"{kind}: a model of type {kind}, expected swin or swinv2"
+    with pytest.raises(CheckpointError, match=message) as caught:
+        next(results)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Random CLIP and Swin models of a few small layers, saved in the Hub's format with what belongs to them; the same every time."""
+"""Random CLIP and Swin models of a few small layers, the same every time."""
 
 from pathlib import Path
 
@@ -19,36 +19,32 @@ WORDS = ("a", "photo", "of", "person", "happy", "sad", "angry", "with", "neutral
 SIZE = 32  # pixels
 DIM = 16
 
+_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "bos_token": "[BOS]",
+    "eos_token": "[EOS]",
+}
+
 
 def save_tiny_clip(folder: Path) -> Path:
-    """Pictures of SIZE x SIZE, prompts of WORDS with up to 12 tokens; embeddings of DIM."""
-    vocab = {word: i for i, word in enumerate(("[PAD]", "[UNK]", "[BOS]", "[EOS]", *WORDS))}
-    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        "[BOS] $A [EOS]", special_tokens=[("[BOS]", 2), ("[EOS]", 3)]
-    )
-    special = {
-        "pad_token": "[PAD]",
-        "unk_token": "[UNK]",
-        "bos_token": "[BOS]",
-        "eos_token": "[EOS]",
-    }
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=12, **special
-    ).save_pretrained(folder)
-    CLIPImageProcessorPil(
+    """Save a CLIP with embeddings of DIM.
+
+    It takes frames of SIZE x SIZE, and prompts of WORDS up to 12 tokens.
+    """
+    _save_clip_tokenizer(folder)
+    processor = CLIPImageProcessorPil(
         size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE}
-    ).save_pretrained(folder)
+    )
+    processor.save_pretrained(folder)
     tower = {
         "hidden_size": DIM,
         "intermediate_size": 2 * DIM,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
     }
-    text = tower | {
-        "vocab_size": len(vocab),
+    text = {
+        "vocab_size": len(_SPECIAL) + len(WORDS),
         "max_position_embeddings": 12,
         "bos_token_id": 2,
         "eos_token_id": 3,
@@ -56,7 +52,7 @@ def save_tiny_clip(folder: Path) -> Path:
     }
     torch.manual_seed(0)
     config = CLIPConfig(
-        text_config=text,
+        text_config=tower | text,
         vision_config=tower | {"image_size": SIZE, "patch_size": 8},
         projection_dim=DIM,
     )
@@ -64,26 +60,41 @@ def save_tiny_clip(folder: Path) -> Path:
     return folder
 
 
+def _save_clip_tokenizer(folder: Path) -> None:
+    vocab = {word: i for i, word in enumerate((*_SPECIAL.values(), *WORDS))}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "[BOS] $A [EOS]", special_tokens=[("[BOS]", 2), ("[EOS]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=12, **_SPECIAL)
+    fast.save_pretrained(folder)
+
+
 def save_tiny_swin(folder: Path) -> Path:
-    """Pictures of SIZE x SIZE, vectors of DIM."""
+    """Save a Swin Transformer: frames of SIZE x SIZE, vectors of DIM."""
     ViTImageProcessorPil(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
     torch.manual_seed(0)
-    SwinModel(
-        SwinConfig(
-            image_size=SIZE,
-            patch_size=4,
-            embed_dim=DIM // 2,
-            depths=[2, 2],
-            num_heads=[2, 2],
-            window_size=4,
-        )
-    ).save_pretrained(folder)
+    config = SwinConfig(
+        image_size=SIZE,
+        patch_size=4,
+        embed_dim=DIM // 2,
+        depths=[2, 2],
+        num_heads=[2, 2],
+        window_size=4,
+    )
+    SwinModel(config).save_pretrained(folder)
     return folder
 
 
-def blurred_noise(n_pictures: int, height: int, width: int, seed: int = 0) -> np.ndarray:
-    """uint8 RGB (n_pictures, height, width, 3): coarse random colours, so that resizing keeps differences."""
-    coarse = np.random.default_rng(seed).integers(
-        0, 256, (n_pictures, height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8
-    )
+def blurred_noise(n_frames: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Draw coarse random colours, so that resizing keeps differences.
+
+    Returns:
+        uint8 RGB (n_frames, height, width, 3).
+    """
+    rng = np.random.default_rng(seed)
+    shape = (n_frames, height // 8 + 1, width // 8 + 1, 3)
+    coarse = rng.integers(0, 256, shape, dtype=np.uint8)
     return coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width]

@@ -1,4 +1,4 @@
-"""A random wav2vec2 of two small layers, saved in the Hub's format; the same every time."""
+"""A random wav2vec2 of two small layers in the Hub's format, the same every time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,13 @@ from transformers import (
 def save_tiny_wav2vec2(
     folder: Path, labels: Sequence[str] | None = None, norm: Literal["group", "layer"] = "group"
 ) -> Path:
-    """With a classifier if there are labels; `norm` group is the kind of wav2vec2-base, layer that of the large models."""
+    """Save a wav2vec2.
+
+    Args:
+        folder: folder to write.
+        labels: classes of a classification head; None saves none.
+        norm: normalisation of wav2vec2-base (group) or of the large models (layer).
+    """
     torch.manual_seed(0)
     config = Wav2Vec2Config(
         hidden_size=16,
@@ -33,10 +39,9 @@ def save_tiny_wav2vec2(
     )
     model = Wav2Vec2ForSequenceClassification(config) if labels else Wav2Vec2Model(config)
     with torch.no_grad():
+        # with the initial weights, states hardly depend on the audio
         for weights in model.parameters():
-            weights.add_(
-                0.1 * torch.randn_like(weights)
-            )  # as made, states hardly depend on the sound
+            weights.add_(0.1 * torch.randn_like(weights))
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer").save_pretrained(folder)
     return folder

@@ -59,7 +59,7 @@ def test_frames_are_decoded_on_access_and_kept_within_room(folder, monkeypatch):
         keys.append(key)
         return np.zeros((4, 4, 3), np.uint8)
 
-    monkeypatch.setattr(frames, "decoded", decode)
+    monkeypatch.setattr(frames, "decode_jpeg", decode)
     decoded = DecodedFrames(folder, {"a", "c"}, frames=2, size=4)
     assert keys == []
     for key in "aaca":

@@ -1,1 +1,1 @@
-"""Feature extractors: one module each. They get texts or arrays, never paths."""
+"""Feature extractors, one module each. They take texts or arrays, never paths."""

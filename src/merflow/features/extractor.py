@@ -1,4 +1,4 @@
-"""What an extractor module of EXTRACTORS offers, and what it may say about an utterance."""
+"""Contract of the extractor modules that merflow.registry.EXTRACTORS lists."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,20 @@ from pydantic import BaseModel
 from merflow.artifacts import Defect
 from merflow.paths import Inputs
 
-SHORTEST_S = 0.1  # shorter sound is followed by silence up to here: openSMILE gives NaN and wav2vec2 nothing below 25 ms
+#: Shorter audio is padded with silence: openSMILE gives NaN, and wav2vec2 no frame below 25 ms.
+SHORTEST_S = 0.1
 
 
 @dataclass(frozen=True)
 class Flagged:
-    """An utterance with a defect; `values` None: there is nothing to store."""
+    """Values of an utterance with a defect.
+
+    Attributes:
+        values: (n_frames, dim); None if the utterance has nothing to store.
+        kind: kind of the defect, as in merflow.artifacts.Defect.
+        detail: values of the defect in this utterance.
+        action: treatment of the utterance.
+    """
 
     values: np.ndarray | None
     kind: str
@@ -24,13 +32,13 @@ class Flagged:
     action: str
 
 
-class Source(Protocol):
-    """Items of a feature, read from the files of its stage.
+class ItemSource(Protocol):
+    """Reader of the items of a feature, one item per utterance.
 
     Attributes:
-        block: utterances that are read together.
-        ids: utterances that have what the feature takes.
-        defects: what was mended on the way.
+        block: number of utterances that are read together.
+        ids: utterances that have the modality of the feature.
+        defects: faults that reading repaired.
     """
 
     block: int
@@ -39,44 +47,51 @@ class Source(Protocol):
 
     @classmethod
     def of(cls, inputs: Inputs, params: Any) -> Self:
-        """Make the source of a stage's inputs.
+        """Open the source among the inputs of a stage.
 
         Raises:
-            ParamsError: the stage lacks an input.
+            ParamsError: the stage lacks an input of the feature.
             StoreError: a file cannot be read.
         """
         ...
 
     def read(self, ids: Sequence[str]) -> list[Any]:
-        """Items of these utterances, in this order."""
+        """Read the items of these utterances, in this order."""
         ...
 
 
 class Extractor(Protocol):
-    """The names that every module of ``merflow.registry.EXTRACTORS`` defines (tests/test_contracts.py)."""
+    """Names that every extractor module defines (tests/test_contracts.py).
 
-    SOURCE: type[
-        Source
-    ]  #: what its items are: merflow.features.sources.{Texts, Sounds, Pictures}, or its own
-    PARAMS: type[BaseModel]  #: model of its block in params.yaml
-    LIBRARIES: tuple[str, ...]  #: distributions whose versions are stored beside the values
-    USES_GPU: bool  #: True or False as a literal: the workflow reads it without an import
+    Attributes:
+        SOURCE: reader of its items, of merflow.features.sources or its own.
+        PARAMS: model of its parameters in params.yaml.
+        LIBRARIES: distributions whose versions are stored beside the values.
+        USES_GPU: True or False as a literal, which the workflow reads without an import.
+    """
+
+    SOURCE: type[ItemSource]
+    PARAMS: type[BaseModel]
+    LIBRARIES: tuple[str, ...]
+    USES_GPU: bool
 
     def extract(
         self, blocks: Iterable[Sequence[Any]], params: Any, checkpoint: Path | None
     ) -> Iterator[np.ndarray | Flagged]:
-        """One (n_frames, dim) array per item, n_frames >= 1, in the order of the items.
+        """Yield one array (n_frames, dim) per item, in their order; n_frames >= 1.
 
         Args:
-            blocks: items that may be computed together; the values of an item depend on nothing outside its block.
-            params: the feature's block of params.yaml.
-            checkpoint: folder of its pre-trained model or word vectors, in data/checkpoints/; None: it needs none.
+            blocks: items that may be computed together. The values of an item must not depend on
+                other blocks.
+            params: parameters of the feature in params.yaml.
+            checkpoint: folder of the pre-trained model or word vectors in data/checkpoints/;
+                None if the feature needs none.
 
         Raises:
-            CheckpointError: the checkpoint is not what the extractor needs.
+            CheckpointError: the checkpoint does not fit the extractor.
         """
         ...
 
     def columns(self, params: Any, checkpoint: Path | None) -> list[str] | None:
-        """Names of the dim columns, where they have some."""
+        """Name the dim columns; None if they have no names."""
         ...

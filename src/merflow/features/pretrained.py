@@ -1,4 +1,4 @@
-"""Pre-trained models from a local folder: safetensors only, and every weight of the model found in them."""
+"""Pre-trained models from a local folder: safetensors only, and no weight missing."""
 
 from pathlib import Path
 from typing import Any
@@ -6,28 +6,29 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from merflow.errors import CheckpointError
+from merflow.errors import CheckpointError, reason
 
 logging.disable_progress_bar()
-logging.set_verbosity_error()  # what it warns of, many lines, is an error here or of no account
+# its warnings take many lines; those that matter are errors below
+logging.set_verbosity_error()
 
 
-def load(kind: Any, folder: Path, optional: tuple[str, ...] = ("pooler.",)) -> Any:
-    """The model in `folder`, in evaluation mode, float32, on the GPU where there is one.
+def load(model_class: Any, folder: Path, optional: tuple[str, ...] = ("pooler.",)) -> Any:
+    """Load a model in evaluation mode, float32, on the GPU where there is one.
 
-    transformers fills weights that a file lacks with random numbers and only warns: a classification head may thus be
-    noise. Here that is an error.
+    transformers fills weights that a file lacks with random numbers and only warns, so a
+    classification head may be noise. Here a missing weight is an error.
 
     Args:
-        kind: an Auto class or model class of transformers.
-        folder: of config.json and *.safetensors.
-        optional: beginnings of names (anywhere in them) of weights that may be absent, because they are not used.
+        model_class: an Auto class or model class of transformers.
+        folder: folder of config.json and *.safetensors.
+        optional: parts of names of weights that may be missing, because no output depends on them.
 
     Raises:
-        CheckpointError: not a model of that kind, or weights are missing.
+        CheckpointError: `folder` holds another kind of model, or weights are missing.
     """
     try:
-        model, found = kind.from_pretrained(
+        model, report = model_class.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
@@ -36,14 +37,14 @@ def load(kind: Any, folder: Path, optional: tuple[str, ...] = ("pooler.",)) -> A
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(
-            f"{folder}: cannot be loaded as {kind.__name__} ({' '.join(str(error).split())[:200]})"
+            f"{folder}: cannot be loaded as {model_class.__name__} ({reason(error)})"
         ) from error
     missing = sorted(
-        name for name in found["missing_keys"] if not any(part in name for part in optional)
+        name for name in report["missing_keys"] if not any(text in name for text in optional)
     )
     if missing:
         raise CheckpointError(
-            f"{folder}: {len(missing)} weights of {type(model).__name__} are not in it, the first is {missing[0]}; they would be random "
-            "numbers. Name a checkpoint that has them"
+            f"{folder}: {len(missing)} weights of {type(model).__name__} are not in it, the first "
+            f"is {missing[0]}; they would be random numbers. Name a checkpoint that has them"
         )
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,1 +1,1 @@
-"""Layers that several networks share."""
+"""Blocks of networks that papers share."""

@@ -1,7 +1,7 @@
-"""Visual sequence compression (deepmsi_mer section 3.1.1): which tokens of a picture are kept, and what becomes of the others.
+"""Visual sequence compression (deepmsi_mer section 3.1.1): which tokens of a frame are kept.
 
-Each equation is a function. Tokens are (B, N, d), one picture a row; ``present`` (B, N) is True where there is one, since pictures
-keep different numbers of tokens.
+Each equation is a function. Tokens are (B, N, d), with one frame per row. Frames keep different
+numbers of tokens, so ``present`` (B, N) is True where there is a token.
 """
 
 from typing import Literal
@@ -11,69 +11,91 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, one_hot
 
 
-def fused(tokens: Tensor, present: Tensor, meaning: Tensor | None) -> Tensor:
-    """Equation 1: m_cls = v_cls + G_cls, where v_cls is the mean of the tokens; without G_cls (B, d) it is v_cls alone. (B, d)."""
+def fuse_cls(tokens: Tensor, present: Tensor, g_cls: Tensor | None) -> Tensor:
+    """Compute equation 1: m_cls = v_cls + G_cls, where v_cls is the mean of the tokens.
+
+    Args:
+        tokens: (B, N, d).
+        present: (B, N).
+        g_cls: (B, d); None gives v_cls alone.
+
+    Returns:
+        (B, d).
+    """
     weights = present[..., None].to(tokens.dtype)
     v_cls = (tokens * weights).sum(dim=1) / weights.sum(dim=1)
-    return v_cls if meaning is None else v_cls + meaning
+    return v_cls if g_cls is None else v_cls + g_cls
 
 
 def relevance(tokens: Tensor, present: Tensor, m_cls: Tensor, tau: float) -> Tensor:
-    """Equation 2, sigma(S): softmax over the tokens of their product with m_cls (B, d), divided by `tau`. (B, N), 0 where no token is."""
+    """Compute sigma(S) of equation 2: a softmax over the tokens of their product with m_cls.
+
+    Args:
+        tokens: (B, N, d).
+        present: (B, N).
+        m_cls: (B, d).
+        tau: temperature, which divides the products.
+
+    Returns:
+        (B, N), 0 in places without a token.
+    """
     similarity = torch.einsum("bnd,bd->bn", tokens, m_cls) / tau
     return similarity.masked_fill(~present, float("-inf")).softmax(dim=1)
 
 
-def above(scores: Tensor, present: Tensor, gamma: float) -> Tensor:
-    """Equation 2: tokens (B, N) with a score of `gamma` or more; the best one always."""
+def select_above(scores: Tensor, present: Tensor, gamma: float) -> Tensor:
+    """Select tokens (B, N) by equation 2: scores from `gamma`, and always the best."""
     best = one_hot(scores.argmax(dim=1), scores.shape[1]).bool()
     return present & (scores >= gamma) | best
 
 
-def top(scores: Tensor, present: Tensor, keep: float) -> Tensor:
-    """The variant of the authors' code: the best share `keep` of the tokens of each picture, rounded up. (B, N)."""
-    ranks = (
-        scores.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
-    )
+def select_top(scores: Tensor, present: Tensor, keep: float) -> Tensor:
+    """Select the best share `keep` of the tokens (B, N) of each frame, rounded up.
+
+    This is the variant of the authors' code.
+    """
+    order = scores.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True)
+    ranks = order.argsort(dim=1)
     return ranks < (present.sum(dim=1) * keep).ceil()[:, None]
 
 
-def nearest(tokens: Tensor, relevant: Tensor) -> Tensor:
-    """Equation 3: for each token the relevant one with the largest product, j (B, N)."""
+def nearest_relevant(tokens: Tensor, relevant: Tensor) -> Tensor:
+    """Find j (B, N) of equation 3: the relevant token with the largest product."""
     similarity = tokens @ tokens.mT
     return similarity.masked_fill(~relevant[:, None], float("-inf")).argmax(dim=2)
 
 
-def merged(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) -> Tensor:
-    """Equation 3: Z_j <- alpha Z_j + (1 - alpha) Z_i for each irrelevant token i, of several with the same j their mean.
+def merge_tokens(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) -> Tensor:
+    """Merge each irrelevant token i: Z_j <- alpha Z_j + (1 - alpha) Z_i (equation 3).
+
+    Where more than one irrelevant token has the same j, Z_i is their mean.
 
     Args:
         tokens: (B, N, d).
-        irrelevant: (B, N), those that are merged into others.
-        j: (B, N), into which.
-        alpha: how much of Z_j stays.
+        irrelevant: (B, N), tokens that are merged into others.
+        j: (B, N), token into which each one is merged.
+        alpha: weight of Z_j.
 
     Returns:
-        (B, N, d); what nothing is merged into is unchanged.
+        (B, N, d); tokens into which none is merged are unchanged.
     """
-    into = (j + tokens.shape[1] * torch.arange(len(tokens), device=j.device)[:, None])[
-        irrelevant
-    ]  # rows of all pictures' tokens
-    sums = torch.zeros_like(tokens).flatten(0, 1).index_add(0, into, tokens[irrelevant])
-    counts = torch.zeros_like(sums[:, :1]).index_add(
-        0, into, torch.ones_like(sums[:, :1])[: len(into)]
-    )
+    size, n_tokens, _ = tokens.shape
+    first_rows = n_tokens * torch.arange(size, device=j.device)[:, None]
+    targets = (j + first_rows)[irrelevant]  # rows among the tokens of all frames
+    sums = torch.zeros_like(tokens).flatten(0, 1).index_add(0, targets, tokens[irrelevant])
+    ones = torch.ones_like(sums[:, :1])[: len(targets)]
+    counts = torch.zeros_like(sums[:, :1]).index_add(0, targets, ones)
     means = (sums / counts.clamp(min=1)).view_as(tokens)
-    return torch.where(
-        counts.view(*tokens.shape[:2], 1) > 0, alpha * tokens + (1 - alpha) * means, tokens
-    )
+    is_target = counts.view(size, n_tokens, 1) > 0
+    return torch.where(is_target, alpha * tokens + (1 - alpha) * means, tokens)
 
 
 class Compression(nn.Module):
-    """Keeps the tokens of a picture that are relevant to what was said and how, and merges the others into them.
+    """Keeps the tokens of a frame that fit text and audio, and merges the others.
 
-    Similarities are of layer-normalised tokens, and tau is in units of sqrt(d), as in attention, so that one value serves every stage.
-    The threshold gamma is in units of 1/N, the score of each of N tokens that are all alike, for the same reason.
+    Similarities compare layer-normalised tokens. So that one value serves every stage, tau is in
+    units of sqrt(d), as in attention. For the same reason, the threshold gamma is in units of 1/N,
+    the score of each of N equal tokens.
     """
 
     def __init__(
@@ -87,14 +109,25 @@ class Compression(nn.Module):
         alpha: float,
         tau: float,
     ):
-        """Of tokens of `dim`; `meaning_dim` is the length of what G_cls is made from, 0: there is none."""
+        """Create the layer.
+
+        Args:
+            dim: length of a token.
+            meaning_dim: length of the vector of text and audio that gives G_cls; 0 for none.
+            selection: `select_above` (threshold) or `select_top` (top_k).
+            gamma: threshold, in units of 1/N.
+            keep: share of the tokens, for top_k.
+            merge: whether to merge irrelevant tokens into relevant ones.
+            alpha: weight of a relevant token in a merge.
+            tau: temperature, in units of sqrt(d).
+        """
         super().__init__()
         self.selection, self.gamma, self.keep = selection, gamma, keep
         self.merge, self.alpha, self.tau = merge, alpha, tau * dim**0.5
         self.meaning = nn.Linear(meaning_dim, dim) if meaning_dim else None
-        if (
-            self.meaning is not None
-        ):  # a choice of tokens has no gradient, and weights without one stop distributed training
+        if self.meaning is not None:
+            # The selection of tokens has no gradient, and parameters without a gradient stop
+            # distributed training.
             self.meaning.requires_grad_(False)
 
     def forward(
@@ -105,7 +138,7 @@ class Compression(nn.Module):
         Args:
             tokens: (B, N, dim).
             present: (B, N).
-            meaning: (B, meaning_dim).
+            meaning: (B, meaning_dim), vector of text and audio; None leaves G_cls out.
 
         Returns:
             Tokens in their places (B, N, dim), and which of them are kept (B, N).
@@ -115,10 +148,13 @@ class Compression(nn.Module):
             g_cls = None
             if self.meaning is not None and meaning is not None:
                 g_cls = layer_norm(self.meaning(meaning), tokens.shape[2:])
-            scores = relevance(normed, present, fused(normed, present, g_cls), self.tau)
+            scores = relevance(normed, present, fuse_cls(normed, present, g_cls), self.tau)
             if self.selection == "threshold":
-                relevant = above(scores * present.sum(dim=1, keepdim=True), present, self.gamma)
+                n_present = present.sum(dim=1, keepdim=True)
+                relevant = select_above(scores * n_present, present, self.gamma)
             else:
-                relevant = top(scores, present, self.keep)
-            j = nearest(normed, relevant) if self.merge else None
-        return tokens if j is None else merged(tokens, present & ~relevant, j, self.alpha), relevant
+                relevant = select_top(scores, present, self.keep)
+            j = nearest_relevant(normed, relevant) if self.merge else None
+        if j is not None:
+            tokens = merge_tokens(tokens, present & ~relevant, j, self.alpha)
+        return tokens, relevant

@@ -1,4 +1,7 @@
-"""Pre-trained text encoders to fine-tune: loaded, and one vector per text (weighted_late_fusion section A, deepmsi_mer section 3.1)."""
+"""Pre-trained text encoders for fine-tuning, and their pooling to one vector per text.
+
+weighted_late_fusion section A and deepmsi_mer section 3.1 fine-tune them.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,28 +10,35 @@ from torch import Tensor, float32
 
 
 def text_encoder(checkpoint: Path) -> Any:
-    """The encoder in `checkpoint`, a folder in the Hub's format."""
-    from transformers import (
-        AutoModel,
-    )  # seconds to import: not where a paper's other systems are computed
+    """Load the encoder in `checkpoint`, a folder in the Hub's format."""
+    # imported here: it takes seconds, and other systems of the papers do not need it
+    from transformers import AutoModel
 
     encoder = AutoModel.from_pretrained(
         checkpoint, local_files_only=True, use_safetensors=True, dtype=float32
     )
-    encoder.pooler = None  # next-sentence head: not used, and weights without a gradient stop distributed training
+    # The head for next-sentence prediction is not used, and parameters without a gradient stop
+    # distributed training.
+    encoder.pooler = None
     return encoder
 
 
 def text_vectors(encoder: Any, tokens: Tensor, mask: Tensor, pooling: str) -> Tensor:
-    """One vector per text (B, H) of ``tokens`` (B, T, 2) and their mask (B, T); see merflow.training.batches.Batch.
+    """Compute one vector per text.
 
-    `pooling` is cls, the first state, or mean, which is one over the utterance, not over its context.
+    Args:
+        encoder: result of `text_encoder`.
+        tokens: (B, T, 2), token id and segment; see merflow.training.batches.Batch.
+        mask: (B, T), True for tokens.
+        pooling: ``cls``, the first state, or ``mean``, over the utterance without its context.
+
+    Returns:
+        (B, H).
     """
     ids, segments = tokens.unbind(dim=-1)
     types = segments.clamp(max=encoder.config.type_vocab_size - 1)  # RoBERTa has one type only
-    states: Tensor = encoder(
-        input_ids=ids, attention_mask=mask, token_type_ids=types
-    ).last_hidden_state
+    output = encoder(input_ids=ids, attention_mask=mask, token_type_ids=types)
+    states: Tensor = output.last_hidden_state
     if pooling == "cls":
         return states[:, 0]
     weights = (mask & (segments == 0))[..., None].to(states.dtype)

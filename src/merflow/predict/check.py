@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from merflow.errors import StoreError
-from merflow.features.sources import Pictures, Sounds, Texts
+from merflow.features.sources import AudioSource, FrameSource, TextSource
 from merflow.predict.models import Model
 from merflow.progress import log
 from merflow.provenance import digest, versions
@@ -14,7 +14,7 @@ from merflow.registry import EXTRACTORS, PAPERS
 from merflow.training.inputs import TOKENS
 
 #: Sources of features that clips have; others read files of a corpus, or times of words.
-CLIP_SOURCES = (Texts, Sounds, Pictures)
+CLIP_SOURCES = (TextSource, AudioSource, FrameSource)
 #: Modules where the code of a step begins, as `meta: code` of dvc.yaml names them.
 TRAIN, EXTRACT, DECODE = "merflow.training.run", "merflow.features.extract", "merflow.media.step"
 

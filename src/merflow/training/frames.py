@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from merflow import artifacts
-from merflow.features.sources import decoded
+from merflow.features.sources import decode_jpeg
 from merflow.store import MediaReader
 
 ROOM = 2**30  # bytes of decoded frames that are kept: all of the demo, a share of a real corpus
@@ -54,7 +54,7 @@ class DecodedFrames(Mapping[str, np.ndarray]):
             stored[(2 * place + 1) * len(stored) // (2 * self.n_frames)]
             for place in range(self.n_frames)
         ]
-        return np.stack([self._scaled(decoded(self._folder, key, data)) for data in chosen])
+        return np.stack([self._scaled(decode_jpeg(self._folder, key, data)) for data in chosen])
 
     def _scaled(self, frame: np.ndarray) -> np.ndarray:
         return cv2.resize(frame, (self._size, self._size), interpolation=cv2.INTER_AREA)

@@ -1,1 +1,1 @@
-"""Features of sound."""
+"""Features of audio."""

@@ -1,9 +1,12 @@
-"""Mel spectrogram by librosa (mel_cnn_bert section 3.1, which names librosa and prints no numbers).
+"""Mel spectrogram by librosa (mel_cnn_bert section 3.1, which names librosa without parameters).
 
-Power of a short-time Fourier transform with a periodic Hann window, frames centred (row t is centred on sample t x hop_length,
-with silence around the sound), through librosa's Mel filters (Slaney's scale, filters of equal area). Decibels are
-10 log10 of that power, samples being in -1..1; power below 1e-10 counts as 1e-10, so silence is -100 dB. There is no floor below the
-loudest frame (librosa's ``top_db``): it would make a frame's value depend on the rest of its utterance.
+Power of a short-time Fourier transform with a periodic Hann window, through librosa's Mel filters
+(Slaney's scale, filters of equal area). Frames are centred: row t is centred on sample
+t x hop_length, with silence before and after the audio.
+
+Decibels are 10 log10 of the power of samples in -1..1. Power below 1e-10 counts as 1e-10, so
+silence is -100 dB. librosa's floor below the loudest frame (``top_db``) is not used, because it
+makes a frame's value depend on the rest of its utterance.
 """
 
 import warnings
@@ -16,10 +19,10 @@ from librosa.filters import mel as mel_filters
 
 from merflow.artifacts import SAMPLING_RATE
 from merflow.errors import ParamsError
-from merflow.features.sources import Sounds
+from merflow.features.sources import AudioSource
 from merflow.params import MelParams
 
-SOURCE = Sounds
+SOURCE = AudioSource
 PARAMS = MelParams
 LIBRARIES = ("librosa", "numpy", "scipy")
 USES_GPU = False
@@ -30,41 +33,39 @@ FLOOR = 1e-10  # power that counts as silence
 def extract(
     blocks: Iterable[Sequence[np.ndarray]], params: MelParams, checkpoint: Path | None = None
 ) -> Iterator[np.ndarray]:
-    """(n_samples // hop_length + 1, n_mels) of each sound: power, or decibels.
+    """Yield the spectrogram (n_samples // hop_length + 1, n_mels) of each waveform.
 
-    The values are those of ``librosa.feature.melspectrogram``, which makes its filters anew at every call.
+    The values equal ``librosa.feature.melspectrogram``, which builds its filters at every call.
 
     Args:
-        blocks: sounds, float32 (n_samples,) at 16 kHz.
-        params: lengths of window and hop in samples, Mel bands, their lowest and highest frequency in Hz, decibels or power.
+        blocks: waveforms, float32 (n_samples,) at 16 kHz.
+        params: lengths of window and hop in samples, number of Mel bands, their lowest and highest
+            frequency in Hz, decibels or power.
         checkpoint: not used.
 
     Yields:
-        float32, in the order of the sounds.
+        float32, in the order of the waveforms.
 
     Raises:
-        ParamsError: no such spectrogram can be.
+        ParamsError: the parameters contradict each other.
     """
     filters = _filters(params)
-    for sounds in blocks:
-        for sound in sounds:
+    for waveforms in blocks:
+        for waveform in waveforms:
             spectrum = librosa.stft(
-                sound,
+                waveform,
                 n_fft=params.n_fft,
                 win_length=params.win_length,
                 hop_length=params.hop_length,
             )
-            power = filters @ np.abs(spectrum) ** 2
-            values = (
-                librosa.power_to_db(power, ref=1.0, amin=FLOOR, top_db=None)
-                if params.decibels
-                else power
-            )
+            values = filters @ np.abs(spectrum) ** 2
+            if params.decibels:
+                values = librosa.power_to_db(values, ref=1.0, amin=FLOOR, top_db=None)
             yield np.ascontiguousarray(values.T)
 
 
 def columns(params: MelParams, checkpoint: Path | None = None) -> list[str]:
-    """Centre of each band."""
+    """Name each band by its centre frequency."""
     edges = librosa.mel_frequencies(n_mels=params.n_mels + 2, fmin=params.fmin, fmax=params.fmax)
     return [f"{frequency:.1f} Hz" for frequency in edges[1:-1]]
 
@@ -77,7 +78,8 @@ def _filters(params: MelParams) -> np.ndarray:
             f"mel: win_length {params.win_length} is longer than n_fft {params.n_fft}"
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty bands: that is the error below
+        # librosa warns of empty bands, which are an error below
+        warnings.simplefilter("ignore")
         filters = mel_filters(
             sr=SAMPLING_RATE,
             n_fft=params.n_fft,
@@ -85,8 +87,9 @@ def _filters(params: MelParams) -> np.ndarray:
             fmin=params.fmin,
             fmax=params.fmax,
         )
-    if empty := int((~filters.any(axis=1)).sum()):
+    if n_empty := int((~filters.any(axis=1)).sum()):
         raise ParamsError(
-            f"mel: {empty} of {params.n_mels} bands hold no bin of n_fft {params.n_fft}; lower n_mels or raise n_fft"
+            f"mel: {n_empty} of {params.n_mels} bands hold no bin of n_fft {params.n_fft}; "
+            "lower n_mels or raise n_fft"
         )
     return filters

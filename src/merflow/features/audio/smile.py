@@ -1,10 +1,11 @@
-"""openSMILE: statistics of a whole utterance (functionals), or low-level descriptors (LLD) per frame.
+"""openSMILE functionals per utterance, or low-level descriptors (LLD) per frame.
 
-``IS13_ComParE`` functionals are the 6373 speech features of joint_cnn section 3.2. ``ComParE_2016`` has the same 6373 names in
-the same order and other values; ``eGeMAPSv02`` has 88 functionals and 25 LLDs, the other two have 65 LLDs.
+``IS13_ComParE`` functionals are the 6373 speech features of joint_cnn section 3.2.
+``ComParE_2016`` has the same 6373 names in the same order, with other values. Both have 65 LLDs.
+``eGeMAPSv02`` has 88 functionals and 25 LLDs.
 
-LLDs: one row per 10 ms, starting at 0 s, as long as a window of 60 ms fits, and one more: (n_samples - 960) // 160 + 2 rows.
-Windows are 20 or 60 ms long; the values are smoothed over three rows.
+LLDs have one row per 10 ms: (n_samples - 960) // 160 + 2 rows, the first at 0 s. Windows are 20 or
+60 ms long, and the values are smoothed over three rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,10 @@ import numpy as np
 import opensmile
 
 from merflow.artifacts import SAMPLING_RATE
-from merflow.features.sources import Sounds
+from merflow.features.sources import AudioSource
 from merflow.params import SmileParams
 
-SOURCE = Sounds
+SOURCE = AudioSource
 PARAMS = SmileParams
 LIBRARIES = ("opensmile",)
 USES_GPU = False
@@ -36,29 +37,29 @@ LEVELS = {
 def extract(
     blocks: Iterable[Sequence[np.ndarray]], params: SmileParams, checkpoint: Path | None = None
 ) -> Iterator[np.ndarray]:
-    """(1, n_functionals) or (n_frames, n_lld) of each sound, bit for bit what the package's own ``process_signal`` gives.
+    """Yield functionals (1, n_functionals) or LLDs (n_frames, n_lld) of each waveform.
 
-    Sounds are scaled to 16 bit by the package, so a sound of a 16-bit file has the values of ``process_file`` too.
+    The values equal the package's ``process_signal`` bit for bit. The package scales waveforms to
+    16 bit, so audio of a 16-bit file has the values of ``process_file`` too.
 
     Args:
-        blocks: sounds, float32 (n_samples,) at 16 kHz.
+        blocks: waveforms, float32 (n_samples,) at 16 kHz.
         params: feature set and level.
         checkpoint: not used.
 
     Yields:
-        float32, in the order of the sounds.
+        float32, in the order of the waveforms.
     """
     smile = _smile(params)
-    for sounds in blocks:
-        for sound in sounds:
-            values = smile(
-                sound, SAMPLING_RATE
-            )  # (1, n_columns, n_rows): process_signal without its data frame
+    for waveforms in blocks:
+        for waveform in waveforms:
+            # process_signal without its data frame: (1, n_columns, n_rows)
+            values = smile(waveform, SAMPLING_RATE)
             yield np.ascontiguousarray(values[0].T, dtype=np.float32)
 
 
 def columns(params: SmileParams, checkpoint: Path | None = None) -> list[str]:
-    """The package's names."""
+    """Name the columns as the package does."""
     return list(_smile(params).feature_names)
 
 

@@ -1,7 +1,8 @@
 """openSMILE's low-level descriptors averaged over the words of an utterance: one row per word.
 
-class_weight_lstm section III.B takes COVAREP, which CMU-MOSEI publishes as a sequence. This is a stand-in for it under its own name,
-made from the sound. The descriptors are those of `merflow.features.audio.smile`, the mean is that of `merflow.features.words`.
+class_weight_lstm section III.B takes COVAREP, which CMU-MOSEI publishes as a sequence. This
+feature replaces it under its own name, made from the audio. merflow.features.audio.smile gives the
+descriptors, merflow.features.words their mean.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,43 +13,46 @@ import numpy as np
 from merflow.features import words
 from merflow.features.audio import smile
 from merflow.features.extractor import Flagged
-from merflow.features.sources import Sounds
-from merflow.features.words import Item, SpokenMedia, over_words
+from merflow.features.sources import AudioSource
+from merflow.features.words import MediaItem, SpokenMedia, average_over_words
 from merflow.params import SmileAlignedParams
 
 
-class SpokenSounds(SpokenMedia):
-    """Sounds of utterances with words; see `merflow.features.extractor.Source`."""
+class SpokenAudio(SpokenMedia):
+    """Audio of utterances with words; a `merflow.features.extractor.ItemSource`."""
 
-    MEDIA = Sounds
+    MEDIA = AudioSource
 
     def times(self, ids: Sequence[str], media: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Middles of the 20 ms of each row; `merflow.features.audio.smile` says how many rows there are."""
-        return [np.arange(1, (len(sound) - 960) // 160 + 3) / 100 for sound in media]
+        """Compute the middle of each row's window: 20 ms, beginning every 10 ms."""
+        # merflow.features.audio.smile gives the number of rows
+        return [np.arange(1, (len(waveform) - 960) // 160 + 3) / 100 for waveform in media]
 
 
-SOURCE = SpokenSounds
+SOURCE = SpokenAudio
 PARAMS = SmileAlignedParams
 LIBRARIES = (*smile.LIBRARIES, *words.LIBRARIES)
 USES_GPU = False
 
 
 def extract(
-    blocks: Iterable[Sequence[Item]], params: SmileAlignedParams, checkpoint: Path | None = None
+    blocks: Iterable[Sequence[MediaItem]],
+    params: SmileAlignedParams,
+    checkpoint: Path | None = None,
 ) -> Iterator[np.ndarray | Flagged]:
-    """(n_words, n_lld) of each sound; a row of descriptors is where the package says, in the 20 ms that begin every 10 ms.
+    """Yield (n_words, n_lld) of each utterance.
 
     Args:
-        blocks: sounds, float32 (n_samples,) at 16 kHz, with their words.
+        blocks: waveforms, float32 (n_samples,) at 16 kHz, with their words.
         params: feature set.
         checkpoint: not used.
 
     Yields:
-        float32, in the order of the sounds; flagged as `merflow.features.words.mean` says.
+        float32, in the order of the items. `merflow.features.words.average` says what is flagged.
     """
-    return over_words(lambda sounds: smile.extract(sounds, params), blocks)
+    return average_over_words(lambda waveforms: smile.extract(waveforms, params), blocks)
 
 
 def columns(params: SmileAlignedParams, checkpoint: Path | None = None) -> list[str]:
-    """The package's names."""
+    """Name the columns as the package does."""
     return smile.columns(params)

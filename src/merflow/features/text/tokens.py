@@ -7,16 +7,23 @@ import numpy as np
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from merflow.errors import CheckpointError
+from merflow.errors import CheckpointError, reason
 
-logging.disable_progress_bar()  # "Loading weights" takes a second; a bar does not belong in a log file
+# "Loading weights" takes a second, and a bar does not belong in a log file
+logging.disable_progress_bar()
 
 
 class Tokenizer:
-    """The tokenizer of a checkpoint; special tokens ([CLS], [SEP] or <s>, </s>) are part of every text."""
+    """The tokenizer of a checkpoint.
+
+    Each text gets the special tokens of the model: [CLS] and [SEP], or <s> and </s>.
+    """
 
     def __init__(self, checkpoint: Path):
-        """Load it from `checkpoint`, a folder.
+        """Load the tokenizer.
+
+        Args:
+            checkpoint: folder of the checkpoint.
 
         Raises:
             CheckpointError: the checkpoint has no tokenizer.
@@ -24,67 +31,68 @@ class Tokenizer:
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
         except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
             raise CheckpointError(
-                f"{checkpoint}: holds no tokenizer that can be loaded ({reason})"
+                f"{checkpoint}: holds no tokenizer that can be loaded ({reason(error)})"
             ) from error
-        if len(self._tokenizer) <= len(
-            self._tokenizer.all_special_tokens
-        ):  # transformers makes an empty one where files are absent
+        # transformers makes an empty tokenizer where its files are absent
+        if len(self._tokenizer) <= len(self._tokenizer.all_special_tokens):
             raise CheckpointError(
                 f"{checkpoint}: holds no tokenizer; save it there with save_pretrained"
             )
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> tuple[list[np.ndarray], list[int]]:
-        """Token ids (n_tokens,) of int64 of each text, cut to `max_tokens`, and the lengths before the cut. An empty text has two."""
+        """Tokenize texts.
+
+        Args:
+            texts: an empty text has two tokens.
+            max_tokens: longer texts are cut.
+
+        Returns:
+            Token ids (n_tokens,) of int64 of each text, and the lengths before the cut.
+        """
         if not texts:
             return [], []
-        # cut in a second call, and only where needed: the count wants the full length
-        full = self._tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"]
-        lengths = [len(ids) for ids in full]
+        tokens = self._tokenizer(list(texts), return_attention_mask=False, verbose=False)
+        lengths = [len(ids) for ids in tokens["input_ids"]]
+        # the lengths need all tokens, so cutting takes a second call, made only where needed
         if max(lengths) > max_tokens:
-            full = self._tokenizer(
+            tokens = self._tokenizer(
                 list(texts), return_attention_mask=False, truncation=True, max_length=max_tokens
-            )["input_ids"]
-        return [np.asarray(ids, dtype=np.int64) for ids in full], lengths
+            )
+        return [np.asarray(ids, dtype=np.int64) for ids in tokens["input_ids"]], lengths
 
     def with_context(
         self, texts: Sequence[str], before: Sequence[Sequence[str]], max_tokens: int
     ) -> tuple[list[np.ndarray], list[int]]:
-        """Texts together with what was said before them: a text, then the turns before it, the latest first.
+        """Tokenize texts together with the turns before them: the text first, then the latest turn.
 
         Args:
-            texts: what is to be classified.
-            before: of each text the turns before it, in the order of the dialogue; may be empty.
-            max_tokens: a longer pair is cut at its end, the earliest turns first; the text itself only where it is longer than they are.
+            texts: texts to classify.
+            before: turns before each text, in the order of the dialogue; may be empty.
+            max_tokens: a longer pair is cut at its end, the earliest turns first. The text itself
+                is cut only if it is longer than the turns.
 
         Returns:
-            Of each text (n_tokens, 2) of int64: token id; segment, 0 for the text and its special tokens, 1 for what was said before.
-            And the lengths before the cut.
+            For each text (n_tokens, 2) of int64: token id and segment. Segment 0 is the text with
+            its special tokens, segment 1 the turns before it. Then the lengths before the cut.
         """
         separator = f" {self._tokenizer.sep_token} "
-        found, lengths = [], []
+        pairs, lengths = [], []
         for text, turns in zip(texts, before, strict=True):
             pair = (text, separator.join(reversed(turns))) if turns else (text,)
-            full = self._tokenizer(*pair, return_attention_mask=False, verbose=False)
-            lengths.append(len(full["input_ids"]))
+            tokens = self._tokenizer(*pair, return_attention_mask=False, verbose=False)
+            lengths.append(len(tokens["input_ids"]))
             if lengths[-1] > max_tokens:
-                full = self._tokenizer(
+                tokens = self._tokenizer(
                     *pair,
                     return_attention_mask=False,
                     truncation="longest_first",
                     max_length=max_tokens,
                 )
-            own = 1 + max(
-                (place for place, part in enumerate(full.sequence_ids()) if part == 0), default=0
-            )  # tokens up to its last one
-            segments = (
-                np.arange(len(full["input_ids"])) > own
-            )  # the special token that ends it is its own
-            found.append(
-                np.stack(
-                    [np.asarray(full["input_ids"], dtype=np.int64), segments.astype(np.int64)],
-                    axis=1,
-                )
-            )
-        return found, lengths
+            ids = np.asarray(tokens["input_ids"], dtype=np.int64)
+            text_places = [i for i, number in enumerate(tokens.sequence_ids()) if number == 0]
+            # the special token after the text belongs to it
+            text_end = 1 + max(text_places, default=0)
+            segments = (np.arange(len(ids)) > text_end).astype(np.int64)
+            pairs.append(np.stack([ids, segments], axis=1))
+        return pairs, lengths

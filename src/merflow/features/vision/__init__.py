@@ -1,1 +1,1 @@
-"""Features of pictures."""
+"""Features of frames."""

@@ -1,10 +1,12 @@
-"""CLIP of every picture: its embedding, or how well each emotion's prompt describes it.
+"""CLIP embeddings of frames, or zero-shot probabilities of one prompt per emotion.
 
-weighted_late_fusion section C: zero-shot ``openai/clip-vit-large-patch14`` on every 10th frame, one prompt per emotion; the
-probability of a class is summed over the frames of a clip. The sum is the paper's step, here stand the rows that it sums.
+weighted_late_fusion section C applies ``openai/clip-vit-large-patch14`` zero-shot to every 10th
+frame, and sums the probability of each class over the frames of a clip. The rows here are the
+summands; the sum is a step of the paper.
 
-The probabilities of a picture are a softmax over all prompts. For a corpus that labels a part of the emotions, the rows of that
-part divided by their sum are exactly the softmax over that part's prompts, so one store serves every set of classes.
+The probabilities of a frame are a softmax over all prompts. Where a corpus has only some of the
+emotions, their columns divided by their sum equal the softmax over their prompts alone. One store
+therefore serves every set of classes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,79 +20,79 @@ from transformers import CLIPModel
 from merflow.errors import ParamsError
 from merflow.features.extractor import Flagged
 from merflow.features.pretrained import load
-from merflow.features.sources import Pictures
+from merflow.features.sources import FrameSource
 from merflow.features.text.tokens import Tokenizer
-from merflow.features.vision.frozen import Processor, encode, require
+from merflow.features.vision.frozen import ImageProcessor, encode_frames, require_model_type
 from merflow.params import ClipParams
 
-SOURCE = Pictures
+SOURCE = FrameSource
 PARAMS = ClipParams
 LIBRARIES = ("torch", "transformers", "tokenizers", "pillow")
 USES_GPU = True
 
-BATCH = 16  # pictures; from 4 to 16 the speed is about the same on one core
+BATCH = 16  # frames; from 4 to 16 the speed is about the same on one core
 
 
 def extract(
     blocks: Iterable[Sequence[np.ndarray]], params: ClipParams, checkpoint: Path
 ) -> Iterator[np.ndarray | Flagged]:
-    """(n_pictures, dim) of the pictures of each utterance.
+    """Yield (n_frames, dim) of each utterance.
 
-    ``embeddings``: in CLIP's common space of pictures and texts, dim is its projection_dim. Not divided by their length: a paper
-    that compares by cosine does that itself, the others lose nothing.
-    ``probabilities``: dim is the number of prompts, each row sums to 1.
+    ``embeddings`` lie in CLIP's common space of images and texts; dim is its projection_dim. They
+    are not normalised: a paper that compares by cosine does this itself.
+    ``probabilities`` have one column per prompt, and each row sums to 1.
 
     Args:
-        blocks: utterances, each uint8 RGB (n_pictures, height, width, 3).
-        params: what is put out, and the prompt of each emotion.
+        blocks: utterances, each uint8 RGB (n_frames, height, width, 3).
+        params: kind of output, and the prompt of each emotion.
         checkpoint: folder of the CLIP model, with tokenizer and image processor.
 
     Yields:
         float32, in the order of the utterances.
 
     Raises:
-        CheckpointError: the checkpoint is no CLIP model with what belongs to it.
+        CheckpointError: the checkpoint is not a CLIP model with tokenizer and image processor.
         ParamsError: a prompt is longer than the model takes.
     """
-    require(checkpoint, "clip")
+    require_model_type(checkpoint, "clip")
     model = load(CLIPModel, checkpoint, optional=())
-    processor = Processor(checkpoint, model.config.vision_config.image_size)
+    processor = ImageProcessor(checkpoint, model.config.vision_config.image_size)
 
     def embed(pixels: torch.Tensor) -> torch.Tensor:
         return model.get_image_features(pixel_values=pixels.to(model.device)).pooler_output
 
     if not params.prompts:
-        yield from encode(blocks, processor, embed, BATCH)
+        yield from encode_frames(blocks, processor, embed, BATCH)
         return
     prompts = _embed_prompts(model, Tokenizer(checkpoint), params.prompts)
     scale = model.logit_scale.exp()
-    yield from encode(
-        blocks,
-        processor,
-        lambda pixels: (scale * normalize(embed(pixels)) @ prompts.T).softmax(dim=-1),
-        BATCH,
-    )
+
+    def classify(pixels: torch.Tensor) -> torch.Tensor:
+        return (scale * normalize(embed(pixels)) @ prompts.T).softmax(dim=-1)
+
+    yield from encode_frames(blocks, processor, classify, BATCH)
 
 
 def columns(params: ClipParams, checkpoint: Path | None) -> list[str] | None:
-    """The emotions of the prompts, in their order; dimensions of an embedding have no names."""
+    """Name the probabilities by emotion; dimensions of an embedding have no names."""
     return list(params.prompts) if params.prompts else None
 
 
 @torch.inference_mode()
 def _embed_prompts(model: CLIPModel, tokenizer: Tokenizer, prompts: dict[str, str]) -> torch.Tensor:
-    """(n_prompts, projection_dim) of length 1; once for all pictures, each prompt alone, so that no padding matters."""
+    """Embed the prompts as unit vectors (n_prompts, projection_dim).
+
+    Each prompt is computed alone, so that padding has no effect.
+    """
     longest = model.config.text_config.max_position_embeddings
     tokens, lengths = tokenizer(list(prompts.values()), longest)
     for emotion, length in zip(prompts, lengths, strict=True):
         if length > longest:
             raise ParamsError(
-                f"prompts: that of {emotion} has {length} tokens, CLIP takes {longest}; shorten it"
+                f"prompts.{emotion}: {length} tokens, CLIP takes {longest}; shorten the prompt"
             )
-    rows = [
-        model.get_text_features(
-            input_ids=torch.from_numpy(ids)[None].to(model.device)
-        ).pooler_output
-        for ids in tokens
-    ]
+    rows = []
+    for ids in tokens:
+        batch = torch.from_numpy(ids)[None].to(model.device)
+        rows.append(model.get_text_features(input_ids=batch).pooler_output)
     return normalize(torch.cat(rows))

@@ -1,8 +1,9 @@
-"""Geometry, motion and appearance of the face in every picture, by the cascades that come with OpenCV.
+"""Geometry, motion and appearance of the face in every frame, by OpenCV's cascades.
 
-class_weight_lstm section 3 takes its visual features from Facet, which is closed. This is an open stand-in under its own name:
-where the face is and how it moves, eyes and smile, brightness, sharpness and gradients. It has no action units and knows nothing of
-profiles. The face of a picture is the largest one found, not that of who speaks; `faces` says how many there are.
+class_weight_lstm section 3 takes its visual features from Facet, which is closed. This feature
+replaces it under its own name: place and motion of the face, eyes and smile, brightness, sharpness
+and gradients. It has no action units, and the cascades find frontal faces only. The face of a
+frame is the largest one, which need not be the speaker; column `faces` counts the faces.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,47 +16,47 @@ import numpy as np
 from cv2.data import haarcascades
 
 from merflow.features.extractor import Flagged
-from merflow.features.sources import Pictures
+from merflow.features.sources import FrameSource
 from merflow.params import FaceParams
 
-SOURCE = Pictures
+SOURCE = FrameSource
 PARAMS = FaceParams
 LIBRARIES = ("opencv-python-headless", "numpy")
 USES_GPU = False
 
-SIDE = 160  # pixels of a face's side for what is looked for in it, whatever its size in the picture
+SIDE = 160  # pixels of the side to which every face is scaled
 GRID, BINS = 4, 9  # histograms of oriented gradients: 4 x 4 cells, directions of 20 degrees
 EYE_SCALE, EYE_NEIGHBORS = 1.1, 3
-SMILE_SCALE, SMILE_NEIGHBORS = 1.2, 20  # as is usual: fewer neighbours take any mouth for a smile
+SMILE_SCALE, SMILE_NEIGHBORS = 1.2, 20  # usual values: fewer neighbours take any mouth for a smile
 
 _PLACE = ("x", "y", "size")
-_NAMES = [
-    "face",  # 1: there is a face; 0: there is none, and all of the row is 0
-    "faces",  # their number
-    *_PLACE,  # centre as a share of the picture's width and height; side as a share of its short side
-    *(
-        f"{name}_change" for name in _PLACE
-    ),  # since the previous picture, 0 where one of the two has no face
-    *(
-        "left_eye",
-        "left_eye_x",
-        "left_eye_y",
-    ),  # 1 if found (left in the picture); centre as a share of the face's side
-    *("right_eye", "right_eye_x", "right_eye_y"),
-    *(
-        "smile",
-        "smile_y",
-        "smile_width",
-    ),  # 1 if found; centre and width as a share of the face's side
-    "smile_strength",  # logarithm of 1 + the number of windows that agree on it
-    *("brightness", "contrast"),  # mean and standard deviation of the grey values, 0..1
-    "sharpness",  # logarithm of 1 + the variance of the Laplacian of the grey values 0..255
-    *(
-        f"gradient_{row}_{column}_{20 * bin_}"
-        for row, column, bin_ in product(range(GRID), range(GRID), range(BINS))
-    ),
+_GRADIENTS = [
+    f"gradient_{row}_{column}_{20 * direction}"
+    for row, column, direction in product(range(GRID), range(GRID), range(BINS))
 ]
-_AT = {name: i for i, name in enumerate(_NAMES)}
+_NAMES = [
+    # 1: the frame has a face; 0: it has none, and the whole row is 0
+    "face",
+    # number of faces
+    "faces",
+    # centre as a share of the frame's width and height; side as a share of its short side
+    *_PLACE,
+    # since the previous frame; 0 if one of the two has no face
+    *(f"{name}_change" for name in _PLACE),
+    # 1 if the eye on this side of the frame is found; its centre as a share of the face's side
+    *("left_eye", "left_eye_x", "left_eye_y"),
+    *("right_eye", "right_eye_x", "right_eye_y"),
+    # 1 if found; centre and width as a share of the face's side
+    *("smile", "smile_y", "smile_width"),
+    # logarithm of 1 + number of windows that agree on the smile
+    "smile_strength",
+    # mean and standard deviation of the grey values, 0..1
+    *("brightness", "contrast"),
+    # logarithm of 1 + variance of the Laplacian of the grey values 0..255
+    "sharpness",
+    *_GRADIENTS,
+]
+_COLUMN = {name: i for i, name in enumerate(_NAMES)}
 
 
 class _Box(NamedTuple):
@@ -68,117 +69,97 @@ class _Box(NamedTuple):
 def extract(
     blocks: Iterable[Sequence[np.ndarray]], params: FaceParams, checkpoint: Path | None
 ) -> Iterator[np.ndarray | Flagged]:
-    """(n_pictures, dim) of the pictures of each utterance, dim and meaning as `columns` says; every value is finite.
+    """Yield (n_frames, dim) of each utterance, with the columns that `columns` names.
 
-    Where no picture of an utterance has a face, it is flagged and kept: all of it is 0.
+    Every value is finite. An utterance without a face in any frame is flagged and kept as zeros.
 
     Args:
-        blocks: utterances, each uint8 RGB (n_pictures, height, width, 3).
-        params: how faces are searched for.
+        blocks: utterances, each uint8 RGB (n_frames, height, width, 3).
+        params: settings of the search for faces.
         checkpoint: not used.
 
     Yields:
         float32, in the order of the utterances.
     """
     cv2.setNumThreads(1)
-    reader = _Reader(params)
+    reader = _FaceReader(params)
     for utterances in blocks:
-        for pictures in utterances:
-            values = np.stack([reader.read(picture) for picture in pictures])
+        for frames in utterances:
+            values = np.stack([reader.read(frame) for frame in frames])
             _add_changes(values)
-            if values[:, _AT["face"]].any():
+            if values[:, _COLUMN["face"]].any():
                 yield values
             else:
-                yield Flagged(
-                    values,
-                    "no face",
-                    f"in none of {len(values)} pictures",
-                    "kept: zeros, column face is 0",
-                )
+                detail = f"in none of {len(values)} pictures"
+                yield Flagged(values, "no face", detail, "kept: zeros, column face is 0")
 
 
 def columns(params: FaceParams, checkpoint: Path | None) -> list[str]:
-    """Names; gradient_<row>_<column>_<degrees>: gradients of that direction (to 20 degrees more) in one cell, rows from the top."""
+    """Name the columns.
+
+    gradient_<row>_<column>_<degrees> is the share of gradients with directions from <degrees> to 20
+    degrees more in one cell; rows count from the top.
+    """
     return list(_NAMES)
 
 
-class _Reader:
-    """The cascades, loaded once."""
+class _FaceReader:
+    """Values of one frame; the cascades are loaded once."""
 
     def __init__(self, params: FaceParams):
         self._params = params
         self._face, self._eye, self._smile = (
-            cv2.CascadeClassifier(str(Path(haarcascades) / f"haarcascade_{part}.xml"))
-            for part in ("frontalface_alt2", "eye", "smile")
+            cv2.CascadeClassifier(str(Path(haarcascades) / f"haarcascade_{name}.xml"))
+            for name in ("frontalface_alt2", "eye", "smile")
         )
         cell = (SIDE // GRID, SIDE // GRID)
-        # one block: cells are normalised together, so a cell without edges stays weak
+        # a single block normalises all cells together, so a cell without edges stays weak
         self._gradients = cv2.HOGDescriptor((SIDE, SIDE), (SIDE, SIDE), (SIDE, SIDE), cell, BINS)
 
-    def read(self, picture: np.ndarray) -> np.ndarray:
-        """(dim,) of one picture, without the changes."""
+    def read(self, frame: np.ndarray) -> np.ndarray:
+        """Compute (dim,) of one frame, without the changes."""
         row = np.zeros(len(_NAMES), np.float32)
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        height, width = grey.shape
-        smallest = max(round(self._params.min_size * min(height, width)), 1)
-        found = self._face.detectMultiScale(
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        faces = self._find_faces(grey)
+        face = _largest(faces)
+        if face is None:
+            return row
+        crop = _crop(grey, face)
+        values = {"face": 1, "faces": len(faces), **_place(face, grey)}
+        values |= self._eyes(crop) | self._mouth(crop) | _appearance(crop)
+        for name, value in values.items():
+            row[_COLUMN[name]] = value
+        row[-len(_GRADIENTS) :] = self._gradient_histograms(crop)
+        return row
+
+    def _find_faces(self, grey: np.ndarray) -> Sequence[Sequence[int]]:
+        smallest = max(round(self._params.min_size * min(grey.shape)), 1)
+        return self._face.detectMultiScale(
             grey,
             self._params.scale_factor,
             self._params.min_neighbors,
             minSize=(smallest, smallest),
         )
-        face = _largest(found)
-        if face is None:
-            return row
-        x, y = face.x + face.width / 2, face.y + face.height / 2
-        values = {
-            "face": 1,
-            "faces": len(found),
-            "x": x / width,
-            "y": y / height,
-            "size": face.width / min(height, width),
-        }
-        crop = grey[face.y : face.y + face.height, face.x : face.x + face.width]
-        crop = cv2.resize(
-            crop,
-            (SIDE, SIDE),
-            interpolation=cv2.INTER_AREA if face.width > SIDE else cv2.INTER_LINEAR,
-        )
-        values |= self._eyes(crop) | self._mouth(crop)
-        values |= {"brightness": crop.mean() / 255, "contrast": crop.std() / 255}
-        values["sharpness"] = np.log1p(cv2.Laplacian(crop, cv2.CV_32F).var())
-        for name, value in values.items():
-            row[_AT[name]] = value
-        # OpenCV goes through the cells column by column
-        row[-GRID * GRID * BINS :] = (
-            np.asarray(self._gradients.compute(crop))
-            .reshape(GRID, GRID, BINS)
-            .transpose(1, 0, 2)
-            .ravel()
-        )
-        return row
 
     def _eyes(self, face: np.ndarray) -> dict[str, float]:
-        """One eye is looked for in each half of the face's upper part."""
+        """Search one eye in each half of the face's upper part."""
         values: dict[str, float] = {}
+        smallest = (SIDE // 8, SIDE // 8)
         for side, left in (("left", 0), ("right", SIDE // 2)):
-            part = face[: SIDE * 6 // 10, left : left + SIDE // 2]
-            eye = _largest(
-                self._eye.detectMultiScale(
-                    part, EYE_SCALE, EYE_NEIGHBORS, minSize=(SIDE // 8, SIDE // 8)
-                )
-            )
-            if eye:
+            region = face[: SIDE * 6 // 10, left : left + SIDE // 2]
+            boxes = self._eye.detectMultiScale(region, EYE_SCALE, EYE_NEIGHBORS, minSize=smallest)
+            if eye := _largest(boxes):
                 x, y = left + eye.x + eye.width / 2, eye.y + eye.height / 2
                 values |= {f"{side}_eye": 1, f"{side}_eye_x": x / SIDE, f"{side}_eye_y": y / SIDE}
         return values
 
     def _mouth(self, face: np.ndarray) -> dict[str, float]:
-        least = (SIDE // 3, SIDE // 6)
-        found, windows = self._smile.detectMultiScale2(
-            face[SIDE // 2 :], SMILE_SCALE, SMILE_NEIGHBORS, minSize=least
+        """Search a smile in the lower half of the face."""
+        smallest = (SIDE // 3, SIDE // 6)
+        boxes, windows = self._smile.detectMultiScale2(
+            face[SIDE // 2 :], SMILE_SCALE, SMILE_NEIGHBORS, minSize=smallest
         )
-        smile = _largest(found)
+        smile = _largest(boxes)
         if smile is None:
             return {}
         y = SIDE // 2 + smile.y + smile.height / 2
@@ -189,9 +170,38 @@ class _Reader:
             "smile_strength": np.log1p(max(windows)),
         }
 
+    def _gradient_histograms(self, face: np.ndarray) -> np.ndarray:
+        # OpenCV goes through the cells column by column
+        cells = np.asarray(self._gradients.compute(face)).reshape(GRID, GRID, BINS)
+        return cells.transpose(1, 0, 2).ravel()
+
+
+def _place(face: _Box, grey: np.ndarray) -> dict[str, float]:
+    height, width = grey.shape
+    return {
+        "x": (face.x + face.width / 2) / width,
+        "y": (face.y + face.height / 2) / height,
+        "size": face.width / min(height, width),
+    }
+
+
+def _crop(grey: np.ndarray, face: _Box) -> np.ndarray:
+    """Cut out the face and scale it to SIDE x SIDE."""
+    crop = grey[face.y : face.y + face.height, face.x : face.x + face.width]
+    interpolation = cv2.INTER_AREA if face.width > SIDE else cv2.INTER_LINEAR
+    return cv2.resize(crop, (SIDE, SIDE), interpolation=interpolation)
+
+
+def _appearance(face: np.ndarray) -> dict[str, float]:
+    return {
+        "brightness": face.mean() / 255,
+        "contrast": face.std() / 255,
+        "sharpness": np.log1p(cv2.Laplacian(face, cv2.CV_32F).var()),
+    }
+
 
 def _largest(boxes: Iterable[Sequence[int]]) -> _Box | None:
-    """Of equals the upper left one: the order of what OpenCV finds is not promised."""
+    """Choose the largest box; of equal ones the upper left, because OpenCV promises no order."""
     return max(
         (_Box(*map(int, box)) for box in boxes),
         key=lambda box: (box.width * box.height, -box.y, -box.x),
@@ -200,7 +210,7 @@ def _largest(boxes: Iterable[Sequence[int]]) -> _Box | None:
 
 
 def _add_changes(values: np.ndarray) -> None:
-    """Fill the columns ``*_change`` of the pictures of one utterance, in place."""
-    seen = values[1:, _AT["face"]] * values[:-1, _AT["face"]]
+    """Fill the columns ``*_change`` of the frames of one utterance, in place."""
+    both_faces = values[1:, _COLUMN["face"]] * values[:-1, _COLUMN["face"]]
     for name in _PLACE:
-        values[1:, _AT[f"{name}_change"]] = seen * np.diff(values[:, _AT[name]])
+        values[1:, _COLUMN[f"{name}_change"]] = both_faces * np.diff(values[:, _COLUMN[name]])
