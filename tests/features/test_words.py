@@ -18,6 +18,7 @@ from merflow.features.sources import AudioSource, FrameSource
 from merflow.features.vision import face
 from merflow.features.words import MediaItem, average, average_over_words, nearest_intervals
 from merflow.params import FaceParams, SmileParams
+from merflow.paths import Inputs
 from merflow.store import read_features, read_metadata, write_index, write_table
 
 SMILE = {"feature_set": "eGeMAPSv02", "level": "lld"}

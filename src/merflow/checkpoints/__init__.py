@@ -1,5 +1,6 @@
-"""Pre-trained models and word vectors as folders: downloaded, copied or made once, so that no later step needs a network.
+"""Pre-trained models and word vectors as folders, so that no later step needs a network.
 
-A model is ``config.json``, ``*.safetensors`` and tokenizer or preprocessor files, word vectors are one file. A pickle
-(``pytorch_model.bin``) is neither downloaded nor copied.
+They are downloaded, copied or made once. A model is ``config.json``, ``*.safetensors`` and files of
+a tokenizer or preprocessor; word vectors are one file. Pickles (``pytorch_model.bin``) are neither
+downloaded nor copied.
 """

@@ -1,8 +1,9 @@
 """The step ``checkpoint``: a pre-trained model or word vectors as a folder, whole and read-only.
 
-SOURCE.json beside the files says what they are and holds their digests. Files are copied, never hard-linked: DVC makes
-its outputs read-only, and whoever saves a model anew in a linked folder would write into DVC's cache. Where the file
-system can, a copy shares its blocks with the original (merflow.corpora.disk).
+SOURCE.json beside the files names their origin and holds their digests. Files are copied, never
+hard-linked: DVC makes its outputs read-only, and saving a model in a linked folder would write
+into DVC's cache. Where the file system can, a copy shares its blocks with the original
+(merflow.corpora.disk).
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from merflow.checkpoints import demo, files
+from merflow.checkpoints import demo
+from merflow.checkpoints.files import is_model, model_files, vector_file
 from merflow.checkpoints.hub import snapshot
 from merflow.corpora import disk
 from merflow.corpora.corpus import Source
@@ -28,97 +30,99 @@ from merflow.progress import log
 from merflow.store import whole_folder, write_json
 
 
-def fetch(name: str, spec: dict[str, Any], out: Path, scratch: Path, digests: Path) -> None:
-    """Build `out`: the files of a checkpoint and SOURCE.json (name, place, revision, sha256 of all files, files).
+def fetch(name: str, params: dict[str, Any], out: Path, scratch: Path, digests: Path) -> None:
+    """Build `out`: the files of a checkpoint, and SOURCE.json.
 
-    `out` is whole afterwards, or as it was before. Finished and partial downloads stay in `scratch` until all is done.
+    `out` is whole afterwards, or as it was before. Finished and partial downloads stay in `scratch`
+    until the step succeeds.
 
     Args:
         name: key in params.yaml under checkpoints.
-        spec: its block there.
+        params: its parameters, a merflow.params.CheckpointParams.
         out: data/checkpoints/<name>.
         scratch: folder for downloads.
-        digests: folder of ``checkpoints/<name>.csv``, which records what a download was the first time (under git).
+        digests: folder of ``checkpoints/<name>.csv`` (under git), which records the digest of a
+            download at its first use.
 
     Raises:
-        ParamsError: `spec` is no place of a checkpoint.
-        CheckpointError: it cannot be had or trusted, is not what it should be, or the disk has no room.
+        ParamsError: `params` do not name a checkpoint.
+        CheckpointError: the checkpoint is unavailable, not trusted or of another kind, or the disk
+            has no room.
     """
-    checkpoint = validated(CheckpointParams, spec, f"checkpoints.{name}")
+    checkpoint = validated(CheckpointParams, params, f"checkpoints.{name}")
     log.info("checkpoint %s: %s", name, checkpoint.name)
     try:
         with whole_folder(out, read_only=True) as build:
             _fill(name, checkpoint, build, out, scratch, digests)
-            found = {
-                path.relative_to(build).as_posix(): _sha256(path)
-                for path in sorted(build.rglob("*"))
-                if path.is_file()
-            }
-            listing = "".join(
-                f"{digest}  {file}\n" for file, digest in sorted(found.items())
-            )  # as sha256sum prints it
-            sha256 = hashlib.sha256(listing.encode()).hexdigest()
-            card = {
-                "name": checkpoint.name,
-                "place": checkpoint.place,
-                "revision": checkpoint.revision,
-                "sha256": sha256,
-                "files": found,
-            }
-            write_json(build / SOURCE, card)
+            write_json(build / SOURCE, _describe(checkpoint, build))
     except (CheckpointError, DownloadError) as error:
-        setting = (
-            f": checkpoints.{name}.folder" if isinstance(error, Unavailable) else ""
-        )  # the message ends with what it is for
+        # an Unavailable ends with advice that this setting completes
+        setting = f": checkpoints.{name}.folder" if isinstance(error, Unavailable) else ""
         raise CheckpointError(f"checkpoint {name}: {error}{setting}") from error
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _describe(checkpoint: CheckpointParams, build: Path) -> dict[str, Any]:
+    """Compose SOURCE.json: name, place, revision, digest of each file, and digest of all files."""
+    files = {
+        path.relative_to(build).as_posix(): _sha256(path)
+        for path in sorted(build.rglob("*"))
+        if path.is_file()
+    }
+    # the digest is taken over the output of sha256sum
+    listing = "".join(f"{digest}  {file}\n" for file, digest in sorted(files.items()))
+    return {
+        "name": checkpoint.name,
+        "place": checkpoint.place,
+        "revision": checkpoint.revision,
+        "sha256": hashlib.sha256(listing.encode()).hexdigest(),
+        "files": files,
+    }
 
 
 def _fill(
     name: str, checkpoint: CheckpointParams, build: Path, out: Path, scratch: Path, digests: Path
 ) -> None:
-    """Put the files into `build`."""
+    """Put the files of the checkpoint into `build`."""
     if checkpoint.hub and checkpoint.revision:
-        _copy(files.of_model(snapshot(checkpoint.hub, checkpoint.revision, scratch)), build)
+        _copy(model_files(snapshot(checkpoint.hub, checkpoint.revision, scratch)), build)
     elif checkpoint.url:
         _download(checkpoint.url, build, scratch, digests / "checkpoints" / f"{name}.csv")
     elif checkpoint.package:
-        _copy(files.of_model(_inside(checkpoint.package)), build)
+        _copy(model_files(_folder_of_package(checkpoint.package)), build)
     elif checkpoint.folder:
-        _copy(_of_folder(name, Path(checkpoint.folder).expanduser(), out), build)
+        _copy(_files_of_folder(name, Path(checkpoint.folder).expanduser(), out), build)
     elif checkpoint.demo:
         demo.make(checkpoint.demo, build)
 
 
-def _inside(package: str) -> Path:
-    """The one folder in an installed package that holds a model."""
+def _folder_of_package(package: str) -> Path:
+    """Find the only folder of an installed package that holds a model."""
     try:
-        inside = metadata.files(package) or []
+        files = metadata.files(package) or []
     except metadata.PackageNotFoundError as error:
         raise CheckpointError(
-            f"the package {package} is not installed; run `make env`, or name another one in params.yaml"
+            f"the package {package} is not installed; run `make env`, or name another package "
+            "in params.yaml"
         ) from error
-    folders = [
-        folder
-        for file in inside
-        if file.name == "config.json" and files.is_model(folder := Path(str(file.locate())).parent)
-    ]
+    configs = [Path(str(file.locate())) for file in files if file.name == "config.json"]
+    folders = [path.parent for path in configs if is_model(path.parent)]
     if len(folders) != 1:
         raise CheckpointError(
-            f"expected one folder with config.json and *.safetensors in the package {package}, found {len(folders)}; name another one in "
-            "params.yaml"
+            f"expected one folder with config.json and *.safetensors in the package {package}, "
+            f"found {len(folders)}; name another package in params.yaml"
         )
     return folders[0]
 
 
-def _of_folder(name: str, folder: Path, out: Path) -> list[Path]:
-    """Files of a user's folder: of a model, or the one of word vectors."""
+def _files_of_folder(name: str, folder: Path, out: Path) -> list[Path]:
+    """List the files of a user's model, or the only file of word vectors."""
     setting = f"checkpoints.{name}.folder"
     remedy = "set {demo: ...}, so that no table shows it as another checkpoint"
     check_user_folder(folder, out, setting, "a folder that holds the checkpoint", remedy)
     if (folder / "config.json").exists():
-        return files.of_model(folder)
-    return [files.of_vectors([path for path in folder.iterdir() if path.is_file()], str(folder))]
+        return model_files(folder)
+    return [vector_file([path for path in folder.iterdir() if path.is_file()], str(folder))]
 
 
 def _copy(paths: Sequence[Path], build: Path) -> None:
@@ -129,27 +133,28 @@ def _copy(paths: Sequence[Path], build: Path) -> None:
 
 
 def _download(url: str, build: Path, scratch: Path, record: Path) -> None:
-    """Word vectors from a file or an archive of one, at the top of `build`; what it was is recorded where nobody knew."""
+    """Download word vectors to the top of `build`: a file, or an archive of one file.
+
+    The digest of a first download goes to `record`.
+    """
     source = Source(url)
-    known = read_digests(record)
-    found, _ = download(
-        [replace(source, unpack=is_archive(Path(source.name)))], build, scratch / "downloads", known
-    )
+    source = replace(source, unpack=is_archive(Path(source.name)))
+    downloads = scratch / "downloads"
+    recorded = read_digests(record)
+    downloaded, _ = download([source], build, downloads, recorded)
     try:
-        path = files.of_vectors([path for path in build.rglob("*") if path.is_file()], source.name)
+        path = vector_file([path for path in build.rglob("*") if path.is_file()], source.name)
     except CheckpointError:
-        if url not in known:
-            shutil.rmtree(
-                scratch / "downloads"
-            )  # only trusted until now: the next run brings it anew
+        if url not in recorded:
+            shutil.rmtree(downloads)  # without a recorded digest, the next run downloads anew
         raise
     if path.parent != build:
         path.rename(build / path.name)
     for path in build.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-    if known | found != known:
-        write_digests(record, known | found)
+    if recorded | downloaded != recorded:
+        write_digests(record, recorded | downloaded)
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which files a checkpoint is made of, and whether they are what their names say; nothing here runs what it reads."""
+"""Files of a checkpoint, checked by their first bytes; nothing here runs what it reads."""
 
 import re
 from collections.abc import Sequence
@@ -6,15 +6,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from merflow.errors import CheckpointError
+from merflow.errors import CheckpointError, reason
 from merflow.paths import SOURCE
 
-PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")  #: of a model, at the top of its folder
-VECTORS = (
-    ".txt",
-    ".vec",
-    ".bin",
-)  #: of word vectors: GloVe's text, FastText's text and its binary format
+#: Files of a model, at the top of its folder.
+PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
+#: Suffixes of word vectors: GloVe's text, FastText's text and its binary format.
+VECTORS = (".txt", ".vec", ".bin")
 
 _HEAD = 2**16  # bytes
 _FASTTEXT = (793_712_314).to_bytes(4, "little")  # fasttext.cc, FASTTEXT_FILEFORMAT_MAGIC_INT32
@@ -23,63 +21,68 @@ _ROW = re.compile(rb"\S+( -?\d+(\.\d+)?([eE][+-]?\d+)?){2,} ?\r?\n")
 
 
 def is_model(folder: Path) -> bool:
-    """Whether `folder` looks like a model in the Hub's format with safetensors."""
+    """Check whether `folder` looks like a model in the Hub's format with safetensors."""
     return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
-def of_model(folder: Path) -> list[Path]:
-    """Files of the model in `folder`, sorted.
+def model_files(folder: Path) -> list[Path]:
+    """List the files of the model in `folder`, sorted.
 
     Raises:
-        CheckpointError: no such folder, no configuration, no safetensors, or one that is cut off.
+        CheckpointError: `folder` is absent, lacks a configuration or safetensors, or has truncated
+            safetensors.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; correct it in params.yaml")
     if not is_model(folder):
         raise CheckpointError(
-            f"{folder}: lacks config.json or *.safetensors (pickled weights are never loaded); save the model there with save_pretrained"
+            f"{folder}: lacks config.json or *.safetensors (pickled weights are never loaded); "
+            "save the model there with save_pretrained"
         )
-    files = sorted(
-        {
-            path
-            for pattern in PATTERNS
-            for path in folder.glob(pattern)
-            if path.is_file() and path.name != SOURCE
-        }
-    )
+    matches = {path for pattern in PATTERNS for path in folder.glob(pattern)}
+    files = sorted(path for path in matches if path.is_file() and path.name != SOURCE)
     for path in files:
         if path.suffix == ".safetensors":
-            try:
-                with safe_open(
-                    path, framework="np"
-                ):  # reads the header and compares the length with it
-                    pass
-            except SafetensorError as error:
-                raise CheckpointError(
-                    f"{path}: not whole safetensors ({' '.join(str(error).split())}); bring it again"
-                ) from error
+            _check_safetensors(path)
     return files
 
 
-def of_vectors(files: Sequence[Path], where: str) -> Path:
-    """The one file of word vectors among `files`.
+def _check_safetensors(path: Path) -> None:
+    try:
+        # opening reads the header and compares the length with it
+        with safe_open(path, framework="np"):
+            pass
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path}: not whole safetensors ({reason(error)}); get the file again"
+        ) from error
+
+
+def vector_file(files: Sequence[Path], source: str) -> Path:
+    """Choose the only file of word vectors among `files`.
+
+    Args:
+        files: files of a folder or an archive.
+        source: name of the folder or archive, for messages.
 
     Raises:
-        CheckpointError: there is none or more than one, or it is something else under that name.
+        CheckpointError: `files` do not hold exactly one, or its content is something else.
     """
-    found = [path for path in files if path.suffix in VECTORS]
-    if len(found) != 1:
+    candidates = [path for path in files if path.suffix in VECTORS]
+    if len(candidates) != 1:
         raise CheckpointError(
-            f"{where}: expected one file of word vectors ({', '.join(VECTORS)}), found {len(found)}"
+            f"{source}: expected one file of word vectors ({', '.join(VECTORS)}), "
+            f"found {len(candidates)}"
         )
-    with found[0].open("rb") as file:
+    (path,) = candidates
+    with path.open("rb") as file:
         head = file.read(_HEAD)
-    if not (
-        head.startswith(_FASTTEXT)
-        if found[0].suffix == ".bin"
-        else _COUNTS.match(head) or _ROW.match(head)
-    ):
+    if path.suffix == ".bin":
+        valid = head.startswith(_FASTTEXT)
+    else:
+        valid = bool(_COUNTS.match(head) or _ROW.match(head))
+    if not valid:
         raise CheckpointError(
-            f"{found[0].name} of {where}: does not begin like word vectors (a pickle, a web page?)"
+            f"{path.name} of {source}: does not begin like word vectors (a pickle, a web page?)"
         )
-    return found[0]
+    return path

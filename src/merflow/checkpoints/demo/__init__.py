@@ -1,13 +1,14 @@
-"""Demo checkpoints: small networks and word vectors, trained here in seconds on the faces, voices and sentences of the demo corpora.
+"""Demo checkpoints: small networks and word vectors, trained in seconds on drawn and spoken data.
 
-They are saved in the Hub's format, so that ``from_pretrained`` is the one way to load a model. What they learn from is made
-like the demo corpora (merflow.corpora.demo), with other people and other sentences. On one machine they are the same every time.
+They are saved in the Hub's format, so that ``from_pretrained`` is the only way to load a model. The
+faces, voices and sentences that they learn are made like the demo corpora (merflow.corpora.demo),
+with other people and other sentences. On one machine their bytes are the same every time.
 """
 
 from importlib import import_module
 from pathlib import Path
 
-#: What can be made; by name, so that a change to one maker leaves the others as they are.
+#: Modules by checkpoint, given by name so that a change to one maker leaves the others as they are.
 MAKERS = {
     "roberta": "merflow.checkpoints.demo.roberta",
     "wav2vec2": "merflow.checkpoints.demo.wav2vec2",
@@ -20,5 +21,10 @@ MAKERS = {
 
 
 def make(name: str, folder: Path) -> None:
-    """Make the demo checkpoint `name`, a key of MAKERS, in `folder`, which exists. How good it is goes to the log."""
+    """Make a demo checkpoint, and log its quality.
+
+    Args:
+        name: a key of MAKERS.
+        folder: existing folder for the files.
+    """
     import_module(MAKERS[name]).make(name, folder)

@@ -1,7 +1,8 @@
 """A small CLIP: drawn faces and sentences about them, brought together by emotion.
 
-Trained with the contrastive loss of Radford et al. (https://arxiv.org/abs/2103.00020), where pictures and sentences of one
-emotion all belong together. The prompts that it was made for are params/paper.yaml's features.clip_emotion.
+It is trained with the contrastive loss of Radford et al. (https://arxiv.org/abs/2103.00020), except
+that all frames and sentences of an emotion belong together. Its prompts are features.clip_emotion
+of params/paper.yaml.
 """
 
 from pathlib import Path
@@ -33,50 +34,55 @@ FORMS = (
     "{} person",
     "{} face",
 )
+#: Captions of each emotion, in the order of EMOTIONS.
+CAPTIONS = [
+    [form.format(word) for word in WORDS[emotion] for form in FORMS] for emotion in EMOTIONS
+]
 TRAIN, TEST, STEPS, BATCH = 1400, 280, 120, 70
 SIZE, PATCH, DIM = 64, 16, 32
 
 
 def make(name: str, folder: Path) -> None:
     """Save the model with its tokenizer and image processor."""
-    sentences = [
-        [form.format(word) for word in WORDS[emotion] for form in FORMS] for emotion in EMOTIONS
-    ]
-    tokenizer = _tokenizer([text for texts in sentences for text in texts])
+    tokenizer = _tokenizer([text for texts in CAPTIONS for text in texts])
     processor = CLIPImageProcessorPil(
         size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE}
     )
-    (pictures, labels), (unseen, truth) = faces(TRAIN, "train"), faces(TEST, "test")
-    pixels = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    frames, labels = faces(TRAIN, "train")
+    test_frames, test_labels = faces(TEST, "test")
+    pixels = processor(images=frames, return_tensors="pt")["pixel_values"]
+    test_pixels = processor(images=test_frames, return_tensors="pt")["pixel_values"]
     with repeatable():
         network = CLIPModel(_configuration(tokenizer))
-        rng = np.random.default_rng(SEED)
-
-        def loss(chosen: np.ndarray) -> torch.Tensor:
-            texts = [str(rng.choice(sentences[label])) for label in labels[chosen]]
-            logits = network(
-                **tokenizer(texts, padding=True, return_tensors="pt"), pixel_values=pixels[chosen]
-            ).logits_per_image
-            same = torch.from_numpy((labels[chosen][:, None] == labels[chosen]).astype(np.float32))
-            target = same / same.sum(dim=1)
-            return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
-
-        fit(network, loss, TRAIN, STEPS, BATCH, learning_rate=2e-3)
-        prompts = tokenizer([texts[0] for texts in sentences], padding=True, return_tensors="pt")
+        _train(network, tokenizer, pixels, labels)
+        prompts = tokenizer([texts[0] for texts in CAPTIONS], padding=True, return_tensors="pt")
         with torch.inference_mode():
-            logits = network(
-                **prompts,
-                pixel_values=processor(images=unseen, return_tensors="pt")["pixel_values"],
-            ).logits_per_image
-    accuracy = float(np.mean(logits.argmax(dim=1).numpy() == truth))
+            logits = network(**prompts, pixel_values=test_pixels).logits_per_image
     log.info(
         "demo %s: zero-shot accuracy %.2f on faces of other people, chance %.2f",
         name,
-        accuracy,
+        np.mean(logits.argmax(dim=1).numpy() == test_labels),
         1 / len(EMOTIONS),
     )
-    for part in (network, tokenizer, processor):
-        part.save_pretrained(folder)
+    for component in (network, tokenizer, processor):
+        component.save_pretrained(folder)
+
+
+def _train(
+    network: CLIPModel, tokenizer: CLIPTokenizer, pixels: torch.Tensor, labels: np.ndarray
+) -> None:
+    """Train on pairs of a frame and a random sentence of its emotion."""
+    rng = np.random.default_rng(SEED)
+
+    def loss(chosen: np.ndarray) -> torch.Tensor:
+        texts = [str(rng.choice(CAPTIONS[label])) for label in labels[chosen]]
+        tokens = tokenizer(texts, padding=True, return_tensors="pt")
+        logits = network(**tokens, pixel_values=pixels[chosen]).logits_per_image
+        same = torch.from_numpy((labels[chosen][:, None] == labels[chosen]).astype(np.float32))
+        target = same / same.sum(dim=1)
+        return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+    fit(network, loss, TRAIN, STEPS, BATCH, learning_rate=2e-3)
 
 
 def _configuration(tokenizer: CLIPTokenizer) -> CLIPConfig:
@@ -100,16 +106,17 @@ def _configuration(tokenizer: CLIPTokenizer) -> CLIPConfig:
 
 
 def _tokenizer(texts: list[str]) -> CLIPTokenizer:
-    """CLIP's kind of tokenizer: every byte, also as the end of a word, and merges that build the words of `texts` letter by letter.
+    """Build a tokenizer of CLIP's kind without training.
 
-    Not learnt: the trainer of tokenizers numbers ends of words in another order every time, and breaks ties by these numbers.
+    Its pieces are every byte, every byte at the end of a word, and merges that build the words of
+    `texts` letter by letter. The trainer of tokenizers would number ends of words in another order
+    every time, and break ties by these numbers.
     """
     merges: dict[tuple[str, str], None] = {}  # in order, each once
     for word in sorted({word for text in texts for word in text.split()}):
         letters = [*word[:-1], f"{word[-1]}</w>"]
-        merges |= dict.fromkeys(
-            ("".join(letters[:at]), letters[at]) for at in range(1, len(letters))
-        )
+        pairs = [("".join(letters[:i]), letters[i]) for i in range(1, len(letters))]
+        merges |= dict.fromkeys(pairs)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [
         *alphabet,
@@ -118,8 +125,5 @@ def _tokenizer(texts: list[str]) -> CLIPTokenizer:
         "<|startoftext|>",
         "<|endoftext|>",
     ]
-    return CLIPTokenizer(
-        vocab={piece: number for number, piece in enumerate(pieces)},
-        merges=list(merges),
-        model_max_length=77,
-    )
+    vocab = {piece: number for number, piece in enumerate(pieces)}
+    return CLIPTokenizer(vocab=vocab, merges=list(merges), model_max_length=77)

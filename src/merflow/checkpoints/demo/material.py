@@ -1,4 +1,7 @@
-"""What demo checkpoints learn from: sentences, voices and faces made like those of the demo corpora, by people who are in none of them."""
+"""Training data of the demo checkpoints: sentences, voices and faces.
+
+They are made like the demo corpora, but people, sentences and places are in none of them.
+"""
 
 from collections.abc import Sequence
 from itertools import count, takewhile
@@ -19,41 +22,52 @@ from merflow.errors import MediaError
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # MELD's
 TOPICS = tuple(word for words in takewhile(bool, map(topics, count())) for word in words)
 
-_CORPUS = "checkpoints"  # a name that no demo corpus has: other people, places and chances
+_CORPUS = "checkpoints"  # not the name of a demo corpus, so people, places and chances differ
 
 
-def sentences(number: int) -> list[str]:
-    """Sentences, each with an emotion and a topic of its own."""
-    made = []
-    for index in range(number):
-        rng = chance(_CORPUS, "sentence", str(index))
-        made.append(sentence([str(rng.choice(list(CUES)))], TOPICS, rng))
-    return made
+def sentences(n: int) -> list[str]:
+    """Make sentences, each with an emotion and a topic of its own."""
+    texts = []
+    for number in range(n):
+        rng = chance(_CORPUS, "sentence", str(number))
+        texts.append(sentence([str(rng.choice(list(CUES)))], TOPICS, rng))
+    return texts
 
 
-def voices(number: int, part: str, people: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Sounds, float32 (n_samples,) of about a second at SAMPLING_RATE, and the emotion of each as an index of EMOTIONS.
+def voices(n: int, split: str, people: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Speak sentences that fit any emotion.
 
-    What is said fits any emotion. Parts ("train", "test") have other people.
+    Args:
+        n: number of waveforms.
+        split: "train" or "test", which have different people.
+        people: number of people.
+
+    Returns:
+        Waveforms, float32 (n_samples,) of about a second at SAMPLING_RATE, and labels (n,), indices
+        of EMOTIONS.
 
     Raises:
         MediaError: the voices cannot be made.
     """
-    labels = np.arange(number) % len(EMOTIONS)
+    labels = np.arange(n) % len(EMOTIONS)
     lines = []
-    for index, label in enumerate(labels):
-        rng = chance(_CORPUS, part, "voice", str(index))
-        who = person(_CORPUS, f"{part} {rng.integers(people)}")
+    for number, label in enumerate(labels):
+        rng = chance(_CORPUS, split, "voice", str(number))
+        speaker = person(_CORPUS, f"{split} {rng.integers(people)}")
         text = str(rng.choice(CLAUSES)).format(rng.choice(TOPICS))
-        lines.append((text, voice(who, express(EMOTIONS[label], rng))))
+        lines.append((text, voice(speaker, express(EMOTIONS[label], rng))))
     up, down = 320, 441  # from 22,050 Hz
-    return [resample_poly(sound, up, down).astype(np.float32) for sound in _spoken(lines)], labels
+    waveforms = [resample_poly(spoken, up, down).astype(np.float32) for spoken in _speak(lines)]
+    return waveforms, labels
 
 
-def _spoken(lines: Sequence[tuple[str, speech.Voice]]) -> list[np.ndarray]:
-    """All lines said by one process: a tenth of the time of `speak`. Its library carries state on, but always the same."""
+def _speak(lines: Sequence[tuple[str, speech.Voice]]) -> list[np.ndarray]:
+    """Speak all lines in one process, which takes a tenth of the time of `speech.speak`.
+
+    The library keeps state between lines, but it is the same every time.
+    """
     receiver, sender = get_context("fork").Pipe(duplex=False)
-    child = get_context("fork").Process(target=_speak_all, args=(sender, lines))
+    child = get_context("fork").Process(target=_speak_in_process, args=(sender, lines))
     child.start()
     sender.close()
     try:
@@ -68,22 +82,29 @@ def _spoken(lines: Sequence[tuple[str, speech.Voice]]) -> list[np.ndarray]:
         child.join()
 
 
-def _speak_all(sender: Connection, lines: Sequence[tuple[str, speech.Voice]]) -> None:
-    for text, how in lines:
-        speech._synthesise(sender, text, how)
+def _speak_in_process(sender: Connection, lines: Sequence[tuple[str, speech.Voice]]) -> None:
+    for text, speaker_voice in lines:
+        speech._synthesise(sender, text, speaker_voice)
 
 
-def faces(number: int, part: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures, uint8 RGB (120, 160, 3), and the emotion of each as an index of EMOTIONS; every face is another person's."""
-    labels = np.arange(number) % len(EMOTIONS)
-    pictures = []
-    for index, label in enumerate(labels):
-        rng = chance(_CORPUS, part, "face", str(index))
-        portrait = Portrait(
-            person(_CORPUS, f"{part} {index}"), place(_CORPUS, f"{part} {index}"), 160
-        )
-        opening = float(rng.random()) if rng.random() < 0.6 else 0.0  # speaking, or not
-        pictures.append(
-            portrait.draw(express(EMOTIONS[label], rng), opening, blink=bool(rng.random() < 0.03))
-        )
-    return pictures, labels
+def faces(n: int, split: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Draw faces, each of another person.
+
+    Args:
+        n: number of frames.
+        split: "train" or "test", which have different people.
+
+    Returns:
+        Frames, uint8 RGB (120, 160, 3), and labels (n,), indices of EMOTIONS.
+    """
+    labels = np.arange(n) % len(EMOTIONS)
+    frames = []
+    for number, label in enumerate(labels):
+        rng = chance(_CORPUS, split, "face", str(number))
+        name = f"{split} {number}"
+        portrait = Portrait(person(_CORPUS, name), place(_CORPUS, name), 160)
+        opening = float(rng.random()) if rng.random() < 0.6 else 0.0  # of the mouth, in speech
+        expression = express(EMOTIONS[label], rng)
+        blink = bool(rng.random() < 0.03)
+        frames.append(portrait.draw(expression, opening, blink=blink))
+    return frames, labels

@@ -1,4 +1,7 @@
-"""A small RoBERTa (https://arxiv.org/abs/1907.11692): byte-level BPE and masked words, learnt from sentences like the demo's."""
+"""A small RoBERTa (https://arxiv.org/abs/1907.11692): byte-level BPE and masked words.
+
+It learns from sentences like the demo corpora's.
+"""
 
 import json
 from pathlib import Path
@@ -16,6 +19,7 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 TRAIN, TEST, STEPS, BATCH = 4000, 400, 250, 48
 PIECES = 1000
 MASKED = 0.15
+IGNORED = -100  # target that counts for nothing in the loss
 
 
 def make(name: str, folder: Path) -> None:
@@ -24,54 +28,70 @@ def make(name: str, folder: Path) -> None:
     tokenizer = _tokenizer(texts[:TRAIN])
     ids = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
     with repeatable():
-        network = RobertaForMaskedLM(
-            RobertaConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=64,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                intermediate_size=128,
-                max_position_embeddings=514,  # 512 tokens, as RoBERTa: positions begin at 2
-                type_vocab_size=1,
-                bos_token_id=tokenizer.bos_token_id,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-            )
-        )
+        network = RobertaForMaskedLM(_configuration(tokenizer))
         rng = np.random.default_rng(SEED)
 
-        def masked(chosen: np.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-            """Inputs with a share of the words masked, and what stood there (elsewhere -100, which counts for nothing)."""
-            whole = ids[chosen]
-            hidden = torch.from_numpy(rng.random(whole.shape) < MASKED) & (whole >= len(SPECIAL))
-            inputs = {
-                "input_ids": whole.masked_fill(hidden, tokenizer.mask_token_id),
-                "attention_mask": whole != tokenizer.pad_token_id,
-            }
-            return inputs, whole.masked_fill(~hidden, -100)
-
         def loss(chosen: np.ndarray) -> torch.Tensor:
-            inputs, targets = masked(chosen)
+            inputs, targets = _mask(ids[chosen], tokenizer, rng)
             return network(**inputs, labels=targets).loss
 
         fit(network, loss, TRAIN, STEPS, BATCH, learning_rate=3e-3)
-        inputs, targets = masked(np.arange(TRAIN, TRAIN + TEST))
-        with torch.inference_mode():
-            found = network(**inputs).logits.argmax(dim=-1)
-    asked = targets != -100
-    accuracy = float((found == targets)[asked].float().mean())
-    common = float((targets[asked] == targets[asked].mode().values).float().mean())
+        accuracy, most_frequent = _evaluate(network, *_mask(ids[TRAIN:], tokenizer, rng))
     log.info(
         "demo %s: %.2f of masked tokens found in new sentences, by the most frequent token %.2f",
         name,
         accuracy,
-        common,
+        most_frequent,
     )
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
+def _configuration(tokenizer: RobertaTokenizer) -> RobertaConfig:
+    return RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=514,  # 512 tokens, as RoBERTa: positions begin at 2
+        type_vocab_size=1,
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+
+
+def _mask(
+    ids: torch.Tensor, tokenizer: RobertaTokenizer, rng: np.random.Generator
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Mask a share of the words.
+
+    Returns:
+        Inputs of the network, and targets (B, T): the masked tokens, elsewhere IGNORED.
+    """
+    masked = torch.from_numpy(rng.random(ids.shape) < MASKED) & (ids >= len(SPECIAL))
+    inputs = {
+        "input_ids": ids.masked_fill(masked, tokenizer.mask_token_id),
+        "attention_mask": ids != tokenizer.pad_token_id,
+    }
+    return inputs, ids.masked_fill(~masked, IGNORED)
+
+
+@torch.inference_mode()
+def _evaluate(
+    network: RobertaForMaskedLM, inputs: dict[str, torch.Tensor], targets: torch.Tensor
+) -> tuple[float, float]:
+    """Compute the accuracy on masked tokens, of the network and of the most frequent token."""
+    masked = targets != IGNORED
+    predicted = network(**inputs).logits.argmax(dim=-1)
+    accuracy = (predicted == targets)[masked].float().mean()
+    most_frequent = (targets[masked] == targets[masked].mode().values).float().mean()
+    return float(accuracy), float(most_frequent)
+
+
 def _tokenizer(texts: list[str]) -> RobertaTokenizer:
+    """Train a byte-level BPE tokenizer."""
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -83,6 +103,5 @@ def _tokenizer(texts: list[str]) -> RobertaTokenizer:
     )
     learner.train_from_iterator(texts, trainer)
     model = json.loads(learner.to_str())["model"]
-    return RobertaTokenizer(
-        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=512
-    )
+    merges = [tuple(pair) for pair in model["merges"]]
+    return RobertaTokenizer(vocab=model["vocab"], merges=merges, model_max_length=512)

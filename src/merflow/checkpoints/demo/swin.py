@@ -1,4 +1,7 @@
-"""A small Swin Transformer (https://arxiv.org/abs/2103.14030) that learnt to tell emotions of drawn faces; its classifier is left out."""
+"""A small Swin Transformer (https://arxiv.org/abs/2103.14030) that learns emotions of drawn faces.
+
+Its classifier is not saved.
+"""
 
 from pathlib import Path
 
@@ -17,28 +20,25 @@ SIZE = 64
 def make(name: str, folder: Path) -> None:
     """Save the model with its image processor."""
     processor = ViTImageProcessorPil(size={"height": SIZE, "width": SIZE})
-    (pictures, labels), (unseen, truth) = faces(TRAIN, "train"), faces(TEST, "test")
-    pixels, targets = (
-        processor(images=pictures, return_tensors="pt")["pixel_values"],
-        torch.from_numpy(labels),
-    )
+    frames, labels = faces(TRAIN, "train")
+    test_frames, test_labels = faces(TEST, "test")
+    pixels = processor(images=frames, return_tensors="pt")["pixel_values"]
+    test_pixels = processor(images=test_frames, return_tensors="pt")["pixel_values"]
+    targets = torch.from_numpy(labels)
     with repeatable():
         network = SwinForImageClassification(_configuration())
-        fit(
-            network,
-            lambda chosen: network(pixels[chosen], labels=targets[chosen]).loss,
-            TRAIN,
-            STEPS,
-            BATCH,
-            learning_rate=3e-3,
-        )
+
+        def loss(chosen: np.ndarray) -> torch.Tensor:
+            return network(pixels[chosen], labels=targets[chosen]).loss
+
+        fit(network, loss, TRAIN, STEPS, BATCH, learning_rate=3e-3)
         with torch.inference_mode():
-            logits = network(processor(images=unseen, return_tensors="pt")["pixel_values"]).logits
-    accuracy = float(np.mean(logits.argmax(dim=1).numpy() == truth))
+            predicted = network(test_pixels).logits.argmax(dim=1).numpy()
     log.info(
-        "demo %s: accuracy %.2f on faces of other people, chance %.2f (its classifier is not saved)",
+        "demo %s: accuracy %.2f on faces of other people, chance %.2f "
+        "(its classifier is not saved)",
         name,
-        accuracy,
+        np.mean(predicted == test_labels),
         1 / len(EMOTIONS),
     )
     network.swin.save_pretrained(folder)
@@ -46,7 +46,7 @@ def make(name: str, folder: Path) -> None:
 
 
 def _configuration() -> SwinConfig:
-    """Three stages, 96 numbers a picture."""
+    """Configure three stages, with a vector of 96 numbers per frame."""
     return SwinConfig(
         image_size=SIZE,
         patch_size=4,
@@ -56,6 +56,7 @@ def _configuration() -> SwinConfig:
         window_size=4,
         mlp_ratio=2.0,
         drop_path_rate=0.0,
-        initializer_range=0.1,  # from the usual 0.02 so narrow a network hardly learns in so few steps
+        # with the usual 0.02, a narrow network hardly learns in few steps
+        initializer_range=0.1,
         num_labels=len(EMOTIONS),
     )

@@ -1,4 +1,4 @@
-"""The few lines of training that all demo networks share: seeded, on one thread, the same bytes every time on one machine."""
+"""Training loop of the demo networks: seeded, on one thread, the same bytes on one machine."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +10,15 @@ from transformers.utils import logging
 
 SEED = 1
 
-logging.disable_progress_bar()  # of files that are saved in no time
+logging.disable_progress_bar()  # the files are saved in no time
 
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Inside, torch draws the same numbers and adds in the same order every time; afterwards it is as it was."""
+    """Make torch draw the same numbers and add in the same order inside the block.
+
+    Afterwards, torch has its earlier state and settings.
+    """
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(1)
@@ -31,20 +34,22 @@ def repeatable() -> Iterator[None]:
 def fit(
     network: nn.Module,
     loss: Callable[[np.ndarray], torch.Tensor],
-    number: int,
+    n_examples: int,
     steps: int,
     batch: int,
     learning_rate: float,
 ) -> None:
-    """Train `network`, in place, with AdamW and one cycle of the learning rate, and leave it in evaluation mode.
+    """Train `network` in place with AdamW and one cycle of the learning rate.
+
+    The network is in evaluation mode afterwards.
 
     Args:
-        network: what is trained.
-        loss: of the examples with these numbers.
-        number: of examples.
-        steps: batches.
-        batch: examples in one.
-        learning_rate: at its highest.
+        network: network to train.
+        loss: computes the loss of the examples with the given numbers.
+        n_examples: number of examples.
+        steps: number of batches.
+        batch: examples per batch.
+        learning_rate: maximum of the learning rate.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -54,7 +59,7 @@ def fit(
     network.train()
     for _ in range(steps):
         optimizer.zero_grad()
-        loss(rng.choice(number, batch, replace=False)).backward()
+        loss(rng.choice(n_examples, batch, replace=False)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -1,0 +1,21 @@
+"""A checkout for the step checkpoint."""
+
+import pytest
+from support.checkpoint_step import Checkout
+
+from merflow.corpora import resume
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr(resume, "PAUSE_S", 0.001)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    checkout = Checkout(tmp_path / "checkout")
+    yield checkout
+    if checkout.out.parent.exists():
+        names = [path.name for path in checkout.out.parent.iterdir()]
+        assert names == (["x"] if checkout.out.exists() else [])
