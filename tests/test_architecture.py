@@ -155,4 +155,8 @@ def test_closure_follows_imports_and_leaves_others_out():
         for name in reached
         if name.startswith(("merflow.training", "merflow.papers", "merflow.corpora"))
     ]
-    assert beyond == ["merflow.corpora.labels", "merflow.corpora.schemes"]
+    assert beyond == [
+        "merflow.corpora.catalogue",
+        "merflow.corpora.labels",
+        "merflow.corpora.schemes",
+    ]

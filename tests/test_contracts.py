@@ -13,8 +13,8 @@ from support import ROOT
 from merflow import params, paths, warm
 from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import labels, load, schemes
+from merflow.corpora.catalogue import CATALOGUE
 from merflow.media.frames import SAMPLINGS
-from merflow.params.base import KnownCorpus
 from merflow.params.systems import SchemeName
 from merflow.provenance import constant, versions
 from merflow.registry import CORPORA, EXTRACTORS, PAPERS
@@ -33,7 +33,7 @@ def test_corpus_has_a_title_a_licence_and_sources(name):
     assert set(labels.CLASSES[name]), "classes in corpora/labels.py"
     assert len(set(labels.CLASSES[name])) == len(labels.CLASSES[name])
     assert corpus.EXPECTED
-    for scheme in corpus.SCHEMES:
+    for scheme in CATALOGUE[name].schemes:
         assert schemes.folds(name, scheme) >= 1
         assert scheme in get_args(SchemeName)
     assert official_sources(name) == corpus.SOURCES, "SOURCES must not use imports but Source"
@@ -127,7 +127,7 @@ def inputs_of(paper: str, system: System | Fusion | OffTheShelf, deps: list[str]
 
 
 def test_registries_and_params_have_the_same_names():
-    assert set(CORPORA) == set(get_args(KnownCorpus)) == set(labels.CLASSES)
+    assert set(CORPORA) == set(CATALOGUE)
     assert set(MAKERS) == set(
         get_args(get_args(params.CheckpointParams.model_fields["demo"].annotation)[0])
     )

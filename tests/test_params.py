@@ -211,7 +211,7 @@ def edited(key: str, value: Any) -> str:
         (
             "run.papers",
             ["joint_cn"],
-            "run.papers: joint_cn is none of class_weight_lstm, weighted_late_fusion, joint_cnn, ",
+            "run.papers: joint_cn is none of class_weight_lstm, deepmsi_mer, joint_cnn, ",
         ),
         ("run.papers", [], "run.papers: list should have at least 1 item"),
         (
@@ -262,7 +262,7 @@ def edited(key: str, value: Any) -> str:
         (
             "papers.joint_cn",
             {},
-            "papers.joint_cn: unknown key; allowed here: class_weight_lstm, weighted_late_fusion, ",
+            "papers.joint_cn: unknown key; allowed here: class_weight_lstm, deepmsi_mer, ",
         ),
         (
             "run.joint_cnn.late.systems",

@@ -1,4 +1,6 @@
-"""Names of corpora, features and papers, each with its module; a new one is a line here."""
+"""Names of corpora, features and papers, each with its module."""
+
+from pathlib import Path
 
 CORPORA = {
     "meld": "merflow.corpora.meld",
@@ -35,12 +37,10 @@ EXTRACTORS = {
     "face_aligned": "merflow.features.vision.face_aligned",
 }
 
+#: A paper is a module below papers/, and one of the same name below params/.
 PAPERS = {
-    "class_weight_lstm": "merflow.papers.class_weight_lstm",
-    "deepmsi_mer": "merflow.papers.deepmsi_mer",
-    "joint_cnn": "merflow.papers.joint_cnn",
-    "mel_cnn_bert": "merflow.papers.mel_cnn_bert",
-    "weighted_late_fusion": "merflow.papers.weighted_late_fusion",
+    path.stem: f"merflow.papers.{path.stem}"
+    for path in sorted(Path(__file__).with_name("papers").glob("[a-z]*.py"))
 }
 
 

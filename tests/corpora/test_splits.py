@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from support import REPORTED
 
-from merflow import artifacts, corpora, registry
+from merflow import artifacts, corpora
 from merflow.corpora.labels import CLASSES, class_of
-from merflow.corpora.schemes import SCHEMES, folds, multi_label
+from merflow.corpora.schemes import folds, multi_label
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError, ParamsError
 from merflow.tables.reported import load
@@ -64,11 +64,6 @@ def test_number_of_folds_is_known_without_data() -> None:
     message = "meld: no split scheme 'actors'; it has official, pooled"
     with pytest.raises(CorpusError, match=message):
         folds("meld", "actors")
-
-
-@pytest.mark.parametrize("corpus", list(registry.CORPORA))
-def test_modules_name_these_schemes(corpus: str) -> None:
-    assert tuple(SCHEMES[corpus]) == corpora.load(corpus).SCHEMES
 
 
 def test_fold_k_tests_session_k_and_dev_shares_no_dialogue() -> None:

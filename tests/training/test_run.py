@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from safetensors.numpy import load_file
 from support.tiny_systems import SPEECH_SYSTEM, TEXT_SYSTEM, protocol, with_training
 
 from merflow import artifacts
+from merflow.corpora.catalogue import CATALOGUE
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError, ParamsError, StoreError
 from merflow.features.text.tokens import Tokenizer
@@ -124,8 +126,8 @@ def test_utterances_without_a_feature_are_left_out_by_name(trained, tmp_path):
 
 
 def test_fewer_classes_merge_labels_and_narrow_the_scope(trained, tmp_path, monkeypatch):
-    fewer = {"meld": {2: {"good": ("joy",), "bad": ("anger", "sadness")}}}
-    monkeypatch.setattr("merflow.corpora.labels.FEWER", fewer)
+    two = {2: {"good": ("joy",), "bad": ("anger", "sadness")}}
+    monkeypatch.setitem(CATALOGUE, "meld", replace(CATALOGUE["meld"], class_sets=two))
     folder = trained(tmp_path / "run", speech=True, n_classes=2)
     rows = predictions(folder)
     assert {labels[0] for labels in rows["labels"]} == {"good", "bad"}

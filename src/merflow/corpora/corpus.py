@@ -61,7 +61,6 @@ class CorpusModule(Protocol):
         HOW_TO_GET: steps to take for ``source: official``; names the form where there is one.
         SOURCES: empty: there is no open download.
         EXPECTED: official split (or session) -> label -> number of utterances.
-        SCHEMES: split schemes of the corpus, see merflow.corpora.schemes.
     """
 
     TITLE: str
@@ -69,7 +68,6 @@ class CorpusModule(Protocol):
     HOW_TO_GET: str
     SOURCES: tuple[Source, ...]
     EXPECTED: Mapping[str, Mapping[str, int]]
-    SCHEMES: tuple[str, ...]
 
     def read_utterances(self, root: Path) -> Corpus:
         """Read the corpus unpacked at `root`.

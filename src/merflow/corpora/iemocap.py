@@ -15,7 +15,6 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect, Medium
-from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import IEMOCAP_CODES
 from merflow.errors import CorpusError
@@ -57,7 +56,6 @@ EXPECTED = {
         "frustration": 381,
     },
 }
-SCHEMES = tuple(schemes.SCHEMES["iemocap"])
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 TURN = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t([a-z]{3})\t\[[^]]*\]\s*")

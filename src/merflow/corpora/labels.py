@@ -1,39 +1,16 @@
-"""Emotion classes of each corpus, in the order of columns in tables and of probabilities."""
+"""Emotion classes of the corpora, and names of emotions that mean the same."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from merflow.corpora.catalogue import CATALOGUE
 from merflow.errors import CheckpointError, ParamsError
 
 #: Corpus -> classes of its classifiers; an utterance with another label is out of scope.
-CLASSES: dict[str, tuple[str, ...]] = {
-    # MELD annotation files, column Emotion; order of the corpus' own README
-    "meld": ("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"),
-    # the six of the IEMOCAP literature (joint_cnn section 5.2); the corpus labels more
-    "iemocap": ("anger", "happiness", "sadness", "neutral", "excitement", "frustration"),
-    # order of CMU_MOSEI_Labels.csd after sentiment; multi-label
-    "mosei": ("happy", "sad", "anger", "surprise", "disgust", "fear"),
-    # third field of a RAVDESS file name, 01-08
-    "ravdess": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
-}
-
-#: Smaller class sets of the literature: corpus -> number -> class -> labels that count as it.
-#: An utterance with another label is out of scope.
-FEWER: dict[str, dict[int, dict[str, tuple[str, ...]]]] = {
-    # mel_cnn_bert Table 1
-    "meld": {6: {name: (name,) for name in CLASSES["meld"] if name != "fear"}},
-    "iemocap": {
-        4: {
-            "anger": ("anger",),
-            "happiness": ("happiness", "excitement"),
-            "sadness": ("sadness",),
-            "neutral": ("neutral",),
-        }
-    },
-}
+CLASSES: dict[str, tuple[str, ...]] = {name: entry.classes for name, entry in CATALOGUE.items()}
 
 #: Multi-label corpora: an utterance has any number of emotions.
-MULTI_LABEL = frozenset({"mosei"})
+MULTI_LABEL = frozenset(name for name, entry in CATALOGUE.items() if entry.multi_label)
 
 #: IEMOCAP EmoEvaluation codes; "xxx" is "no agreement between annotators".
 IEMOCAP_CODES = {
@@ -93,7 +70,7 @@ def class_of(
     classes = CLASSES.get(corpus, custom)
     if n_classes in (None, len(classes)):
         return {name: name for name in classes}
-    class_sets = FEWER.get(corpus, {})
+    class_sets = CATALOGUE[corpus].class_sets if corpus in CATALOGUE else {}
     if n_classes not in class_sets:
         sizes = ", ".join(map(str, (len(classes), *class_sets)))
         raise ParamsError(f"{corpus}: no set of {n_classes} classes; it has {sizes}")

@@ -17,7 +17,6 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect, Medium
-from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError
@@ -41,7 +40,6 @@ EXPECTED = {
         "test": (1256, 402, 281, 345, 208, 68, 50),
     }.items()
 }
-SCHEMES = tuple(schemes.SCHEMES["meld"])
 
 #: Split -> annotation file, folder of clips.
 LAYOUT = {

@@ -15,7 +15,6 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
-from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
 from merflow.corpora.labels import CLASSES
@@ -57,7 +56,6 @@ EXPECTED = {
     "dev": {"all": 1871},
     "test": {"all": 4662},
 }
-SCHEMES = tuple(schemes.SCHEMES["mosei"])
 
 LABELS = "CMU_MOSEI_Labels.csd"
 FOLD_FILES = ("cmu_mosei_std_folds.py", "standard_folds.json")

@@ -11,6 +11,7 @@ from merflow import artifacts, corpora
 from merflow.artifacts import Defect
 from merflow.corpora import annotations as annotated
 from merflow.corpora import custom
+from merflow.corpora.catalogue import CATALOGUE
 from merflow.corpora.splits import make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
@@ -50,7 +51,8 @@ def prepare(
         metadata["classes"] = described.classes
     else:
         module = corpora.load(corpus)
-        content, schemes, expected = module.read_utterances(raw), module.SCHEMES, module.EXPECTED
+        content, expected = module.read_utterances(raw), module.EXPECTED
+        schemes = tuple(CATALOGUE[corpus].schemes)
     utterances, defects = content.utterances, list(content.defects)
     ids = utterances["utterance_id"]
     if doubled := ids[ids.duplicated()].tolist():

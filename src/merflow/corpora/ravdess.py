@@ -13,7 +13,6 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
-from merflow.corpora import schemes
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError
@@ -36,7 +35,6 @@ SOURCES = (
 )
 #: 24 actors x 2 statements x 2 repetitions x 2 intensities; neutral has one intensity.
 EXPECTED = {"all": {emotion: 96 if emotion == "neutral" else 192 for emotion in CLASSES["ravdess"]}}
-SCHEMES = tuple(schemes.SCHEMES["ravdess"])
 
 STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 MEDIA = (".mp4", ".wav", ".flac")

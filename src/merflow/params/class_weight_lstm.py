@@ -177,3 +177,11 @@ class ClassWeightLstmRunParams(PaperRunParams):
     fusion_unweighted: StageParams[
         Literal["late_fusion_unweighted", "deep_fusion_unweighted", "tensor_fusion_unweighted"]
     ] = Field(description="fusions of the three unimodal systems, without class weights")
+
+
+#: The paper's fields in the blocks ``run`` and ``papers``.
+RUN = (ClassWeightLstmRunParams, Field(description="the paper has CMU-MOSEI alone"))
+PAPER = (
+    ClassWeightLstmParams,
+    Field(description="Emotions of CMU-MOSEI by LSTMs with class weights"),
+)

@@ -195,3 +195,11 @@ class DeepmsiMerRunParams(PaperRunParams):
     changed: StageParams[
         Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]
     ] = Field(description=CHANGED)
+
+
+#: The paper's fields in the blocks ``run`` and ``papers``.
+RUN = (DeepmsiMerRunParams, Field(description="the paper has IEMOCAP and MELD"))
+PAPER = (
+    DeepmsiMerParams,
+    Field(description="Text, audio and compressed video on IEMOCAP and MELD"),
+)

@@ -173,3 +173,13 @@ class JointCnnRunParams(PaperRunParams):
     unimodal: StageParams[Literal["unimodal_average", "unimodal_weighted", "unimodal_product"]] = (
         Field(description="late fusions of text_lstm and speech_cnn")
     )
+
+
+#: The paper's fields in the blocks ``run`` and ``papers``.
+RUN = (
+    JointCnnRunParams,
+    Field(
+        description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech system on RAVDESS: anyone can get these corpora"
+    ),
+)
+PAPER = (JointCnnParams, Field(description="Fusion of speech and transcripts on IEMOCAP"))

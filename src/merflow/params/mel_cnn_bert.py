@@ -129,3 +129,11 @@ class MelCnnBertRunParams(PaperRunParams):
     fusion: StageParams[Literal["fusion", "concatenation"]] = Field(
         description="fusions of speech and text"
     )
+
+
+#: The paper's fields in the blocks ``run`` and ``papers``.
+RUN = (MelCnnBertRunParams, Field(description="the paper has MELD and CMU-MOSEI"))
+PAPER = (
+    MelCnnBertParams,
+    Field(description="Mel spectrograms and BERT, fused by attention, on MELD and CMU-MOSEI"),
+)

@@ -97,3 +97,16 @@ class WeightedLateFusionRunParams(PaperRunParams):
     fusion: StageParams[Literal["late_fusion", "late_fusion_calibrated"]] = Field(
         description="fusions of text, audio and video"
     )
+
+
+#: The paper's fields in the blocks ``run`` and ``papers``.
+RUN = (
+    WeightedLateFusionRunParams,
+    Field(
+        description="protocols, jobs, and systems by their inputs: each group of systems is a stage of dvc.yaml. The other papers likewise"
+    ),
+)
+PAPER = (
+    WeightedLateFusionParams,
+    Field(description="Weighted late fusion of text, audio and video on MELD"),
+)

@@ -1,28 +1,23 @@
 """The model of the whole params.yaml, and what its parts must agree on."""
 
 from collections.abc import Iterable
+from importlib import import_module
 from itertools import product
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
-from merflow.params.base import CorpusName, KnownCorpus, Positive, Strict
-from merflow.params.class_weight_lstm import ClassWeightLstmParams, ClassWeightLstmRunParams
-from merflow.params.deepmsi_mer import DeepmsiMerParams, DeepmsiMerRunParams
+from merflow.params.base import CorpusName, Positive, Strict
 from merflow.params.features import FeatureGroupsParams, FeaturesParams, MediaParams
-from merflow.params.joint_cnn import JointCnnParams, JointCnnRunParams
-from merflow.params.mel_cnn_bert import MelCnnBertParams, MelCnnBertRunParams
 from merflow.params.sources import CheckpointParams, CorpusParams
 from merflow.params.systems import PaperParams, PaperRunParams, StageParams
-from merflow.params.weighted_late_fusion import (
-    WeightedLateFusionParams,
-    WeightedLateFusionRunParams,
-)
+from merflow.registry import CORPORA, PAPERS
 
-KNOWN = get_args(KnownCorpus)
+#: Paper -> module with its two blocks.
+_PAPERS = {paper: import_module(f"merflow.params.{paper}") for paper in PAPERS}
 
 
-class RunParams(Strict):
+class _RunParams(Strict):
     """The block ``run``: lists of features and systems, and filters that select from them."""
 
     corpora: Annotated[list[str], Field(min_length=1)] = Field(
@@ -39,34 +34,26 @@ class RunParams(Strict):
     features: FeatureGroupsParams = Field(
         description="features by their source: each group is a stage of dvc.yaml"
     )
-    weighted_late_fusion: WeightedLateFusionRunParams = Field(
-        description="protocols, jobs, and systems by their inputs: each group of systems is a "
-        "stage of dvc.yaml. The other papers likewise"
-    )
-    joint_cnn: JointCnnRunParams = Field(
-        description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech "
-        "system on RAVDESS: anyone can get these corpora"
-    )
-    class_weight_lstm: ClassWeightLstmRunParams = Field(description="the paper has CMU-MOSEI alone")
-    mel_cnn_bert: MelCnnBertRunParams = Field(description="the paper has MELD and CMU-MOSEI")
-    deepmsi_mer: DeepmsiMerRunParams = Field(description="the paper has IEMOCAP and MELD")
 
 
-class PapersParams(Strict):
+class _PapersParams(Strict):
     """The block ``papers``."""
 
-    class_weight_lstm: ClassWeightLstmParams = Field(
-        description="Emotions of CMU-MOSEI by LSTMs with class weights"
+
+if TYPE_CHECKING:  # a type checker cannot know the fields of each paper
+
+    class RunParams(_RunParams):
+        """See `_RunParams`."""
+
+    class PapersParams(_PapersParams):
+        """See `_PapersParams`."""
+
+else:
+    RunParams = create_model(
+        "RunParams", __base__=_RunParams, **{paper: m.RUN for paper, m in _PAPERS.items()}
     )
-    weighted_late_fusion: WeightedLateFusionParams = Field(
-        description="Weighted late fusion of text, audio and video on MELD"
-    )
-    joint_cnn: JointCnnParams = Field(description="Fusion of speech and transcripts on IEMOCAP")
-    mel_cnn_bert: MelCnnBertParams = Field(
-        description="Mel spectrograms and BERT, fused by attention, on MELD and CMU-MOSEI"
-    )
-    deepmsi_mer: DeepmsiMerParams = Field(
-        description="Text, audio and compressed video on IEMOCAP and MELD"
+    PapersParams = create_model(
+        "PapersParams", __base__=_PapersParams, **{paper: m.PAPER for paper, m in _PAPERS.items()}
     )
 
 
@@ -122,7 +109,7 @@ class Params(Strict):
         for corpus in self.run.corpora:
             if corpus not in self.corpora:
                 raise ValueError(_unknown("run.corpora", corpus, self.corpora))
-            if corpus not in self.run.shards and corpus in KNOWN:
+            if corpus not in self.run.shards and corpus in CORPORA:
                 raise ValueError(f"run.shards: {corpus} is missing")
         for corpus, source in self.corpora.items():
             _check_source(corpus, source)
@@ -162,12 +149,12 @@ class Params(Strict):
             self._check_list(f"{paper}.{name}", stage.corpora)
             selected = [corpus for corpus in stage.corpora if corpus in self.run.corpora]
             for corpus, protocol in product(selected, run.protocols):
-                if corpus in KNOWN and corpus not in params.protocols[protocol].scheme:
+                if corpus in CORPORA and corpus not in params.protocols[protocol].scheme:
                     raise ValueError(f"{key}.{protocol}.scheme: names no split scheme for {corpus}")
 
     def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
         """Refuse unknown corpora; a list may name known ones that are not selected."""
-        names = dict.fromkeys([*KNOWN, *self.corpora])
+        names = dict.fromkeys([*CORPORA, *self.corpora])
         for corpus in corpora:
             if corpus not in names:
                 raise ValueError(_unknown(f"run.{key}.corpora", corpus, names))
@@ -184,8 +171,8 @@ def _unknown(key: str, corpus: str, names: Iterable[str]) -> str:
 
 def _check_source(corpus: CorpusName, params: CorpusParams) -> None:
     """Refuse annotations of a published corpus, and a corpus of one's own without them."""
-    published = ", ".join(KNOWN)
-    if corpus in KNOWN:
+    published = ", ".join(CORPORA)
+    if corpus in CORPORA:
         if params.annotations:
             raise ValueError(
                 f"corpora.{corpus}.annotations: {corpus} has labels already; "

@@ -83,7 +83,7 @@ def runs(job: Job, fusion: Fusion, protocol: ProtocolParams) -> Runs:
         StoreError: a member's predictions cannot be read, or lack a run.
     """
     params = job.parsed(FusionParams, job.params)
-    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    scheme = protocol.scheme[job.corpus]
     if multi_label(job.corpus, scheme):
         raise ParamsError(
             f"{job.corpus}: multi-label under scheme {scheme}, but {job.system} is single-label;"

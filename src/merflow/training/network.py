@@ -45,7 +45,7 @@ def runs(job: Job, system: System, protocol: ProtocolParams) -> Runs:
     """
     # without a GPU, accelerate takes the processes of a launcher for unrelated ones unless told
     PartialState(cpu=not torch.cuda.is_available())
-    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    scheme = protocol.scheme[job.corpus]
     is_multi_label = multi_label(job.corpus, scheme)
     if system.bank and not is_multi_label:
         raise ParamsError(

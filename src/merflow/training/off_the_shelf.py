@@ -50,7 +50,7 @@ def runs(job: Job, system: OffTheShelf, protocol: ProtocolParams) -> Runs:
     params = job.parsed(OffTheShelfParams, job.params)
     (name,) = system.inputs
     stores = job.stores(system.inputs)
-    scheme = protocol.scheme[job.corpus]  # type: ignore[index]  # checked with params.yaml
+    scheme = protocol.scheme[job.corpus]
     class_of = job.class_of(scheme)
     classes = list(dict.fromkeys(class_of.values()))
     dataset = read(job.inputs.corpus, job.corpus, scheme, class_of, system, {}, stores, None, {})

@@ -90,9 +90,9 @@ def _protocol(job: Job) -> tuple[ProtocolParams, int]:
         ParamsError: something is to be chosen on a dev split, and the scheme has none.
     """
     protocol = job.parsed(ProtocolParams, job.protocol_params)
-    named = protocol.scheme.get(job.corpus)  # type: ignore[call-overload]
+    named = protocol.scheme.get(job.corpus)
     if named:
-        scheme, n_folds = named, find(job.corpus, named).folds
+        scheme, n_folds = str(named), find(job.corpus, named).folds
     else:
         columns = ["scheme", "fold"]
         splits = read_table(job.inputs.splits, artifacts.SPLITS, columns)
@@ -128,7 +128,7 @@ def _record(job: Job, protocol: ProtocolParams, runs: Runs, run: Run) -> Record:
         corpus=job.corpus,
         protocol=job.protocol,
         source=metadata.get("source", "unknown"),
-        scheme=protocol.scheme[job.corpus],  # type: ignore[index]
+        scheme=protocol.scheme[job.corpus],
         select=protocol.select,
         params=job.params,
         code=job.code,
