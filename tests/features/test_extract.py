@@ -115,7 +115,7 @@ def test_wrong_params_are_one_line(tmp_path, utterances, card):
 
 
 def test_an_absent_modality_is_one_line(tmp_path, utterances):
-    message = r"made from audio\*/INDEX\.json, its stage names .*utterances\.parquet; add it there"
+    message = "this stage has no data/media/<corpus>/audio; add it to its dependencies"
     with pytest.raises(ParamsError, match=message):
         extract_shard("mel", MEL, "c0", Inputs.of([utterances]), 0, 1, tmp_path / "0.parquet")
     assert not (tmp_path / "0.parquet").exists()
