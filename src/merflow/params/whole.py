@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from importlib import import_module
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, create_model, model_validator
@@ -14,7 +15,11 @@ from merflow.params.systems import PaperParams, PaperRunParams, StageParams
 from merflow.registry import CORPORA, PAPERS
 
 #: Paper -> module with its two blocks.
-_PAPERS = {paper: import_module(f"merflow.params.{paper}") for paper in PAPERS}
+_PAPERS = {
+    paper: import_module(f"merflow.params.{paper}")
+    for paper in PAPERS
+    if Path(__file__).with_name(f"{paper}.py").exists()
+}
 
 
 class _RunParams(Strict):
