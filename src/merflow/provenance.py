@@ -1,4 +1,4 @@
-"""Provenance of an artifact: a digest of the code that made it, and versions of libraries.
+"""Provenance of an artifact: digest of its code, and versions of libraries.
 
 Neither Snakemake nor DVC sees code behind an import. A stage of dvc.yaml therefore names the
 modules where its code begins (``meta: code``). It depends on one digest over all that these modules
@@ -84,7 +84,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Parsed(NamedTuple):
-    """What is read from the syntax tree of a module.
+    """Facts read from the syntax tree of a module.
 
     Attributes:
         imports: names in import statements.

@@ -15,8 +15,8 @@ A printed cell whose value our source of the paper lacks has an empty value and 
 
 Numbers of the text are scores, differences and sizes, and facts of data, networks, training and the
 machine, once per section and system. Left out are years, references, and numbers of tables,
-figures, sections, equations and steps. Left out too are constants in formulas, digits of names
-(ViT-L/14, IS13, RTX 3090), and facts of other papers that have no row in the tables.
+figures, sections, equations and steps. Constants in formulas and digits of names (ViT-L/14, IS13,
+RTX 3090) are left out too. So are facts of other papers that have no row in the tables.
 """
 
 import re
@@ -96,12 +96,13 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
         paper: key of the paper.
 
     Returns:
-        COLUMNS as text (empty: not stated; `MISSING` for a value that our source lacks), and
-        ``number`` (the value as a float), ``share`` (the value as a share of 1, NaN for other
-        units) and ``decimals`` (printed digits after the point).
+        COLUMNS as text (empty: not stated; `MISSING`: our source lacks the value), and
+        - ``number``: the value as a float
+        - ``share``: the value as a share of 1, NaN for other units
+        - ``decimals``: number of printed digits after the point
 
     Raises:
-        EvaluationError: the file cannot be read or has other columns, names an unknown corpus,
+        EvaluationError: the file cannot be read or has other columns. It names an unknown corpus,
             system, metric or class, or has a value out of its range.
     """
     path = folder / f"{paper}.csv"
