@@ -134,9 +134,9 @@ def own(
         typer.Option("--example", help="make an example: clips in the folder, and annotations"),
     ] = False,
 ) -> None:
-    """Describe clips of your own in NAME.csv, then in NAME.yaml.
+    """Describe clips of your own: make NAME.csv, and once it is filled in, NAME.yaml.
 
-    NAME.csv is to be filled in. Once it is, NAME.yaml is made, a patch of params.yaml.
+    NAME.yaml is a patch of params.yaml.
     """
     from merflow.custom_corpus import prepare as step
 
@@ -340,7 +340,7 @@ def tables(files: Files, params: Slice, out: Out) -> None:
 
 @app.command()
 def sheet(corpus: str, files: Files, out: Out) -> None:
-    """Draw frames of a few test clips with the words of a zero-shot system."""
+    """Draw frames of a few test clips with zero-shot predictions."""
     from merflow.tables.frame_sheet import write
 
     inputs = Inputs.of(files)

@@ -70,9 +70,9 @@ def constant(module: str, name: str, **names: Any) -> Any:
     if name not in constants:
         raise ParamsError(f"{module}: no constant {name}; add `{name} = ...` to the module")
     expression = constants[name]
-    used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-    others = {other: constant(module, other, **names) for other in used & set(constants)}
-    return eval(compile(ast.Expression(expression), module, "eval"), names | others)
+    words = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    values = {word: constant(module, word, **names) for word in words & set(constants)}
+    return eval(compile(ast.Expression(expression), module, "eval"), names | values)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

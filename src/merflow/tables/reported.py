@@ -157,8 +157,8 @@ def _range_checks(table: pd.DataFrame, missing: pd.Series) -> Iterator[Check]:
 
 def _class_checks(table: pd.DataFrame) -> Iterator[Check]:
     cells = list(zip(table["corpus"], table["class"], strict=True))
-    known = pd.Series([_is_class(*cell) for cell in cells], dtype=bool)
-    yield ~known, "class", "is not a class of the corpus"
+    is_class = pd.Series([_is_class(*cell) for cell in cells], dtype=bool)
+    yield ~is_class, "class", "is not a class of the corpus"
     named = table["class"] != ""
     of_a_label = [corpus in MULTI_LABEL and name in CLASSES[corpus] for corpus, name in cells]
     unnamed = table["metric"].isin(PER_CLASS) & ~named
@@ -204,15 +204,15 @@ def unknown_system(system: str, paper: str) -> str:
     A name or a member of a list is wrong if it looks like a key and is not a system of the paper. A
     printed name is wrong if it is a key of the paper but for its spelling.
     """
-    known = systems_of(paper)
+    systems = systems_of(paper)
     members = re.split(r", | and ", system)
     for name in members if all(map(is_key, members)) else [system]:
         as_key = re.sub(r"[^a-z0-9]+", "_", name.lower())
-        misspelt = get_close_matches(as_key, known, n=1, cutoff=0.9)
-        if known and name and name not in (*known, "all") and (is_key(name) or misspelt):
-            near = misspelt or get_close_matches(name, known, n=1)
+        misspelt = get_close_matches(as_key, systems, n=1, cutoff=0.9)
+        if systems and name and name not in (*systems, "all") and (is_key(name) or misspelt):
+            near = misspelt or get_close_matches(name, systems, n=1)
             hint = f"is it {near[0]!r}? " if near else ""
-            return f"{name!r} is not a system of {paper}; {hint}known: {', '.join(known)}"
+            return f"{name!r} is not a system of {paper}; {hint}known: {', '.join(systems)}"
     return ""
 
 
