@@ -1,4 +1,4 @@
-"""Rules of docs/architecture.md about words: docstrings and names of tests stay short."""
+"""Rules about words, read from the source with ast: docstrings and names of tests stay short."""
 
 import ast
 import re
@@ -17,8 +17,8 @@ WORDS_OF_A_SENTENCE = 25
 CHARACTERS_OF_A_TEST = 60
 CLAUSE = re.compile(r"(What|Those|Of|Whether|Who|Which|How|Where|That)\b")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# An item of a list, an entry such as `name: text`, a section such as `Args:`, a row of a table.
-ITEM = re.compile(r"[-*] |\d+\. |\|\s|\S.* {2,}\S|[\w`*.,/() <>-]{1,40}:( |$)")
+# An item of a list, a row of a table, a heading such as `Args:`, an indented entry `name: text`.
+ITEM = re.compile(r" *([-*] |\d+\. |\S.* {2,}\S|.*:$)| +[\w`*.,/() <>-]{1,40}: ")
 
 
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
@@ -45,7 +45,7 @@ def paragraphs(text: str) -> Iterator[str]:
     indent = 0
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip())
-        begins = not line.strip() or depth < indent or ITEM.match(line.strip())
+        begins = not line.strip() or depth < indent or ITEM.match(line)
         if begins and lines:
             yield " ".join(lines)
             lines = []
