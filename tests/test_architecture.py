@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source with ast: imports go down, heavy imports stay where they belong."""
+"""Rules of imports, read from the source with ast: down the layers, heavy libraries in few."""
 
 import ast
 import sys
@@ -7,7 +7,8 @@ import pytest
 
 from merflow.provenance import PACKAGE, closure, imports
 
-LAYERS = [  # top to bottom; a module may import from its own room of a layer and from the layers below
+# Top to bottom; a module may import from its own room of a layer and from the layers below.
+LAYERS = [
     {"start", "warm"},
     {"cli", "status", "stores", "custom_corpus", "predict", "selection", "requirements"},
     {"tables", "evaluation", "training", "papers"},
@@ -105,7 +106,7 @@ def test_training_knows_no_paper(module):
 
 
 def everything(module: str, seen: set[str]) -> set[str]:
-    """All modules of ours that importing `module` can reach; `closure` leaves out those that are tracked by value."""
+    """All modules of ours that `module` can reach; `closure` lacks those tracked by value."""
     if module not in seen:
         seen.add(module)
         for imported in imports(module):

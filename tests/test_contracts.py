@@ -262,7 +262,7 @@ def test_rules_subcommands_and_stages_have_the_same_names():
     assert used - {"workflow/lib/plan.py"} == rules
 
 
-def test_stages_with_one_digest_of_code_begin_in_the_same_modules():
+def test_stages_with_one_code_digest_begin_in_the_same_modules():
     roots: dict[str, list[str]] = {}
     for stage in (stage for name, stage in STAGES.items() if name != "code"):
         (key,) = [

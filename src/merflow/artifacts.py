@@ -126,9 +126,9 @@ PREDICTIONS = pa.schema(
     ]
 )
 
-#: results/scores/scores.parquet: one row per metric of a system or a trivial baseline. A null fold or
-#: seed means "over all of them": a mean with its interval. Facts of training (selected epoch, loss,
-#: batch size, tokens, time) are metrics too, since papers print them beside scores, in one row.
+#: results/scores/scores.parquet: one row per metric of a system or a trivial baseline. A null fold
+#: or seed means "over all of them": a mean with its interval. Facts of training (selected epoch,
+#: loss, batch size, tokens, time) are metrics too: papers print them beside scores, in one row.
 SCORES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),
@@ -158,9 +158,9 @@ SCORES = pa.schema(
     ]
 )
 
-#: results/scores/differences.parquet: `first` minus `second`, two systems under one protocol, on the
-#: test utterances that both predicted. With a null seed over all seeds, by paired bootstrap; with a
-#: seed the accuracies of two runs, by McNemar's test.
+#: results/scores/differences.parquet: `first` minus `second`, two systems under one protocol, on
+#: the test utterances that both predicted. With a null seed over all seeds, by paired bootstrap;
+#: with a seed the accuracies of two runs, by McNemar's test.
 DIFFERENCES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),
@@ -206,8 +206,8 @@ GAPS = pa.schema(
     ]
 )
 
-#: results/scores/corpora.parquet: facts of a corpus under a protocol of a paper, from its labels and
-#: splits alone: sizes, class balance, leakage.
+#: results/scores/corpora.parquet: facts of a corpus under a protocol of a paper, from its labels
+#: and splits alone: sizes, class balance, leakage.
 CORPORA = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),

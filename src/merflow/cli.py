@@ -75,7 +75,10 @@ def params_(
         bool, typer.Option("--force", help="overwrite a params.yaml that was edited")
     ] = False,
 ) -> None:
-    """Compose params.yaml from a preset, a patch of your own, and filters of what to run."""
+    """Compose params.yaml from a preset, a patch of your own, and filters.
+
+    The filters say what to run.
+    """
     from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
@@ -131,7 +134,10 @@ def own(
         typer.Option("--example", help="make an example: clips in the folder, and annotations"),
     ] = False,
 ) -> None:
-    """Clips of your own: NAME.csv to fill in; once filled in, NAME.yaml, a patch of params.yaml."""
+    """Describe clips of your own: make NAME.csv, and once it is filled in, NAME.yaml.
+
+    NAME.yaml is a patch of params.yaml.
+    """
     from merflow.custom_corpus import prepare as step
 
     step(name, folder, example)
@@ -274,7 +280,10 @@ def train(
     out: Out,
     gpus: Gpus = 0,
 ) -> None:
-    """Train one system on some folds and seeds, and predict; several GPUs have a process each."""
+    """Train one system on some folds and seeds, and predict.
+
+    On several GPUs each has its own process.
+    """
     take(gpus)
     relaunch(gpus)
     from merflow.training.job import Job
@@ -331,7 +340,7 @@ def tables(files: Files, params: Slice, out: Out) -> None:
 
 @app.command()
 def sheet(corpus: str, files: Files, out: Out) -> None:
-    """Draw the frames of a few test clips with what a zero-shot system sees in them."""
+    """Draw frames of a few test clips with zero-shot predictions."""
     from merflow.tables.frame_sheet import write
 
     inputs = Inputs.of(files)
@@ -354,7 +363,10 @@ def report(
 
 
 def main() -> None:
-    """Run the command line; an error that a user can mend is one line and exit status 1."""
+    """Run the command line.
+
+    An error that a user can mend is printed as one line, and the exit status is 1.
+    """
     try:
         app(prog_name="merflow")
     except MerflowError as error:

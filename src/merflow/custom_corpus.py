@@ -88,7 +88,9 @@ def _split(labelled: Annotations) -> str:
 
 
 def skeleton(folder: Path) -> str:
-    """CSV with a row per clip below `folder`; a .txt file beside a clip is its text.
+    """CSV with a row per clip below `folder`.
+
+    A .txt file beside a clip is its text.
 
     Raises:
         CorpusError: `folder` is absent or has no clips.
@@ -172,7 +174,9 @@ def known_emotions(classes: list[str]) -> bool:
 
 
 def patch_of(name: str, present: list[str], zero_shot: bool, root: Path) -> dict[str, Any]:
-    """Make the block ``run`` with every stage of dvc.yaml that can run on the corpus `name` alone.
+    """Make the block ``run`` for the corpus `name` alone.
+
+    It has every stage of dvc.yaml that can run on this corpus.
 
     Args:
         name: name of the corpus.

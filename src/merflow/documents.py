@@ -9,7 +9,10 @@ from merflow.errors import StoreError
 
 
 class Document(BaseModel):
-    """Model of a document, or of a piece of it: no unknown keys, and never changed."""
+    """Model of a document, or of a piece of it.
+
+    It has no unknown keys and is never changed.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,10 +1,16 @@
-"""Errors that reach a user as one line: what happened, where, what was expected, what to do."""
+"""Errors that reach a user as one line.
+
+The line says what happened, where, what was expected and what to do.
+"""
 
 ERRORS = "MERFLOW_ERRORS"  # environment variable: file in which a run collects its jobs' errors
 
 
 class MerflowError(Exception):
-    """Base of errors that a user can mend; the command line prints one line and exits with 1."""
+    """Base of errors that a user can mend.
+
+    The command line prints one line and exits with 1.
+    """
 
 
 class ParamsError(MerflowError):

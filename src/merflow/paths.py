@@ -1,4 +1,6 @@
-"""Path grammar of artifacts: names of files, patterns of paths, and the inputs of a step by name.
+"""Path grammar of artifacts.
+
+It has names of files, patterns of paths, and the inputs of a step by name.
 
 A pattern is the path of an artifact in a checkout, as DVC tracks it: a file, or a folder with a
 marker file. Names in braces stand for a corpus, a system and the like, and `str.format` fills
@@ -51,7 +53,10 @@ REPORTED = "reported"  # numbers that the papers print; in git
 
 
 def names(pattern: str, path: Path | str) -> dict[str, str] | None:
-    """Read the names in a path that ends as a pattern says; None if it does not."""
+    """Read the names in a path that ends as a pattern says.
+
+    None if it ends otherwise.
+    """
     match = _regex(pattern).search(str(path))
     return match.groupdict() if match else None
 
@@ -73,7 +78,7 @@ def weights(folder: Path, fold: int, seed: int) -> Path:
 
 
 def transformers(folder: Path, fold: int, seed: int) -> Path:
-    """Parameters of what was fitted to the inputs of a run, in the folder of its result."""
+    """Parameters of the transformers fitted in a run, in the folder of its result."""
     return folder / WEIGHTS / f"{fold}-{seed}.inputs.safetensors"
 
 
@@ -113,7 +118,7 @@ class Declared(dict[str, Path]):
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of a step: the files that its stage in dvc.yaml names, by what they are.
+    """Inputs of a step: the files that its stage in dvc.yaml names, by kind.
 
     Folders stand for their markers. What the stage does not name is the error `undeclared`.
 

@@ -16,7 +16,10 @@ WIDTH = 160  # of tables that go into a file or a pipe
 
 
 def first_process() -> bool:
-    """Tell whether this is the only or the first process of a job, which logs and writes."""
+    """Tell whether this is the first or the only process of a job.
+
+    This process logs and writes.
+    """
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -55,5 +58,8 @@ def track(items: Iterable[T], what: str, total: int, every_s: float = 5.0) -> It
 
 
 def console() -> Console:
-    """Console for tables, as wide as the terminal; WIDTH columns in a file or a pipe."""
+    """Console for tables, as wide as the terminal.
+
+    In a file or a pipe it has WIDTH columns.
+    """
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)

@@ -1,4 +1,4 @@
-"""Provenance of an artifact: a digest of the code that made it, and versions of libraries.
+"""Provenance of an artifact: digest of its code, and versions of libraries.
 
 Neither Snakemake nor DVC sees code behind an import. A stage of dvc.yaml therefore names the
 modules where its code begins (``meta: code``). It depends on one digest over all that these modules
@@ -70,9 +70,9 @@ def constant(module: str, name: str, **names: Any) -> Any:
     if name not in constants:
         raise ParamsError(f"{module}: no constant {name}; add `{name} = ...` to the module")
     expression = constants[name]
-    used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-    others = {other: constant(module, other, **names) for other in used & set(constants)}
-    return eval(compile(ast.Expression(expression), module, "eval"), names | others)
+    words = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    values = {word: constant(module, word, **names) for word in words & set(constants)}
+    return eval(compile(ast.Expression(expression), module, "eval"), names | values)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -84,7 +84,7 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Parsed(NamedTuple):
-    """What is read from the syntax tree of a module.
+    """Facts read from the syntax tree of a module.
 
     Attributes:
         imports: names in import statements.

@@ -75,6 +75,9 @@ def requirements_of(
 
 
 def _group(run: Mapping[str, Any], members: str, name: str) -> str | None:
-    """Find the group of features or systems under ``run`` that lists a name; None: none does."""
+    """Find the group of features or systems under ``run`` that lists a name.
+
+    None if no group does.
+    """
     groups = {key: group for key, group in run.items() if isinstance(group, dict)}
     return next((key for key, group in groups.items() if name in group[members]), None)

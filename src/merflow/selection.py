@@ -88,7 +88,10 @@ def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
 
 
 def _modalities(params: Mapping[str, Any], stages: Stages) -> dict[str, dict[str, list[str]]]:
-    """Modalities that the systems of each stage need, also of a stage that is switched off."""
+    """Modalities that the systems of each stage need.
+
+    Stages that are switched off are included.
+    """
     return {
         paper: {
             group: sorted(requirements_of(f"{paper}_{group}", stages, params).modalities)
@@ -116,7 +119,10 @@ def _systems(run: Mapping[str, Any], corpora: list[str]) -> dict[str, dict[str, 
 def _features(
     listed: Mapping[str, list[str]], corpora: list[str], needed: Needed | None
 ) -> dict[str, list[str]]:
-    """Axes of the stage of a group of features; `needed` None selects all that is listed."""
+    """Axes of the stage of a group of features.
+
+    With `needed` None all listed features are selected.
+    """
 
     def selected(corpus: str, feature: str) -> bool:
         path = paths.FEATURE.format(corpus="${item.corpus}", feature=feature)

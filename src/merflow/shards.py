@@ -1,8 +1,8 @@
-"""Shares of a corpus for parallel jobs, with the same result for any number of jobs.
+"""Shares of a corpus for parallel jobs.
 
-Which items are computed together may change the last bits of a float. So utterances, sorted by id,
-are cut into blocks that depend on the corpus alone. A shard is a run of neighbouring blocks, and
-the shards in order are the whole.
+The result is the same for any number of jobs. Which items are computed together may change the last
+bits of a float. So utterances, sorted by id, are cut into blocks that depend on the corpus alone. A
+shard is a run of neighbouring blocks, and the shards in order are the whole.
 """
 
 from collections.abc import Sequence

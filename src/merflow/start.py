@@ -1,6 +1,7 @@
-"""Entry point of `merflow`: a job is a fork of its run's warm process, if there is one.
+"""Entry point of `merflow`.
 
-A run starts this hundreds of times, so only light modules of the standard library are imported.
+A job is a fork of its run's warm process, if there is one. A run starts this hundreds of times, so
+only light modules of the standard library are imported.
 """
 
 import json
@@ -24,7 +25,10 @@ def main() -> None:
 
 
 def _fits(arguments: list[str]) -> bool:
-    """Tell whether a fork can run the command; its threads and GPUs were settled by imports."""
+    """Tell whether a fork can run the command.
+
+    The threads and GPUs of a fork were settled by imports.
+    """
     plain = {"--threads": "1", "--gpus": "0"}
     return all(
         arguments[arguments.index(name) + 1 :][:1] == [value]

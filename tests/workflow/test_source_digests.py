@@ -3,9 +3,10 @@
 import shutil
 from dataclasses import dataclass, replace
 
+import digests
 import pytest
 import yaml
-from stages import Plan
+from plan import Plan
 from support import ROOT
 
 from merflow import presets
@@ -30,27 +31,28 @@ class LaterRow(annotations.Row):
 
 @pytest.fixture
 def download(tmp_path):
-    """Function that returns the digest of MELD's download."""
+    """Function that computes the digests of downloads, of MELD alone."""
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     values = yaml.safe_load(presets.compose("paper", ROOT / "params"))
     values["run"] |= {"corpora": ["meld"], "papers": ["weighted_late_fusion"]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     plan = Plan(tmp_path)
-    return lambda: plan._digest(plan.fetch, {"corpus": "meld"})
+    return lambda: digests.compute([plan.fetch], plan.params, {})
 
 
 def test_a_new_field_with_a_default_keeps_a_download(download, monkeypatch):
     before = download()
     later = tuple(LaterSource(**vars(source)) for source in meld.SOURCES)
-    monkeypatch.setattr(meld, "SOURCES", later)
+    monkeypatch.setattr(digests, "official_sources", lambda corpus: later)
     assert later and download() == before
 
 
 @pytest.mark.parametrize("change", [{"url": "https://a/b"}, {"size": 1}, {"sha256": "0" * 64}])
 def test_a_changed_source_is_downloaded_again(download, monkeypatch, change):
     before = download()
-    first, *others = meld.SOURCES
-    monkeypatch.setattr(meld, "SOURCES", (replace(first, **change), *others))
+    first, *further = meld.SOURCES
+    changed = (replace(first, **change), *further)
+    monkeypatch.setattr(digests, "official_sources", lambda corpus: changed)
     assert download() != before
 
 

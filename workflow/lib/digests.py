@@ -51,7 +51,7 @@ def _digest(
 
 
 def _download(corpus: str, source: str, demo: list[str]) -> str:
-    """Digest of the code that makes a demo corpus, or of what a download asks for."""
+    """Digest of the code of a demo corpus, or of a download's request."""
     if source == "demo":
         return digest(*demo)
     sources = official_sources(corpus) if source == "official" else ()

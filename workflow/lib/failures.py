@@ -26,7 +26,10 @@ def end() -> None:
 
 
 def refusal(error: MerflowError) -> WorkflowError:
-    """Snakemake's error for one of merflow's, to raise; its line is the last of this process."""
+    """Make Snakemake's error for an error of merflow, to raise.
+
+    Its line is the last of this process.
+    """
     _say_last([f"error: {error}"])
     return WorkflowError(str(error))
 

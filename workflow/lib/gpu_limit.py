@@ -1,4 +1,6 @@
-"""Number of GPUs that jobs may take: the resource ``gpu`` of a profile, or none without a profile.
+"""Number of GPUs that jobs may take.
+
+It is the resource ``gpu`` of a profile. Without a profile there is no limit.
 
 Rules ask for the GPUs that they can use, and Snakemake caps what they ask for at the limit. The
 process of Snakemake that runs a job on another machine is not told the limit, so it is in the

@@ -49,9 +49,10 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Nest values at dotted keys, as DVC looks them up; a value that is nested itself is one line.
+    """Nest values at dotted keys, as DVC looks them up.
 
-    dvc.lock holds these values for each stage, and `dvc repro` writes it anew after each stage.
+    A value that is nested itself is one line. dvc.lock holds these values for each stage, and `dvc
+    repro` writes it anew after each stage.
     """
     nested: dict[str, Any] = {}
     for key, value in flat.items():

@@ -126,7 +126,10 @@ class Plan:
         ]
 
     def data_for(self, artifact: str) -> InputFunction:
-        """Inputs of the stage that makes an artifact (a pattern), for a job that does a share."""
+        """Inputs of a job that does a share of an artifact.
+
+        They are the inputs of the stage that makes the artifact (a pattern).
+        """
         return lambda wildcards: self._made_by(artifact, wildcards, Stage.data)
 
     def cfg_for(self, artifact: str) -> Callable[[Any], str]:
@@ -143,7 +146,10 @@ class Plan:
         return lambda wildcards: _shards(pattern, wildcards, count.get(wildcards.corpus, 1))
 
     def run_shards(self, pattern: str) -> InputFunction:
-        """Folders of the shards that the runs of a system (folds x seeds) are shared among."""
+        """Folders of the shards of a system.
+
+        Its runs (folds x seeds) are shared among them.
+        """
 
         def folders(wildcards: Any) -> list[str]:
             corpus, paper, protocol = wildcards.corpus, wildcards.paper, wildcards.protocol
@@ -155,7 +161,10 @@ class Plan:
         return folders
 
     def folds(self, corpus: str, paper: str, protocol: str) -> int:
-        """Folds of the split scheme of a protocol; a custom corpus has its own by annotations."""
+        """Number of folds of the split scheme of a protocol.
+
+        The annotations of a custom corpus say its own number.
+        """
         if corpus in self.annotations:
             return self.annotations[corpus].folds
         params = self.params["papers"][paper]["protocols"][protocol]

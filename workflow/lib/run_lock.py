@@ -1,4 +1,6 @@
-"""One run at a time in a checkout, and nothing to repair by hand after a run that was killed.
+"""Lock of a checkout: one run at a time.
+
+After a run that was killed there is nothing to repair by hand.
 
 The kernel holds the lock (flock), so the lock ends with its process however that ends. Snakemake's
 own lock files outlive a killed run, and the run that gets this lock may remove them. A run writes
@@ -106,7 +108,9 @@ class RunLock:
             LOCK.write_text("", encoding="utf-8")
 
     def _acquire(self) -> str | None:
-        """Acquire the lock; return the process id of the run that holds it, None if acquired.
+        """Acquire the lock, or return the process id of the run that holds it.
+
+        Returns None if the lock was acquired.
 
         A process that only reads the Snakefile holds it for seconds: wait for that.
         """
@@ -142,7 +146,10 @@ class RunLock:
             self.killed = IN_STAGE not in os.environ
 
     def _keep_dvc_out(self) -> None:
-        """Enter DVC's lock as a reader of the whole checkout: DVC can read, but not write."""
+        """Enter DVC's lock as a reader of the whole checkout.
+
+        Meanwhile DVC can read, but not write.
+        """
         from dvc.exceptions import DvcException
         from dvc.fs import localfs
         from dvc.rwlock import rwlock
@@ -167,7 +174,10 @@ def _at_work(process: str) -> str:
 
 
 def end_jobs() -> None:
-    """End the jobs of a killed run in this checkout, which write the same files as the next run."""
+    """End the jobs of a killed run in this checkout.
+
+    They write the same files as the next run.
+    """
     killed = []
     for process in psutil.process_iter():
         try:

@@ -67,7 +67,10 @@ class Stage:
 
     @cached_property
     def outs(self) -> list[str]:
-        """Patterns of its outputs as Snakemake makes them: a file, or the marker of a folder."""
+        """Patterns of its outputs as Snakemake makes them.
+
+        An output is a file, or the marker of a folder.
+        """
         marker = self.spec.get("meta", {}).get("marker")
         outs = self._entries("outs")
         return [path if Path(path).suffix else f"{path}/{marker}" for path in outs]
@@ -93,7 +96,10 @@ class Stage:
         return f"{self.name}@{'-'.join(point[axis] for axis in axes)}" if axes else self.name
 
     def code_key(self, point: Point) -> str:
-        """Key of the digest of its code; stages that reach the same code share a key."""
+        """Key of the digest of its code.
+
+        Stages that reach the same code share a key.
+        """
         (key,) = [key for _, key in self.keys if key.startswith(parameter_files.CODE)]
         return key.removeprefix(parameter_files.CODE).format_map(point)
 

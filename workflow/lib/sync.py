@@ -66,7 +66,7 @@ def _artifacts(plan: Plan) -> dict[str, list[int]]:
 
 
 def moved(plan: Plan) -> set[str]:
-    """Artifacts that are neither as the last run left them nor as Snakemake recorded them since.
+    """Artifacts changed since the last run without a record of Snakemake.
 
     Snakemake records the time of a file when its job is done, so this holds after a kill as well.
     Files that were being made bear Snakemake's mark, and are made again in any case.
@@ -148,7 +148,9 @@ def _dvc(failure: str) -> Iterator[Any]:
 
 
 def catch_up(plan: Plan) -> None:
-    """Commit what Snakemake finds up to date, as the end of the killed run would have done.
+    """Commit the artifacts that Snakemake finds up to date.
+
+    The end of the killed run would have done it.
 
     Raises:
         StoreError: as `commit`; or Snakemake cannot tell.

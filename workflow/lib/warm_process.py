@@ -1,4 +1,6 @@
-"""The warm process of a run on this machine (merflow.warm): jobs are its forks, with no imports.
+"""The warm process of a run on this machine (merflow.warm).
+
+Jobs are its forks, so they import nothing.
 
 A run of Snakemake has its own. The stages of `dvc repro`, each a run, share one that ends with DVC.
 """
@@ -40,7 +42,10 @@ def start() -> None:
 
 
 def _launch(listening: int, owner: int) -> None:
-    """Launch the process that answers at a socket for as long as the process `owner` lives."""
+    """Launch the process that answers at a socket.
+
+    It does so for as long as the process `owner` lives.
+    """
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("w") as log:
         subprocess.Popen(

@@ -133,9 +133,9 @@ def _copy(paths: Sequence[Path], build: Path) -> None:
 
 
 def _download(url: str, build: Path, scratch: Path, record: Path) -> None:
-    """Download word vectors to the top of `build`: a file, or an archive of one file.
+    """Download word vectors to the top of `build`.
 
-    The digest of a first download goes to `record`.
+    They are a file, or an archive of one file. The digest of a first download goes to `record`.
     """
     source = Source(url)
     source = replace(source, unpack=is_archive(Path(source.name)))

@@ -34,7 +34,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a corpus.
+    """Facts of a corpus that are known before it is read.
 
     Attributes:
         classes: of its classifiers, in the order of columns in tables and of probabilities. An

@@ -27,8 +27,11 @@ def prepare(
 ) -> None:
     """Read `corpus` as unpacked at `raw` and write its tables into `out`.
 
-    Metadata of utterances.parquet: corpus, source (demo, official or folder), counts (per split and
-    label), modalities (number of utterances with each) and, of a custom corpus, classes.
+    Metadata of utterances.parquet:
+    - corpus, and source: demo, official or folder
+    - counts: per split and label
+    - modalities: number of utterances with each
+    - classes: of a custom corpus
 
     Args:
         corpus: name of the corpus.

@@ -1,8 +1,8 @@
 """Unpack an archive that is hostile until checked, and the archives inside it.
 
 This module writes members itself, as files and folders only. No link of an archive is ever written
-to the disk, so none can be followed. tarfile's own extraction with its ``data`` filter is not used:
-links and long paths have circumvented it (CVE-2025-4517), and it passes absolute names. Neither
+to the disk, so none can be followed. tarfile's own extraction with its ``data`` filter is not used.
+Links and long paths have circumvented it (CVE-2025-4517), and it passes absolute names. Neither
 tarfile nor zipfile bounds the size of a member.
 """
 

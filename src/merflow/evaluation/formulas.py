@@ -86,10 +86,10 @@ def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     utterances are true negatives of a class.
     """
     support = _support(confusion)
-    others = support.sum(axis=-1, keepdims=True) - support
-    specificity = _ratio(others - (confusion.sum(axis=-2) - _hits(confusion)), others)
+    negatives = support.sum(axis=-1, keepdims=True) - support
+    specificity = _ratio(negatives - (confusion.sum(axis=-2) - _hits(confusion)), negatives)
     # Without other utterances the recall alone.
-    each = (recall(confusion) + specificity) / (1 + (others > 0))
+    each = (recall(confusion) + specificity) / (1 + (negatives > 0))
     return _ratio((each * (support > 0)).sum(axis=-1), (support > 0).sum(axis=-1))
 
 

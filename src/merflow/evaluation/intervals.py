@@ -107,10 +107,10 @@ def paired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interv
     """Mean metrics of `first` minus `second`, with interval and test over the same dialogues.
 
     The p-value is two-sided and from the same resamples of dialogues. For the differences d* of R
-    resamples, p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1: the percentile
-    interval turned around (Davison & Hinkley 1997, chapter 5). So p < 1 - confidence and an
-    interval without 0 are one finding, except for a resample at its end. Systems that never differ
-    have p = 1.
+    resamples, p = 2 min(1 + #{d* <= 0}, 1 + #{d* >= 0}) / (R + 1), at most 1.
+    This is the percentile interval turned around (Davison & Hinkley 1997, chapter 5). So
+    p < 1 - confidence and an interval without 0 are one finding, except for a resample at its end.
+    Systems that never differ have p = 1.
 
     Permuting the systems within dialogues would need equally many seeds of both. The test asks
     about other dialogues with these trained networks; the standard deviation over seeds is about
@@ -156,8 +156,8 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
         second: the same of the second run.
 
     Returns:
-        Number of utterances that only the first classifies correctly, number of utterances that
-        only the second does, and p (1 if both numbers are 0).
+        Number of utterances that only the first classifies correctly, number that only the second
+        does, and p. If both numbers are 0, p is 1.
     """
     first_alone, second_alone = int((first & ~second).sum()), int((second & ~first).sum())
     if abs(first_alone - second_alone) < 2:

@@ -1,7 +1,7 @@
 """Names of the reported scores and facts; merflow.evaluation.formulas has the formulas.
 
-In a multi-label task each class is a binary question, absent or present: counts (..., E, 2, 2) for
-E classes, BINARY_METRICS of each class, and their mean over the classes.
+In a multi-label task each class is a binary question, absent or present. E classes have counts
+(..., E, 2, 2), BINARY_METRICS of each class, and their mean over the classes.
 
 "Weighted accuracy" and "unweighted accuracy" differ in meaning from paper to paper and are not used
 here: reported/*.csv says which of these metrics a printed number is.

@@ -40,9 +40,9 @@ def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
 
     Raises:
         StoreError: run.json or the predictions cannot be read.
-        EvaluationError: run.json leaves out an unknown utterance; it and the predictions disagree
-            about runs or classes; an utterance in scope has no prediction, or two in a run; an
-            utterance out of scope or left out has a prediction; labels differ from the corpus; a
+        EvaluationError: run.json leaves out an unknown utterance, or disagrees with the predictions
+            about runs or classes. An utterance in scope has no prediction, or two in a run. An
+            utterance out of scope or left out has a prediction. Labels differ from the corpus. A
             prediction is invalid or does not follow from its probabilities.
     """
     path, record = folder / PREDICTIONS, Record.read(folder)

@@ -1,8 +1,10 @@
 """The step ``score``: compute every score from predictions, after checking them.
 
-Each table of results/scores (merflow.evaluation.scored) has a module that makes its rows: of
-systems and baselines `system_scores` and `training_facts`, of pairs of systems `differences`, of
-pairs of protocols `gaps`, of corpora `corpus_facts`.
+Modules make the rows of the tables of results/scores (merflow.evaluation.scored):
+- `system_scores` and `training_facts`: systems and baselines
+- `differences`: pairs of systems
+- `gaps`: pairs of protocols
+- `corpus_facts`: corpora
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,8 +56,8 @@ def score(
             (merflow.params.expected_results); None: no result must.
 
     Raises:
-        EvaluationError: predictions do not fit the corpus or its split scheme (see `read_result`),
-            an expected result is absent or has other seeds, or systems of one paper, corpus and
+        EvaluationError: predictions do not fit the corpus or its split scheme (see `read_result`).
+            An expected result is absent or has other seeds. Systems of one paper, corpus and
             protocol differ in their task or split scheme.
         StoreError: a file of a result cannot be read.
     """

@@ -1,6 +1,6 @@
 """Tasks: multi-class (exactly one class per utterance) and multi-label (any number of classes).
 
-The only module that knows the difference. Elsewhere labels and predictions are integer codes, and
+The only module that knows the difference. Elsewhere labels and predictions are integer codes.
 `Task.one_hot` says what a code counts as: (K,) for K classes, or (E, 2) for absent and present of
 each of E classes. So counts of a system have the shape (..., K, K) or (..., E, 2, 2).
 """

@@ -193,9 +193,9 @@ def tensor_product(vectors: Sequence[Tensor]) -> Tensor:
     Returns:
         (..., product of all H + 1).
     """
-    z_m, *others = (pad(vector, (0, 1), value=1.0) for vector in vectors)
-    for other in others:
-        z_m = (z_m[..., :, None] * other[..., None, :]).flatten(-2)
+    z_m, *factors = (pad(vector, (0, 1), value=1.0) for vector in vectors)
+    for factor in factors:
+        z_m = (z_m[..., :, None] * factor[..., None, :]).flatten(-2)
     return z_m
 
 

@@ -5,9 +5,11 @@ Systems, in the order of Table 2: ``speech_cnn``, ``text_lstm``, ``joint_cnn`` (
 joint_cnn). ``unimodal_*`` are the same three fusions of text_lstm and speech_cnn, which section 5.4
 compares with early fusion and never prints.
 
-Sizes are parameters. Their symbols in Table 1 are: widths (f_1, f_2, f_3), maps f_out, text_dim
-D_T, keep D_S, lstm N_1, hidden (N_2, N_3) or (N_c2, N_c3), n_classes N_4 or N_c4, filters N_f,
-width N_w.
+Sizes are parameters. Their symbols in Table 1:
+
+- widths (f_1, f_2, f_3), maps f_out, text_dim D_T, keep D_S, lstm N_1
+- hidden (N_2, N_3) or (N_c2, N_c3), n_classes N_4 or N_c4
+- filters N_f, width N_w
 
 Differences from the paper:
 
@@ -16,7 +18,7 @@ Differences from the paper:
   of the convolution, without max-pooling, and the LSTM reads the positions. ``utterance`` pools
   first, as section 2.1 says, and the LSTM makes one step.
 - The paper does not say how the text extractor is trained. Here it learns end to end with the
-  classifier behind it, so text_lstm and joint_cnn have an extractor each. joint_cnn needs one
+  classifier behind it. So text_lstm and joint_cnn have an extractor each. joint_cnn needs one
   vector per utterance and always pools.
 - The convolution over words is padded to keep its length ("same" in Keras), so a text shorter than
   a filter has values too. Padding of a batch is masked out of pooling and LSTM. Feature maps pass a

@@ -114,11 +114,14 @@ class SpeechModule(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_maps(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature maps (B, 80, T / 4, bands / 4), zero in padding, and their mask (B, T / 4).
+        """Compute feature maps and their mask.
 
         Args:
             frames: spectrograms (B, T, bands).
             mask: (B, T).
+
+        Returns:
+            Feature maps (B, 80, T / 4, bands / 4), zero in padding, and their mask (B, T / 4).
         """
         values = self.bands(frames.transpose(1, 2)[..., None], mask)  # (B, bands, T, 1)
         values = values.permute(0, 3, 2, 1)  # (B, 1, T, bands)
@@ -212,7 +215,11 @@ class AttentionFusion(nn.Module):
         self.w = nn.Linear(n, 1, bias=False)
 
     def forward(self, F: Tensor) -> tuple[Tensor, Tensor]:
-        """M_f (B, n) of F = [F_s, F_t] (B, n, 2), and the weights v (B, 2), which sum to 1."""
+        """Pool F = [F_s, F_t] (B, n, 2) into M_f with attention.
+
+        Returns:
+            M_f (B, n) and the weights v (B, 2), which sum to 1.
+        """
         L = torch.tanh(self.P.weight @ F)  # equation 1
         v = (self.w.weight @ L).squeeze(1).softmax(dim=1)  # (B, 2), equation 2
         return (F @ v[:, :, None]).squeeze(2), v  # equation 3

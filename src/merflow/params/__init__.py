@@ -1,8 +1,8 @@
 """The typed model of params.yaml and its one-line errors; merflow.presets composes the file.
 
 The models are the only place that says which keys exist, what they mean and which values they may
-have. Steps parse their slice of the file with the same classes, so that a value is checked in the
-same way before the first job and inside it.
+have. Steps parse their slice of the file with the same classes. So a value is checked in the same
+way before the first job and inside it.
 
 - ``whole``: the file, and what its parts must agree on.
 - ``sources``, ``features``, ``systems``: models that several blocks share.

@@ -105,7 +105,10 @@ class OneLayerSystemParams(Strict):
 
 
 class ClassWeightLstmSystemsParams(Strict):
-    """The block ``systems``: the rows of Tables II and III, and the same without class weights."""
+    """The block ``systems``: the rows of Tables II and III.
+
+    ``*_unweighted`` are the same systems without class weights.
+    """
 
     acoustic: AcousticSystemParams = Field(description="audio alone (Table II)")
     visual: VisualSystemParams = Field(description="video alone (Table II)")

@@ -1,7 +1,8 @@
-"""Text of a params file, with the description of each key above it where a reader first meets it.
+"""Text of a params file, with the description of each key as a comment.
 
-The descriptions are those of the models (merflow.params.whole). A description that several keys
-share, such as ``learning_rate`` of 30 systems, is written once.
+The comment stands above the key where a reader first meets it. The descriptions are those of the
+models (merflow.params.whole). A description that several keys share, such as ``learning_rate`` of
+30 systems, is written once.
 
 After a change of a description or of params/paper.yaml, write both files anew::
 
@@ -102,7 +103,9 @@ class _Comments:
         self.visited: set[int] = set()  # nodes: an alias is the node of its anchor
 
     def add(self, node: CommentedMap, model: Any, column: int) -> bool:
-        """Comment the keys of `node` and of the mappings in it; return whether there was one.
+        """Comment the keys of `node` and of the mappings in it.
+
+        Returns whether there was a comment.
 
         Args:
             node: values of `model`.

@@ -1,4 +1,7 @@
-"""Results that ``run`` asks for, so that a step that takes all of them notices absent ones."""
+"""Results that ``run`` asks for.
+
+A step that takes all of them notices absent ones.
+"""
 
 from collections.abc import Mapping
 from itertools import product

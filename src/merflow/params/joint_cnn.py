@@ -179,7 +179,8 @@ class JointCnnRunParams(PaperRunParams):
 RUN = (
     JointCnnRunParams,
     Field(
-        description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech system on RAVDESS: anyone can get these corpora"
+        description="the paper has IEMOCAP alone. Its text system runs on MELD too, and its speech "
+        "system on RAVDESS: anyone can get these corpora"
     ),
 )
 PAPER = (JointCnnParams, Field(description="Fusion of speech and transcripts on IEMOCAP"))

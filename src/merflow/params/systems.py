@@ -1,4 +1,6 @@
-"""Models that the blocks of all papers share: protocols, stages, and the parameters of a system.
+"""Models that the blocks of all papers share.
+
+They describe protocols, stages, and the parameters of a system.
 
 The block of a trained system has up to three parts. ``inputs`` holds the parameters of transformers
 that are fitted on train, or of the cut of a text or clip. ``network`` holds the keyword arguments

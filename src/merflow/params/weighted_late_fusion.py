@@ -103,7 +103,8 @@ class WeightedLateFusionRunParams(PaperRunParams):
 RUN = (
     WeightedLateFusionRunParams,
     Field(
-        description="protocols, jobs, and systems by their inputs: each group of systems is a stage of dvc.yaml. The other papers likewise"
+        description="protocols, jobs, and systems by their inputs: each group of systems is a "
+        "stage of dvc.yaml. The other papers likewise"
     ),
 )
 PAPER = (

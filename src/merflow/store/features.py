@@ -28,7 +28,9 @@ def write_features(
     spec: Mapping[str, Any],
     defects: Callable[[], list] = list,
 ) -> None:
-    """Write a feature store row group by row group; memory does not grow with the corpus.
+    """Write a feature store row group by row group.
+
+    Memory does not grow with the corpus.
 
     Args:
         path: file to write.

@@ -176,9 +176,9 @@ class _Checked(NamedTuple):
         """Systems of the paper, printed or not."""
         return list(dict.fromkeys([*filter(is_key, self.systems), *systems_of(self.paper)]))
 
-    def names(self, what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    def names(self, what: str, names: Iterable[str], allowed: Iterable[str]) -> None:
         """Refuse unknown names."""
-        _check_names(self.where, what, names, known)
+        _check_names(self.where, what, names, allowed)
 
     def refuse(self, message: str) -> EvaluationError:
         """The error of the claim."""
@@ -253,8 +253,8 @@ def classes_of(classes: Literal["all"] | list[str] | None, corpus: str) -> list[
     return list(CLASSES[corpus]) if classes == "all" else list(classes)
 
 
-def _check_names(where: str, what: str, names: Iterable[str], known: Iterable[str]) -> None:
-    known = list(dict.fromkeys(known))
+def _check_names(where: str, what: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    allowed = list(dict.fromkeys(allowed))
     for name in names:
-        if name not in known:
-            raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(known)}")
+        if name not in allowed:
+            raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(allowed)}")

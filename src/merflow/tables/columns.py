@@ -63,9 +63,10 @@ def difference_cell(key: str, difference: Difference | None) -> dict[str, float]
 def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column:
     """Mean ± standard deviation under `key`, or that it was not run.
 
-    The cell is empty where there can be no figure: of a cited system, in a row that names no metric
-    (``<key>_metric``), and of a scored system or baseline without the metric: a baseline
-    has no loss.
+    The cell is empty where there can be no figure:
+    - a cited system
+    - a row that names no metric (``<key>_metric``)
+    - a scored system or baseline without the metric, such as the loss of a baseline
     """
 
     def cell(row: Row) -> str:

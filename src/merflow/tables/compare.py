@@ -1,9 +1,13 @@
 """The step ``tables``: a paper's printed numbers beside ours, and its claims judged by ours.
 
-Per paper and corpus, the most important first: the paper's own tables under each protocol
-(paper_tables), claims with verdicts (verdicts), gaps and leakage of the protocols (protocols), the
-arithmetic of the printed numbers (audit), then everything that was measured (overview,
-differences). Where protocols have different tasks, each task has its own tables. A system that was
+Per paper and corpus, the most important first:
+- paper_tables: the paper's own tables under each protocol
+- verdicts: claims with verdicts
+- protocols: gaps and leakage of the protocols
+- audit: arithmetic of the printed numbers
+- overview, differences: everything that was measured
+
+Where protocols have different tasks, each task has its own tables. A system that was
 not run is a row that says so. Scores of a demo corpus are named so in title, source column and
 notes, and are never subtracted from printed ones.
 """

@@ -1,7 +1,7 @@
 """Tables of the paper with systems side by side and emotions below each other.
 
-A system is a group of columns: printed, ours, and where it also ran without the paper's class
-weights, ours without them and their effect, a paired difference. Below the rows of the printed
+A system is a group of columns: printed and ours. If it also ran without the paper's class weights,
+ours without them and their effect follow, a paired difference. Below the rows of the printed
 measure stand rows of the F1 of "present", which is 0 for a system that always predicts "absent".
 Beside the printed systems stand ours that the paper prints nowhere, and the trivial baselines.
 """

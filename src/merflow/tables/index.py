@@ -3,9 +3,10 @@
 Keys:
   missing    expected results that have no scores: paper, system, corpus, protocol, message
   overall    names of the tables about all papers, in overall/
-  sections   of each paper on each corpus, in order: paper, corpus; demo (ours are of a demo
-             corpus); extra (the paper prints nothing on the corpus); headlines; tables, names in
-             <paper>/
+  sections   of each paper on each corpus, in order. Keys of a section: paper, corpus, headlines;
+             demo: ours are of a demo corpus;
+             extra: the paper prints nothing on the corpus;
+             tables: names in <paper>/
 Of a table the folder holds <name>.json (merflow.tables.rendered: title, anchor, cells, and the runs
 behind each row), and its other forms.
 """

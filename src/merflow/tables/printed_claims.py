@@ -1,8 +1,8 @@
 """Claims judged by the paper's own printed numbers.
 
 Pairs decide of which both scores are printed, to the printed digits. A claim holds if in all of
-them the score that should be higher is higher, by as much as is claimed; a spread, if the printed
-one rounds to the number.
+them the score that should be higher is higher, by as much as is claimed. A spread holds if the
+printed spread rounds to the number.
 """
 
 from merflow.tables.claims import Claim, Spread

@@ -15,8 +15,8 @@ A printed cell whose value our source of the paper lacks has an empty value and 
 
 Numbers of the text are scores, differences and sizes, and facts of data, networks, training and the
 machine, once per section and system. Left out are years, references, and numbers of tables,
-figures, sections, equations and steps. Left out too are constants in formulas, digits of names
-(ViT-L/14, IS13, RTX 3090), and facts of other papers that have no row in the tables.
+figures, sections, equations and steps. Constants in formulas and digits of names (ViT-L/14, IS13,
+RTX 3090) are left out too. So are facts of other papers that have no row in the tables.
 """
 
 import re
@@ -96,12 +96,13 @@ def load(folder: Path, paper: str) -> pd.DataFrame:
         paper: key of the paper.
 
     Returns:
-        COLUMNS as text (empty: not stated; `MISSING` for a value that our source lacks), and
-        ``number`` (the value as a float), ``share`` (the value as a share of 1, NaN for other
-        units) and ``decimals`` (printed digits after the point).
+        COLUMNS as text (empty: not stated; `MISSING`: our source lacks the value), and
+        - ``number``: the value as a float
+        - ``share``: the value as a share of 1, NaN for other units
+        - ``decimals``: number of printed digits after the point
 
     Raises:
-        EvaluationError: the file cannot be read or has other columns, names an unknown corpus,
+        EvaluationError: the file cannot be read or has other columns. It names an unknown corpus,
             system, metric or class, or has a value out of its range.
     """
     path = folder / f"{paper}.csv"
@@ -156,8 +157,8 @@ def _range_checks(table: pd.DataFrame, missing: pd.Series) -> Iterator[Check]:
 
 def _class_checks(table: pd.DataFrame) -> Iterator[Check]:
     cells = list(zip(table["corpus"], table["class"], strict=True))
-    known = pd.Series([_is_class(*cell) for cell in cells], dtype=bool)
-    yield ~known, "class", "is not a class of the corpus"
+    is_class = pd.Series([_is_class(*cell) for cell in cells], dtype=bool)
+    yield ~is_class, "class", "is not a class of the corpus"
     named = table["class"] != ""
     of_a_label = [corpus in MULTI_LABEL and name in CLASSES[corpus] for corpus, name in cells]
     unnamed = table["metric"].isin(PER_CLASS) & ~named
@@ -203,15 +204,15 @@ def unknown_system(system: str, paper: str) -> str:
     A name or a member of a list is wrong if it looks like a key and is not a system of the paper. A
     printed name is wrong if it is a key of the paper but for its spelling.
     """
-    known = systems_of(paper)
+    systems = systems_of(paper)
     members = re.split(r", | and ", system)
     for name in members if all(map(is_key, members)) else [system]:
         as_key = re.sub(r"[^a-z0-9]+", "_", name.lower())
-        misspelt = get_close_matches(as_key, known, n=1, cutoff=0.9)
-        if known and name and name not in (*known, "all") and (is_key(name) or misspelt):
-            near = misspelt or get_close_matches(name, known, n=1)
+        misspelt = get_close_matches(as_key, systems, n=1, cutoff=0.9)
+        if systems and name and name not in (*systems, "all") and (is_key(name) or misspelt):
+            near = misspelt or get_close_matches(name, systems, n=1)
             hint = f"is it {near[0]!r}? " if near else ""
-            return f"{name!r} is not a system of {paper}; {hint}known: {', '.join(known)}"
+            return f"{name!r} is not a system of {paper}; {hint}known: {', '.join(systems)}"
     return ""
 
 

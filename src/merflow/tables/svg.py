@@ -18,7 +18,7 @@ ElementTree.register_namespace("xlink", LINK)
 def svg_of(figure: Figure) -> str:
     """Write the figure on a transparent ground.
 
-    Left out is everything that the image does not show: metadata, comments, groups with a single
+    Everything that the image does not show is left out: metadata, comments, groups with a single
     element, unused ids, and digits beyond a tenth of a point. Repeated styles become classes of one
     style sheet.
     """

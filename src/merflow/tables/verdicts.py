@@ -4,19 +4,22 @@ A pair claims that one score is higher than another, perhaps by a number of poin
 number for 0). It is
   supported     if an interval says so, refuted if it says the opposite, else inconclusive:
                 - two of our systems: the interval of their paired difference leaves out 0
-                - losses of two of our systems: every seed of one is above every seed of the other,
-                  with so many seeds that the probability of this by chance, 2 / C(a + b, a), is at
-                  most 1 - confidence
+                - losses of two of our systems: every seed of one is above every seed of the other.
+                  With a and b seeds the probability of this by chance is 2 / C(a + b, a), which
+                  must be at most 1 - confidence
                 - a cited system: the interval of ours leaves out the printed number
                 - two classes of one system: their intervals do not overlap, which asks for more
                   than a paired difference
   not run       if one of our systems has no scores under the protocol
-  not compared  if ours and the printed number are of different data (a demo corpus, or another
-                task), if our source of the paper lacks the number, between two cited systems, and
-                between two of ours without a common utterance
-A claim is supported if all its pairs are, refuted if one is, not run or not compared if no pair
-could be judged, and inconclusive otherwise. Its evidence is the pair with the claim's verdict that
-differs least in the claimed direction. Intervals are not corrected for the number of pairs.
+  not compared  in these cases:
+                - ours and the printed number are of different data: a demo corpus, or another task
+                - our source of the paper lacks the number
+                - both systems are cited
+                - two of our systems have no common utterance
+A claim is supported if all its pairs are, and refuted if one is. If no pair could be judged, it is
+not run or not compared. Otherwise it is inconclusive. Its evidence is the pair with the claim's
+verdict that differs least in the claimed direction. Intervals are not corrected for the number of
+pairs.
 
 A spread claims that the best of some systems is about x points above the worst, both chosen by our
 means. The interval of their paired difference (not corrected for the choice) decides. The spread is
@@ -78,9 +81,9 @@ class Judgement:
         words: what was compared, or why it was not.
         margin: higher minus lower, beyond what is claimed; NaN: not compared.
         metric: of the compared scores.
-        effect, low, high: higher minus lower, and the limits that decided: of its interval; of
-            losses the smallest and the largest difference between two seeds; of two classes what
-            their intervals leave possible. NaN: not compared.
+        effect, low, high: higher minus lower, and the limits that decided. They are the ends of its
+            interval. For losses they are the smallest and the largest difference between two seeds,
+            for two classes what their intervals leave possible. NaN: not compared.
     """
 
     verdict: str

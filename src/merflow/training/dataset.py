@@ -40,9 +40,9 @@ class Dataset:
     """Utterances of a split scheme with the inputs of a system.
 
     Attributes:
-        members: a row per fold and utterance (or label of it) that has all inputs: utterance_id,
-            dialogue_id, turn, fold, split, and target, the class index, or (K,) 1 where a class is
-            present; sorted by id.
+        members: a row per fold and utterance (or label of it) that has all inputs, sorted by id.
+            Columns: utterance_id, dialogue_id, turn, fold, split, target. The target is the class
+            index, or (K,) 1 where a class is present.
         splits: names, train first.
         arrays: per input and utterance (n_frames, dim), see `arrays_of`.
         left_out: per input the sorted ids of the utterances in scope without it.
@@ -145,7 +145,7 @@ def read(
 
     Raises:
         CorpusError: an utterance has an unknown label, has several labels on a single-label
-            corpus, or lacks one; or its inputs should be aligned and are not.
+            corpus, or lacks one. Or its inputs should be aligned and are not.
         ParamsError: the stage has no store for an input.
         StoreError: a store cannot be read.
     """

@@ -1,4 +1,7 @@
-"""Frames of clips as an input: decoded when a batch needs them, kept within a limit."""
+"""Frames of clips as an input.
+
+They are decoded when a batch needs them, and kept within a limit.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

@@ -12,7 +12,7 @@ CLASS_WEIGHT_LSTM = """
 """
 
 
-def test_table_i_of_class_weight_lstm_can_be_rebuilt_from_its_rows():
+def test_table_i_of_class_weight_lstm_can_be_rebuilt():
     rows = load(REPORTED, "class_weight_lstm").query("table == 'I'")
     columns = [
         f"{part} set / {answer}" for part in ("Train", "Test") for answer in ("True", "False")
@@ -35,7 +35,7 @@ def test_table_i_of_class_weight_lstm_can_be_rebuilt_from_its_rows():
     assert names == {row: {"Angry": "anger"}.get(row, row.lower()) for row in names}
 
 
-def test_what_our_source_of_class_weight_lstm_lacks_is_marked_cell_by_cell():
+def test_cells_that_our_source_lacks_are_marked():
     table = load(REPORTED, "class_weight_lstm")
     missing = table[table["value"] == "not in the source"]
     assert missing.index.equals(table[table["table"].isin(["II", "III"])].index)
@@ -55,7 +55,7 @@ def test_what_our_source_of_class_weight_lstm_lacks_is_marked_cell_by_cell():
     }
 
 
-def test_class_weight_lstm_has_three_tables_and_the_cells_of_two_are_not_in_our_source():
+def test_two_tables_of_class_weight_lstm_have_no_cells():
     table = load(REPORTED, "class_weight_lstm")
     assert set(table["table"]) == {"I", "II", "III", "text"}
     assert set(table.loc[table["value"] == "not in the source", "table"]) == {"II", "III"}

@@ -3,7 +3,8 @@ from support import REPORTED
 
 from merflow.tables.reported import load
 
-DEEPMSI_MER = {  # classes, then rows as the paper prints them: Acc. and F1 of each class, and of all, weighted
+# Classes, then rows as the paper prints them: Acc. and F1 of each class, and of all, weighted.
+DEEPMSI_MER = {
     "1": """
         Happy Sad Neutral Angry Excited Frustrated Average(w)
         CMN 25.0 30.3 55.9 62.4 52.8 52.3 61.7 59.8 55.5 60.2 71.1 60.6 56.5 56.1
@@ -46,7 +47,7 @@ DEEPMSI_MER = {  # classes, then rows as the paper prints them: Acc. and F1 of e
 
 
 @pytest.mark.parametrize("name", DEEPMSI_MER)
-def test_the_tables_of_deepmsi_mer_can_be_rebuilt_from_its_rows(name):
+def test_tables_of_deepmsi_mer_can_be_rebuilt(name):
     rows = load(REPORTED, "deepmsi_mer").query("table == @name")
     header, *printed = [line.split() for line in DEEPMSI_MER[name].strip().splitlines()]
     if name == "3":

@@ -36,7 +36,7 @@ JOINT_CNN = {  # header and rows as the paper prints them
 
 
 @pytest.mark.parametrize("name", JOINT_CNN)
-def test_the_tables_of_joint_cnn_can_be_rebuilt_from_its_rows(name):
+def test_tables_of_joint_cnn_can_be_rebuilt(name):
     rows = load(REPORTED, "joint_cnn").query("table == @name")
     header, *printed = [line.strip().split(" / ") for line in JOINT_CNN[name].strip().splitlines()]
     if name == "1":  # a row is a tuple, in a column of its own
@@ -56,7 +56,7 @@ def test_the_tables_of_joint_cnn_can_be_rebuilt_from_its_rows(name):
 
 
 def test_f1_of_joint_cnn_goes_with_the_accuracy():
-    """Arithmetic behind the note that its F1 is weighted: a macro F1 would go with the mean recall."""
+    """Arithmetic behind the note that its F1 is weighted. A macro F1 goes with the mean recall."""
     table = load(REPORTED, "joint_cnn")
     wide = table[table["table"].isin(["2", "3"])].pivot(
         index=["table", "system"], columns="metric", values="number"

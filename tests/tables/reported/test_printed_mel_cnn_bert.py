@@ -5,7 +5,8 @@ from merflow.tables.reported import load
 
 MEL_CNN_BERT = {  # header and rows as the paper prints them
     "1": """
-        Datasets / Categories / Happy / Angry / Disgust / Sadness / Surprise / Neutral / Fear / Percentage
+        Datasets / Categories / Happy / Angry / Disgust / Sadness / Surprise / Neutral / Fear / \
+Percentage
         MELD / Train / 1846 / 1285 / 288 / 801 / 1308 / 5148 / — / 80%
         MELD / Test / 462 / 322 / 73 / 201 / 328 / 1288 / — / 20%
         CMU-MOSEI / Train / 8601 / 3680 / 3004 / 4480 / 1644 / — / 1442 / 80%
@@ -31,7 +32,7 @@ MEL_CNN_BERT = {  # header and rows as the paper prints them
 
 
 @pytest.mark.parametrize("name", MEL_CNN_BERT)
-def test_the_tables_of_mel_cnn_bert_can_be_rebuilt_from_its_rows(name):
+def test_tables_of_mel_cnn_bert_can_be_rebuilt(name):
     rows = load(REPORTED, "mel_cnn_bert").query("table == @name")
     header, *printed = [
         line.strip().split(" / ") for line in MEL_CNN_BERT[name].strip().splitlines()
@@ -49,8 +50,8 @@ def test_the_tables_of_mel_cnn_bert_can_be_rebuilt_from_its_rows(name):
     ] == printed
 
 
-def test_counts_of_mel_cnn_bert_agree_and_every_class_is_split_at_four_fifths():
-    """Arithmetic: Table 1 sums to what the text says of parts and classes, and each train cell is floor(0.8 n)."""
+def test_mel_cnn_bert_splits_every_class_at_four_fifths():
+    """Table 1 sums to the text's numbers of splits and classes; train cells are floor(0.8 n)."""
     counts = load(REPORTED, "mel_cnn_bert").query(
         "metric == 'count' and unit in ('utterances', 'instances')"
     )

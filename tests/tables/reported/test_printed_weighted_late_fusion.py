@@ -3,13 +3,15 @@ from support import REPORTED
 
 from merflow.tables.reported import load
 
-WEIGHTED_LATE_FUSION = {  # header and rows as the paper prints them, cells without a number included
+# Header and rows as the paper prints them, cells without a number included.
+WEIGHTED_LATE_FUSION = {
     "1": """
         / Train / Validation / Test
         No of Samples / 9989 / 1112 / 4807
     """,
     "2": """
-        Batch Size / Learning Rate / Weight Decay / Training Loss / Validation Loss / Accuracy / F1 / Precision / Recall
+        Batch Size / Learning Rate / Weight Decay / Training Loss / Validation Loss / \
+        Accuracy / F1 / Precision / Recall
         8 / 2e-4 / 0.01 / 0.7223 / 1.1372 / 0.6517 / 0.6355 / 0.6261 / 0.6517
         16 / 1e-4 / 0.01 / 1.2752 / 1.1007 / 0.6411 / 0.6082 / 0.5937 / 0.6411
         32 / 2e-5 / 0.01 / 1.1398 / 1.1378 / 0.6281 / 0.5978 / 0.5751 / 0.6281
@@ -21,7 +23,8 @@ WEIGHTED_LATE_FUSION = {  # header and rows as the paper prints them, cells with
         0.6475 / 0.6204
     """,
     "4": """
-        Batch Size / Learning Rate / Weight Decay / Training Loss / Validation Loss / Accuracy / F1 / Precision / Recall
+        Batch Size / Learning Rate / Weight Decay / Training Loss / Validation Loss / \
+        Accuracy / F1 / Precision / Recall
         8 / 1e-5 / 0.01 / 0.9198 / 1.1214 / 0.6411 / 0.6147 / 0.6178 / 0.6411
         16 / 1e-5 / 0.01 / 0.9623 / 1.0991 / 0.6436 / 0.6153 / 0.5922 / 0.64
         32 / 1e-5 / 0.01 / 1.2142 / 1.086 / 0.6406 / 0.6073 / 0.5873 / 0.6406
@@ -68,7 +71,7 @@ WEIGHTED_LATE_FUSION = {  # header and rows as the paper prints them, cells with
 
 
 @pytest.mark.parametrize("name", WEIGHTED_LATE_FUSION)
-def test_the_tables_of_weighted_late_fusion_can_be_rebuilt_from_its_rows(name):
+def test_tables_of_weighted_late_fusion_can_be_rebuilt(name):
     rows = load(REPORTED, "weighted_late_fusion").query("table == @name")
     header, *printed = [
         [cell.strip() for cell in line.split("/")]
@@ -80,12 +83,8 @@ def test_the_tables_of_weighted_late_fusion_can_be_rebuilt_from_its_rows(name):
         .loc[rows["row"].unique()]
     )
     wide = wide.T if name == "10" else wide
-    headed = name not in (
-        "2",
-        "3",
-        "4",
-        "5",
-    )  # their rows have no head in print, ours name the batch size
+    # The rows of Tables 2 to 5 have no head in print; ours name the batch size.
+    headed = name not in ("2", "3", "4", "5")
     columns = header[headed:]
     assert set(columns) == set(wide.columns)
     assert [
@@ -102,7 +101,7 @@ def test_weighted_late_fusion_has_ten_tables():
 
 
 def test_table_10_of_weighted_late_fusion_mixes_accuracy_and_f1():
-    """Arithmetic behind its notes: rounded, a cell is one of the two scores that the earlier tables print of its system."""
+    """Arithmetic behind its notes: a cell is a rounded score of its system in earlier tables."""
     scores = (
         load(REPORTED, "weighted_late_fusion")
         .query("table in ('5', '8', '9')")

@@ -1,4 +1,7 @@
-"""Training loop of the demo networks: seeded, on one thread, the same bytes on one machine."""
+"""Training loop of the demo networks, reproducible to the byte.
+
+It is seeded and runs on one thread, so it gives the same bytes on one machine.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,8 @@ Power of a short-time Fourier transform with a periodic Hann window, through lib
 t x hop_length, with silence before and after the audio.
 
 Decibels are 10 log10 of the power of samples in -1..1. Power below 1e-10 counts as 1e-10, so
-silence is -100 dB. librosa's floor below the loudest frame (``top_db``) is not used, because it
-makes a frame's value depend on the rest of its utterance.
+silence is -100 dB. librosa's floor below the loudest frame (``top_db``) is not used. It makes a
+frame's value depend on the rest of its utterance.
 """
 
 import warnings

@@ -1,9 +1,9 @@
-"""A frozen wav2vec2, HuBERT or WavLM: its last hidden layer, or emotion probabilities of its head.
+"""Last hidden layer of a frozen wav2vec2, HuBERT or WavLM, or its emotion probabilities.
 
-weighted_late_fusion section B takes an emotion classifier's confidence per class, deepmsi_mer
-section 3 the states. A row is a frame. All published models have one per 20 ms, which makes
-(n_samples - 400) // 320 + 1 frames. Labels of the classifier become emotions by name, never by
-position.
+The probabilities come from its head. weighted_late_fusion section B takes an emotion classifier's
+confidence per class, deepmsi_mer section 3 the states. A row is a frame. All published models have
+one per 20 ms, which makes (n_samples - 400) // 320 + 1 frames.
+Labels of the classifier become emotions by name, never by position.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

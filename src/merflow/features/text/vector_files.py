@@ -8,7 +8,7 @@ numbers, count and dim; either kind may have or lack it. GloVe has words with sp
 the numbers are the last `dim` of a line.
 
 Binary files are FastText's ``.bin`` (https://github.com/facebookresearch/fastText, loadModel of
-version 12). The vector of a word is the mean of its own row and the rows of its subwords; an
+version 12). The vector of a word is the mean of its own row and the rows of its subwords. An
 unknown word has subwords only. gensim reads this format too. But it holds all 7 GB of the official
 file in memory, and does not terminate on a truncated file.
 """

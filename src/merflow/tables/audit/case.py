@@ -1,8 +1,9 @@
 """Printed numbers of a paper on a corpus, rules about them, and findings.
 
-A printed number stands for every value that rounds or is cut to its digits: from half a unit of
-its last digit below it to a whole unit above. Two numbers contradict each other only if these
-ranges do not overlap. Three or more zeros at the end of a whole number do not count as digits.
+A printed number stands for every value that rounds or is cut to its digits. The range begins half a
+unit of the last digit below the number and ends a whole unit above. Two numbers contradict each
+other only if these ranges do not overlap. Three or more zeros at the end of a whole number do not
+count as digits.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

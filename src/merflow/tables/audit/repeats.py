@@ -151,16 +151,16 @@ class ClassPair(NamedTuple):
     row: Row
     first: str
     second: str
-    values: dict[str, str]
-    others: dict[str, str]
+    first_values: dict[str, str]
+    second_values: dict[str, str]
 
     @property
     def equal(self) -> dict[str, str]:
         """Equal values that are not 0."""
         return {
             metric: value
-            for metric, value in self.values.items()
-            if value == self.others[metric] and float(value)
+            for metric, value in self.first_values.items()
+            if value == self.second_values[metric] and float(value)
         }
 
 
@@ -179,7 +179,7 @@ def copied_pair(case: Case) -> RuleResult:
             expected = float(len(pairs))
             for metric in pair.equal:
                 expected *= chance[metric]
-            if len(pair.equal) < max(2, len(pair.values)) or expected > CHANCE:
+            if len(pair.equal) < max(2, len(pair.first_values)) or expected > CHANCE:
                 continue
             equal = ", ".join(f"{titled(metric)} {value}" for metric, value in pair.equal.items())
             printed = f"{pair.first} and {pair.second}: {equal}, both"
