@@ -128,7 +128,7 @@ PREDICTIONS = pa.schema(
 
 #: results/scores/scores.parquet: one row per metric of a system or a trivial baseline. A null fold
 #: or seed means "over all of them": a mean with its interval. Facts of training (selected epoch,
-#: loss, batch size, tokens, time) are metrics too: papers print them beside scores, in one row.
+#: loss, batch size, tokens, time) are metrics too, since papers print them beside scores.
 SCORES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),
@@ -159,8 +159,8 @@ SCORES = pa.schema(
 )
 
 #: results/scores/differences.parquet: `first` minus `second`, two systems under one protocol, on
-#: the test utterances that both predicted. With a null seed over all seeds, by paired bootstrap;
-#: with a seed the accuracies of two runs, by McNemar's test.
+#: the test utterances that both predicted. A null seed means all seeds, compared by a paired
+#: bootstrap. With a seed, McNemar's test compares the accuracies of two runs.
 DIFFERENCES = pa.schema(
     [
         pa.field("paper", pa.string(), nullable=False),

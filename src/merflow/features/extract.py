@@ -46,7 +46,7 @@ def extract_shard(
         feature: a key of EXTRACTORS.
         params: parameters of the feature in params.yaml.
         code: digest of the code that makes it.
-        inputs: of its stage: utterances, media, a checkpoint.
+        inputs: inputs of its stage: utterances, media, a checkpoint.
         shard: number of the shard, from 0.
         shards: number of shards.
         out: store to write.

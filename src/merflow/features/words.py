@@ -103,10 +103,10 @@ class SpokenMedia(ABC):
         """Read the words.
 
         Args:
-            inputs: of the stage: the media, the utterances and the raw corpus.
+            inputs: inputs of the stage: media, utterances and the raw corpus.
 
         Raises:
-            ParamsError: the stage lacks one of these files.
+            ParamsError: the stage lacks one of these inputs.
             CorpusError: the file of words is not a computational sequence, or several have its
                 name.
         """
