@@ -39,7 +39,7 @@ test: env lint  ## lint and tests
 	pytest -n $(CORES) --dist worksteal
 
 test-nightly: env  ## the long tests of the workflow (docs/testing.md)
-	pytest -n $(CORES) --dist worksteal -m nightly tests/workflow
+	pytest -n $(CORES) --dist worksteal -m nightly
 
 lint: env  ## ruff, snakefmt, snakemake --lint, mypy
 	ruff check .

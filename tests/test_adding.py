@@ -120,9 +120,10 @@ def test_a_page_adds_what_it_says_in_few_places(tmp_path, page):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("page", "path"), FILES, ids=lambda value: Path(value).name)
 def test_contracts_name_a_forgotten_place(tmp_path, page, path):
     walked(tmp_path, page, forgotten=path)
     output = contracts(tmp_path)
-    module = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
-    assert path in output or module in output
+    # a module that is not there is named by an import: merflow.tables, spread
+    assert path in output or f"'{Path(path).stem}'" in output

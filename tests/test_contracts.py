@@ -171,6 +171,7 @@ def test_metrics_have_the_same_names_everywhere():
 
 
 def test_the_step_tables_reaches_every_module_of_tables():
+    import_module("merflow.tables.compare")
     reached = set(closure("merflow.tables.compare", "merflow.tables.report"))
     reached |= set(closure("merflow.tables.frame_sheet"))
     unused = {f"merflow.tables.{name}" for name in modules("tables")} - reached

@@ -1,8 +1,8 @@
-"""Pages of docs/ that add something: read as changes of files, and applied to a copy of the project.
+"""Pages of docs/ that add something: changes of files, applied to a copy of the project.
 
-A page has a section ``### <number>. `<path>` <place>`` per file, with code blocks below it. The place
-of a block stands in the last paragraph before it, or else in the heading: ``(new)``, ``after `line```,
-``everywhere after `line```, ``before `line```, or ``Replace `text` with``.
+A page has a section ``### <number>. `<path>` <place>`` per file, with code blocks below it. The
+place of a block stands in the last paragraph before it, or else in the heading. It is ``(new)``,
+``after `line```, ``everywhere after `line```, ``before `line``` or ``Replace `text` with``.
 """
 
 import os
@@ -17,10 +17,10 @@ from support import ROOT
 
 COPIED = ("src", "workflow", "params", "reported", "params.yaml", "dvc.yaml", "pyproject.toml")
 PLACES = {
-    "everywhere": re.compile(r"everywhere after `(.+)`"),
-    "after": re.compile(r"after `(.+)`"),
-    "before": re.compile(r"before `(.+)`"),
-    "replace": re.compile(r"[Rr]eplace `(.+)` with"),
+    "everywhere": re.compile(r"everywhere after `(.+?)`"),
+    "after": re.compile(r"after `(.+?)`"),
+    "before": re.compile(r"before `(.+?)`"),
+    "replace": re.compile(r"[Rr]eplace `(.+?)` with"),
     "new": re.compile(r"(\(new\))"),
 }
 
@@ -64,7 +64,7 @@ class Change:
 def changes(page: str) -> list[Change]:
     """Read the changes of a page of docs/."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    found: list[Change] = []
+    blocks: list[Change] = []
     for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
         if not (path := re.match(r"\d+\. `([^`]+)`", heading)):
@@ -74,8 +74,8 @@ def changes(page: str) -> list[Change]:
             paragraph = " ".join(prose.strip().split("\n\n")[-1].split())
             place = _place(paragraph) or _place(heading[path.end() :])
             assert place, f"{page}: {heading}: a block without a place"
-            found.append(Change(path[1], *place, block))
-    return found
+            blocks.append(Change(path[1], *place, block))
+    return blocks
 
 
 def _place(text: str) -> tuple[str, str] | None:
