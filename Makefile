@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: help env reproduce test test-nightly lint format lock status clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) \
+	  | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 env: $(VENV)/.ready  ## make the environment in .venv from requirements.lock
 

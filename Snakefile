@@ -60,13 +60,15 @@ wildcard_constraints:
     feature=r"\w+",
 
 
-# Every artifact is asked for by name. Snakemake considers an absent intermediate artifact, whose job
-# failed, not needed as long as something made from an earlier version of it exists.
+# Every artifact is asked for by name. Snakemake considers an absent intermediate artifact, whose
+# job failed, not needed as long as something made from an earlier version of it exists.
 rule all:
     input:
         list(plan.owner),
 
 
+# `conda env create` makes the environment that rules name (README.md). Snakemake's own `--sdm conda`
+# cannot, since environment.yml installs this checkout.
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/checkpoints.smk"
 include: "workflow/rules/media.smk"

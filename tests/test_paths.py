@@ -53,6 +53,12 @@ def test_names_are_read_from_the_end_of_a_path(pattern, path, names):
     assert paths.names(pattern, path) == names
 
 
+def test_the_name_of_a_result_does_not_depend_on_the_checkout():
+    name = "results/joint_cnn/text_lstm/meld-as_published"
+    assert paths.result_name(Path("/elsewhere") / name) == name
+    assert paths.result_name(Path("/elsewhere/joint_cnn/text_lstm/meld-as_published")) == name
+
+
 def test_inputs_are_asked_for_by_name():
     prepared, result = (
         Path("data/corpora/meld"),

@@ -72,6 +72,11 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(^|/){expression}$")
 
 
+def result_name(folder: Path) -> str:
+    """Path of a result, as RESULT says, from its folder in any place."""
+    return "/".join((*Path(RESULT).parts[:1], *folder.parts[-3:]))
+
+
 def weights(folder: Path, fold: int, seed: int) -> Path:
     """Weights of the network of a run, in the folder of its result."""
     return folder / WEIGHTS / f"{fold}-{seed}.safetensors"

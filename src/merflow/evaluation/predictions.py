@@ -26,11 +26,6 @@ from merflow.store import read_metadata, read_table
 SUM_TOLERANCE = 1e-3
 
 
-def name_of(folder: Path) -> str:
-    """Name ``results/<paper>/<system>/<corpus>-<protocol>`` of a folder in any checkout."""
-    return "/".join(("results", *folder.parts[-3:]))
-
-
 def read_result(folder: Path, corpora: Mapping[str, Prepared]) -> Result:
     """Read a system's predictions, checked against its corpus and split scheme.
 

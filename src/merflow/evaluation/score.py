@@ -18,13 +18,14 @@ from merflow.errors import EvaluationError, StoreError
 from merflow.evaluation.corpus_facts import corpus_rows
 from merflow.evaluation.differences import TestPredictions, difference_rows
 from merflow.evaluation.gaps import gap_rows
-from merflow.evaluation.predictions import name_of, read_result
+from merflow.evaluation.predictions import read_result
 from merflow.evaluation.prepared import Prepared
 from merflow.evaluation.results import Result
 from merflow.evaluation.scored import TABLES, MissingResult, Scores
 from merflow.evaluation.system_scores import baseline_rows, system_rows
 from merflow.evaluation.training_facts import training_rows
 from merflow.params import EvaluationParams
+from merflow.paths import result_name
 from merflow.progress import log
 
 #: Columns by which the rows of each table are sorted; rows that agree in all keep their order.
@@ -115,7 +116,7 @@ def _checked(
 ) -> tuple[list[Result], list[MissingResult]]:
     """Results that can be scored, and those that are absent or refused."""
     checked, missing = [], []
-    folders = {name_of(folder): folder for folder in sorted(results)}
+    folders = {result_name(folder): folder for folder in sorted(results)}
     for name in sorted({*folders, *expected}):
         try:
             if name not in folders:

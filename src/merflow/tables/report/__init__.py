@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.evaluation.predictions import Prepared, Result, name_of, read_result
+from merflow.evaluation.predictions import Prepared, Result, read_result
+from merflow.paths import result_name
 from merflow.store import write_folder
 from merflow.tables import OVERALL
 from merflow.tables.index import Entry, Index
@@ -77,7 +78,7 @@ def _results(
     folders: Sequence[Path], corpora: Mapping[str, Prepared], missing: Collection[str]
 ) -> list[Result]:
     """Checked results in natural order, without those that the tables were made without."""
-    chosen = [folder for folder in folders if name_of(folder) not in missing]
+    chosen = [folder for folder in folders if result_name(folder) not in missing]
     return [read_result(folder, corpora) for folder in sorted(chosen, key=_natural)]
 
 
