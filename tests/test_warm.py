@@ -17,11 +17,13 @@ from merflow.start import ADDRESS, KILLED, _fits
 MERFLOW = str(Path(sys.executable).with_name("merflow"))
 START = """if True:
     import os, sys
-    sys.path.insert(0, sys.argv[1])
     import warm_process
     warm_process.start()
     print(os.environ["MERFLOW_WARM"])
 """
+
+LIBRARY = [str(ROOT / "workflow/lib"), os.environ.get("PYTHONPATH", "")]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, LIBRARY))}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,8 @@ def address(tmp_path_factory):
     """Address of a warm process, and the process; it ends with the process that started it."""
     code = f"{START}    sys.stdout.flush()\n    input()"
     run = subprocess.Popen(
-        [sys.executable, "-c", code, str(ROOT / "workflow/lib")],
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -45,7 +48,7 @@ def address(tmp_path_factory):
 
 
 def test_stages_of_dvc_share_a_warm_process_that_ends_with_dvc(tmp_path):
-    stage = [sys.executable, "-c", START, str(ROOT / "workflow/lib")]
+    stage = [sys.executable, "-c", START]
     dvc = f"""if True:
         import os, subprocess
         def output(command, **environment):
@@ -54,7 +57,12 @@ def test_stages_of_dvc_share_a_warm_process_that_ends_with_dvc(tmp_path):
         processes = output(["pgrep", "-f", f"merflow.warm [0-9]+ {{os.getpid()}}$"])
         print(*addresses, os.getpid(), processes)"""
     done = subprocess.run(
-        [sys.executable, "-c", dvc], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", dvc],
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     first, second, owner, *processes = done.stdout.split()
     assert first == second and f"-{owner}-" in first
