@@ -69,7 +69,7 @@ assert [row["kind"] for row in metadata["defects"]] == ["silence"]
         """
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
-from merflow.evaluation.formulas import count
+from merflow.evaluation.confusion import count
 from merflow.evaluation.metrics import measure, names
 labels, predicted = np.random.default_rng(1).integers(0, 3, (2, 50))
 confusion = count(labels, predicted, 3)

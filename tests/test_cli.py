@@ -172,7 +172,8 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     assert done.returncode == 1
     assert (
         done.stderr
-        == "error: params.yaml was edited; keep your copy, or add --force to overwrite it\n"
+        == "error: params.yaml differs from both presets: it was edited, or a preset has changed;"
+        " keep your copy, or add --force to overwrite it\n"
     )
     assert path.read_text().endswith("# mine\n")
 

@@ -72,7 +72,7 @@ def params_(
         list[str] | None, typer.Option(help="run this paper only; may be given several times")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="overwrite a params.yaml that was edited")
+        bool, typer.Option("--force", help="overwrite a params.yaml that differs from the presets")
     ] = False,
 ) -> None:
     """Compose params.yaml from a preset, a patch of your own, and filters.
@@ -87,7 +87,8 @@ def params_(
     text = presets.compose(preset, patch=patch, filters=filters)
     if path.exists() and not force and _edited(path, patch):
         raise parameters.ParamsError(
-            f"{path} was edited; keep your copy, or add --force to overwrite it"
+            f"{path} differs from both presets: it was edited, or a preset has changed;"
+            " keep your copy, or add --force to overwrite it"
         )
     name = f"the {preset} preset" + (f" with {patch}" if patch else "")
     checked = parameters.check(text, name)

@@ -79,9 +79,9 @@ def test_table_1_has_the_split(tables):
     assert table.caption == "Utterances of a split."
     assert table.notes == (
         "Difference: ours minus printed.",
-        "Validation: the official dev part has 1109 annotated utterances, 1112 is the number of its"
-        " clips.",
-        "Test: the official test part has 2610 annotated utterances, 4807 is unexplained.",
+        "Validation: the official dev split has 1109 annotated utterances, 1112 is the number of"
+        " its clips.",
+        "Test: the official test split has 2610 annotated utterances, 4807 is unexplained.",
     )
 
 

@@ -59,7 +59,7 @@ class CorpusModule(Protocol):
         TITLE: full name.
         LICENCE: conditions of use.
         HOW_TO_GET: steps to take for ``source: official``; names the form where there is one.
-        SOURCES: empty: there is no open download.
+        SOURCES: open downloads; empty if there are none.
         EXPECTED: official split (or session) -> label -> number of utterances.
     """
 

@@ -1,62 +1,22 @@
-"""Formulas of all scores, computed from confusion matrices.
+"""Formulas of scores that are reported, computed from confusion matrices.
 
-A confusion matrix counts utterances, ``confusion[..., label, predicted]``. Leading axes (seeds,
-bootstrap resamples) are kept, so that a whole bootstrap is one call. The values equal
-scikit-learn's with its default ``labels`` (classes among labels or predictions) and
-``zero_division=0``. Below, for class c of K: TP, FP, FN as usual, support s = TP + FN.
-
-Training selects epochs and fusion weights by these formulas. merflow.evaluation.metrics says which
-are reported, so that another reported score trains nothing anew.
+Shapes and conventions are those of merflow.evaluation.confusion, which has the scores that training
+selects by. merflow.evaluation.metrics says which are reported.
 """
 
 import numpy as np
 
-
-def count(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Confusion matrix (K, K) of class indices (N,) and (N,)."""
-    cells = np.asarray(labels) * n_classes + predicted
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
-    return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)
-
-
-def _hits(confusion: np.ndarray) -> np.ndarray:
-    return np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
-
-
-def _support(confusion: np.ndarray) -> np.ndarray:
-    return confusion.sum(axis=-1).astype(float)
-
-
-def _weighted(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
-    support = _support(confusion)
-    return _ratio((per_class * support).sum(axis=-1), support.sum(axis=-1))
+from merflow.evaluation.confusion import f1, hits, ratio, recall, support, weighted
 
 
 def _macro(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
     occurs = confusion.sum(axis=-1) + confusion.sum(axis=-2) > 0
-    return _ratio((per_class * occurs).sum(axis=-1), occurs.sum(axis=-1))
+    return ratio((per_class * occurs).sum(axis=-1), occurs.sum(axis=-1))
 
 
 def precision(confusion: np.ndarray) -> np.ndarray:
     """TP / (TP + FP) of each class, 0 without a prediction. Shape (..., K)."""
-    return _ratio(_hits(confusion), confusion.sum(axis=-2))
-
-
-def recall(confusion: np.ndarray) -> np.ndarray:
-    """TP / (TP + FN) of each class, 0 without support. Shape (..., K)."""
-    return _ratio(_hits(confusion), _support(confusion))
-
-
-def f1(confusion: np.ndarray) -> np.ndarray:
-    """F1 of each class, 2 TP / (2 TP + FP + FN). Shape (..., K).
-
-    0 without support and prediction.
-    """
-    return _ratio(2 * _hits(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
+    return ratio(hits(confusion), confusion.sum(axis=-2))
 
 
 def confused(confusion: np.ndarray) -> np.ndarray:
@@ -64,18 +24,13 @@ def confused(confusion: np.ndarray) -> np.ndarray:
 
     confusion[l, p] / s_l, row by row; 0 without support.
     """
-    shares = _ratio(confusion, _support(confusion)[..., None])
+    shares = ratio(confusion, support(confusion)[..., None])
     return shares[..., ~np.eye(confusion.shape[-1], dtype=bool)]
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
     """Share of utterances classified correctly: sum TP / N. Shape (...)."""
-    return _ratio(_hits(confusion).sum(axis=-1), _support(confusion).sum(axis=-1))
-
-
-def uar(confusion: np.ndarray) -> np.ndarray:
-    """Unweighted average recall: mean of TP / s over the classes with support. Shape (...)."""
-    return _ratio(recall(confusion).sum(axis=-1), (_support(confusion) > 0).sum(axis=-1))
+    return ratio(hits(confusion).sum(axis=-1), support(confusion).sum(axis=-1))
 
 
 def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
@@ -85,27 +40,22 @@ def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     is (TP x N/P + TN) / 2N. For two classes it is the UAR. For more it is higher, since most
     utterances are true negatives of a class.
     """
-    support = _support(confusion)
-    negatives = support.sum(axis=-1, keepdims=True) - support
-    specificity = _ratio(negatives - (confusion.sum(axis=-2) - _hits(confusion)), negatives)
+    positives = support(confusion)
+    negatives = positives.sum(axis=-1, keepdims=True) - positives
+    specificity = ratio(negatives - (confusion.sum(axis=-2) - hits(confusion)), negatives)
     # Without other utterances the recall alone.
     each = (recall(confusion) + specificity) / (1 + (negatives > 0))
-    return _ratio((each * (support > 0)).sum(axis=-1), (support > 0).sum(axis=-1))
+    return ratio((each * (positives > 0)).sum(axis=-1), (positives > 0).sum(axis=-1))
 
 
 def weighted_precision(confusion: np.ndarray) -> np.ndarray:
     """Mean of precision over classes, weighted by support: sum s_c precision_c / N. Shape (...)."""
-    return _weighted(precision(confusion), confusion)
+    return weighted(precision(confusion), confusion)
 
 
 def weighted_recall(confusion: np.ndarray) -> np.ndarray:
     """Mean of recall over classes, weighted by support: always the accuracy. Shape (...)."""
-    return _weighted(recall(confusion), confusion)
-
-
-def weighted_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean of F1 over classes, weighted by support: sum s_c F1_c / N. Shape (...)."""
-    return _weighted(f1(confusion), confusion)
+    return weighted(recall(confusion), confusion)
 
 
 def macro_precision(confusion: np.ndarray) -> np.ndarray:

@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from merflow.evaluation.confusion import f1, recall, uar, weighted_f1
 from merflow.evaluation.formulas import (
     accuracy,
     balanced_accuracy,
     confused,
-    f1,
     macro_f1,
     macro_precision,
     positive_f1,
     precision,
-    recall,
-    uar,
-    weighted_f1,
     weighted_precision,
     weighted_recall,
 )

@@ -71,7 +71,7 @@ def score(
         groups.setdefault(group, []).append(result)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for (paper, corpus, protocol), members in groups.items():
-        _refuse_unlike(members)
+        _refuse_mismatch(members)
         log.info("score %s on %s, %s: %d systems", paper, corpus, protocol, len(members))
         first, utterances = members[0], corpora[corpus].utterances
         scope = corpora[corpus].scope(first.record.scheme, first.record.class_of, first.task)
@@ -143,18 +143,18 @@ def _checked(
     return checked, missing
 
 
-def _refuse_unlike(members: Sequence[Result]) -> None:
+def _refuse_mismatch(members: Sequence[Result]) -> None:
     """Refuse systems of a group that differ in what baselines and differences take as common."""
     first = members[0]
     for other in members[1:]:
         fields = ("source", "scheme", "class_of")
-        unlike = [
+        mismatch = [
             field
             for field in fields
             if getattr(first.record, field) != getattr(other.record, field)
         ]
-        if unlike or first.classes != other.classes:
+        if mismatch or first.classes != other.classes:
             raise EvaluationError(
                 f"{first.record.name} and {other.record.name} differ in"
-                f" {', '.join(unlike) or 'order of classes'}; delete both and train again"
+                f" {', '.join(mismatch) or 'order of classes'}; delete both and train again"
             )

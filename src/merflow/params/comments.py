@@ -7,7 +7,7 @@ models (merflow.params.whole). A description that several keys share, such as ``
 After a change of a description or of params/paper.yaml, write both files anew::
 
     python -m merflow.params.comments    # the comments of params/paper.yaml
-    merflow params demo                  # params.yaml; or paper
+    merflow params demo --force          # params.yaml; or paper
 
 tests/test_params.py compares the committed files with what these commands write.
 """

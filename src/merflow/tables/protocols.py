@@ -99,15 +99,15 @@ def _gap_row(
     kind = comparisons[0].kind(system)
     if of_system:
         paired, _ = next(iter(of_system.values()))
-        how = "paired" if paired else "unpaired"
+        pairing = "paired" if paired else "unpaired"
     else:
-        how = NOTHING if kind == "baseline" else "two measures"
+        pairing = NOTHING if kind == "baseline" else "two measures"
     row: dict[str, Any] = {
         "system": system,
         "kind": kind,
         "first": protocols[0],
         "second": protocols[1],
-        "gap": how,
+        "gap": pairing,
     }
     for metric in metrics:
         for key, comparison, protocol in zip(

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from merflow import artifacts
 from merflow.corpora.schemes import multi_label
 from merflow.errors import ParamsError, StoreError
-from merflow.evaluation.formulas import count, weighted_f1
+from merflow.evaluation.confusion import count, weighted_f1
 from merflow.params import FusionParams, ProtocolParams
 from merflow.paths import PREDICTIONS
 from merflow.progress import track

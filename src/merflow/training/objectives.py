@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from merflow.evaluation.formulas import count, uar, weighted_f1
+from merflow.evaluation.confusion import count, uar, weighted_f1
 
 
 class Objective(Protocol):
