@@ -1,21 +1,13 @@
-"""A checkout for the step checkpoint."""
+"""Fixtures of the tests of checkpoints."""
 
 import pytest
-from support.checkpoint_step import Checkout
-
-from merflow.corpora import resume
+import torch
 
 
 @pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(resume, "PAUSE_S", 0.001)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    checkout = Checkout(tmp_path / "checkout")
-    yield checkout
-    if checkout.out.parent.exists():
-        names = [path.name for path in checkout.out.parent.iterdir()]
-        assert names == (["x"] if checkout.out.exists() else [])
+def nondeterministic():
+    """Undo what a training in the same process switched on: makers run in processes of their own."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
