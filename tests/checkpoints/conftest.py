@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def nondeterministic():
-    """Undo what a training in the same process switched on: makers run in processes of their own."""
+    """Undo what an earlier training in this process switched on; makers have their own process."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
     yield
