@@ -81,9 +81,15 @@ def test_loss_and_score_are_means_over_components():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 0}, r"run.json: version: input should be 1 \(format 1 expected\); delete"),
-        ({"settings": {}}, r"run.json: settings: extra inputs are not permitted .*train again$"),
-        ({"runs": [{"fold": 0}]}, r"run.json: runs.0.seed: field required .*train again$"),
+        ({"version": 0}, r"run.json: version: input should be 1; delete .* \(format 1 expected\)$"),
+        (
+            {"settings": {}},
+            r"run.json: settings: extra inputs are not permitted; delete .*\(format 1 expected\)$",
+        ),
+        (
+            {"runs": [{"fold": 0}]},
+            r"run.json: runs.0.seed: field required; delete .*\(format 1 expected\)$",
+        ),
         ({"runs": []}, r"run.json: names no run; delete \S+ and train again$"),
     ],
 )
@@ -99,5 +105,7 @@ def test_an_absent_or_broken_record_is_refused(tmp_path):
     with pytest.raises(StoreError, match=r"run.json: cannot be read \(No such file"):
         Record.read(tmp_path)
     (tmp_path / "run.json").write_text("half")
-    with pytest.raises(StoreError, match=r"run.json: content: invalid json.*train again$"):
+    with pytest.raises(
+        StoreError, match=r"run.json: content: invalid json.*\(format 1 expected\)$"
+    ):
         Record.read(tmp_path)
