@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from support.tiny_vision import COMPRESSION
 
 from merflow.nn.compression import (
     Compression,
@@ -18,19 +19,11 @@ from merflow.nn.compression import (
 TOKENS = torch.tensor([[[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [9.0, 9.0]]])
 PRESENT = torch.tensor([[True, True, True, False]])
 DIM, MEANING = 6, 3
-PARAMS = {
-    "selection": "threshold",
-    "gamma": 1.0,
-    "keep": 0.5,
-    "merge": True,
-    "alpha": 0.9,
-    "tau": 1.0,
-}
 
 
 def compression(**changes):
     torch.manual_seed(0)
-    return Compression(DIM, MEANING, **PARAMS | changes)
+    return Compression(DIM, MEANING, **COMPRESSION | changes)
 
 
 def frames(n=4, n_tokens=9):

@@ -4,7 +4,7 @@ import torch
 import yaml
 from support import ROOT
 from support.tiny_checkpoint import save_tiny_bert
-from support.tiny_vision import DIM, SIZE, blurred_noise, save_tiny_swin
+from support.tiny_vision import COMPRESSION, DIM, SIZE, blurred_noise, save_tiny_swin
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -21,12 +21,7 @@ WITH_VIDEO = {name: system for name, system in SYSTEMS.items() if "frames_15" in
 NETWORK = {
     "pretrained": True,
     "compress_after": [1],
-    "selection": "threshold",
-    "gamma": 1.0,
-    "keep": 0.5,
-    "merge": True,
-    "alpha": 0.9,
-    "tau": 1.0,
+    **COMPRESSION,
     "channels": [8, 8, 8],
     "kernel": 3,
     "projection": 10,

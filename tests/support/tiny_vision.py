@@ -18,6 +18,15 @@ from transformers import (
 WORDS = ("a", "photo", "of", "person", "happy", "sad", "angry", "with", "neutral", "face")
 SIZE = 32  # pixels
 DIM = 16
+#: Parameters of merflow.nn.compression.Compression.
+COMPRESSION = {
+    "selection": "threshold",
+    "gamma": 1.0,
+    "keep": 0.5,
+    "merge": True,
+    "alpha": 0.9,
+    "tau": 1.0,
+}
 
 _SPECIAL = {
     "pad_token": "[PAD]",

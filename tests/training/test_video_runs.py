@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.tiny_systems import protocol, with_training
-from support.tiny_vision import SIZE, save_tiny_swin
+from support.tiny_vision import COMPRESSION, SIZE, save_tiny_swin
 
 from merflow import artifacts
 from merflow.errors import ParamsError, StoreError
@@ -27,12 +27,7 @@ VIDEO = {
     "network": {
         "pretrained": True,
         "compress_after": [1],
-        "selection": "threshold",
-        "gamma": 1.0,
-        "keep": 0.5,
-        "merge": True,
-        "alpha": 0.9,
-        "tau": 1.0,
+        **COMPRESSION,
         "channels": [8],
         "kernel": 2,
         "projection": 8,
