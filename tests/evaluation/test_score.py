@@ -1,60 +1,27 @@
+"""Scores of systems and of trivial baselines in results/scores."""
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from support import altered_results
+from support.scored_results import (
+    EVALUATION,
+    FEWER,
+    MELD,
+    mean_of,
+    only,
+    predictions,
+    scored,
+    with_second_fold,
+)
 
 from merflow import artifacts
-from merflow.corpora.labels import CLASSES
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import chance, majority
 from merflow.evaluation.score import score
-from merflow.evaluation.scored import Scores
-from merflow.params import EvaluationParams
-from merflow.store import read_metadata, read_table, write_table
-
-MELD = CLASSES["meld"]
-#: Label -> class; other labels are out of scope.
-FEWER = {"neutral": "neutral", "joy": "high", "surprise": "high", "anger": "high"}
-EVALUATION = EvaluationParams(resamples=200, confidence=0.95, seed=1)
-
-
-def scored(tmp_path, results, corpus):
-    score(results, [corpus], EVALUATION, tmp_path / "results" / "scores")
-    return Scores.read(tmp_path / "results" / "scores")
-
-
-def only(table, **where):
-    """The only row with these values; None: null."""
-    for column, value in where.items():
-        table = table[table[column].isna() if value is None else table[column] == value]
-    assert len(table) == 1, table
-    return table.iloc[0]
-
-
-def mean_of(scores, system, metric, split="test", **where):
-    """Mean over all seeds and folds."""
-    where = {"system": system, "metric": metric, "split": split, **where}
-    return only(scores.scores, fold=None, seed=None, **where)
-
-
-def predictions(folder, split="test"):
-    rows = pd.read_parquet(folder / "predictions.parquet")
-    return rows[rows["split"] == split]
-
-
-def correct(rows):
-    return rows["labels"].str[0] == rows["predicted"].str[0]
-
-
-def with_second_fold(corpus, **splits):
-    """Add fold 1, in which the splits of fold 0 are others."""
-    path = corpus / "splits.parquet"
-    rows = read_table(path, artifacts.SPLITS)
-    second = rows.assign(fold=1, split=rows["split"].replace(splits))
-    write_table(path, pd.concat([rows, second]), artifacts.SPLITS)
+from merflow.store import read_table
 
 
 def test_scores_are_of_the_predictions(tmp_path, make_corpus, make_result):
@@ -101,20 +68,6 @@ def test_baselines_know_the_train_split_only(tmp_path, make_corpus, make_result)
 def test_majority_takes_the_first_of_equals_and_chance_shares():
     assert majority(np.array([2, 5, 5])).tolist() == [0, 1, 0]
     assert chance(np.array([2, 5, 3])).tolist() == [0.2, 0.5, 0.3]
-
-
-def test_differences_between_systems_are_paired(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    skills = {"text_bert_8": 0.2, "text_roberta_8": 0.9}
-    results = [make_result(corpus, name, skill=skill) for name, skill in skills.items()]
-    scores = scored(tmp_path, results, corpus)
-    row = only(scores.differences, metric="accuracy", seed=None)
-    first, second = (mean_of(scores, name, "accuracy")["value"] for name in skills)
-    assert (row["first"], row["second"], row["source"]) == (*skills, "demo")
-    assert row["value"] == pytest.approx(first - second)
-    assert row["low"] < row["value"] < row["high"] < 0
-    assert row["p"] == pytest.approx(2 / (EVALUATION.resamples + 1))
-    assert scores.differences["p"].notna().all()
 
 
 def test_same_predictions_same_bytes(tmp_path, make_corpus, make_result):
@@ -249,180 +202,3 @@ def test_systems_that_cannot_be_compared_are_refused(
     with pytest.raises(EvaluationError, match=f"{both} {message}") as error:
         scored(tmp_path, results, corpus)
     assert "\n" not in str(error.value)
-
-
-def test_differences_are_of_common_utterances(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    first = make_result(corpus, "text_bert_8", skill=0.2)
-    second = make_result(corpus, "text_roberta_8", skill=0.9)
-    whole_dialogue = [f"test_dia22_utt{turn}" for turn in range(8)]
-    altered_results.leave_out(first, whole_dialogue)
-    altered_results.leave_out(second, ["test_dia25_utt0", "test_dia25_utt3"])
-    scores = scored(tmp_path, [first, second], corpus)
-    row = only(scores.differences, metric="accuracy", seed=None)
-    tables = [predictions(folder) for folder in (first, second)]
-    common = set(tables[0]["utterance_id"]) & set(tables[1]["utterance_id"])
-    accuracies = [correct(rows)[rows["utterance_id"].isin(common)].mean() for rows in tables]
-    assert row["n"] == len(common) == 8 * 8 - 8 - 2
-    assert row["value"] == pytest.approx(accuracies[0] - accuracies[1])
-    assert row["low"] < row["value"] < row["high"]
-    seeds = scores.differences[scores.differences["seed"].notna()]
-    assert set(seeds["n"]) == {row["n"]}
-    assert seeds["value"].mean() == pytest.approx(row["value"])
-
-
-def test_no_difference_without_a_common_utterance(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    first, second = make_result(corpus, "text_bert_8"), make_result(corpus, "text_roberta_8")
-    ids = sorted(set(predictions(first)["utterance_id"]))
-    altered_results.leave_out(first, ids[::2])
-    altered_results.leave_out(second, ids[1::2])
-    scores = scored(tmp_path, [first, second], corpus)
-    assert scores.differences.empty
-    systems = {"text_bert_8", "text_roberta_8", "majority", "chance"}
-    assert set(scores.scores["system"]) == systems
-
-
-def test_fusion_names_each_input_once_and_has_no_epoch(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    folder = make_result(corpus)
-    weights = {"a": 0.3, "b": 0.7}
-    for number in (0, 1):
-        altered_results.run(folder, number, selected_epochs=(), history=(), weights=weights)
-    labels = {"text": "fasttext", "words": "fasttext", "speech": "is13"}
-    params = {"weights": "dev", "step": 0.1}
-    altered_results.record(folder, lambda record: {"input_labels": labels, "params": params})
-    rows = scored(tmp_path, [folder], corpus).scores
-    of_system = rows["system"] == "text_bert_8"
-    assert set(rows.loc[of_system, "inputs"]) == {"is13, fasttext"}
-    assert rows.loc[~of_system, "inputs"].isna().all()
-    assert not {"selected_epoch", "loss", "batch_size"} & set(rows["metric"])
-
-
-def test_two_runs_with_one_seed_are_compared_by_mcnemar(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    first = make_result(corpus, "text_bert_8", seeds=(1, 2), skill=0.4)
-    second = make_result(corpus, "text_roberta_8", seeds=(2, 5))
-    scores = scored(tmp_path, [first, second], corpus)
-    (row,) = scores.differences[scores.differences["seed"].notna()].to_dict("records")
-    assert (row["seed"], row["metric"]) == (2, "accuracy")  # the only common seed
-    tests = [predictions(folder).query("seed == 2") for folder in (first, second)]
-    a, b = (correct(rows).to_numpy() for rows in tests)
-    alone = [(a & ~b).sum(), (b & ~a).sum()]
-    assert [row["first_alone"], row["second_alone"]] == alone and alone[0] != alone[1]
-    assert row["value"] == a.mean() - b.mean()
-    assert row["p"] == pytest.approx(binomtest(int(alone[0]), int(sum(alone))).pvalue)
-    assert np.isnan(row["low"]) and row["n"] == len(a)
-
-
-def test_loss_is_of_the_scored_epoch(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    folder = make_result(corpus)
-    altered_results.run(folder, 0, selected_epochs=(2,))
-    altered_results.leave_out(folder, ["train_dia0_utt0", "dev_dia15_utt0"])
-    rows = scored(tmp_path, [folder], corpus).scores
-    losses = rows[rows["metric"] == "loss"]
-    assert set(losses["system"]) == {"text_bert_8"} and set(losses["split"]) == {"train", "dev"}
-    # 2 / epoch on train and 1.5 / epoch on dev
-    for split, values, n in (("train", [1.0, 2 / 3], 119), ("dev", [0.75, 0.5], 55)):
-        of_split = losses[losses["split"] == split]
-        for fold in (0, None):
-            runs = [only(of_split, fold=fold, seed=seed)["value"] for seed in (1, 2)]
-            assert runs == pytest.approx(values)
-        mean = only(of_split, fold=None, seed=None)
-        expected = (np.mean(values), np.std(values, ddof=1), n)
-        assert (mean["value"], mean["std"], mean["n"]) == pytest.approx(expected)
-        assert np.isnan(mean["low"])
-
-
-def test_loss_of_folds_is_weighted_by_utterances(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    with_second_fold(corpus, train="dev", dev="train")
-    folder = make_result(corpus, seeds=(1,))
-    altered_results.run(folder, 1, selected_epochs=(1,))
-    rows = scored(tmp_path, [folder], corpus).scores
-    losses = rows[(rows["metric"] == "loss") & (rows["split"] == "dev")]
-    assert [only(losses, fold=fold, seed=1)["value"] for fold in (0, 1)] == [0.5, 1.5]
-    n_dialogues = (7, 15)  # of dev in the two folds
-    expected = np.average([0.5, 1.5], weights=n_dialogues)
-    for seed in (1, None):
-        row = only(losses, fold=None, seed=seed)
-        assert (row["value"], row["n"]) == (pytest.approx(expected), sum(n_dialogues) * 8)
-
-
-def test_settings_are_of_the_run(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    rows = scored(tmp_path, [make_result(corpus)], corpus).scores
-    for metric, value in (("batch_size", 8), ("learning_rate", 2e-4), ("weight_decay", 0.01)):
-        row = only(rows, metric=metric)
-        assert (row["system"], row["split"], row["value"]) == ("text_bert_8", "train", value)
-        assert pd.isna(row["seed"]) and pd.isna(row["fold"])
-
-
-def test_sizes_of_splits_are_in_scope(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    path = corpus / "utterances.parquet"
-    utterances, metadata = (
-        read(path, artifacts.UTTERANCES) for read in (read_table, read_metadata)
-    )
-    utterances.loc[utterances["utterance_id"].str.startswith("test_dia2"), "clip"] = "clip.mp4"
-    write_table(path, utterances, artifacts.UTTERANCES, metadata)
-    folder = make_result(corpus)
-    facts = scored(tmp_path, [folder], corpus).corpora
-    whole = {"class": None}
-    for split, n_dialogues in (("train", 15), ("dev", 7), ("test", 8)):
-        assert only(facts, split=split, fact="count", **whole)["value"] == 8 * n_dialogues
-        n_clips = only(facts, split=split, fact="clips")["value"]
-        assert n_clips == (64 if split == "test" else 0)
-    labels, on_test = utterances["labels"].str[0], utterances["official_split"].eq("test")
-    for name, count in labels[on_test].value_counts().items():
-        of_class = only(facts, split="test", fact="count", **{"class": name})
-        assert of_class["value"] == count
-    altered_results.regroup(folder, FEWER)
-    facts = scored(tmp_path, [folder], corpus).corpora
-    fewer = (on_test & labels.isin(FEWER)).sum()
-    assert only(facts, split="test", fact="count", **whole)["value"] == fewer
-
-
-def test_sizes_of_several_folds_are_their_mean(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    with_second_fold(corpus, dev="test", test="dev")
-    facts = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus).corpora
-    counts = facts[(facts["fact"] == "count") & facts["class"].isna()].set_index("split")["value"]
-    assert counts.to_dict() == {"train": 15 * 8, "dev": 7.5 * 8, "test": 7.5 * 8}
-
-
-def test_gaps_are_paired_on_one_split_scheme_only(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    skills = {"as_published": 0.9, "clean": 0.3}
-    first, second = (
-        make_result(corpus, protocol=protocol, skill=skill) for protocol, skill in skills.items()
-    )
-    scores = scored(tmp_path, [first, second], corpus)
-    gap = only(scores.gaps, metric="accuracy")
-    means = [
-        mean_of(scores, "text_bert_8", "accuracy", protocol=protocol)["value"]
-        for protocol in skills
-    ]
-    assert gap["value"] == pytest.approx(means[0] - means[1]) and gap["low"] > 0
-    assert (gap["system"], gap["first"], gap["second"]) == ("text_bert_8", *skills)
-    assert gap["paired"] and gap["n"] == 64 and gap["p"] < 0.05
-    altered_results.regroup(first, FEWER)  # with other classes: drawn independently, no test
-    gap = only(scored(tmp_path, [first, second], corpus).gaps, metric="weighted_f1")
-    assert not gap["paired"] and pd.isna(gap["p"]) and gap["low"] < gap["value"] < gap["high"]
-
-
-def test_tokens_and_time_are_means_over_runs(tmp_path, make_corpus, make_result):
-    corpus = make_corpus()
-    folder, plain = make_result(corpus, seeds=(1, 2)), make_result(corpus, system="text_bert_16")
-    altered_results.run(folder, 0, tokens=(400.0, 50.0), clip_s=0.01)
-    altered_results.run(folder, 1, tokens=(200.0, 30.0), clip_s=0.03)
-    scores = scored(tmp_path, [folder, plain], corpus)
-    stages = {None: 340, "stage 2": 300, "stage 3": 40}  # None: all of them
-    for stage, tokens in stages.items():
-        row = mean_of(scores, "text_bert_8", "tokens", **{"class": stage})
-        assert row["value"] == tokens
-    row = mean_of(scores, "text_bert_8", "clip_s")
-    assert (row["value"], row["n"]) == (0.02, 64)
-    counted = scores.scores[scores.scores["metric"].isin(["tokens", "clip_s"])]
-    assert set(counted["system"]) == {"text_bert_8"}
