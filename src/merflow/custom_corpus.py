@@ -19,6 +19,7 @@ from merflow.corpora import annotations, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
 from merflow.corpora.labels import CLASSES, counterparts
+from merflow.corpora.split_defects import log_summary, split_defects, split_text
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
 from merflow.params.base import NAME
@@ -66,7 +67,8 @@ def prepare(name: str, folder: Path, example: bool) -> None:
     present = modalities(folder, labelled)
     text = patch_text(name, folder, table, labelled, present)
     classes = ", ".join(labelled.classes)
-    log.info("%s: %d utterances, %s; %s", table, len(labelled.rows), classes, _split(labelled))
+    log.info("%s: %d utterances, %s; %s", table, len(labelled.rows), classes, split_text(labelled))
+    log_summary(split_defects(labelled))
     if patch.exists() and patch.read_text(encoding="utf-8") != text:
         log.warning(
             "%s: kept, since it was edited or the clips changed; delete it to renew it", patch
@@ -78,13 +80,6 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         " then `snakemake --cores 2`",
         *(patch, ", ".join(present), patch),
     )
-
-
-def _split(labelled: Annotations) -> str:
-    if labelled.scheme == "given":
-        return "train, dev and test as given"
-    unit = "speakers" if labelled.rows[0].speaker else "dialogues"
-    return f"{labelled.folds} folds of whole {unit}"
 
 
 def skeleton(folder: Path) -> str:

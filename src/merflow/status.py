@@ -64,11 +64,18 @@ def _prepared(folder: Path) -> list[str]:
     return [
         store.read_metadata(path, artifacts.UTTERANCES)["source"],
         f"{len(utterances):,}",
-        " ".join(sizes) or "by speaker",
+        " ".join(sizes) or _folds(folder),
         f"text {texts:,}, clips {clips:,}",
         f"{kinds.sum()}" + (f": {frequent}" if frequent else ""),
         "" if clips else "no clips: audio and video systems cannot run",
     ]
+
+
+def _folds(folder: Path) -> str:
+    """Number of folds of each split scheme."""
+    splits = store.read_table(folder / paths.SPLITS, artifacts.SPLITS, ["scheme", "fold"])
+    n_folds = splits.groupby("scheme")["fold"].nunique()
+    return f"folds: {', '.join(f'{scheme} {n}' for scheme, n in n_folds.items())}"
 
 
 def _how_to_get(name: str, source: str) -> str:

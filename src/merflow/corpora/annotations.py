@@ -7,12 +7,12 @@ start, because the number of folds decides the number of jobs.
 """
 
 import csv
-from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from merflow.corpora.schemes import CUSTOM
+from merflow.corpora.units import Folding, fold_rows
 from merflow.errors import CorpusError
 
 COLUMNS = ("clip", "text", "label", "speaker", "dialogue", "split")
@@ -66,21 +66,27 @@ class Annotations:
         """The labels, sorted."""
         return sorted({row.label for row in self.rows})
 
-    @property
+    @cached_property
     def scheme(self) -> str:
-        """Split scheme: ``given`` if the file names splits, else ``speakers``."""
-        return "given" if any(row.split for row in self.rows) else "speakers"
+        """Split scheme: ``given`` if the file names splits, else that of `folding`."""
+        return "given" if any(row.split for row in self.rows) else self.folding.scheme
 
     @property
     def folds(self) -> int:
-        """Number of folds; of ``speakers``, at most five and at most one per unit."""
-        folds = CUSTOM[self.scheme].folds
-        return folds if self.scheme == "given" else min(folds, len(self.units))
+        """Number of folds."""
+        return 1 if self.scheme == "given" else self.folding.n_folds
 
-    @property
-    def units(self) -> dict[str, int]:
-        """Number of utterances per unit that no fold divides: a speaker, or a dialogue."""
-        return dict(Counter(row.speaker or row.dialogue_id for row in self.rows))
+    @cached_property
+    def splits(self) -> list[list[str]]:
+        """Split of each row, by fold; an empty one is none."""
+        if self.scheme == "given":
+            return [[row.split for row in self.rows]]
+        return [self.folding.splits(fold) for fold in range(self.folds)]
+
+    @cached_property
+    def folding(self) -> Folding:
+        """Folds of the rows, for a file that names no splits."""
+        return fold_rows(self.rows)
 
 
 def read(path: Path, labelled: bool = True) -> Annotations:
@@ -162,11 +168,23 @@ def _check(path: Path, annotations: Annotations) -> None:
         if empty := [split for split in SPLITS if split not in {row.split for row in rows}]:
             raise CorpusError(
                 f"{path}: no row of split {', '.join(empty)}; fill it in, or leave the column "
-                "empty for folds by speaker"
+                "empty for folds"
             )
     elif annotations.folds < len(SPLITS):
-        units = "speakers" if rows[0].speaker else "dialogues"
-        raise CorpusError(
-            f"{path}: {len(annotations.units)} {units}, and train, dev and test need one each; "
-            "give a split, or name more"
-        )
+        raise CorpusError(f"{path}: {_too_few(annotations)}")
+
+
+def _too_few(annotations: Annotations) -> str:
+    """Units that are too few for folds, and the ways out."""
+    speakers = {row.speaker for row in annotations.rows if row.speaker}
+    dialogues = {row.dialogue for row in annotations.rows if row.dialogue}
+    need = "and train, dev and test need one each; give a split, or name more"
+    if not speakers:
+        return f"{annotations.folds} dialogues, {need}"
+    if not dialogues:
+        return f"{len(speakers)} speakers, {need}"
+    empty = ", or leave the column dialogue empty" if len(speakers) >= len(SPLITS) else ""
+    return (
+        f"{annotations.folds} groups without a common speaker or dialogue (of {len(speakers)}"
+        f" speakers and {len(dialogues)} dialogues), {need} dialogues{empty}"
+    )

@@ -10,8 +10,10 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora.annotations import Annotations, Row
 from merflow.corpora.corpus import Corpus
+from merflow.corpora.split_defects import log_summary, split_defects, split_text
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
+from merflow.progress import log
 
 SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 
@@ -47,7 +49,10 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
             clips[row.line] = row.clip
         else:
             defects.append(_clip_defect(row, root, result))
-    defects += _shared_speakers(annotations)
+    of_splits = split_defects(annotations)
+    log.info("%s", split_text(annotations))
+    log_summary(of_splits)
+    defects += of_splits
     return Corpus(utterances_of(annotations.rows, clips), defects)
 
 
@@ -98,15 +103,3 @@ def _clip_defect(row: Row, root: Path, reason: str) -> Defect:
         reason = f"no such file in {root}; added later? remove {root} and run again"
     action = "text kept" if row.text else "no use"
     return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
-
-
-def _shared_speakers(annotations: Annotations) -> list[Defect]:
-    """Speakers in train and test: scores do not hold for a new speaker."""
-    train, test = (
-        {row.speaker for row in annotations.rows if row.split == split and row.speaker}
-        for split in ("train", "test")
-    )
-    return [
-        Defect(None, "speaker in train and test", speaker, "kept as given")
-        for speaker in sorted(train & test)
-    ]

@@ -12,7 +12,7 @@ from merflow.artifacts import Defect
 from merflow.corpora import annotations as annotated
 from merflow.corpora import custom
 from merflow.corpora.catalogue import CATALOGUE
-from merflow.corpora.splits import make_splits
+from merflow.corpora.splits import custom_splits, make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 from merflow.paths import DEFECTS, SPLITS, UTTERANCES
@@ -47,15 +47,13 @@ def prepare(
     kind = source if source in ("demo", "official") else "folder"
     metadata: dict[str, Any] = {"corpus": corpus, "source": kind}
     expected: Mapping[str, Mapping[str, int]] = {}
-    schemes: tuple[str, ...]
-    if annotations:
-        described = annotated.read(annotations)
-        content, schemes = custom.read_utterances(raw, described), (described.scheme,)
+    described = annotated.read(annotations) if annotations else None
+    if described:
+        content = custom.read_utterances(raw, described)
         metadata["classes"] = described.classes
     else:
         module = corpora.load(corpus)
         content, expected = module.read_utterances(raw), module.EXPECTED
-        schemes = tuple(CATALOGUE[corpus].schemes)
     utterances, defects = content.utterances, list(content.defects)
     ids = utterances["utterance_id"]
     if doubled := ids[ids.duplicated()].tolist():
@@ -65,7 +63,10 @@ def prepare(
         )
     if source != "demo":
         defects += check_counts(utterances, expected)
-    splits = make_splits(utterances, corpus, schemes)
+    if described:
+        splits = custom_splits(described)
+    else:
+        splits = make_splits(utterances, corpus, tuple(CATALOGUE[corpus].schemes))
     metadata |= {"counts": counts(utterances), "modalities": modalities(utterances, raw)}
     listed = pd.DataFrame(defects, columns=artifacts.DEFECTS.names)
     write_text(out / DEFECTS, listed.to_csv(index=False, lineterminator="\n"))

@@ -7,9 +7,13 @@ from merflow.corpora.catalogue import CATALOGUE, Scheme
 from merflow.corpora.labels import MULTI_LABEL
 from merflow.errors import CorpusError
 
-#: Schemes of a custom corpus, which has one of them: ``given`` by its annotations, or
-#: ``speakers``, with fewer folds where there are fewer speakers.
-CUSTOM: dict[str, Scheme] = {"given": Scheme(), "speakers": Scheme(folds=5)}
+#: Schemes of a custom corpus, which has one of them: ``given`` by its annotations, or folds
+#: (merflow.corpora.units), which are fewer where there are fewer units.
+CUSTOM: dict[str, Scheme] = {
+    "given": Scheme(),
+    "speakers": Scheme(folds=5),
+    "dialogues": Scheme(folds=5),
+}
 
 
 def find(corpus: str, scheme: str) -> Scheme:

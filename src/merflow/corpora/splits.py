@@ -8,8 +8,11 @@ Without shared speakers:
     ``sessions``: leave one session of IEMOCAP out, with two speakers that no other has. Dev are
     dialogues of the other four sessions.
     ``actors``: five speaker-independent folds of RAVDESS.
-    ``speakers``: folds of whole speakers of a custom corpus, or of whole dialogues where no speaker
-    is named. Units are dealt out like cards, the largest first: one fold is test, the next dev.
+    ``speakers``: folds of a custom corpus that part neither speakers nor dialogues
+    (merflow.corpora.units).
+
+Without shared dialogues:
+    ``dialogues``: folds of a custom corpus that part no dialogue, but speakers.
 
 With leakage, as the papers split their corpora:
     ``session5`` (joint_cnn section 5.2): test is the fifth session of IEMOCAP, dev are utterances
@@ -31,6 +34,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.corpora import schemes
+from merflow.corpora.annotations import Annotations
 from merflow.corpora.labels import CLASSES, MULTI_LABEL, class_of
 from merflow.corpora.schemes import folds
 from merflow.errors import CorpusError
@@ -44,8 +48,8 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
 
     Args:
         utterances: columns of artifacts.UTTERANCES. In scope is an utterance with a label of
-            CLASSES[corpus]. In a multi-label or custom corpus, all are.
-        corpus: name of the corpus.
+            CLASSES[corpus]. In a multi-label corpus, all are.
+        corpus: name of a published corpus.
         names: names of split schemes.
 
     Returns:
@@ -55,17 +59,14 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
         CorpusError: an unknown scheme, too few sessions or actors, or an empty split.
     """
     scope = utterances
-    if corpus in CLASSES and corpus not in MULTI_LABEL:
+    if corpus not in MULTI_LABEL:
         classes = set(CLASSES[corpus])
         scope = utterances[[bool(classes & set(labels)) for labels in utterances["labels"]]]
     tables = []
     for name in names:
         scheme = schemes.find(corpus, name)
         rows = _label_rows(scope, corpus) if scheme.instances else scope.assign(label=None)
-        n_folds = scheme.folds
-        if name == "speakers":
-            n_folds = min(n_folds, _units(scope).nunique())
-        for fold in range(n_folds):
+        for fold in range(scheme.folds):
             split = _SCHEMES[name](rows, corpus, fold).dropna()
             for expected in scheme.splits:
                 if not (split == expected).any():
@@ -76,6 +77,23 @@ def make_splits(utterances: pd.DataFrame, corpus: str, names: Sequence[str]) -> 
             table = rows.loc[split.index, ["utterance_id", "label"]]
             tables.append(table.assign(scheme=name, fold=fold, split=split))
     return pd.concat(tables, ignore_index=True)[artifacts.SPLITS.names]
+
+
+def custom_splits(annotations: Annotations) -> pd.DataFrame:
+    """Assign every labelled row of a custom corpus to its split per fold.
+
+    Returns:
+        Columns of artifacts.SPLITS, ordered by fold and utterance_id. A row without a given split
+        is left out.
+    """
+    ids, scheme = [row.utterance_id for row in annotations.rows], annotations.scheme
+    rows = [
+        (utterance_id, scheme, fold, split, None)
+        for fold, splits in enumerate(annotations.splits)
+        for utterance_id, split in sorted(zip(ids, splits, strict=True))
+        if split
+    ]
+    return pd.DataFrame(rows, columns=artifacts.SPLITS.names)
 
 
 def _label_rows(scope: pd.DataFrame, corpus: str) -> pd.DataFrame:
@@ -158,18 +176,6 @@ def _actors(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
     return _deal(scope, scope["speaker"], actors, fold, n)
 
 
-def _speakers(scope: pd.DataFrame, corpus: str, fold: int) -> pd.Series:
-    units = _units(scope)
-    sizes = units.value_counts()
-    ordered = sorted(sizes.index, key=lambda unit: (-sizes[unit], _hash(unit)))
-    return _deal(scope, units, ordered, fold, min(folds(corpus, "speakers"), len(ordered)))
-
-
-def _units(scope: pd.DataFrame) -> pd.Series:
-    """Speaker of each utterance; its dialogue where no speaker is named."""
-    return scope["speaker"].where(scope["speaker"] != "", scope["dialogue_id"])
-
-
 def _deal(scope: pd.DataFrame, unit: pd.Series, ordered: list, fold: int, n: int) -> pd.Series:
     """Deal units into `n` folds: fold `fold` is test, the next one dev."""
     return _assign(scope, unit.isin(ordered[(fold + 1) % n :: n]), unit.isin(ordered[fold::n]))
@@ -194,6 +200,4 @@ _SCHEMES = {
     "pooled": _pooled,
     "instances": _instances,
     "ten_folds": _ten_folds,
-    "given": _official,
-    "speakers": _speakers,
 }
