@@ -115,7 +115,7 @@ def test_speakers_that_tie_all_dialogues_are_named(read, rows, named):
     n_shared, n = leaks(labelled)[1], len(rows)
     assert n_shared > 0
     (detail,) = details(labelled, "speakers not kept apart")
-    group = "in one group of connected speakers and dialogues, of 1 groups"
+    group = "in one group of connected speakers and dialogues (groups in all: 1)"
     assert detail.startswith(f"{n} of {n} utterances are {group}; {named}; {n_shared} of {n} test ")
     assert detail.endswith("write <dialogue>/<name>, or leave the column speaker empty")
     listed = details(labelled, "speaker in train and test")
@@ -140,7 +140,7 @@ def test_one_component_above_half_means_folds_of_dialogues(read):
     assert labelled.scheme == "dialogues"
     (detail,) = details(labelled, "speakers not kept apart")
     assert detail.startswith("22 of 42 utterances are in one group ")
-    assert ", of 21 groups; her is in 11 of 31 dialogues, him in 11, s0 in 1; " in detail
+    assert " (groups in all: 21); her is in 11 of 31 dialogues, him in 11, s0 in 1; " in detail
 
 
 def test_without_dialogues_speakers_stay_whole_and_unequal(read):
@@ -266,7 +266,7 @@ def test_the_friends_of_meld_make_folds_of_dialogues(read):
     assert leaks(labelled)[0] == 0
     (detail,) = details(labelled, "speakers not kept apart")
     assert detail.startswith(
-        "13699 of 13708 utterances are in one group of connected speakers and dialogues, of 2"
-        " groups; Rachel is in 543 of 1432 dialogues, Joey in 538, Ross in 524; "
+        "13699 of 13708 utterances are in one group of connected speakers and dialogues (groups"
+        " in all: 2); Rachel is in 543 of 1432 dialogues, Joey in 538, Ross in 524; "
     )
     assert sizes(labelled) == [2741, 2741, 2742, 2742, 2742]

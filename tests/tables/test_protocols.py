@@ -1,5 +1,7 @@
 """Tables of gaps and leakage, and of a corpus whose protocols have different tasks."""
 
+from dataclasses import replace
+
 import pytest
 from support import REPORTED
 from support.built_tables import entry_of, read_csv
@@ -99,6 +101,18 @@ def test_leakage_names_what_a_split_should_keep_apart(tables):
     assert rows["leaks"].fillna("").to_dict() == {"as_published": "dialogues", "clean": ""}
     counts = "0 (0.0 %) | 1 (1.0 %) | 12 (12.0 %) | 90 (90.0 %) | 95 (95.0 %)"
     assert f"| as published | 100 | {counts} | dialogues |" in text_of(tables, "leakage")
+
+
+def test_leakage_of_speakers_without_names_is_unknown(tmp_path, make_scores, write_scores):
+    scores = joined(
+        make_scores(SYSTEMS, PAPER, "meld", "as_published", classes=SIX),
+        leakage(PAPER, "as_published", 90),
+    )
+    named = scores.corpora["fact"] != "shares_speaker"
+    scores = replace(scores, corpora=scores.corpora[named])
+    build(write_scores(scores), REPORTED, tmp_path / "tables")
+    assert "| 90 (90.0 %) | unknown | dialogues |" in text_of(tmp_path / "tables", "leakage")
+    assert "| 90.0 | unknown | dialogues |" in (tmp_path / "tables/overall/leakage.md").read_text()
 
 
 def test_index_lists_the_tables_of_both_tasks(tables):

@@ -92,7 +92,7 @@ def _tied(annotations: Annotations) -> str:
     n_shared = _shared(speakers, annotations.splits, "train", "test").total()
     return (
         f"{max(sizes.values())} of {len(rows)} utterances are in one group of connected speakers"
-        f" and dialogues, of {len(sizes)} groups; {', '.join(named)}; {n_shared} of"
+        f" and dialogues (groups in all: {len(sizes)}); {', '.join(named)}; {n_shared} of"
         f" {len(rows)} test rows share their speaker with train; a name is one person in all"
         " dialogues: if it is not, write <dialogue>/<name>, or leave the column speaker empty"
     )

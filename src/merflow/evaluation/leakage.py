@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-#: Fact -> what is compared: the id or a column of artifacts.UTTERANCES. Null is shared by nobody,
-#: nor is the empty speaker of a custom corpus whose annotations name none.
+#: Fact -> what is compared: the id or a column of artifacts.UTTERANCES. Null is shared by nobody.
 SHARED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "shares_clip": lambda rows: rows["utterance_id"],
     "shares_origin": lambda rows: rows["origin"],
@@ -23,7 +22,8 @@ def shared(rows: pd.DataFrame) -> dict[str, int]:
             speaker of artifacts.UTTERANCES.
 
     Returns:
-        Count by fact.
+        Count by fact. Without any speaker, as in a custom corpus that names none,
+        ``shares_speaker`` is unknown and left out.
     """
     folds, splits = rows["fold"].tolist(), rows["split"].tolist()
     counts = {}
@@ -33,6 +33,8 @@ def shared(rows: pd.DataFrame) -> dict[str, int]:
             for fold, mark, split in zip(folds, compared(rows).tolist(), splits, strict=True)
             if isinstance(mark, str)
         ]
+        if fact == "shares_speaker" and not marks:
+            continue
         train = {(fold, mark) for fold, mark, split in marks if split == "train"}
         counts[fact] = sum(split == "test" and (fold, mark) in train for fold, mark, split in marks)
     return counts

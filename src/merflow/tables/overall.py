@@ -12,7 +12,7 @@ import pandas as pd
 from merflow.tables.comparison import Comparison
 from merflow.tables.measured import PROTOCOLS
 from merflow.tables.measures import HEADERS, name_of, split_of, unit_of
-from merflow.tables.protocols import LEAKS, NO_LEAKS
+from merflow.tables.protocols import LEAKS, NO_LEAKS, UNKNOWN
 from merflow.tables.render import (
     NOTHING,
     Column,
@@ -175,7 +175,7 @@ def _leakage(every: Sequence[CorpusTables], warnings: Sequence[str]) -> Table:
 def _leakage_columns() -> list[Column]:
     def share(fact: str) -> Column:
         def cell(row: Row) -> str:
-            return percent(row[fact] / row["n"], 1)
+            return UNKNOWN if pd.isna(row[fact]) else percent(row[fact] / row["n"], 1)
 
         return Column(LEAKS[fact], cell, "also in train, %")
 

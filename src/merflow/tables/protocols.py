@@ -9,7 +9,7 @@ import pandas as pd
 from merflow.evaluation.leakage import SHARED
 from merflow.tables.columns import difference_cell, limits_column, measured_cell, ours_column
 from merflow.tables.comparison import Comparison
-from merflow.tables.measured import Difference
+from merflow.tables.measured import NAN, Difference
 from merflow.tables.measures import HEADERS
 from merflow.tables.render import NOTHING, Column, Table, number, percent, plain, points, words
 from merflow.tables.reported import Row
@@ -35,6 +35,7 @@ LEAKS = {
 #: Facts that a split scheme is expected to avoid.
 SEVERE = ("shares_clip", "shares_dialogue")
 NO_LEAKS = "no clip, no dialogue"
+UNKNOWN = "unknown"  # a custom corpus that names no speaker
 
 
 def gap(comparisons: Sequence[Comparison]) -> Table:
@@ -153,13 +154,15 @@ def leakage(comparisons: Sequence[Comparison]) -> Table:
             counts = of_protocol.set_index("fact")["value"].to_dict()
             row: dict[str, Any] = {"protocol": protocol, "kind": "system"}
             row |= {"n": int(of_protocol["n"].iloc[0])}
-            row |= {fact: int(counts[fact]) for fact in LEAKS}
+            row |= {fact: int(counts[fact]) if fact in counts else NAN for fact in LEAKS}
             row["leaks"] = ", ".join(f"{LEAKS[fact]}s" for fact in SEVERE if counts[fact])
             rows.append(row | {"source": comparison.measured.source})
 
     def share(fact: str) -> Column:
         def cell(row: Row) -> str:
-            return f"{row[fact]} ({percent(row[fact] / row['n'], 1)} %)"
+            if pd.isna(row[fact]):
+                return UNKNOWN
+            return f"{row[fact]:.0f} ({percent(row[fact] / row['n'], 1)} %)"
 
         return Column(LEAKS[fact], cell, "also in train")
 
