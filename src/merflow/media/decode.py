@@ -22,9 +22,10 @@ import av
 import numpy as np
 
 from merflow.artifacts import Defect, Medium
-from merflow.media.audio import GAP_S, AudioTrack
+from merflow.media.audio import GAP_S, HEADROOM, AudioTrack, stores_floats
 from merflow.media.frames import Frame, FrameSampler
-from merflow.media.probe import OPTIONS, SLACK_S
+from merflow.media.probe import SLACK_S, open_media
+from merflow.media.streams import WITHOUT_LENGTH, Choice, choose
 from merflow.params import MediaParams
 
 #: Read before a span: audio decoders settle, and a frame is decoded less than this before it is
@@ -101,9 +102,13 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
         clip.flag("empty span", f"{start:.3f} to {end:.3f} s", "no sound, no pictures")
         return clip
     try:
-        with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
+        with open_media(path) as container:
+            choice = choose(container)
+        if choice.obstacle:
+            raise ValueError(choice.obstacle)
+        with open_media(path) as container:
             span = Span(start, end, (container.start_time or 0) / av.time_base)
-            _Reading(container, span, clip).run(media)
+            _Reading(container, choice, span, clip).run(media)
     except (av.FFmpegError, OSError, ValueError) as error:
         lost = ["no sound"] if clip.audio is None else []
         lost += [] if clip.frames else ["no pictures"]
@@ -152,30 +157,21 @@ class _Timeline:
 class _Reading:
     """One open file and the clip that is made from it."""
 
-    def __init__(self, container: Any, span: Span, clip: Clip):
-        self._container, self._span, self._clip = container, span, clip
+    def __init__(self, container: Any, choice: Choice, span: Span, clip: Clip):
+        self._container, self._choice, self._span, self._clip = container, choice, span, clip
         self._form = container.format.name
-        cover = av.stream.Disposition.attached_pic
-        films = (stream for stream in container.streams.video if not stream.disposition & cover)
-        self._video: Any = next((stream for stream in films if stream.codec_context), None)
-        self._audio: Any = next(
-            (stream for stream in container.streams.audio if stream.codec_context), None
-        )
-        self._length_s = container.duration / av.time_base if container.duration else 0.0
+        self._audio: Any = None if choice.audio is None else container.streams[choice.audio]
+        self._video: Any = None if choice.video is None else container.streams[choice.video]
+        self._length_s = choice.length_s
 
     def run(self, media: MediaParams) -> None:
-        """Read the file twice.
-
-        Raises:
-            ValueError: the file has neither audio nor video.
-        """
+        """Read the file twice."""
         streams = [stream for stream in (self._video, self._audio) if stream]
-        if not streams:
-            raise ValueError("neither sound nor pictures in it")
         if self._span.start_s > PREROLL_S:
             self._seek(streams[0])
         timeline = _Timeline(timed="avi" not in self._form)
-        track = AudioTrack(self._span.origin_s, self._length_s + SLACK_S)
+        floats = self._audio is not None and stores_floats(self._audio.codec_context)
+        track = AudioTrack(self._span.origin_s, self._length_s + SLACK_S, floats)
         n_damaged, video_end_s = 0, 0.0
         try:
             for packet in self._packets(streams):
@@ -199,7 +195,11 @@ class _Reading:
     def _seek(self, lead: Any) -> None:
         """Seek the last keyframe of `lead` that is at least PREROLL_S before the span."""
         before_s = max(0.0, self._span.start_s - PREROLL_S) + self._span.origin_s
-        self._container.seek(math.floor(before_s / lead.time_base), stream=lead)
+        before = math.floor(before_s / lead.time_base)
+        try:
+            self._container.seek(before, stream=lead)
+        except av.FFmpegError:  # FLV: no keyframe is so early
+            self._container.seek(before, stream=lead, backward=False)
 
     def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
         """Packets of `streams`, until no further one can belong to the span."""
@@ -217,9 +217,13 @@ class _Reading:
 
     def _keep_audio(self, track: AudioTrack, n_damaged: int) -> None:
         span = self._span
+        rejected = "; ".join(self._choice.rejected["audio"])
         if self._audio is None:
-            self._flag_audio("no sound", "the clip has no audio stream", "left out of audio")
+            detail = rejected or "the clip has no audio stream"
+            self._flag_audio("no sound", detail, "left out of audio")
             return
+        if rejected:
+            self._flag_audio("sound of another stream", rejected, f"{_named(self._audio)} is used")
         stated_s = self._stated_end(self._audio)
         end_s = track.end_s
         if "mp4" in self._form and stated_s is not None and 0 < end_s - stated_s < GAP_S:
@@ -235,22 +239,39 @@ class _Reading:
             self._flag_audio("no sound", f"none {span}", "left out of audio")
             return
         self._clip.audio = samples
+        self._check_floats(track)
         self._check_end("sound", "audio", track.end_s, stated_s)
         if not samples.any():
             self._flag_audio("silent sound", f"all of {len(samples)} samples are 0", "kept")
 
+    def _check_floats(self, track: AudioTrack) -> None:
+        """Flag samples that a file stores as floats, and that no 16 bits hold."""
+        if track.n_broken:
+            detail = f"{track.n_broken} samples are NaN, infinite or beyond {HEADROOM} x full scale"
+            self._flag_audio("sound that is not a number", detail, "silence in their place")
+        if track.peak > 1:
+            detail = f"{track.n_beyond} samples, peak {track.peak:.6g} x full scale"
+            action = "the clip's samples are divided by the peak"
+            self._flag_audio("sound beyond full scale", detail, action)
+
     def _keep_frames(self, timeline: _Timeline, end_s: float, media: MediaParams) -> None:
         span = self._span
+        rejected = "; ".join(self._choice.rejected["frames"])
         if self._video is None:
-            self._flag_frames("no pictures", "the clip has no video stream", "left out of frames")
+            detail = rejected or "the clip has no video stream"
+            self._flag_frames("no pictures", detail, "left out of frames")
             return
+        if rejected:
+            action = f"{_named(self._video)} is used"
+            self._flag_frames("pictures of another stream", rejected, action)
         unit = self._video.time_base
         times = {tick: span.since_zero(tick, unit) for tick in timeline.presented()}
         ticks = sorted(tick for tick, time_s in times.items() if span.holds(time_s))
         if not ticks:
             self._flag_frames("no pictures", f"none {span}", "left out of frames")
             return
-        sampler = FrameSampler([times[tick] - span.start_s for tick in ticks], media)
+        starts = [times[tick] - span.start_s for tick in ticks]
+        sampler = FrameSampler(starts, media, self._video.sample_aspect_ratio)
         n_damaged = self._sample(sampler, ticks, timeline)
         frames = sampler.frames()
         if not any(frames.values()):
@@ -266,6 +287,16 @@ class _Reading:
             action = "instead of what does not come out the next picture, at the end the last"
             self._flag_frames("damaged pictures", detail, action)
         self._check_end("pictures", "frames", end_s, self._stated_end(self._video))
+        self._check_looks(sampler)
+
+    def _check_looks(self, sampler: FrameSampler) -> None:
+        """Flag frames that do not show what players show, or nothing."""
+        if sampler.slanted:
+            detail = f"{sampler.slanted} pictures are to be turned by no multiple of 90 degrees"
+            self._flag_frames("slanted pictures", detail, "kept as they are stored")
+        if sampler.high_dynamic_range:
+            detail = f"{sampler.high_dynamic_range} pictures have the light curve HLG or PQ"
+            self._flag_frames("pictures of high dynamic range", detail, "kept, pale or dark")
         if sampler.black:
             detail = f"no light in {len(sampler.wanted)} pictures"
             self._flag_frames("black pictures", detail, "kept")
@@ -326,7 +357,7 @@ class _Reading:
 
     def _stated_end(self, stream: Any) -> float | None:
         """End of the stream by its header."""
-        if stream.duration is None:
+        if stream.duration is None or self._form in WITHOUT_LENGTH:
             return None
         end = (stream.start_time or 0) + stream.duration
         return self._span.since_zero(end, stream.time_base)
@@ -347,6 +378,10 @@ class _Reading:
 
     def _flag_frames(self, kind: str, detail: str, action: str) -> None:
         self._clip.flag(kind, detail, action, "frames")
+
+
+def _named(stream: Any) -> str:
+    return f"stream {stream.index} ({stream.codec_context.name})"
 
 
 def _decode_audio(packet: Any, track: AudioTrack) -> bool:
