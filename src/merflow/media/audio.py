@@ -6,10 +6,10 @@ that nothing clips. Stereo is thus (left + right) / 2, and 5.1 is 0.293 C + 0.20
 0.146 (Ls + Rs). If a file does not name its channels, FFmpeg's usual order for their number holds.
 Mono audio of 16 kHz and 16 bit passes through bit by bit. PyAV: https://pyav.org.
 
-Files that store floats (WAV of 32 or 64 bit) may hold anything. Samples that are not a number become
-silence. If samples are beyond full scale, all samples are divided by the peak of the result: the
-waveform stays, the loudness does not. Lossy codecs come out as floats too, and exceed full scale by
-a little where the recording was loud; their peaks are clipped, as in every player.
+Files that store floats (WAV of 32 or 64 bit) may hold anything. Samples that are not a number
+become silence. If samples are beyond full scale, the clip is divided by its peak: its waveform
+stays, its loudness does not. A lossy codec decodes to floats too. Those exceed full scale a little
+where a recording is loud, and are clipped, as in every player.
 """
 
 from fractions import Fraction

@@ -13,7 +13,8 @@ frame gets the n-th time of decoding.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ from merflow.media.audio import GAP_S, HEADROOM, AudioTrack, stores_floats
 from merflow.media.frames import Frame, FrameSampler
 from merflow.media.probe import SLACK_S, open_media
 from merflow.media.streams import WITHOUT_LENGTH, Choice, choose
+from merflow.media.timeline import Span, Timeline
 from merflow.params import MediaParams
 
 #: Read before a span: audio decoders settle, and a frame is decoded less than this before it is
 #: presented.
 PREROLL_S = 1.0
 LEADING_S = 0.5  # frames behind a keyframe in the file are presented less than this before it
-ROUNDING_S = 1e-6  # times in annotations are rounded
+#: Containers in which FFmpeg finds no keyframe, or no exact time: they are read from their start.
+UNSEEKABLE = frozenset({"aac", "ac3", "amr", "asf", "eac3", "flv", "mpeg", "mpegts"})
 
 
 @dataclass
@@ -53,32 +56,6 @@ class Clip:
     def flag(self, kind: str, detail: str, action: str, medium: Medium | None = None) -> None:
         """Add a defect."""
         self.defects.append(Defect(None, kind, detail, action, medium))
-
-
-@dataclass(frozen=True)
-class Span:
-    """Part of a file, in seconds since time 0.
-
-    Attributes:
-        start_s, end_s: bounds; infinity: the end of the file.
-        origin_s: reading of the file's clock at time 0.
-    """
-
-    start_s: float
-    end_s: float
-    origin_s: float
-
-    def since_zero(self, ticks: int, unit: Any) -> float:
-        """Convert a timestamp to seconds since time 0."""
-        return ticks * unit.numerator / unit.denominator - self.origin_s
-
-    def holds(self, time_s: float) -> bool:
-        """Tell whether a frame presented from `time_s` on belongs to the span."""
-        return self.start_s - ROUNDING_S <= time_s < self.end_s - ROUNDING_S
-
-    def __str__(self) -> str:
-        end = "" if math.isinf(self.end_s) else f" to {self.end_s:.3f} s"
-        return f"from {self.start_s:.3f} s{end}"
 
 
 def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
@@ -106,9 +83,11 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
             choice = choose(container)
         if choice.obstacle:
             raise ValueError(choice.obstacle)
-        with open_media(path) as container:
-            span = Span(start, end, (container.start_time or 0) / av.time_base)
-            _Reading(container, choice, span, clip).run(media)
+        with ExitStack() as files:
+            reading = _Reading(
+                lambda: files.enter_context(open_media(path)), choice, start, end, clip
+            )
+            reading.run(media)
     except (av.FFmpegError, OSError, ValueError) as error:
         lost = ["no sound"] if clip.audio is None else []
         lost += [] if clip.frames else ["no pictures"]
@@ -117,59 +96,31 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
     return clip
 
 
-@dataclass
-class _Timeline:
-    """Video packets in the order of the file.
-
-    Attributes:
-        timed: True if the file says presentation times; False: times are those of decoding.
-        ticks: time of each packet, in the stream's unit.
-        numbers: (pts, dts) -> number of the packet.
-        keyframes: numbers of packets.
-        hidden: numbers of packets that are not presented.
-    """
-
-    timed: bool
-    ticks: list[int] = field(default_factory=list)
-    numbers: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
-    keyframes: list[int] = field(default_factory=list)
-    hidden: set[int] = field(default_factory=set)
-
-    def add(self, packet: Any) -> int:
-        """Note a packet and return its time."""
-        number = len(self.ticks)
-        candidates = (packet.pts if self.timed else packet.dts, packet.dts, packet.pts)
-        default = self.ticks[-1] + 1 if self.ticks else 0
-        tick = next((tick for tick in candidates if tick is not None), default)
-        self.ticks.append(tick)
-        self.numbers[packet.pts, packet.dts] = number
-        if packet.is_keyframe:
-            self.keyframes.append(number)
-        if packet.is_discard:
-            self.hidden.add(number)
-        return tick
-
-    def presented(self) -> set[int]:
-        """Times of the packets that are presented."""
-        return {tick for number, tick in enumerate(self.ticks) if number not in self.hidden}
-
-
 class _Reading:
-    """One open file and the clip that is made from it."""
+    """One file and the clip that is made from it."""
 
-    def __init__(self, container: Any, choice: Choice, span: Span, clip: Clip):
-        self._container, self._choice, self._span, self._clip = container, choice, span, clip
-        self._form = container.format.name
-        self._audio: Any = None if choice.audio is None else container.streams[choice.audio]
-        self._video: Any = None if choice.video is None else container.streams[choice.video]
+    def __init__(
+        self, reopen: Callable[[], Any], choice: Choice, start_s: float, end_s: float, clip: Clip
+    ):
+        self._reopen, self._choice, self._clip = reopen, choice, clip
+        self._open()
+        origin_s = (self._container.start_time or 0) / av.time_base
+        self._span = Span(start_s, end_s, origin_s)
+        self._form = self._container.format.name
         self._length_s = choice.length_s
+
+    def _open(self) -> None:
+        self._container = self._reopen()
+        streams, choice = self._container.streams, self._choice
+        self._audio: Any = None if choice.audio is None else streams[choice.audio]
+        self._video: Any = None if choice.video is None else streams[choice.video]
 
     def run(self, media: MediaParams) -> None:
         """Read the file twice."""
         streams = [stream for stream in (self._video, self._audio) if stream]
-        if self._span.start_s > PREROLL_S:
+        if self._span.start_s > PREROLL_S and self._form not in UNSEEKABLE:
             self._seek(streams[0])
-        timeline = _Timeline(timed="avi" not in self._form)
+        timeline = Timeline(timed="avi" not in self._form)
         floats = self._audio is not None and stores_floats(self._audio.codec_context)
         track = AudioTrack(self._span.origin_s, self._length_s + SLACK_S, floats)
         n_damaged, video_end_s = 0, 0.0
@@ -195,11 +146,7 @@ class _Reading:
     def _seek(self, lead: Any) -> None:
         """Seek the last keyframe of `lead` that is at least PREROLL_S before the span."""
         before_s = max(0.0, self._span.start_s - PREROLL_S) + self._span.origin_s
-        before = math.floor(before_s / lead.time_base)
-        try:
-            self._container.seek(before, stream=lead)
-        except av.FFmpegError:  # FLV: no keyframe is so early
-            self._container.seek(before, stream=lead, backward=False)
+        self._container.seek(math.floor(before_s / lead.time_base), stream=lead)
 
     def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
         """Packets of `streams`, until no further one can belong to the span."""
@@ -254,7 +201,7 @@ class _Reading:
             action = "the clip's samples are divided by the peak"
             self._flag_audio("sound beyond full scale", detail, action)
 
-    def _keep_frames(self, timeline: _Timeline, end_s: float, media: MediaParams) -> None:
+    def _keep_frames(self, timeline: Timeline, end_s: float, media: MediaParams) -> None:
         span = self._span
         rejected = "; ".join(self._choice.rejected["frames"])
         if self._video is None:
@@ -301,7 +248,7 @@ class _Reading:
             detail = f"no light in {len(sampler.wanted)} pictures"
             self._flag_frames("black pictures", detail, "kept")
 
-    def _sample(self, sampler: FrameSampler, ticks: list[int], timeline: _Timeline) -> int:
+    def _sample(self, sampler: FrameSampler, ticks: list[int], timeline: Timeline) -> int:
         """Decode the wanted frames; return the number of packets that cannot be decoded."""
         n_damaged = 0
         index_of = {tick: index for index, tick in enumerate(ticks)}
@@ -314,15 +261,18 @@ class _Reading:
                     break
         return n_damaged
 
-    def _decoded(self, timeline: _Timeline, wanted: set[int]) -> Iterator[tuple[int | None, Any]]:
+    def _decoded(self, timeline: Timeline, wanted: set[int]) -> Iterator[tuple[int | None, Any]]:
         """Time and frame in order of presentation; a packet that cannot be decoded gives None."""
+        if self._form in UNSEEKABLE:
+            self._open()
+        else:
+            self._seek(self._video)
         context = self._video.codec_context
         # one thread, because a worker has one core; so frames come in step with packets
         context.thread_count, context.thread_type = 1, "SLICE"
         start = min(wanted) if timeline.timed else min(wanted) - LEADING_S / self._video.time_base
         earlier = (key for key in timeline.keyframes if timeline.ticks[key] <= start)
         last = first = max(earlier, default=0)
-        self._seek(self._video)
         try:
             for packet in self._packets([self._video]):
                 number = timeline.numbers.get((packet.pts, packet.dts), -1)
@@ -342,7 +292,7 @@ class _Reading:
         yield from self._with_times(context.decode(None), last + 1, timeline)
 
     def _with_times(
-        self, frames: list[Any], number: int, timeline: _Timeline
+        self, frames: list[Any], number: int, timeline: Timeline
     ) -> Iterator[tuple[int | None, Any]]:
         """Times of the frames that came out with packet `number`.
 

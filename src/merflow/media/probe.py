@@ -126,8 +126,10 @@ def open_media(path: str | Path) -> Any:
 
 
 def _cut_short(container: Any, size: int) -> str | None:
-    """Compare index and size: an MP4 with its index in front opens although its data are cut off."""
-    ends = (entry.pos + entry.size for stream in container.streams for entry in stream.index_entries)
+    """Reason if data are cut off: an MP4 with its index in front opens all the same."""
+    ends = (
+        entry.pos + entry.size for stream in container.streams for entry in stream.index_entries
+    )
     last = max(ends, default=0)
     if "mp4" in container.format.name and last > size:
         return f"cut short ({size} bytes, its index names {last}); get it again"
