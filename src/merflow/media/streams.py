@@ -20,7 +20,7 @@ COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 #: Containers that do not say their length. FFmpeg guesses it from the first bit rate.
 WITHOUT_LENGTH = frozenset({"aac", "ac3", "eac3"})
 _CODEC = re.compile(r"^ *Stream #0:(\d+)\S*: (?:Audio|Video): ([^,\n]*)", re.MULTILINE)
-_TAG = re.compile(r"\((\S+) / 0x")
+_TAG = re.compile(r"\((\S+) / (0x\w+)\)")
 _log_level = Lock()  # FFmpeg has one for all threads
 
 
@@ -128,7 +128,8 @@ class _Survey:
         context = self._container.streams[number].codec_context
         name = codec_name(self._container, number)
         if not context:
-            return f"stream {number} has codec {name}, which cannot be decoded"
+            codec = "an unknown codec" if name == "none" else f"codec {name}"
+            return f"stream {number} has {codec}, which cannot be decoded"
         if number in self._encrypted:
             return f"stream {number} ({name}) is encrypted"
         if number in self._filled:
@@ -166,20 +167,19 @@ def _stated_length_s(container: Any) -> float:
 
 
 def codec_name(container: Any, number: int) -> str:
-    """Name of a stream's codec, or its four-character code in the file.
+    """Name of a stream's codec, or its four-character code in the file, or "none".
 
     PyAV tells neither where FFmpeg has no decoder, but FFmpeg's description of the file does.
     """
-    with _log_level, av.logging.Capture(local=False):  # of other threads, shown nowhere
-        level = av.logging.get_level()
+    with _log_level, av.logging.Capture(local=False):  # swallows the logs of other threads
         av.logging.set_level(av.logging.INFO)
         try:
             description = container.dumps_format()
-        finally:
-            av.logging.set_level(level)
+        finally:  # None would be quiet too, but PyAV fails on a log that began before
+            av.logging.set_level(av.logging.PANIC)
     codecs = {int(stream): codec for stream, codec in _CODEC.findall(description)}
     codec = codecs.get(number, "none")
     name, tag = codec.split()[0], _TAG.search(codec)
-    if name != "none":
+    if name != "none" or tag is None:
         return name
-    return tag[1] if tag else "unknown"
+    return tag[2] if "[" in tag[1] else tag[1]  # brackets: bytes that are no letters
