@@ -8,8 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from merflow.corpora.demo import cast
+from merflow.corpora.demo.expression import EXPRESSIONS
+from merflow.corpora.demo.face import Portrait
+from merflow.features.extractor import Flagged
+from merflow.features.vision.face import extract
 from merflow.media.decode import Clip, decode
-from merflow.params import MediaParams
+from merflow.params import FaceParams, MediaParams
 
 MEDIA = MediaParams(short_side=64, jpeg_quality=95)
 HEIGHT, WIDTH = 64, 96
@@ -135,3 +140,25 @@ def test_high_dynamic_range_is_a_defect(tmp_path: Path) -> None:
     curve = {"x264-params": "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"}
     path = film(tmp_path / "a.mp4", form="yuv420p10le", options=curve)
     assert kinds(decode(path, None, None, MEDIA)) == {"pictures of high dynamic range"}
+
+
+def test_a_face_is_found_in_a_phone_video(tmp_path: Path) -> None:
+    face = draw_face()
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *face.shape[1::-1], "yuv420p"
+        stream.set_display_rotation(-90)  # held upright, a phone stores its pictures on their side
+        stored = np.ascontiguousarray(np.rot90(face))
+        for _ in range(10):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        file.mux(stream.encode(None))
+    shown = image_of(decode(path, None, None, MediaParams(short_side=160, jpeg_quality=95)))
+    params = FaceParams(min_size=0.1, scale_factor=1.1, min_neighbors=5)
+    (values,) = extract([[shown[None, :, :, ::-1]]], params, None)
+    assert shown.shape == face.shape and not isinstance(values, Flagged)
+
+
+def draw_face() -> np.ndarray:
+    person = cast.person("ravdess", "Ida")
+    return Portrait(person, None, 160).draw(EXPRESSIONS["joy"], 0.2, False)

@@ -26,7 +26,7 @@ from merflow.artifacts import Defect, Medium
 from merflow.media.audio import GAP_S, HEADROOM, AudioTrack, stores_floats
 from merflow.media.frames import Frame, FrameSampler
 from merflow.media.probe import SLACK_S, open_media
-from merflow.media.streams import WITHOUT_LENGTH, Choice, choose
+from merflow.media.streams import Choice, choose
 from merflow.media.timeline import Span, Timeline
 from merflow.params import MediaParams
 
@@ -307,7 +307,7 @@ class _Reading:
 
     def _stated_end(self, stream: Any) -> float | None:
         """End of the stream by its header."""
-        if stream.duration is None or self._form in WITHOUT_LENGTH:
+        if stream.duration is None or self._choice.measured:
             return None
         end = (stream.start_time or 0) + stream.duration
         return self._span.since_zero(end, stream.time_base)

@@ -31,12 +31,14 @@ class Choice:
     Attributes:
         audio, video: number of the stream; None: there is none.
         length_s: length of the file in seconds.
+        measured: True: the header does not say the length, the packets do.
         rejected: medium -> reasons why earlier streams are not used.
     """
 
     audio: int | None
     video: int | None
     length_s: float
+    measured: bool
     rejected: Mapping[Medium, list[str]]
 
     @property
@@ -65,7 +67,7 @@ def choose(container: Any) -> Choice:
         chosen[medium] = next((number for number in numbers if number in survey.usable), None)
         earlier = numbers if chosen[medium] is None else numbers[: numbers.index(chosen[medium])]
         rejected[medium] = [survey.obstacle(number) for number in earlier]
-    return Choice(chosen["audio"], chosen["frames"], survey.length_s, rejected)
+    return Choice(chosen["audio"], chosen["frames"], survey.length_s, survey.measured, rejected)
 
 
 class _Survey:
@@ -74,6 +76,7 @@ class _Survey:
     Attributes:
         usable: numbers of the streams of which a packet was seen that can be decoded.
         length_s: length of the file in seconds.
+        measured: True: by packets.
     """
 
     def __init__(self, container: Any):
@@ -82,6 +85,7 @@ class _Survey:
         self._filled: set[int] = set()
         self.usable: set[int] = set()
         self.length_s = _stated_length_s(container)
+        self.measured = not self.length_s
 
     def read(self, media: Sequence[Sequence[Any]]) -> None:
         """Read packets until the first stream of each medium is known to be usable.
@@ -94,9 +98,10 @@ class _Survey:
         for packet in self._packets([stream for streams in decodable for stream in streams]):
             self._note(packet)
             end_s = max(end_s, self._end_s(packet))
-            if self.length_s and awaited <= self.usable:
+            if not self.measured and awaited <= self.usable:
                 return
-        self.length_s = self.length_s or end_s
+        if self.measured:
+            self.length_s = end_s
 
     def _packets(self, streams: Sequence[Any]) -> Iterator[Any]:
         if not streams:
@@ -153,16 +158,18 @@ def _can_be_decoded(packet: Any) -> bool:
 
 
 def _stated_length_s(container: Any) -> float:
-    """Length by the header; 0: it leaves it out."""
-    if container.format.name in WITHOUT_LENGTH:
-        return 0.0
-    if container.duration is not None:
-        return max(0.0, container.duration / av.time_base)
-    lengths = (
+    """Length by the header; 0: it leaves it out, and FFmpeg can only guess."""
+    form = container.format.name
+    lengths = [
         float(stream.duration * stream.time_base)
         for stream in container.streams
         if stream.duration is not None and stream.time_base is not None
-    )
+    ]
+    # Matroska has a length of the file, and none of a stream
+    if form in WITHOUT_LENGTH or ("matroska" in form and lengths):
+        return 0.0
+    if container.duration is not None:
+        return max(0.0, container.duration / av.time_base)
     return max(lengths, default=0.0)
 
 
