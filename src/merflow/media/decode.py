@@ -5,7 +5,8 @@ audio and notes the presentation time of each frame, which its packet says. Then
 frames are wanted. The second reading decodes the video, from the keyframe before the first wanted
 frame up to the last. Frames that are not wanted, and that no other frame refers to, are skipped
 (FFmpeg's ``skip_frame``), which changes no other frame. For a span, both readings start at a
-keyframe before it.
+keyframe before it, or at the start of the file where FFmpeg finds no keyframes. Before all that,
+merflow.media.streams chooses the streams.
 
 Time 0 is the earliest timestamp of the file, as for ``ffmpeg -ss``. Encoder delay of AAC and frames
 outside an MP4's edit list are not part of a clip. AVI has no presentation times: the n-th presented
