@@ -126,7 +126,10 @@ def open_media(path: str | Path) -> Any:
 
 
 def _cut_short(container: Any, size: int) -> str | None:
-    """Reason if data are cut off: an MP4 with its index in front opens all the same."""
+    """Reason if the data end before the index says.
+
+    An MP4 with its index in front opens all the same.
+    """
     ends = (
         entry.pos + entry.size for stream in container.streams for entry in stream.index_entries
     )

@@ -1,4 +1,4 @@
-"""Choice of the streams that are the audio and the video of a file: one rule for all readers.
+"""Choice of the audio stream and the video stream of a file, for all readers.
 
 The audio is the first audio stream that has data and can be decoded; the video likewise. A cover
 picture or a track of thumbnails is never the video. Where a header leaves out a size, a rate or the
@@ -6,7 +6,7 @@ length of the file, the packets decide. PyAV: https://pyav.org.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -87,7 +87,7 @@ class _Survey:
         self.length_s = _stated_length_s(container)
         self.measured = not self.length_s
 
-    def read(self, media: Sequence[Sequence[Any]]) -> None:
+    def read(self, media: Collection[Sequence[Any]]) -> None:
         """Read packets until the first stream of each medium is known to be usable.
 
         If the header leaves out the length of the file, read all of it.
