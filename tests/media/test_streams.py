@@ -255,6 +255,24 @@ def test_probe_and_decoder_agree_on_a_cut_file(tmp_path: Path, name: str, share:
         assert number_of(_image(clip)) == 0
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts", "a.flv", "a.wmv"])
+def test_damage_is_a_reason_or_a_defect(tmp_path: Path, name: str) -> None:
+    codec, audio = {"a.wmv": ("wmv2", "mp2"), "a.flv": ("flv1", "aac")}.get(name, ("mpeg4", "mp3"))
+    data = write(tmp_path / name, 10, codec=codec, audio=audio).read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        damaged = np.frombuffer(data, np.uint8).copy()
+        places = rng.integers(0, len(damaged) if number % 2 else 2000, 12) % len(damaged)
+        damaged[places] = rng.integers(0, 256, 12)
+        path = tmp_path / f"{number}{name[1:]}"
+        path.write_bytes(damaged.tobytes())
+        facts, clip = probe_all([path], "clips")[path], decode(path, None, None, MEDIA)
+        if isinstance(facts, Probe) and facts.has_audio != (clip.audio is not None):
+            assert {defect.medium for defect in clip.defects} & {"audio", None}
+        if isinstance(facts, Probe) and facts.has_video != bool(clip.frames):
+            assert {defect.medium for defect in clip.defects} & {"frames", None}
+
+
 def _image(clip: Clip) -> np.ndarray:
     data = clip.frames["frames_every10"][0].data
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

@@ -22,6 +22,8 @@ from merflow.artifacts import SAMPLING_RATE
 
 #: A jump of timestamps from here on is a gap; smaller ones are rounding (Matroska: 1 ms).
 GAP_S = 0.1
+#: A longer gap, in samples, comes from a broken timestamp. As silence it would fill the memory.
+LONGEST_GAP = 3600 * SAMPLING_RATE
 #: Plausible rates in Hz. Another one comes from a broken header, and its resampled second may fill
 #: the memory.
 RATES = range(4_000, 400_000)
@@ -38,20 +40,25 @@ class AudioTrack:
 
     Attributes:
         end_s: end of the last frame.
+        n_jumps: number of gaps that are not filled: behind the end, or of more than LONGEST_GAP.
         n_broken: number of stored floats that are not a number.
         n_beyond: number of stored floats beyond full scale.
         peak: highest sample of the span, by full scale, before it was divided; 1: it was not.
     """
 
-    def __init__(self, origin_s: float, length_s: float, stores_floats: bool = False):
+    def __init__(
+        self, origin_s: float, start_s: float, length_s: float, stores_floats: bool = False
+    ):
         """Start without frames.
 
         Args:
             origin_s: reading of the file's clock at time 0.
+            start_s: start of the span that is to be cut out, since time 0.
             length_s: length of the file; a gap behind it is not filled.
             stores_floats: the file stores samples as floats, without loss.
         """
         self._origin_s = origin_s
+        self._start = round(start_s * SAMPLING_RATE)
         self._last = round(length_s * SAMPLING_RATE)
         self._stores_floats = stores_floats
         # first sample since time 0, and arrays without a gap between them, in steps of 16 bits
@@ -59,7 +66,7 @@ class AudioTrack:
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
         self.end_s = 0.0
-        self.n_broken = self.n_beyond = 0
+        self.n_broken = self.n_beyond = self.n_jumps = 0
         self.peak = 1.0
 
     def add(self, frame: av.AudioFrame) -> None:
@@ -82,7 +89,9 @@ class AudioTrack:
             depth = "s32" if self._stores_floats else "s16"
             self._form, self._resampler = form, av.AudioResampler(depth, "mono", SAMPLING_RATE)
             frame, first = _on_grid(frame, start_s)
-            self._pieces.append((first if first <= self._last else self._n_samples, []))
+            if first > self._last or first - self._n_samples > LONGEST_GAP:
+                self.n_jumps, first = self.n_jumps + 1, self._n_samples
+            self._pieces.append((first, []))
         assert self._resampler is not None
         self._keep(self._resampler.resample(frame))
         self.end_s = end_s
@@ -96,7 +105,7 @@ class AudioTrack:
         broken = ~(size < HEADROOM)  # so is NaN
         self.n_broken += int(broken.sum())
         self.n_beyond += int((size > FULL_SCALE).sum()) - int((size >= HEADROOM).sum())
-        values = np.where(broken, 0, values / HEADROOM).astype(values.dtype)
+        values = np.where(broken, 0, values) / values.dtype.type(HEADROOM)
         packed = frame.format.packed.name
         return _like(frame, av.AudioFrame.from_ndarray(values, packed, frame.layout.name))
 
@@ -110,7 +119,8 @@ class AudioTrack:
 
     @property
     def _n_samples(self) -> int:
-        return max((first + sum(map(len, arrays)) for first, arrays in self._pieces), default=0)
+        ends = (first + sum(map(len, arrays)) for first, arrays in self._pieces)
+        return max(ends, default=self._start)
 
     def cut(self, start_s: float, end_s: float) -> tuple[np.ndarray, float]:
         """Cut out a span, up to the last sample.

@@ -27,7 +27,7 @@ from merflow.artifacts import Defect, Medium
 from merflow.media.audio import GAP_S, HEADROOM, AudioTrack, stores_floats
 from merflow.media.frames import Frame, FrameSampler
 from merflow.media.probe import SLACK_S, open_media
-from merflow.media.streams import Choice, choose
+from merflow.media.streams import Choice, choose, packets_of
 from merflow.media.timeline import Span, Timeline
 from merflow.params import MediaParams
 
@@ -89,7 +89,7 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
                 lambda: files.enter_context(open_media(path)), choice, start, end, clip
             )
             reading.run(media)
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         lost = ["no sound"] if clip.audio is None else []
         lost += [] if clip.frames else ["no pictures"]
         detail = f"{path.name}: {getattr(error, 'strerror', None) or error}"
@@ -123,7 +123,8 @@ class _Reading:
             self._seek(streams[0])
         timeline = Timeline(timed="avi" not in self._form)
         floats = self._audio is not None and stores_floats(self._audio.codec_context)
-        track = AudioTrack(self._span.origin_s, self._length_s + SLACK_S, floats)
+        span, longest_s = self._span, self._length_s + SLACK_S
+        track = AudioTrack(span.origin_s, span.start_s, longest_s, floats)
         n_damaged, video_end_s = 0, 0.0
         try:
             for packet in self._packets(streams):
@@ -153,7 +154,7 @@ class _Reading:
         """Packets of `streams`, until no further one can belong to the span."""
         unfinished = {stream.index for stream in streams}
         end_s = self._span.end_s + (LEADING_S if "avi" in self._form else 0.0)
-        for packet in self._container.demux(*streams):
+        for packet in packets_of(self._container, streams):
             if not packet.size:  # AVI repeats a frame so, and PyAV ends with an empty packet
                 continue
             dts, unit = packet.dts, packet.time_base
@@ -183,6 +184,9 @@ class _Reading:
         elif gaps_s >= GAP_S:
             detail = f"{gaps_s:.3f} s without sound"
             self._flag_audio("sound with holes", detail, "silence in their place")
+        if track.n_jumps:
+            detail = f"times jump {track.n_jumps} times, behind the end or by more than an hour"
+            self._flag_audio("sound with jumps", detail, "put together without a hole")
         if not len(samples):
             self._flag_audio("no sound", f"none {span}", "left out of audio")
             return

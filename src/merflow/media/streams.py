@@ -107,7 +107,7 @@ class _Survey:
         if not streams:
             return
         try:
-            yield from self._container.demux(*streams)
+            yield from packets_of(self._container, streams)
         except av.FFmpegError:
             if not self._filled:
                 raise
@@ -140,6 +140,14 @@ class _Survey:
         if number in self._filled:
             return f"stream {number} ({name}) has no packet that can be decoded"
         return f"stream {number} ({name}) has no data"
+
+
+def packets_of(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+    """Packets of streams of an open file, in their order; the last ones are empty."""
+    try:
+        yield from container.demux(*streams)
+    except IndexError:  # PyAV, at the end of a file in which further streams have appeared
+        return
 
 
 def _can_be_decoded(packet: Any) -> bool:
