@@ -140,3 +140,14 @@ def test_a_filled_table_gives_a_patch_and_an_edit_is_kept(tmp_path, monkeypatch)
     Path("mine.yaml").write_text("run: {}  # mine")
     custom_corpus.prepare("mine", Path("clips"), False)
     assert Path("mine.yaml").read_text() == "run: {}  # mine"
+
+
+def test_a_video_of_unknown_codec_is_audio_alone(tmp_path: Path) -> None:
+    data = write_video(tmp_path / "a.mp4").read_bytes()
+    start = data.rindex(b"mp4v")
+    data = data[:start] + b"zzz1" + data[start + 4 :].replace(b"esds", b"free", 1)
+    (tmp_path / "a.mp4").write_bytes(data)
+    table = tmp_path / "mine.csv"
+    table.write_text("clip,text,label,speaker,dialogue,split\n" + "a.mp4,,joy,,,train\n")
+    labelled = annotations.read(table, labelled=False)
+    assert custom_corpus.modalities(tmp_path, labelled) == ["audio"]

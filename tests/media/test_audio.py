@@ -77,6 +77,40 @@ def test_audio_that_starts_late_keeps_its_time(tmp_path: Path) -> None:
     assert "1.0" in defect.detail
 
 
+def with_jump(path: Path, from_ms: int, jump_ms: int) -> Path:
+    """Write 2 s of audio, later from a time on."""
+    plain = write(path.with_name("plain.mkv"), codec=None, audio="pcm_s16le", rate=16000)
+    with av.open(str(plain)) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream_from_template(old.streams[0])
+        for packet in old.demux():
+            if packet.size:
+                late = jump_ms if packet.pts >= from_ms else 0
+                packet.pts, packet.dts = packet.pts + late, packet.dts + late
+                packet.stream = stream
+                new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("from_ms", [0, 1000])
+def test_a_jump_of_days_does_not_fill_the_memory(tmp_path: Path, from_ms: int) -> None:
+    path = with_jump(tmp_path / "a.mkv", from_ms, 10**9)
+    with av.open(str(path)) as file:
+        assert file.duration > 9 * 10**11
+    clip = decode(path, None, None, MEDIA)
+    assert clip.audio is not None and len(clip.audio) == 32000
+    if from_ms:  # where a file starts is its time 0
+        assert "sound with jumps" in [defect.kind for defect in clip.defects]
+
+
+def test_a_span_behind_the_first_hour_is_not_a_jump(tmp_path: Path) -> None:
+    path = with_jump(tmp_path / "a.mkv", 0, 0)
+    expected = decode(path, 1.5, 1.9, MEDIA).audio
+    span = decode(with_jump(path, 1000, 7_200_000), 7201.5, 7201.9, MEDIA)
+    assert expected is not None and span.audio is not None
+    np.testing.assert_array_equal(span.audio, expected)
+    assert "sound with jumps" not in [defect.kind for defect in span.defects]
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_16_khz_mono_passes_bit_by_bit(tmp_path: Path, suffix: str) -> None:
     samples = np.random.default_rng(0).integers(-(2**15), 2**15, 12345).astype(np.int16)

@@ -36,11 +36,9 @@ def write_wav(path: Path, n_samples: int) -> Path:
 
 def test_reads_the_header_of_a_clip(tmp_path: Path) -> None:
     video = probe(write_clip(tmp_path / "a.mp4"))
-    assert video == Probe(duration_s=0.5, n_streams=1, width=64, height=48, fps=10.0)
-    assert video.has_video and not video.has_audio
+    assert video == Probe(duration_s=0.5, has_video=True)
     audio = probe(write_wav(tmp_path / "a.wav", 2000))
-    assert audio == Probe(duration_s=0.25, n_streams=1, channels=2, rate_hz=8000)
-    assert audio.has_audio and not audio.has_video
+    assert audio == Probe(duration_s=0.25, has_audio=True)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,7 @@ def test_reads_the_header_of_a_clip(tmp_path: Path) -> None:
         (lambda path: path, "cannot be read"),
         (lambda path: path.write_bytes(b""), "an empty file"),
         (lambda path: path.write_bytes(b"no media at all" * 99), "not a readable media file"),
-        (lambda path: write_wav(path, 0), "of zero length|not a readable"),
+        (lambda path: write_wav(path, 0), "has no data|not a readable"),
     ],
 )
 def test_refuses_in_one_line(tmp_path: Path, make, reason: str) -> None:
@@ -116,7 +114,7 @@ def test_many_at_once_keep_their_order_and_their_reasons(tmp_path: Path) -> None
 
 
 def test_a_span_ends_with_the_clip() -> None:
-    clip = Probe(duration_s=10.0, n_streams=1, channels=1, rate_hz=8000)
+    clip = Probe(duration_s=10.0, has_audio=True)
     assert clip.bounded(2.0, 4.0) == (2.0, 4.0)
     assert clip.bounded(8.0, 10.4) == (8.0, 10.4)  # within the slack
     assert clip.bounded(8.0, 12.0) == (8.0, 10.0)
@@ -127,7 +125,5 @@ def test_a_span_ends_with_the_clip() -> None:
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")
 def test_a_real_camera_file() -> None:
     clip = probe(Path(str(REAL)) / "ravdess" / "01-01-01-01-01-01-01.mp4")
-    assert (clip.width, clip.height, clip.n_streams) == (1280, 720, 2)
-    assert (clip.channels, clip.rate_hz) == (2, 48000)
+    assert clip.has_audio and clip.has_video
     assert clip.duration_s == pytest.approx(3.3033)
-    assert clip.fps == pytest.approx(30000 / 1001)

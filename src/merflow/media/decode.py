@@ -5,7 +5,8 @@ audio and notes the presentation time of each frame, which its packet says. Then
 frames are wanted. The second reading decodes the video, from the keyframe before the first wanted
 frame up to the last. Frames that are not wanted, and that no other frame refers to, are skipped
 (FFmpeg's ``skip_frame``), which changes no other frame. For a span, both readings start at a
-keyframe before it.
+keyframe before it, or at the start of the file where FFmpeg finds no keyframes. Before all that,
+merflow.media.streams chooses the streams.
 
 Time 0 is the earliest timestamp of the file, as for ``ffmpeg -ss``. Encoder delay of AAC and frames
 outside an MP4's edit list are not part of a clip. AVI has no presentation times: the n-th presented
@@ -13,7 +14,8 @@ frame gets the n-th time of decoding.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,19 @@ import av
 import numpy as np
 
 from merflow.artifacts import Defect, Medium
-from merflow.media.audio import GAP_S, AudioTrack
+from merflow.media.audio import GAP_S, HEADROOM, AudioTrack, stores_floats
 from merflow.media.frames import Frame, FrameSampler
-from merflow.media.probe import OPTIONS, SLACK_S
+from merflow.media.probe import SLACK_S, open_media
+from merflow.media.streams import Choice, choose, packets_of
+from merflow.media.timeline import Span, Timeline
 from merflow.params import MediaParams
 
 #: Read before a span: audio decoders settle, and a frame is decoded less than this before it is
 #: presented.
 PREROLL_S = 1.0
 LEADING_S = 0.5  # frames behind a keyframe in the file are presented less than this before it
-ROUNDING_S = 1e-6  # times in annotations are rounded
+#: Containers in which FFmpeg finds no keyframe, or no exact time: they are read from their start.
+UNSEEKABLE = frozenset({"aac", "ac3", "amr", "asf", "eac3", "flv", "mpeg", "mpegts"})
 
 
 @dataclass
@@ -52,32 +57,6 @@ class Clip:
     def flag(self, kind: str, detail: str, action: str, medium: Medium | None = None) -> None:
         """Add a defect."""
         self.defects.append(Defect(None, kind, detail, action, medium))
-
-
-@dataclass(frozen=True)
-class Span:
-    """Part of a file, in seconds since time 0.
-
-    Attributes:
-        start_s, end_s: bounds; infinity: the end of the file.
-        origin_s: reading of the file's clock at time 0.
-    """
-
-    start_s: float
-    end_s: float
-    origin_s: float
-
-    def since_zero(self, ticks: int, unit: Any) -> float:
-        """Convert a timestamp to seconds since time 0."""
-        return ticks * unit.numerator / unit.denominator - self.origin_s
-
-    def holds(self, time_s: float) -> bool:
-        """Tell whether a frame presented from `time_s` on belongs to the span."""
-        return self.start_s - ROUNDING_S <= time_s < self.end_s - ROUNDING_S
-
-    def __str__(self) -> str:
-        end = "" if math.isinf(self.end_s) else f" to {self.end_s:.3f} s"
-        return f"from {self.start_s:.3f} s{end}"
 
 
 def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
@@ -101,10 +80,16 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
         clip.flag("empty span", f"{start:.3f} to {end:.3f} s", "no sound, no pictures")
         return clip
     try:
-        with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
-            span = Span(start, end, (container.start_time or 0) / av.time_base)
-            _Reading(container, span, clip).run(media)
-    except (av.FFmpegError, OSError, ValueError) as error:
+        with open_media(path) as container:
+            choice = choose(container)
+        if choice.obstacle:
+            raise ValueError(choice.obstacle)
+        with ExitStack() as files:
+            reading = _Reading(
+                lambda: files.enter_context(open_media(path)), choice, start, end, clip
+            )
+            reading.run(media)
+    except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         lost = ["no sound"] if clip.audio is None else []
         lost += [] if clip.frames else ["no pictures"]
         detail = f"{path.name}: {getattr(error, 'strerror', None) or error}"
@@ -112,70 +97,34 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
     return clip
 
 
-@dataclass
-class _Timeline:
-    """Video packets in the order of the file.
-
-    Attributes:
-        timed: True if the file says presentation times; False: times are those of decoding.
-        ticks: time of each packet, in the stream's unit.
-        numbers: (pts, dts) -> number of the packet.
-        keyframes: numbers of packets.
-        hidden: numbers of packets that are not presented.
-    """
-
-    timed: bool
-    ticks: list[int] = field(default_factory=list)
-    numbers: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
-    keyframes: list[int] = field(default_factory=list)
-    hidden: set[int] = field(default_factory=set)
-
-    def add(self, packet: Any) -> int:
-        """Note a packet and return its time."""
-        number = len(self.ticks)
-        candidates = (packet.pts if self.timed else packet.dts, packet.dts, packet.pts)
-        default = self.ticks[-1] + 1 if self.ticks else 0
-        tick = next((tick for tick in candidates if tick is not None), default)
-        self.ticks.append(tick)
-        self.numbers[packet.pts, packet.dts] = number
-        if packet.is_keyframe:
-            self.keyframes.append(number)
-        if packet.is_discard:
-            self.hidden.add(number)
-        return tick
-
-    def presented(self) -> set[int]:
-        """Times of the packets that are presented."""
-        return {tick for number, tick in enumerate(self.ticks) if number not in self.hidden}
-
-
 class _Reading:
-    """One open file and the clip that is made from it."""
+    """One file and the clip that is made from it."""
 
-    def __init__(self, container: Any, span: Span, clip: Clip):
-        self._container, self._span, self._clip = container, span, clip
-        self._form = container.format.name
-        cover = av.stream.Disposition.attached_pic
-        films = (stream for stream in container.streams.video if not stream.disposition & cover)
-        self._video: Any = next((stream for stream in films if stream.codec_context), None)
-        self._audio: Any = next(
-            (stream for stream in container.streams.audio if stream.codec_context), None
-        )
-        self._length_s = container.duration / av.time_base if container.duration else 0.0
+    def __init__(
+        self, reopen: Callable[[], Any], choice: Choice, start_s: float, end_s: float, clip: Clip
+    ):
+        self._reopen, self._choice, self._clip = reopen, choice, clip
+        self._open()
+        origin_s = (self._container.start_time or 0) / av.time_base
+        self._span = Span(start_s, end_s, origin_s)
+        self._form = self._container.format.name
+        self._length_s = choice.length_s
+
+    def _open(self) -> None:
+        self._container = self._reopen()
+        streams, choice = self._container.streams, self._choice
+        self._audio: Any = None if choice.audio is None else streams[choice.audio]
+        self._video: Any = None if choice.video is None else streams[choice.video]
 
     def run(self, media: MediaParams) -> None:
-        """Read the file twice.
-
-        Raises:
-            ValueError: the file has neither audio nor video.
-        """
+        """Read the file twice."""
         streams = [stream for stream in (self._video, self._audio) if stream]
-        if not streams:
-            raise ValueError("neither sound nor pictures in it")
-        if self._span.start_s > PREROLL_S:
+        if self._span.start_s > PREROLL_S and self._form not in UNSEEKABLE:
             self._seek(streams[0])
-        timeline = _Timeline(timed="avi" not in self._form)
-        track = AudioTrack(self._span.origin_s, self._length_s + SLACK_S)
+        timeline = Timeline(timed="avi" not in self._form)
+        floats = self._audio is not None and stores_floats(self._audio.codec_context)
+        span, longest_s = self._span, self._length_s + SLACK_S
+        track = AudioTrack(span.origin_s, span.start_s, longest_s, floats)
         n_damaged, video_end_s = 0, 0.0
         try:
             for packet in self._packets(streams):
@@ -205,7 +154,7 @@ class _Reading:
         """Packets of `streams`, until no further one can belong to the span."""
         unfinished = {stream.index for stream in streams}
         end_s = self._span.end_s + (LEADING_S if "avi" in self._form else 0.0)
-        for packet in self._container.demux(*streams):
+        for packet in packets_of(self._container, streams):
             if not packet.size:  # AVI repeats a frame so, and PyAV ends with an empty packet
                 continue
             dts, unit = packet.dts, packet.time_base
@@ -217,9 +166,13 @@ class _Reading:
 
     def _keep_audio(self, track: AudioTrack, n_damaged: int) -> None:
         span = self._span
+        rejected = "; ".join(self._choice.rejected["audio"])
         if self._audio is None:
-            self._flag_audio("no sound", "the clip has no audio stream", "left out of audio")
+            detail = rejected or "the clip has no audio stream"
+            self._flag_audio("no sound", detail, "left out of audio")
             return
+        if rejected:
+            self._flag_audio("sound of another stream", rejected, f"{_named(self._audio)} is used")
         stated_s = self._stated_end(self._audio)
         end_s = track.end_s
         if "mp4" in self._form and stated_s is not None and 0 < end_s - stated_s < GAP_S:
@@ -231,26 +184,46 @@ class _Reading:
         elif gaps_s >= GAP_S:
             detail = f"{gaps_s:.3f} s without sound"
             self._flag_audio("sound with holes", detail, "silence in their place")
+        if track.n_jumps:
+            detail = f"times jump {track.n_jumps} times, behind the end or by more than an hour"
+            self._flag_audio("sound with jumps", detail, "put together without a hole")
         if not len(samples):
             self._flag_audio("no sound", f"none {span}", "left out of audio")
             return
         self._clip.audio = samples
+        self._check_floats(track)
         self._check_end("sound", "audio", track.end_s, stated_s)
         if not samples.any():
             self._flag_audio("silent sound", f"all of {len(samples)} samples are 0", "kept")
 
-    def _keep_frames(self, timeline: _Timeline, end_s: float, media: MediaParams) -> None:
+    def _check_floats(self, track: AudioTrack) -> None:
+        """Flag samples that a file stores as floats, and that no 16 bits hold."""
+        if track.n_broken:
+            detail = f"{track.n_broken} samples are NaN, infinite or beyond {HEADROOM} x full scale"
+            self._flag_audio("sound that is not a number", detail, "silence in their place")
+        if track.peak > 1:
+            detail = f"{track.n_beyond} samples, peak {track.peak:.6g} x full scale"
+            action = "the clip's samples are divided by the peak"
+            self._flag_audio("sound beyond full scale", detail, action)
+
+    def _keep_frames(self, timeline: Timeline, end_s: float, media: MediaParams) -> None:
         span = self._span
+        rejected = "; ".join(self._choice.rejected["frames"])
         if self._video is None:
-            self._flag_frames("no pictures", "the clip has no video stream", "left out of frames")
+            detail = rejected or "the clip has no video stream"
+            self._flag_frames("no pictures", detail, "left out of frames")
             return
+        if rejected:
+            action = f"{_named(self._video)} is used"
+            self._flag_frames("pictures of another stream", rejected, action)
         unit = self._video.time_base
         times = {tick: span.since_zero(tick, unit) for tick in timeline.presented()}
         ticks = sorted(tick for tick, time_s in times.items() if span.holds(time_s))
         if not ticks:
             self._flag_frames("no pictures", f"none {span}", "left out of frames")
             return
-        sampler = FrameSampler([times[tick] - span.start_s for tick in ticks], media)
+        starts = [times[tick] - span.start_s for tick in ticks]
+        sampler = FrameSampler(starts, media, self._video.sample_aspect_ratio)
         n_damaged = self._sample(sampler, ticks, timeline)
         frames = sampler.frames()
         if not any(frames.values()):
@@ -266,11 +239,21 @@ class _Reading:
             action = "instead of what does not come out the next picture, at the end the last"
             self._flag_frames("damaged pictures", detail, action)
         self._check_end("pictures", "frames", end_s, self._stated_end(self._video))
+        self._check_looks(sampler)
+
+    def _check_looks(self, sampler: FrameSampler) -> None:
+        """Flag frames that do not show what players show, or nothing."""
+        if sampler.slanted:
+            detail = f"{sampler.slanted} pictures are to be turned by no multiple of 90 degrees"
+            self._flag_frames("slanted pictures", detail, "kept as they are stored")
+        if sampler.high_dynamic_range:
+            detail = f"{sampler.high_dynamic_range} pictures have the light curve HLG or PQ"
+            self._flag_frames("pictures of high dynamic range", detail, "kept, pale or dark")
         if sampler.black:
             detail = f"no light in {len(sampler.wanted)} pictures"
             self._flag_frames("black pictures", detail, "kept")
 
-    def _sample(self, sampler: FrameSampler, ticks: list[int], timeline: _Timeline) -> int:
+    def _sample(self, sampler: FrameSampler, ticks: list[int], timeline: Timeline) -> int:
         """Decode the wanted frames; return the number of packets that cannot be decoded."""
         n_damaged = 0
         index_of = {tick: index for index, tick in enumerate(ticks)}
@@ -283,15 +266,18 @@ class _Reading:
                     break
         return n_damaged
 
-    def _decoded(self, timeline: _Timeline, wanted: set[int]) -> Iterator[tuple[int | None, Any]]:
+    def _decoded(self, timeline: Timeline, wanted: set[int]) -> Iterator[tuple[int | None, Any]]:
         """Time and frame in order of presentation; a packet that cannot be decoded gives None."""
+        if self._form in UNSEEKABLE:
+            self._open()
+        else:
+            self._seek(self._video)
         context = self._video.codec_context
         # one thread, because a worker has one core; so frames come in step with packets
         context.thread_count, context.thread_type = 1, "SLICE"
         start = min(wanted) if timeline.timed else min(wanted) - LEADING_S / self._video.time_base
         earlier = (key for key in timeline.keyframes if timeline.ticks[key] <= start)
         last = first = max(earlier, default=0)
-        self._seek(self._video)
         try:
             for packet in self._packets([self._video]):
                 number = timeline.numbers.get((packet.pts, packet.dts), -1)
@@ -311,7 +297,7 @@ class _Reading:
         yield from self._with_times(context.decode(None), last + 1, timeline)
 
     def _with_times(
-        self, frames: list[Any], number: int, timeline: _Timeline
+        self, frames: list[Any], number: int, timeline: Timeline
     ) -> Iterator[tuple[int | None, Any]]:
         """Times of the frames that came out with packet `number`.
 
@@ -326,7 +312,7 @@ class _Reading:
 
     def _stated_end(self, stream: Any) -> float | None:
         """End of the stream by its header."""
-        if stream.duration is None:
+        if stream.duration is None or self._choice.measured:
             return None
         end = (stream.start_time or 0) + stream.duration
         return self._span.since_zero(end, stream.time_base)
@@ -347,6 +333,10 @@ class _Reading:
 
     def _flag_frames(self, kind: str, detail: str, action: str) -> None:
         self._clip.flag(kind, detail, action, "frames")
+
+
+def _named(stream: Any) -> str:
+    return f"stream {stream.index} ({stream.codec_context.name})"
 
 
 def _decode_audio(packet: Any, track: AudioTrack) -> bool:

@@ -1,21 +1,28 @@
 """Two samplings of an utterance's video frames as JPEG, in one pass of the decoder.
 
-Colours follow the file's own tags (swscale). Pixels are taken as square and as they are stored, as
-in OpenCV.
+Frames are shown as players show them: upright (merflow.media.upright), and in the proportions that
+the file asks for. Colours follow the file's own tags (swscale), alpha is left out, and fields of
+interlaced video stay woven. The light curves of high dynamic range (HLG, PQ) are not converted.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import cv2
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorTrc, VideoReformatter
 
+from merflow.media.upright import turn_of
 from merflow.params import MediaParams
 
 EVERY, UNIFORM = 10, 15
 BLACK = 16  # of 255: no pixel of a black frame is brighter
+#: Pixels are square if their sides differ by less: players round so (854 columns for 853.3).
+ALMOST_SQUARE = 0.02
+LONGEST_PIXEL = 4  # a longer one comes from a broken header
+HIGH_DYNAMIC_RANGE = {int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)}
 
 
 def every_10th(n_frames: int) -> list[int]:
@@ -63,14 +70,19 @@ class FrameSampler:
         replaced: number of wanted frames that did not come.
         damaged: number of kept frames with errors.
         black: True while no frame is brighter than BLACK.
+        slanted: number of frames that the file turns by an angle which is not applied.
+        high_dynamic_range: number of frames with a light curve that is not converted.
     """
 
-    def __init__(self, times: Sequence[float], media: MediaParams):
+    def __init__(
+        self, times: Sequence[float], media: MediaParams, pixel_aspect: Fraction | None = None
+    ):
         """Choose the frames to keep.
 
         Args:
             times: of all frames of the utterance, in seconds since its start, ascending.
             media: size and quality of the JPEG.
+            pixel_aspect: width of a pixel by its height; None: 1.
         """
         self._times = times
         self._media = media
@@ -79,7 +91,9 @@ class FrameSampler:
         self._encoded: dict[int, Frame] = {}
         self._last: tuple[int, av.VideoFrame] | None = None
         self._scaler = VideoReformatter()
+        self._pixel_aspect = _plausible(pixel_aspect)
         self._size: tuple[int, int] | None = None
+        self.slanted = self.high_dynamic_range = 0
         self.wanted = frozenset(self._open)
         self.replaced = self.damaged = 0
         self.black = True
@@ -116,11 +130,34 @@ class FrameSampler:
         }
 
     def _encode(self, index: int, frame: av.VideoFrame) -> Frame:
+        turn = turn_of(frame)
+        self.slanted += turn.slanted
+        self.high_dynamic_range += frame.color_trc in HIGH_DYNAMIC_RANGE
         if self._size is None:  # all frames of an utterance have one size
-            scale = min(1.0, self._media.short_side / min(frame.width, frame.height))
-            self._size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        scaled = self._scaler.reformat(frame, *self._size, "bgr24", interpolation="AREA", threads=1)
-        pixels = scaled.to_ndarray()
+            width, height = self._scaled_size(frame)
+            self._size = (height, width) if turn.swaps else (width, height)
+        width, height = reversed(self._size) if turn.swaps else self._size
+        scaled = self._scaler.reformat(
+            frame, width, height, "bgr24", interpolation="AREA", threads=1
+        )
+        pixels = turn.apply(scaled.to_ndarray())
         self.black = self.black and int(pixels.max()) <= BLACK
         _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self._media.jpeg_quality])
         return Frame(index, self._times[index], data.tobytes())
+
+    def _scaled_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height with square pixels, never enlarged."""
+        width, height = frame.width, frame.height
+        if self._pixel_aspect < 1:
+            width *= self._pixel_aspect
+        else:
+            height /= self._pixel_aspect
+        scale = min(1.0, self._media.short_side / min(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _plausible(pixel_aspect: Fraction | None) -> float:
+    """Pixel aspect as a number; 1 if it is unknown, almost 1 or impossible."""
+    ratio = float(pixel_aspect or 1)
+    longest = max(ratio, 1 / ratio)
+    return ratio if 1 + ALMOST_SQUARE <= longest <= LONGEST_PIXEL else 1.0

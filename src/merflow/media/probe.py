@@ -1,4 +1,4 @@
-"""Read the header and index of a media file, without decoding (PyAV, https://pyav.org).
+"""Read the header and index of a media file, and hardly more (PyAV, https://pyav.org).
 
 Foreign files are hostile until checked. Only plain containers may be opened: a playlist that is
 named as a clip must not make the decoder read other files or the network.
@@ -15,10 +15,36 @@ from typing import Any
 import av
 
 from merflow.errors import MediaError
+from merflow.media.streams import Choice, choose
 from merflow.progress import track
 
+#: Container by FFmpeg's name -> endings of its files. None of them can refer to another file: no
+#: playlists, no lists of images.
+CONTAINERS = {
+    "aac": ".aac .adts",
+    "ac3": ".ac3",
+    "aiff": ".aif .aifc .aiff",
+    "amr": ".amr .awb",
+    "asf": ".asf .wma .wmv",
+    "au": ".au .snd",
+    "avi": ".avi",
+    "caf": ".caf",
+    "eac3": ".ec3 .eac3",
+    "flac": ".flac",
+    "flv": ".flv",
+    "matroska": ".mka .mkv .webm",
+    "mov": ".3g2 .3gp .f4v .m4a .m4b .m4v .mov .mp4 .qt",
+    "mp3": ".mp2 .mp3",
+    "mpeg": ".mpeg .mpg .vob",
+    "mpegts": ".m2ts .mts .ts",
+    "ogg": ".oga .ogg .ogv .opus .spx",
+    "w64": ".w64",
+    "wav": ".wav .wave",
+}
+#: Endings of the files that can be opened, in small letters.
+ENDINGS = tuple(sorted(ending for endings in CONTAINERS.values() for ending in endings.split()))
 #: Options of ``av.open`` for a foreign file.
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "avi,flac,matroska,mov,mp3,ogg,wav"}
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
 SLACK_S = 0.5  # lengths in headers are rounded to packets
 
 
@@ -28,28 +54,12 @@ class Probe:
 
     Attributes:
         duration_s: length in seconds.
-        n_streams: number of streams.
-        channels, rate_hz: of the first audio stream; None: there is none.
-        width, height, fps: of the first video stream; None: there is none.
+        has_audio, has_video: True if the file has such a stream, and it can be decoded.
     """
 
     duration_s: float
-    n_streams: int
-    channels: int | None = None
-    rate_hz: int | None = None
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-
-    @property
-    def has_audio(self) -> bool:
-        """True if the file has an audio stream."""
-        return self.channels is not None
-
-    @property
-    def has_video(self) -> bool:
-        """True if the file has a video stream."""
-        return self.width is not None
+    has_audio: bool = False
+    has_video: bool = False
 
     def bounded(self, start_s: float, end_s: float) -> tuple[float, float] | None:
         """Cut a span at the end of the file; None if nothing is left.
@@ -65,8 +75,8 @@ def probe(path: Path) -> Probe:
     """Open `path` and read its header; cached until the file changes.
 
     Raises:
-        MediaError: the file is absent, empty, cut short, of zero length, not a media file, or
-            without audio and video.
+        MediaError: the file is absent, empty, cut short, not a media file, or without audio and
+            video that can be decoded.
     """
     result = _probe_or_reason(path)
     if isinstance(result, str):
@@ -100,42 +110,38 @@ def _probe_or_reason(path: Path) -> Probe | str:
 @lru_cache(maxsize=65536)
 def _read(path: str, size: int, modified_ns: int) -> Probe | str:
     try:
-        with av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace") as container:
-            return _facts(container, size)
+        with open_media(path) as container:
+            return _cut_short(container, size) or _facts(choose(container))
     except (av.FFmpegError, OSError, ValueError) as error:
         return f"not a readable media file ({getattr(error, 'strerror', None) or error})"
 
 
-def _facts(container: Any, size: int) -> Probe | str:
-    streams = container.streams
-    audio, video = next(iter(streams.audio), None), next(iter(streams.video), None)
-    duration_s = _duration_s(container)
-    if not (audio or video):
-        return "neither sound nor pictures in it"
-    if duration_s <= 0:
-        return "of zero length"
-    # an MP4 with its index in front opens although its data are cut off
-    ends = (entry.pos + entry.size for stream in streams for entry in stream.index_entries)
+def open_media(path: str | Path) -> Any:
+    """Open a foreign file, and nothing that it refers to.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: it is not a media file.
+    """
+    return av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
+
+
+def _cut_short(container: Any, size: int) -> str | None:
+    """Reason if the data end before the index says.
+
+    An MP4 with its index in front opens all the same.
+    """
+    ends = (
+        entry.pos + entry.size for stream in container.streams for entry in stream.index_entries
+    )
     last = max(ends, default=0)
     if "mp4" in container.format.name and last > size:
         return f"cut short ({size} bytes, its index names {last}); get it again"
-    return Probe(
-        duration_s=duration_s,
-        n_streams=len(streams),
-        channels=audio.codec_context.channels if audio else None,
-        rate_hz=audio.codec_context.sample_rate if audio else None,
-        width=video.codec_context.width if video else None,
-        height=video.codec_context.height if video else None,
-        fps=float(video.average_rate) if video and video.average_rate else None,
-    )
+    return None
 
 
-def _duration_s(container: Any) -> float:
-    if container.duration is not None:
-        return container.duration / av.time_base
-    lengths = (
-        float(stream.duration * stream.time_base)
-        for stream in container.streams
-        if stream.duration is not None and stream.time_base is not None
+def _facts(choice: Choice) -> Probe | str:
+    return choice.obstacle or Probe(
+        duration_s=choice.length_s,
+        has_audio=choice.audio is not None,
+        has_video=choice.video is not None,
     )
-    return max(lengths, default=0.0)

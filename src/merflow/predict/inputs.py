@@ -58,10 +58,12 @@ def _medium_key(decoding: Decoding) -> str:
 
 
 def read_defects(media: Media) -> dict[str, str]:
-    """Read the first defect that decoding found in each utterance."""
+    """Read the first defect that decoding found in each utterance, losses before others."""
     defects: dict[str, str] = {}
     for folder in media.values():
-        for row in pd.read_csv(folder / paths.DEFECTS).itertuples():
+        rows = pd.read_csv(folder / paths.DEFECTS)
+        kept = ~rows["action"].str.startswith("left out")
+        for row in rows.loc[kept.sort_values(kind="stable").index].itertuples():
             defects.setdefault(row.utterance_id, f"{row.kind}: {row.detail}")
     return defects
 
