@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from typing import Any
 import yaml
 
 from merflow import presets
-from merflow.corpora import annotations, disk
+from merflow.artifacts import Defect
+from merflow.corpora import annotations, custom, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
 from merflow.corpora.labels import CLASSES, counterparts
+from merflow.corpora.splits import make_splits
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
 from merflow.params.base import NAME
@@ -65,8 +68,9 @@ def prepare(name: str, folder: Path, example: bool) -> None:
     labelled = annotations.read(table)
     present = modalities(folder, labelled)
     text = patch_text(name, folder, table, labelled, present)
-    classes = ", ".join(labelled.classes)
-    log.info("%s: %d utterances, %s; %s", table, len(labelled.rows), classes, _split(labelled))
+    log.info("%s: %s; %s", table, _sizes(labelled), _split(labelled))
+    for defect in _defects(name, labelled):
+        log.warning("%s: %s: %s; %s", table, defect.kind, defect.detail, defect.action)
     if patch.exists() and patch.read_text(encoding="utf-8") != text:
         log.warning(
             "%s: kept, since it was edited or the clips changed; delete it to renew it", patch
@@ -78,6 +82,22 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         " then `snakemake --cores 2`",
         *(patch, ", ".join(present), patch),
     )
+
+
+def _sizes(labelled: Annotations) -> str:
+    """Number of utterances of each class, and of rows that are left out."""
+    counts = Counter(row.label for row in labelled.rows)
+    classes = ", ".join(f"{name} {counts[name]}" for name in labelled.classes)
+    n_left_out = {"without label": len(labelled.unlabelled), "without any value": labelled.n_blank}
+    rows = ", ".join(f"rows {reason} {n}" for reason, n in n_left_out.items() if n)
+    return f"{len(labelled.rows)} utterances: {classes}" + (f"; left out: {rows}" if rows else "")
+
+
+def _defects(name: str, labelled: Annotations) -> list[Defect]:
+    """Defects of the annotations, which `prepare` of the workflow lists too."""
+    utterances = custom.utterances_of(labelled.rows, {})
+    splits = make_splits(utterances, name, (labelled.scheme,))
+    return [*custom.names_alike(labelled), *custom.absent_classes(utterances, splits)]
 
 
 def _split(labelled: Annotations) -> str:

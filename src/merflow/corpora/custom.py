@@ -2,17 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
-from merflow.corpora.annotations import Annotations, Row
+from merflow.corpora.annotations import SPLITS, Annotations, Row
 from merflow.corpora.corpus import Corpus
+from merflow.corpora.label_names import alike
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 
+#: Split -> treatment of a class that it lacks.
+LACKING = {
+    "train": "kept; no system learns it",
+    "dev": "kept; epochs are selected without it",
+    "test": "kept; it has no precision, recall or F1",
+}
 SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 
 
@@ -48,6 +56,7 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
         else:
             defects.append(_clip_defect(row, root, result))
     defects += _shared_speakers(annotations)
+    defects += names_alike(annotations)
     return Corpus(utterances_of(annotations.rows, clips), defects)
 
 
@@ -65,6 +74,42 @@ def utterances_of(rows: Sequence[Row], clips: Mapping[int, str]) -> pd.DataFrame
         turns[row.dialogue_id] += 1
     table = pd.DataFrame(utterances, columns=artifacts.UTTERANCES.names)
     return table.sort_values("utterance_id", ignore_index=True)
+
+
+def names_alike(annotations: Annotations) -> list[Defect]:
+    """List speakers, and dialogues, that may be one: their names look alike."""
+    named = {
+        "speakers": Counter(row.speaker for row in annotations.rows if row.speaker),
+        "dialogues": Counter(row.dialogue for row in annotations.rows if row.dialogue),
+    }
+    return [
+        Defect(None, f"{kind} look alike", group, f"kept as several {kind}")
+        for kind, counts in named.items()
+        for group in alike(counts)
+    ]
+
+
+def absent_classes(utterances: pd.DataFrame, splits: pd.DataFrame) -> list[Defect]:
+    """List classes without an utterance in train, dev or test.
+
+    Folds are tested together, so train and dev alone count where there are several.
+
+    Args:
+        utterances: columns of artifacts.UTTERANCES, one label each.
+        splits: columns of artifacts.SPLITS, of one scheme.
+    """
+    label = utterances.set_index("utterance_id")["labels"].str[0]
+    sizes, folds = label.value_counts(), sorted(splits["fold"].unique())
+    of_rows = splits["utterance_id"].map(label)
+    present = set(zip(of_rows, splits["split"], splits["fold"], strict=True))
+    defects = []
+    for name, split in product(sorted(sizes.index), SPLITS if len(folds) == 1 else SPLITS[:2]):
+        lacking = [str(fold) for fold in folds if (name, split, fold) not in present]
+        if lacking:
+            where = f", in fold {', '.join(lacking)} of {len(folds)}" if len(folds) > 1 else ""
+            detail = f"{name} ({sizes[name]} in all){where}"
+            defects.append(Defect(None, f"class absent from {split}", detail, LACKING[split]))
+    return defects
 
 
 def find_clips(folder: Path) -> list[Path]:

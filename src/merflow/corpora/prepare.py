@@ -66,6 +66,8 @@ def prepare(
     if source != "demo":
         defects += check_counts(utterances, expected)
     splits = make_splits(utterances, corpus, schemes)
+    if annotations:
+        defects += custom.absent_classes(utterances, splits)
     metadata |= {"counts": counts(utterances), "modalities": modalities(utterances, raw)}
     listed = pd.DataFrame(defects, columns=artifacts.DEFECTS.names)
     write_text(out / DEFECTS, listed.to_csv(index=False, lineterminator="\n"))
