@@ -86,19 +86,19 @@ BAD = {
     ),
     "an unknown emotion": (
         {"test": HEADER + GOOD.replace("joy", "glee")},
-        "test_sent_emo.csv: line 2: unknown emotion 'glee'; known: neutral",
+        "test_sent_emo.csv, line 2: unknown emotion 'glee'; known: neutral",
     ),
     "an utterance twice": (
         {"train": HEADER + GOOD + GOOD},
-        "train_sent_emo.csv: line 3: Dialogue_ID 0, Utterance_ID 0 stands in an earlier",
+        "train_sent_emo.csv, line 3: Dialogue_ID 0, Utterance_ID 0 stands in an earlier",
     ),
     "a broken time": (
         {"train": HEADER + GOOD.replace("00:00:01,000", "00:61")},
-        "train_sent_emo.csv: line 2: time '00:61' is not HH:MM:SS,mmm",
+        "train_sent_emo.csv, line 2: time '00:61' is not HH:MM:SS,mmm",
     ),
     "a wrong encoding": (
         {"train": (HEADER + GOOD.replace("hi", "h\u00ef")).encode("latin-1")},
-        "train_sent_emo.csv: not UTF-8",
+        "train_sent_emo.csv, line 2: not UTF-8",
     ),
     "an empty split": ({"dev": HEADER}, "dev_sent_emo.csv: no utterances in it"),
     "a corpus that lacks half": ({"test": None, "dev": None}, "dev_sent_emo.csv is missing"),

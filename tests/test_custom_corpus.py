@@ -119,6 +119,29 @@ def test_an_example_has_usable_clips_and_annotations(tmp_path, monkeypatch):
     assert len(list(Path("clips").iterdir())) == len(labelled.rows) == 8
 
 
+def test_the_check_says_sizes_rows_left_out_and_defects(tmp_path, monkeypatch, caplog):
+    for name in ("params", "dvc.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    splits = ("train", "train", "dev", "test", "test", "test")
+    labels = ("joy", "anger", "joy", "anger", "fear", "")
+    rows = [f",Row {k}.,{labels[k]},,,{splits[k]}" for k in range(6)]
+    Path("mine.csv").write_text(
+        "\n".join(["clip,text,label,speaker,dialogue,split", *rows, ",,,,,"])
+    )
+    Path("clips").mkdir()
+    with caplog.at_level("INFO", "merflow"):
+        custom_corpus.prepare("mine", Path("clips"), False)
+    assert caplog.messages[:2] == [
+        "mine.csv: 5 utterances: anger 2, fear 1, joy 2; left out: rows without label 1, rows"
+        " without any value 1; train, dev and test as given",
+        "mine.csv: class absent from dev: anger (2 in all); kept; epochs are selected without it",
+    ]
+    assert "mine.csv: class absent from train: fear (1 in all); kept; no system learns it" in (
+        caplog.messages
+    )
+
+
 def test_a_filled_table_gives_a_patch_and_an_edit_is_kept(tmp_path, monkeypatch):
     for number in range(6):
         write_audio(tmp_path / f"clips/{number}.wav")

@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import yaml
 
 from merflow import presets
-from merflow.corpora import annotations, disk
+from merflow.corpora import annotations, custom, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
 from merflow.corpora.labels import CLASSES, counterparts
-from merflow.corpora.split_defects import log_summary, split_defects, split_text
+from merflow.corpora.split_defects import log_summary, split_text
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
 from merflow.params.base import NAME
@@ -66,9 +67,8 @@ def prepare(name: str, folder: Path, example: bool) -> None:
     labelled = annotations.read(table)
     present = modalities(folder, labelled)
     text = patch_text(name, folder, table, labelled, present)
-    classes = ", ".join(labelled.classes)
-    log.info("%s: %d utterances, %s; %s", table, len(labelled.rows), classes, split_text(labelled))
-    log_summary(split_defects(labelled))
+    log.info("%s: %s; %s", table, _sizes(labelled), split_text(labelled))
+    log_summary(custom.annotation_defects(labelled))
     if patch.exists() and patch.read_text(encoding="utf-8") != text:
         log.warning(
             "%s: kept, since it was edited or the clips changed; delete it to renew it", patch
@@ -80,6 +80,15 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         " then `snakemake --cores 2`",
         *(patch, ", ".join(present), patch),
     )
+
+
+def _sizes(labelled: Annotations) -> str:
+    """Number of utterances of each class, and of rows that are left out."""
+    counts = Counter(row.label for row in labelled.rows)
+    classes = ", ".join(f"{name} {counts[name]}" for name in labelled.classes)
+    n_left_out = {"without label": len(labelled.unlabelled), "without any value": labelled.n_blank}
+    rows = ", ".join(f"rows {reason} {n}" for reason, n in n_left_out.items() if n)
+    return f"{len(labelled.rows)} utterances: {classes}" + (f"; left out: {rows}" if rows else "")
 
 
 def skeleton(folder: Path) -> str:

@@ -115,7 +115,7 @@ def test_a_bad_row_is_a_defect_and_the_others_stay(tmp_path, clips):
         (lambda rows: [row + "train" for row in rows], "no row of split dev, test"),
         (
             lambda rows: [row.replace("rage", "joy") for row in rows],
-            r"1 labels \(joy\); two or more are needed",
+            r"1 label \(joy\); two or more are needed",
         ),
         (
             lambda rows: [rows[0].replace(",a,", ",,"), *rows[1:]],
@@ -131,17 +131,32 @@ def test_impossible_annotations_are_refused_in_one_line(tmp_path, clips, change,
 
 
 def test_columns_and_file_are_needed(tmp_path, clips):
-    names = "clip, text, emotion, speaker, dialogue"
-    message = f"no column label, split in its first line, which names {names};"
+    message = "no column label, split; line 1 has 'clip', 'text', 'emotion',"
     with pytest.raises(CorpusError, match=message):
-        annotations.read(write(tmp_path, clips, names.replace(" ", "")))
-    with pytest.raises(CorpusError, match="no column clip, text, label"):
-        annotations.read(write(tmp_path, clips, HEAD.replace(",", ";")))
-    with pytest.raises(CorpusError, match=r"cannot be read as CSV in UTF-8 \(No such file"):
+        annotations.read(write(tmp_path, clips, "clip,text,emotion,speaker,dialogue"))
+    message = "no such file; make it with `merflow own <name> <folder of clips>`"
+    with pytest.raises(CorpusError, match=message):
         annotations.read(tmp_path / "gone.csv")
-    (tmp_path / "latin.csv").write_bytes(HEAD.encode() + b"\na.wav,d\xe9j\xe0 vu,joy,,,\n")
-    with pytest.raises(CorpusError, match="cannot be read as CSV in UTF-8"):
-        annotations.read(tmp_path / "latin.csv")
+
+
+@pytest.mark.parametrize("path", ["./a/0.wav", "a//0.wav", "a/./0.wav"])
+def test_a_clip_is_one_however_its_path_is_written(tmp_path, clips, path):
+    with pytest.raises(CorpusError, match=r"line 14: clip a/0\.wav is in line 2 already"):
+        annotations.read(write(tmp_path, [*clips, f"{path},,joy,a,,"]))
+    rows = annotations.read(write(tmp_path, [f"{path},,joy,a,,", *clips[1:]])).rows
+    assert (rows[0].utterance_id, rows[0].clip) == ("a/0.wav", "a/0.wav")
+
+
+@pytest.mark.parametrize("path", ["b/../a/0.wav", ".", "./", "/x.wav"])
+def test_a_path_that_may_leave_the_folder_is_refused(tmp_path, clips, path):
+    with pytest.raises(CorpusError, match=r"line 14: clip .* is not a path below the folder"):
+        annotations.read(write(tmp_path, [*clips, f"{path},,joy,a,,"]))
+
+
+def test_a_clip_named_like_a_line_does_not_collide_silently(tmp_path, clips):
+    rows = [*clips[1:], "line 00014,,joy,a,,", ",hello,joy,a,,"]
+    with pytest.raises(CorpusError, match="line 14: clip line 00014 is in line 13 already"):
+        annotations.read(write(tmp_path, rows))
 
 
 def test_a_folder_without_any_of_the_clips_is_refused(tmp_path, clips):

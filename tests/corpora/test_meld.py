@@ -156,7 +156,7 @@ def test_defects_of_text_and_audio_name_their_medium(tmp_path: Path) -> None:
             "line 2: time '00:00:01.000' is not HH:MM:SS,mmm",
         ),
         ([line(0, 0, "00:61:01,000", "00:00:02,000")], "line 2: time '00:61:01,000'"),
-        ([TRAIN[0], TRAIN[1].rsplit(",", 2)[0]], "line 3: another number of fields"),
+        ([TRAIN[0], TRAIN[1].rsplit(",", 2)[0]], "line 3: fewer values than the 11 columns"),
         ([TRAIN[0].replace(",0,3,3,", ",0,zero,3,")], "line 2: Utterance_ID is 'zero'"),
         ([], "no utterances"),
     ],
@@ -172,13 +172,19 @@ def test_a_missing_file_column_or_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "MELD.Raw" / "dev" / "dev_sent_emo.csv"
     text = path.read_text(encoding="utf-8")
     cases = [
-        (text.replace("Emotion,", "Mood,").encode(), "no column Emotion"),
-        (text.replace("Hi!", "It’s").encode("cp1252"), "not UTF-8"),
-        (b"", "an empty file"),
+        (text.replace("Emotion,", "Mood,").encode(), ": no column Emotion; line 1 has"),
+        (
+            text.replace("Hi!", "It’s").encode("cp1252"),
+            ", line 2: not UTF-8 .*; get the file again",
+        ),
+        (b"", ": an empty file"),
+        (text.replace("\n1,", ",\n1,", 1).encode(), ", line 2: fewer values than the 12"),
+        (text.replace(",", ";").encode(), ", line 1: semicolons between values"),
+        ((text + HEADER).encode(), ", line 3: the names of the columns again"),
     ]
     for data, message in cases:
         path.write_bytes(data)
-        with pytest.raises(CorpusError, match=f"dev_sent_emo.csv: {message}"):
+        with pytest.raises(CorpusError, match=f"dev_sent_emo.csv{message}"):
             meld.read_utterances(tmp_path)
     path.unlink()
     with pytest.raises(CorpusError, match=r"dev_sent_emo.csv is missing"):

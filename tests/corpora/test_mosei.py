@@ -95,6 +95,17 @@ def test_text_is_the_line_of_the_same_times_or_else_the_words(root: Path) -> Non
     assert defect.medium == "text"
 
 
+def test_a_transcript_line_ends_at_the_end_of_the_line_alone(root: Path) -> None:
+    folder = root / "Raw/Transcript/Segmented/Combined"
+    folder.mkdir(parents=True)
+    line = "aaa___0___0.0___4.0___Hello\u2028there\x85you."  # ends a line for str.splitlines
+    (folder / "aaa.txt").write_text(f"{line}\r\n", encoding="utf-8", newline="")
+    corpus = mosei.read_utterances(root)
+    text = corpus.utterances.set_index("utterance_id")["text"]
+    assert text["aaa[1]"] == "Hello\u2028there\x85you."
+    assert "transcript line" not in {defect.kind for defect in corpus.defects}
+
+
 def test_words_inside_the_segment_without_pauses(root: Path) -> None:
     text = mosei.read_utterances(root).utterances.set_index("utterance_id")["text"]
     assert (text["aaa[1]"], text["aaa[0]"]) == ("hello there", "late")

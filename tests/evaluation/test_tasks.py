@@ -60,3 +60,16 @@ def test_prediction_follows_from_probabilities_but_for_rounding():
 def test_values_have_names(task):
     counts = np.ones((*task.one_hot.shape[1:], task.one_hot.shape[-1]))
     assert len(set(task.metric_names)) == len(task.metric_names) == len(task.measure(counts))
+
+
+def test_a_metric_of_a_class_needs_an_utterance_of_it():
+    counts = np.zeros((2, 1, 3, 3))
+    counts[0, 0, 0, 1] = counts[1, 0, 1, 1] = 1  # no label is c, and none is predicted
+    names = CLASS.metric_names
+    defined = [names[k] for k in np.flatnonzero(CLASS.defined(counts))]
+    assert set(defined) == {
+        *((metric, None) for metric in CLASS.overall_metrics),
+        *((metric, name) for metric in ("precision", "recall", "f1") for name in "ab"),
+        *(("confused", f"{label} as {other}") for label, other in ("ab", "ac", "ba", "bc")),
+    }
+    assert LABEL.defined(np.zeros((2, 1, 3, 2, 2))).all()

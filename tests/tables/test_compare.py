@@ -156,7 +156,18 @@ def test_classes_stand_in_the_order_of_the_corpus(built):
     classes = read(built()[0], "classes")
     names = list(classes.columns[2:9])
     assert names == ["neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear"]
-    assert (classes.loc[classes["system"] == "majority", names[1:]] == 0).all(axis=None)
+    majority = classes[classes["system"] == "majority"]
+    assert (majority[names[1:-1]] == 0).all(axis=None)
+    assert majority["fear"].isna().all()  # no utterance of test
+
+
+def test_a_class_without_test_utterances_has_no_f1(built):
+    folder, scores = built()
+    rows = scores.scores[scores.scores["split"] == "test"]
+    assert not rows["class"].fillna("").str.startswith("fear").any()  # as a label
+    assert rows["class"].eq("joy as fear").any()
+    text = text_of(folder, "classes.md")
+    assert "- fear: no test utterance (clean), so it has no F1." in text
 
 
 def test_differences_name_the_later_system_first(built):

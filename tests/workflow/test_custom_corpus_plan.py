@@ -50,5 +50,5 @@ def test_edited_annotations_make_prepare_stale_and_nothing_else(plan):
 
 
 def test_malformed_annotations_stop_before_the_first_job(plan):
-    with pytest.raises(CorpusError, match=r"mine\.csv: 1 labels \(joy\)"):
+    with pytest.raises(CorpusError, match=r"mine\.csv: 1 label \(joy\)"):
         _ = plan([row.replace("anger", "joy") for row in ROWS]).code

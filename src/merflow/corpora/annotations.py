@@ -6,17 +6,20 @@ values may be empty. Only the standard library is needed: the Snakefile reads th
 start, because the number of folds decides the number of jobs.
 """
 
-import csv
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from merflow.corpora import delimited
+from merflow.corpora.label_names import alike, placeholders
 from merflow.corpora.units import Folding, fold_rows
 from merflow.errors import CorpusError
 
 COLUMNS = ("clip", "text", "label", "speaker", "dialogue", "split")
 SPLITS = ("train", "dev", "test")
+ORIGIN = "make it with `merflow own <name> <folder of clips>`"
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,9 @@ class Row:
     """A row of the file, without spaces around values; an empty value is not given.
 
     Attributes:
-        line: number in the file, from 2, because the first line is the header.
-        clip, text, label, speaker, dialogue, split: see the module.
+        line: number of the line in which it begins, from 2: the first line is the header.
+        clip: path in one form, without ``.`` and doubled slashes.
+        text, label, speaker, dialogue, split: see the module.
     """
 
     line: int
@@ -38,7 +42,7 @@ class Row:
 
     @property
     def utterance_id(self) -> str:
-        """The clip as written; without a clip, the line number."""
+        """The clip; without a clip, the line number."""
         return self.clip or f"line {self.line:05}"
 
     @property
@@ -49,13 +53,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Annotations:
-    """Rows with a label, and rows without, which are left out."""
+    """Rows of a file.
+
+    Attributes:
+        rows: with a label.
+        unlabelled: without a label; they are left out.
+        n_blank: number of rows without any value, which spreadsheets leave behind.
+    """
 
     rows: list[Row]
     unlabelled: list[Row]
+    n_blank: int = 0
 
     def identity(self) -> dict[str, Any]:
-        """All that the file says, as plain values for a digest."""
+        """All that counts in the file, as plain values for a digest."""
         return {
             name: [[row.line, *(getattr(row, column) for column in COLUMNS)] for row in rows]
             for name, rows in (("rows", self.rows), ("unlabelled", self.unlabelled))
@@ -102,54 +113,65 @@ def read(path: Path, labelled: bool = True) -> Annotations:
     Raises:
         CorpusError: the file or a column is missing, or a value is impossible; names file and row.
     """
-    rows = _rows(path, COLUMNS if labelled else ("clip",))
-    if not rows:
+    needed = COLUMNS if labelled else COLUMNS[:1]
+    table = delimited.read(path, needed, COLUMNS[len(needed) :], origin=ORIGIN)
+    if not table.rows:
         raise CorpusError(f"{path}: no row in it; write one for each utterance")
     line_of: dict[str, int] = {}
-    for row in rows:
-        where = f"{path}, line {row.line}"
-        if not (row.clip or row.text):
-            raise CorpusError(f"{where}: neither clip nor text; remove the row, or name one")
-        if row.clip.startswith("/") or ".." in PurePosixPath(row.clip).parts:
-            raise CorpusError(
-                f"{where}: clip {row.clip} is not a path below the folder of the corpus; "
-                "write it relative to that folder"
-            )
+    rows = []
+    for line in table.rows:
+        row = _row(line, f"{path}, line {line.number}")
+        rows.append(row)
         if line_of.setdefault(row.utterance_id, row.line) != row.line:
             raise CorpusError(
-                f"{where}: clip {row.clip} is in line {line_of[row.clip]} already; "
-                "an utterance has one row and one label"
+                f"{path}, line {row.line}: clip {row.utterance_id} is in line"
+                f" {line_of[row.utterance_id]} already; an utterance has one row and one label"
             )
-        if row.split and row.split not in SPLITS:
-            raise CorpusError(f"{where}: split {row.split!r}, expected one of {', '.join(SPLITS)}")
     annotations = Annotations(
-        rows=[row for row in rows if row.label], unlabelled=[row for row in rows if not row.label]
+        rows=[row for row in rows if row.label],
+        unlabelled=[row for row in rows if not row.label],
+        n_blank=table.n_blank,
     )
     if labelled:
+        _check_labels(path, annotations)
         _check(path, annotations)
     return annotations
 
 
-def _rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, restval="")
-            header = table.fieldnames or ()
-            if missing := [name for name in needed if name not in header]:
-                raise CorpusError(
-                    f"{path}: no column {', '.join(missing)} in its first line, which names "
-                    f"{', '.join(header) or 'none'}; separate them by commas"
-                )
-            return [
-                Row(table.line_num, *((line.get(name) or "").strip() for name in COLUMNS))
-                for line in table
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+def _row(line: delimited.Line, where: str) -> Row:
+    values = {name: line.values.get(name, "").strip() for name in COLUMNS}
+    clip, split = values["clip"], values["split"]
+    if not (clip or values["text"]):
+        raise CorpusError(f"{where}: neither clip nor text; remove the row, or name one")
+    if broken := [
+        name for name in COLUMNS if name != "text" and len(values[name].splitlines()) > 1
+    ]:
+        raise CorpusError(f"{where}: a line break in {broken[0]}; only a text may have one")
+    path = PurePosixPath(clip)
+    if clip and (path.is_absolute() or not path.parts or ".." in path.parts):
         raise CorpusError(
-            f"{path}: cannot be read as CSV in UTF-8 ({reason}); make it with "
-            "`merflow annotations <folder>`"
-        ) from error
+            f"{where}: clip {clip} is not a path below the folder of the corpus; "
+            "write it relative to that folder, without '..'"
+        )
+    if split and split not in SPLITS:
+        raise CorpusError(f"{where}: split {split!r}, expected one of {', '.join(SPLITS)}")
+    return Row(line.number, **(values | {"clip": str(path) if clip else ""}))
+
+
+def _check_labels(path: Path, annotations: Annotations) -> None:
+    """Refuse labels that stand for none, and spellings that look like one label."""
+    counts = Counter(row.label for row in annotations.rows)
+    if none := placeholders(counts):
+        line = next(row.line for row in annotations.rows if row.label in none)
+        listed = ", ".join(f"{label} ({counts[label]})" for label in none)
+        raise CorpusError(
+            f"{path}, line {line}: labels that read like no label: {listed}; leave the cell empty"
+            " to leave the row out, or give the class another name"
+        )
+    if groups := alike(counts):
+        raise CorpusError(
+            f"{path}: labels that look alike: {'; '.join(groups)}; write each class in one way"
+        )
 
 
 def _check(path: Path, annotations: Annotations) -> None:
@@ -157,7 +179,9 @@ def _check(path: Path, annotations: Annotations) -> None:
     rows, classes = annotations.rows, annotations.classes
     if len(classes) < 2:
         listed = ", ".join(classes) or "none"
-        raise CorpusError(f"{path}: {len(classes)} labels ({listed}); two or more are needed")
+        raise CorpusError(
+            f"{path}: {len(classes)} label{'s' * (not classes)} ({listed}); two or more are needed"
+        )
     anonymous = next((row for row in rows if not row.speaker), None)
     if anonymous and any(row.speaker for row in rows):
         raise CorpusError(
@@ -165,11 +189,7 @@ def _check(path: Path, annotations: Annotations) -> None:
             "name it in every row or in none"
         )
     if annotations.scheme == "given":
-        if empty := [split for split in SPLITS if split not in {row.split for row in rows}]:
-            raise CorpusError(
-                f"{path}: no row of split {', '.join(empty)}; fill it in, or leave the column "
-                "empty for folds"
-            )
+        _check_splits(path, annotations)
     elif annotations.folds < len(SPLITS):
         raise CorpusError(f"{path}: {_too_few(annotations)}")
 
@@ -188,3 +208,27 @@ def _too_few(annotations: Annotations) -> str:
         f"{annotations.folds} groups without a common speaker or dialogue (of {len(speakers)}"
         f" speakers and {len(dialogues)} dialogues), {need} dialogues{empty}"
     )
+
+
+def _check_splits(path: Path, annotations: Annotations) -> None:
+    """Refuse a given split without train, dev or test, or with one class to learn."""
+    classes_of = {
+        split: {row.label for row in annotations.rows if row.split == split} for split in SPLITS
+    }
+    if empty := [split for split in SPLITS if not classes_of[split]]:
+        hidden = Counter(row.split for row in annotations.unlabelled)
+        if any(hidden[split] for split in empty):
+            listed = ", ".join(f"{split} ({hidden[split]} rows)" for split in empty)
+            raise CorpusError(
+                f"{path}: no label in split {listed}; fill them in, or leave the column split"
+                " empty for folds, and predict these rows with `merflow predict`"
+            )
+        raise CorpusError(
+            f"{path}: no row of split {', '.join(empty)}; fill it in, or leave the column "
+            "empty for folds"
+        )
+    if len(classes_of["train"]) < 2:
+        raise CorpusError(
+            f"{path}: all rows of split train have the label {classes_of['train'].pop()}; two or"
+            " more labels are needed to learn from"
+        )

@@ -10,6 +10,7 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora.annotations import Annotations, Row
 from merflow.corpora.corpus import Corpus
+from merflow.corpora.label_defects import absent_classes, names_alike
 from merflow.corpora.split_defects import log_summary, split_defects, split_text
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
@@ -49,10 +50,10 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
             clips[row.line] = row.clip
         else:
             defects.append(_clip_defect(row, root, result))
-    of_splits = split_defects(annotations)
+    of_file = annotation_defects(annotations)
     log.info("%s", split_text(annotations))
-    log_summary(of_splits)
-    defects += of_splits
+    log_summary(of_file)
+    defects += of_file
     return Corpus(utterances_of(annotations.rows, clips), defects)
 
 
@@ -70,6 +71,15 @@ def utterances_of(rows: Sequence[Row], clips: Mapping[int, str]) -> pd.DataFrame
         turns[row.dialogue_id] += 1
     table = pd.DataFrame(utterances, columns=artifacts.UTTERANCES.names)
     return table.sort_values("utterance_id", ignore_index=True)
+
+
+def annotation_defects(annotations: Annotations) -> list[Defect]:
+    """List the defects of the file alone: of its splits, names and classes."""
+    return [
+        *split_defects(annotations),
+        *names_alike(annotations),
+        *absent_classes(annotations),
+    ]
 
 
 def find_clips(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ never by listing the folders, which hold files that no annotation names. "#39" a
 issues of that repository.
 """
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect, Medium
+from merflow.corpora import delimited
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError
@@ -172,37 +172,21 @@ def _annotation_file(root: Path, split: str) -> Path:
 
 def _read_annotations(path: Path, split: str) -> list[Row]:
     rows: dict[str, Row] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            if reader.fieldnames is None:
-                raise CorpusError(f"{path}: an empty file; get it again")
-            if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
-                raise CorpusError(f"{path}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
-            for fields in reader:
-                where = f"{path}: line {reader.line_num}"
-                row = _row(fields, split, where)
-                if row.utterance_id in rows:
-                    raise CorpusError(
-                        f"{where}: Dialogue_ID {row.dialogue}, Utterance_ID {row.turn} stands in "
-                        "an earlier line too"
-                    )
-                rows[row.utterance_id] = row
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}: not UTF-8 (byte {error.start}); MELD's annotation files are UTF-8, "
-            "get the file again"
-        ) from error
-    except csv.Error as error:
-        raise CorpusError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
+    for line in delimited.read(path, COLUMNS, advice="get the file again").rows:
+        where = f"{path}, line {line.number}"
+        row = _row(line.values, split, where)
+        if row.utterance_id in rows:
+            raise CorpusError(
+                f"{where}: Dialogue_ID {row.dialogue}, Utterance_ID {row.turn} stands in "
+                "an earlier line too"
+            )
+        rows[row.utterance_id] = row
     if not rows:
         raise CorpusError(f"{path}: no utterances in it; get the file again")
     return list(rows.values())
 
 
 def _row(fields: dict[str, str], split: str, where: str) -> Row:
-    if None in fields or None in fields.values():
-        raise CorpusError(f"{where}: another number of fields than the header")
     emotion, classes = fields["Emotion"], CLASSES["meld"]
     if emotion not in classes:
         raise CorpusError(f"{where}: unknown emotion {emotion!r}; known: {', '.join(classes)}")

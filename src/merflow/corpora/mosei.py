@@ -15,6 +15,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
+from merflow.corpora import delimited
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
 from merflow.corpora.labels import CLASSES
@@ -237,7 +238,7 @@ def _read_transcript(path: Path, root: Path, defects: list[Defect]) -> list[Line
         return []
     lines = []
     text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(delimited.split_lines(text), 1):
         try:
             _, _, start, end, transcript = line.split("___", 4)
             lines.append((max(float(start), 0.0), float(end), transcript.strip()))

@@ -12,12 +12,12 @@ standard library, because the Snakefile asks for the number of folds at every st
 """
 
 import hashlib
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from merflow.corpora.label_names import spelling
 from merflow.corpora.schemes import CUSTOM
 
 if TYPE_CHECKING:
@@ -91,14 +91,9 @@ def _components(rows: "Sequence[Row]") -> list[Unit]:
     for row in rows:
         ends = [root((_DIALOGUE, row.dialogue_id))]
         if row.speaker:
-            ends.append(root((_SPEAKER, _spelling(row.speaker))))
+            ends.append(root((_SPEAKER, spelling(row.speaker))))
         parent[max(ends)] = min(ends)
     return [root((_DIALOGUE, row.dialogue_id)) for row in rows]
-
-
-def _spelling(name: str) -> str:
-    """Form that names share which differ only in case or in the form of Unicode."""
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _is_by_dialogue(rows: "Sequence[Row]", components: list[Unit]) -> bool:

@@ -71,10 +71,12 @@ def difference_rows(systems: Sequence[TestPredictions]) -> Iterator[Row]:
 
 
 def _mean_rows(named: Row, result: Result, samples: tuple[Sample, Sample]) -> Iterator[Row]:
-    """Differences of the means over seeds, of each metric."""
+    """Differences of the means over seeds, of each metric that exists."""
     difference, (low, high), p = paired_difference(*samples)
-    n = n_utterances(samples[0].clusters)
-    for k, (metric, name) in enumerate(result.task.metric_names):
+    counts, names = samples[0].clusters, result.task.metric_names
+    n = n_utterances(counts)
+    for k in np.flatnonzero(result.task.defined(counts)):
+        metric, name = names[k]
         statistics = {"value": difference[k], "low": low[k], "high": high[k], "p": p[k]}
         yield {**named, "seed": None, "metric": metric, "class": name, **statistics, "n": n}
 

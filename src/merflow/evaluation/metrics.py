@@ -1,5 +1,9 @@
 """Names of the reported scores and facts; merflow.evaluation.formulas has the formulas.
 
+A class without a test utterance has no metric of its own. The macro averages follow scikit-learn: a
+class counts that is among labels or predictions, with 0 where it has no utterance. UAR and balanced
+accuracy are means over the classes with utterances.
+
 In a multi-label task each class is a binary question, absent or present. E classes have counts
 (..., E, 2, 2), BINARY_METRICS of each class, and their mean over the classes.
 
@@ -117,6 +121,15 @@ def names(classes: tuple[str, ...]) -> list[tuple[str, str | None]]:
         *((metric, None) for metric in METRICS),
         *product(CLASS_METRICS, classes),
         *product(PAIR_METRICS, pairs_of(classes)),
+    ]
+
+
+def labels(classes: tuple[str, ...]) -> list[str | None]:
+    """Class whose utterances each value of `measure` is about; None: all classes."""
+    return [
+        *(None for _ in METRICS),
+        *(name for _, name in product(CLASS_METRICS, classes)),
+        *(label for _, (label, _) in product(PAIR_METRICS, permutations(classes, 2))),
     ]
 
 

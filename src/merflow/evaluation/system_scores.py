@@ -5,7 +5,8 @@ Of each system and split (dev, test):
   fold null, seed s     predictions of all folds pooled
   fold null, seed null  mean and standard deviation over seeds, interval over dialogues
 Of a trivial baseline rows of the last kind, on every utterance in scope. In a multi-label task a
-metric has a row per class, and a row without a class for their mean.
+metric has a row per class, and a row without a class for their mean. In a multi-class task a class
+without an utterance in the split, all folds together, has no row of its own.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def system_rows(test: TestPredictions) -> Iterator[Row]:
             for seed, values in zip(result.seeds, of_seeds, strict=True):
                 n = n_utterances(counts)
                 named = about(result, fold=fold, seed=seed, split=split, n=n)
-                yield from metric_rows(named, task, values)
+                yield from _metric_rows(named, task, of_folds[0], values)
         sample = test.sample()
         if split != "test":
             sample = replace(sample, clusters=result.counts(split))
@@ -85,9 +86,13 @@ def baseline_rows(
             yield from _mean_rows(named, task, Sample(counts, evaluation, task.measure))
 
 
-def metric_rows(named: Row, task: Task, values: np.ndarray, **columns: np.ndarray) -> Iterator[Row]:
-    """A row for each metric of a task; `values` and `columns` are (M,)."""
-    for k, (metric, name) in enumerate(task.metric_names):
+def _metric_rows(
+    named: Row, task: Task, counts: np.ndarray, values: np.ndarray, **columns: np.ndarray
+) -> Iterator[Row]:
+    """A row for each metric that exists in all folds together; values are (M,)."""
+    names = task.metric_names
+    for k in np.flatnonzero(task.defined(counts)):
+        metric, name = names[k]
         statistics = {key: column[k] for key, column in columns.items()}
         yield {**named, "metric": metric, "class": name, "value": values[k], **statistics}
 
@@ -95,4 +100,4 @@ def metric_rows(named: Row, task: Task, values: np.ndarray, **columns: np.ndarra
 def _mean_rows(named: Row, task: Task, sample: Sample) -> Iterator[Row]:
     mean, std, (low, high) = seed_mean(sample)
     named = {**named, "n": n_utterances(sample.clusters)}
-    yield from metric_rows(named, task, mean, std=std, low=low, high=high)
+    yield from _metric_rows(named, task, sample.clusters, mean, std=std, low=low, high=high)

@@ -54,6 +54,17 @@ class Task(ABC):
     def metric_names(self) -> list[tuple[str, str | None]]:
         """Metric, and class or None, of each value of `measure`."""
 
+    def defined(self, counts: np.ndarray) -> np.ndarray:
+        """Tell which metrics exist; in a multi-label task all.
+
+        Args:
+            counts: (..., K, K) or (..., E, 2, 2).
+
+        Returns:
+            (M,) of bool.
+        """
+        return np.ones(len(self.metric_names), dtype=bool)
+
     @property
     def overall_metrics(self) -> list[str]:
         """Metrics of all classes together, in the order of `measure_overall`."""
@@ -133,6 +144,13 @@ class MultiClass(Task):
     def metric_names(self) -> list[tuple[str, str | None]]:
         """`metrics.names`."""
         return metrics.names(self.classes)
+
+    def defined(self, counts: np.ndarray) -> np.ndarray:
+        """Tell which metrics exist: of all classes, and of classes that occur as a label."""
+        n_classes = len(self.classes)
+        support = counts.reshape(-1, n_classes, n_classes).sum(axis=(0, 2))
+        occurs = dict(zip(self.classes, support > 0, strict=True))
+        return np.array([name is None or occurs[name] for name in metrics.labels(self.classes)])
 
     def class_counts(self, codes: np.ndarray) -> dict[str, int]:
         """Number of utterances of each class."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import CLIPS, LOSS
+from merflow.evaluation.metrics import CLIPS, COUNT, LOSS
 from merflow.evaluation.scored import Scores
 from merflow.tables.measures import split_of
 from merflow.tables.reported import Row, grouped
@@ -233,6 +233,14 @@ class Measured:
             name: class; empty: all of them.
         """
         return self._facts.get((protocol, fact, name, split), NAN)
+
+    @cached_property
+    def class_sizes(self) -> dict[Key, float]:
+        """Number of utterances by protocol, split and class, in the order of the classes."""
+        rows = self.scores.corpora
+        of_classes = rows[(rows["fact"] == COUNT) & rows["class"].notna()]
+        columns = (of_classes[name].tolist() for name in ("protocol", "split", "class", "value"))
+        return {(*key, name): size for *key, name, size in zip(*columns, strict=True)}
 
     @cached_property
     def _facts(self) -> dict[Key, float]:

@@ -4,6 +4,7 @@ merflow.tables.differences has every pair of systems.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,9 @@ from merflow.tables.measured import NAN
 from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
 from merflow.tables.render import Column, Table, number, percent, plain, points, words
 from merflow.tables.reported import Row, grouped
+
+#: Split -> consequence for a class that has no utterance in it.
+LACKING = {"train": "so no system can predict it", "test": "so it has no F1"}
 
 
 def tables(comparison: Comparison) -> Iterator[Table]:
@@ -118,15 +122,20 @@ def classes(comparison: Comparison) -> Table:
     metrics = list(BINARY_METRICS) if multi_label else ["f1"]
     on_test = means[(means["split"] == "test") & means["metric"].isin(metrics)]
     rows = on_test[on_test["class"].notna()]
+    sizes = comparison.measured.class_sizes
+    names = dict.fromkeys([*(name for _, _, name in sizes), *rows["class"]])
+    keys = {
+        f"{metric}_{name}" if multi_label else name: (metric, name)
+        for metric, name in product(metrics, names)
+    }
     rows = rows.assign(key=rows["metric"] + "_" + rows["class"] if multi_label else rows["class"])
-    keys = rows.drop_duplicates("key")[["key", "metric", "class"]]
     wide = rows.pivot(index=["system", "protocol"], columns="key", values="value")
-    frame = _per_protocol(comparison, wide.reindex(columns=list(keys["key"])).reset_index())
+    frame = _per_protocol(comparison, wide.reindex(columns=list(keys)).reset_index())
     columns = [
         *_name_columns(),
         *(
             number(name, key, percent, HEADERS[metric] if multi_label else "")
-            for key, metric, name in keys.itertuples(index=False, name=None)
+            for key, (metric, name) in keys.items()
         ),
         words("source", "source"),
     ]
@@ -134,7 +143,12 @@ def classes(comparison: Comparison) -> Table:
     caption = "Test split, in percent, mean over seeds."
     if multi_label:
         caption += " Each class by itself: present or absent."
-    return comparison.table("classes", title, caption, frame, columns, folded=True)
+    notes = [
+        f"{name}: no {split} utterance ({plain(protocol)}), {LACKING[split]}."
+        for (protocol, split, name), size in sizes.items()
+        if split in LACKING and not size
+    ]
+    return comparison.table("classes", title, caption, frame, columns, notes, folded=True)
 
 
 def seeds(comparison: Comparison) -> Table:

@@ -192,7 +192,9 @@ def _row(
             (line["metric"], line["class"], line["split"]) for line in column if id(line) in alike
         }
         metric, name, cell_split = measures.pop() if len(measures) == 1 else ("", "", "")
-        row[f"{key}_metric"] = metric
+        of_label = (protocol, cell_split, name.partition(" as ")[0])
+        size = comparison.measured.class_sizes.get(of_label)  # None: of all classes, or not run
+        row[f"{key}_metric"] = "" if size == 0 else metric
         row |= printed_cell(key, cell)
         # A setting has no split in print: ours stand under train.
         mean = comparison.measured.mean(system, protocol, metric, name, cell_split or "train")
