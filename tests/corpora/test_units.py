@@ -218,6 +218,7 @@ def test_shared_names_of_given_splits_are_counted(read):
         *(("a", "d1", "joy", "train"), ("a", "d1", "rage", "test"), ("a", "d2", "joy", "test")),
         *(("b", "d3", "joy", "dev"), ("b", "d3", "rage", "test"), ("c", "d4", "joy", "test")),
         *(("a", "d1", "joy", "dev"), ("d", "d1", "sad", "test"), ("b", "d5", "joy", "")),
+        ("e", "d6", "rage", "train"),
     ]
     labelled = read(rows)
     listed = {(defect.kind, defect.detail) for defect in split_defects(labelled)}
@@ -238,9 +239,8 @@ def test_the_check_says_a_line_per_kind(read, caplog):
     log_summary(split_defects(read([(name, f"d{d}") for d in range(6) for name in "AB"])))
     first, second = caplog.messages
     assert first.startswith("speakers not kept apart: 12 of 12 utterances are in one ")
-    assert second == (
-        "speaker in train and test: A: 6 rows of test (and 1 more); 5 folds of whole dialogues"
-    )
+    named = "A: 6 rows of test; B: 6 rows of test"
+    assert second == f"speaker in train and test: {named}; 5 folds of whole dialogues"
 
 
 def test_twenty_thousand_rows_take_no_time(read):

@@ -1,4 +1,4 @@
-"""Defects of a custom corpus' names: speakers that may be one, classes that a split lacks."""
+"""Defects of names in a custom corpus: look-alike speakers, absent classes."""
 
 from collections import Counter
 from itertools import product

@@ -10,7 +10,7 @@ from merflow.corpora.units import MAX_SHARE
 from merflow.progress import log
 
 PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
-MOST = 3  # speakers that a message names
+MOST = 3  # speakers, or defects, that a message names
 
 
 def split_text(annotations: Annotations) -> str:
@@ -44,13 +44,14 @@ def split_defects(annotations: Annotations) -> list[Defect]:
 
 
 def log_summary(defects: Iterable[Defect]) -> None:
-    """Log a line per kind of defect: how many there are, and the first."""
+    """Log a line per kind of defect: the first few, and the number of others."""
     kinds: dict[str, list[Defect]] = defaultdict(list)
     for defect in defects:
         kinds[defect.kind].append(defect)
-    for kind, (first, *others) in kinds.items():
-        more = f" (and {len(others)} more)" if others else ""
-        log.warning("%s: %s%s; %s", kind, first.detail, more, first.action)
+    for kind, of_kind in kinds.items():
+        named = "; ".join(defect.detail for defect in of_kind[:MOST])
+        more = f" (and {len(of_kind) - MOST} more)" if len(of_kind) > MOST else ""
+        log.warning("%s: %s%s; %s", kind, named, more, of_kind[0].action)
 
 
 def _shared(
