@@ -334,7 +334,7 @@ def test_folders_that_cannot_be_used_are_one_line(place, folder, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "is empty" in place.refused(str(tmp_path / "empty"))
     (folder / "clips" / "again").symlink_to(folder)
-    assert "clips/again: is a link to a folder above itself" in place.refused(str(folder))
+    assert "clips/again: a link to a folder above itself" in place.refused(str(folder))
     (folder / "clips" / "again").unlink()
     (folder / "clips" / "gone.mp4").symlink_to("nowhere.mp4")
     assert "gone.mp4: neither a file nor a folder (a broken link?)" in place.refused(str(folder))

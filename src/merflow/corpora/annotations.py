@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from merflow.corpora.schemes import CUSTOM
+from merflow.corpora.transcripts import stripped
 from merflow.errors import CorpusError
 
 COLUMNS = ("clip", "text", "label", "speaker", "dialogue", "split")
@@ -135,7 +136,7 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[Row]:
                     f"{', '.join(header) or 'none'}; separate them by commas"
                 )
             return [
-                Row(table.line_num, *((line.get(name) or "").strip() for name in COLUMNS))
+                Row(table.line_num, *(stripped(line.get(name) or "") for name in COLUMNS))
                 for line in table
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -14,6 +14,7 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from merflow.corpora.transcripts import decode_published
 from merflow.errors import CorpusError
 
 Kind = Literal["number", "text"]
@@ -167,7 +168,7 @@ def find(root: Path, name: str) -> Path | None:
 
 
 def _text(word: bytes | str) -> str:
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+    return decode_published(word)[0] if isinstance(word, bytes) else str(word)
 
 
 def _is_root(file: h5py.File, name: str) -> bool:

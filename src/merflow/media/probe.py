@@ -15,10 +15,16 @@ from typing import Any
 import av
 
 from merflow.errors import MediaError
+from merflow.pointers import pointer
 from merflow.progress import track
 
 #: Options of ``av.open`` for a foreign file.
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "avi,flac,matroska,mov,mp3,ogg,wav"}
+#: Endings of the files that OPTIONS open; in a folder, files with other endings are not clips.
+ENDINGS = (
+    *(".3g2", ".3gp", ".avi", ".flac", ".m4a", ".m4v", ".mka", ".mkv", ".mov", ".mp3", ".mp4"),
+    *(".oga", ".ogg", ".ogv", ".opus", ".wav", ".webm"),
+)
 SLACK_S = 0.5  # lengths in headers are rounded to packets
 
 
@@ -93,8 +99,11 @@ def _probe_or_reason(path: Path) -> Probe | str:
     try:
         stat = Path(path).stat()
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return _read(str(path), stat.st_size, stat.st_mtime_ns) if stat.st_size else "an empty file"
+        return pointer(path) or f"cannot be read ({error.strerror})"
+    if not stat.st_size:
+        return "an empty file"
+    result = _read(str(path), stat.st_size, stat.st_mtime_ns)
+    return pointer(path) or result if isinstance(result, str) else result
 
 
 @lru_cache(maxsize=65536)
