@@ -15,6 +15,8 @@ def pointer(path: Path) -> str | None:
     try:
         if path.is_symlink() and not path.exists() and ANNEX in path.readlink().as_posix():
             return "a link of git-annex to a file that is not here; run `git annex get` in its folder"
+        if not path.is_file():
+            return None  # a pipe would block
         with path.open("rb") as file:
             head = file.read(len(LFS))
     except (OSError, ValueError):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from merflow.corpora.schemes import CUSTOM
-from merflow.corpora.transcripts import stripped
+from merflow.corpora.transcripts import refuse_pointer, stripped
 from merflow.errors import CorpusError
 
 COLUMNS = ("clip", "text", "label", "speaker", "dialogue", "split")
@@ -97,6 +97,7 @@ def read(path: Path, labelled: bool = True) -> Annotations:
     Raises:
         CorpusError: the file or a column is missing, or a value is impossible; names file and row.
     """
+    refuse_pointer(path)
     rows = _rows(path, COLUMNS if labelled else ("clip",))
     if not rows:
         raise CorpusError(f"{path}: no row in it; write one for each utterance")

@@ -14,7 +14,7 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from merflow.corpora.transcripts import decode_published
+from merflow.corpora.transcripts import decode_published, refuse_pointer
 from merflow.errors import CorpusError
 
 Kind = Literal["number", "text"]
@@ -56,8 +56,9 @@ class Reader:
             max_bytes: largest array; a larger one is refused.
 
         Raises:
-            CorpusError: not a computational sequence.
+            CorpusError: not a computational sequence, or a pointer to one.
         """
+        refuse_pointer(path)
         self._path, self._columns, self._kind, self._max_bytes = path, columns, kind, max_bytes
         with self._one_line():
             self._file = h5py.File(path, "r")

@@ -11,6 +11,7 @@ from merflow.artifacts import Defect
 from merflow.corpora.annotations import Annotations, Row
 from merflow.corpora.corpus import Corpus
 from merflow.corpora.file_names import Files
+from merflow.corpora.folders import list_clips
 from merflow.corpora.transcripts import mended, mended_defect
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
@@ -53,6 +54,7 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
             defects.append(_clip_defect(row, result, root, files))
     defects += _shared_speakers(annotations)
     defects += filter(None, (mended_defect(row.utterance_id, row.text) for row in annotations.rows))
+    defects += _without_row(root, {files.locate(row.clip) for row in annotations.unlabelled}, names)
     return Corpus(utterances_of(annotations.rows, clips), defects)
 
 
@@ -93,6 +95,17 @@ def _clip_defect(row: Row, reason: str | None, root: Path, files: Files) -> Defe
     reason = reason or f"no such file in {root}; added later? remove {root} and run again"
     action = "text kept" if row.text else "no use"
     return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
+
+
+def _without_row(root: Path, unlabelled: set[str | None], names: Mapping[str, str]) -> list[Defect]:
+    """Count the clips in the folder that no row names."""
+    named = unlabelled | set(names.values())
+    clips = (path.relative_to(root).as_posix() for path in list_clips(root).clips)
+    others = [clip for clip in clips if clip not in named]
+    if not others:
+        return []
+    detail = f"{len(others)} clips; the first is {others[0]}"
+    return [Defect(None, "clip without row", detail, "left out")]
 
 
 def _refuse_one_clip_twice(rows: Sequence[Row], names: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from merflow.corpora.transcripts import (
     lines,
     mended,
     mended_defect,
+    refuse_pointer,
     stripped,
 )
 from merflow.errors import CorpusError
@@ -167,6 +168,7 @@ def _read_dialogue(
 
 
 def _read_turns(path: Path) -> list[Turn]:
+    refuse_pointer(path)
     turns: dict[str, Turn] = {}
     for number, line in enumerate(lines(decode_published(path.read_bytes())[0]), 1):
         if not line.startswith("["):
@@ -205,6 +207,7 @@ def _read_texts(
     """
     if not path.is_file():
         return {}
+    refuse_pointer(path)
     where, texts, n_unnamed = path.relative_to(root), {}, 0
     content, is_utf8 = decode_published(path.read_bytes())
     if not is_utf8:

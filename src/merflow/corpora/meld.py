@@ -20,7 +20,7 @@ from merflow.artifacts import Defect, Medium
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.folders import others
 from merflow.corpora.labels import CLASSES
-from merflow.corpora.transcripts import mended, mended_defect, stripped
+from merflow.corpora.transcripts import mended, mended_defect, refuse_pointer, stripped
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 
@@ -174,6 +174,7 @@ def _annotation_file(root: Path, split: str) -> Path:
 
 
 def _read_annotations(path: Path, split: str) -> list[Row]:
+    refuse_pointer(path)
     rows: dict[str, Row] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -25,6 +25,7 @@ from merflow.corpora.transcripts import (
     lines,
     mended,
     mended_defect,
+    refuse_pointer,
     stripped,
 )
 from merflow.errors import CorpusError
@@ -156,6 +157,7 @@ def read_folds(path: Path) -> dict[str, str]:
     Raises:
         CorpusError: not of this form, a fold is missing, or a video is in two folds.
     """
+    refuse_pointer(path)
     try:
         text = path.read_text(encoding="utf-8")
         lists = _python_lists(text) if path.suffix == ".py" else json.loads(text)

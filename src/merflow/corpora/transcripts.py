@@ -57,6 +57,16 @@ def decode(data: bytes, name: str) -> str:
     return text
 
 
+def refuse_pointer(path: Path) -> None:
+    """Refuse a file that stands for another one.
+
+    Raises:
+        CorpusError: `path` is a pointer of Git LFS or git-annex.
+    """
+    if reason := pointer(path):
+        raise CorpusError(f"{path}: {reason}")
+
+
 def beside(clip: Path) -> Path | None:
     """Find the transcript beside `clip`."""
     return next(filter(os.path.isfile, map(clip.with_suffix, TRANSCRIPTS)), None)
@@ -71,8 +81,7 @@ def read_beside(clip: Path) -> str:
     path = beside(clip)
     if path is None:
         return ""
-    if reason := pointer(path):
-        raise CorpusError(f"{path}: {reason}")
+    refuse_pointer(path)
     try:
         data = path.read_bytes()
     except OSError as error:
