@@ -14,6 +14,7 @@ from merflow import custom_corpus, params, presets, selection
 from merflow.corpora import annotations
 from merflow.display import printable
 from merflow.errors import CorpusError, ParamsError
+from merflow.pointers import LFS
 
 LABELS = ["anger", "joy"]
 
@@ -130,6 +131,18 @@ def test_files_that_are_not_listed_are_counted(tmp_path, caplog, monkeypatch):
         path.unlink()
     with pytest.raises(CorpusError, match=r"no clips in it or below; passed over: 2 \(1 no media"):
         custom_corpus.skeleton(tmp_path)
+
+
+def test_clips_that_cannot_be_used_are_said(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
+    write_audio(tmp_path / "a.wav")
+    (tmp_path / "b.wav").write_bytes(LFS)
+    rows = [f"{name}.wav,,{'xy'[k % 2]},{k},," for k, name in enumerate("abc")]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["clip,text,label,speaker,dialogue,split", *rows]))
+    assert custom_corpus.modalities(tmp_path, annotations.read(path)) == ["audio"]
+    expected = f"2 of 3 clips cannot be used: {tmp_path / 'b.wav'}: a pointer of Git LFS"
+    assert caplog.messages[0].startswith(expected)
 
 
 @pytest.mark.parametrize("name", ["meld", "my-clips", "2nd", ""])

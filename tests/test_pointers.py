@@ -33,11 +33,11 @@ def test_a_pointer_in_place_of_a_table_is_named(tmp_path):
     names = ("mine.csv", "train_sent_emo.csv", "dev_sent_emo.csv", "test_sent_emo.csv", "words.csd")
     for name in names:
         (tmp_path / name).write_bytes(TEXT)
-    with pytest.raises(CorpusError, match="mine.csv: a pointer of Git LFS"):
+    with pytest.raises(CorpusError, match=r"mine.csv: a pointer of Git LFS"):
         annotations.read(tmp_path / "mine.csv")
-    with pytest.raises(CorpusError, match="train_sent_emo.csv: a pointer of Git LFS"):
+    with pytest.raises(CorpusError, match=r"train_sent_emo.csv: a pointer of Git LFS"):
         meld.read_utterances(tmp_path)
-    with pytest.raises(CorpusError, match="words.csd: a pointer of Git LFS"):
+    with pytest.raises(CorpusError, match=r"words.csd: a pointer of Git LFS"):
         Reader(tmp_path / "words.csd", 1, "text")
 
 
@@ -45,7 +45,7 @@ def test_a_pointer_in_place_of_a_checkpoint_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     for name in ("model.safetensors", "vectors.vec"):
         (tmp_path / name).write_bytes(TEXT)
-    with pytest.raises(CheckpointError, match="model.safetensors: a pointer of Git LFS"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors: a pointer of Git LFS"):
         model_files(tmp_path)
-    with pytest.raises(CheckpointError, match="vectors.vec of x: a pointer of Git LFS"):
+    with pytest.raises(CheckpointError, match=r"vectors.vec of x: a pointer of Git LFS"):
         vector_file([tmp_path / "vectors.vec"], "x")

@@ -6,6 +6,7 @@ See docs/your-own-clips.md.
 import csv
 import io
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -63,7 +64,7 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         log.info(
             "%s: fill in label, and text, speaker, dialogue and split where you know them;"
             " then run `merflow own %s %s` again",
-            *(table, name, folder),
+            *(table, name, shlex.quote(str(folder))),
         )
         return
     labelled = annotations.read(table)
@@ -158,11 +159,13 @@ def make_example(folder: Path, table: Path) -> None:
 
 
 def modalities(folder: Path, labelled: Annotations) -> list[str]:
-    """Modalities, of text, audio and video, that an utterance has."""
+    """Modalities, of text, audio and video, that an utterance has; warns of unusable clips."""
     files = Files(folder)
-    names = [files.locate(row.clip) for row in labelled.rows if row.clip]
-    clips = [folder / name for name in names if name]
-    probes = [probe for probe in probe_all(clips, "clips").values() if isinstance(probe, Probe)]
+    clips = [folder / (files.locate(row.clip) or row.clip) for row in labelled.rows if row.clip]
+    results = probe_all(clips, "clips")
+    probes = [probe for probe in results.values() if isinstance(probe, Probe)]
+    if reasons := [f"{clip}: {fault}" for clip, fault in results.items() if isinstance(fault, str)]:
+        log.warning("%d of %d clips cannot be used: %s", len(reasons), len(clips), reasons[0])
     present = {
         "text": any(row.text for row in labelled.rows),
         "audio": any(probe.has_audio for probe in probes),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal cannot show: bytes of a name that is not UTF-8, and controls.
+    """Escape controls, and bytes of a name that is not UTF-8.
 
     The result has one line: ``gl\\xfcck.wav``, ``two\\nlines``.
     """
@@ -44,7 +44,10 @@ class TextTable(Table):
 
 
 def labelled(**values: object) -> Text:
-    """Line of values, each behind its name in bold; ``_`` in a name is a space."""
+    """Line of values, each behind its name in bold.
+
+    A ``_`` in a name is shown as a space.
+    """
     parts: list[Any] = []
     for name, value in values.items():
         parts += ["   "] if parts else []

@@ -8,13 +8,15 @@ UNLOCKED = b"/annex/objects/"  # beginning of a file
 
 
 def pointer(path: Path) -> str | None:
-    """Say that `path` is a pointer, and how to get the file; None: it is not a pointer.
+    """Say that `path` is a pointer, and how to get the file.
 
-    An absent or unreadable file is not a pointer.
+    None: it is not a pointer. An absent or unreadable file is not a pointer.
     """
     try:
         if path.is_symlink() and not path.exists() and ANNEX in path.readlink().as_posix():
-            return "a link of git-annex to a file that is not here; run `git annex get` in its folder"
+            return (
+                "a link of git-annex to a file that is not here; run `git annex get` in its folder"
+            )
         if not path.is_file():
             return None  # a pipe would block
         with path.open("rb") as file:

@@ -28,7 +28,7 @@ def first_process() -> bool:
 class _OneLine(logging.Formatter):
     """Format a message as one line, whatever the names of files in it."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+    def formatMessage(self, record: logging.LogRecord) -> str:
         return printable(super().formatMessage(record))
 
 

@@ -21,7 +21,7 @@ COMPOSED = unicodedata.normalize("NFC", "Zoë.wav")
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë.wav")
 #: Names that shells, tables, tools and markup take for something else.
 ODD_NAMES = (
-    *("-first.wav", " blank.wav", "two words.wav", "tab\there.wav", "a,b.wav", 'a"b\'c.wav'),
+    *("-first.wav", " blank.wav", "two words.wav", "tab\there.wav", "a,b.wav", "a\"b'c.wav"),
     *("{corpus}.wav", "100%d.wav", "#1.wav", "a?b*.wav", "a:b.wav", "take [final].wav"),
     *("😀.wav", "`x`$(y).wav", "a&b;c.wav", "\\n.wav", "a%20b.wav", "CON.wav", "\x1b[31m.wav"),
     f"{'long' * 60}.wav",
@@ -121,7 +121,7 @@ def test_a_table_and_a_disk_may_use_two_unicode_forms(tmp_path):
     details = dict(zip(defects["kind"], defects["detail"], strict=True))
     assert details["clip absent"].endswith("but C.wav; write the name of the file")
     assert details["clip without row"] == "2 clips; the first is C.wav"
-    with pytest.raises(CorpusError, match="line 4: clip Zoë.wav is the file of line 3"):
+    with pytest.raises(CorpusError, match=r"line 4: clip .* is the file of line 3;"):
         corpus_of(tmp_path, ["b.wav", COMPOSED, DECOMPOSED])
 
 

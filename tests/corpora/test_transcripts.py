@@ -21,7 +21,9 @@ from merflow.features.text.word_vectors import split
 from merflow.pointers import LFS
 from merflow.store import read_table
 
-KEPT = "a\N{NO-BREAK SPACE}b\N{ZERO WIDTH SPACE}c\N{SOFT HYPHEN}d\ue000e\N{ZERO WIDTH NO-BREAK SPACE}f"
+KEPT = (
+    "a\N{NO-BREAK SPACE}b\N{ZERO WIDTH SPACE}c\N{SOFT HYPHEN}d\ue000e\N{ZERO WIDTH NO-BREAK SPACE}f"
+)
 
 
 @pytest.mark.parametrize(

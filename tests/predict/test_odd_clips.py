@@ -1,4 +1,4 @@
-"""Clips to predict as people have them: odd names, odd texts, files among them that are not clips."""
+"""Clips to predict as people have them: odd names, odd texts, and other files beside them."""
 
 import json
 import logging

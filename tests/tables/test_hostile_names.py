@@ -29,7 +29,7 @@ def forms(tmp_path_factory):
     path.write_text("\n".join(["clip,text,label,speaker,dialogue,split", *texts]), encoding="utf-8")
     classes = annotations.read(path).classes
     assert sorted(NAMES) == classes
-    frame = pd.DataFrame({"class": classes, **{name: 1.0 for name in classes}})
+    frame = pd.DataFrame({"class": classes, **dict.fromkeys(classes, 1.0)})
     columns = (words("class", "class"), *(number(name, name) for name in classes))
     return classes, render(Table("t", "T.", "C.", frame, columns))
 

@@ -44,14 +44,15 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
         Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
         for row in annotations.unlabelled
     ]
-    clips = {}
+    clips: dict[int, str] = {}
     for row in with_clip:
         name = names.get(row.clip)
-        result = probes[root / name] if name else None
-        if isinstance(result, Probe):
+        probe = probes[root / name] if name else None
+        if name and isinstance(probe, Probe):
             clips[row.line] = name
         else:
-            defects.append(_clip_defect(row, result, root, files))
+            reason = probe if isinstance(probe, str) else None
+            defects.append(_clip_defect(row, reason, root, files))
     defects += _shared_speakers(annotations)
     defects += filter(None, (mended_defect(row.utterance_id, row.text) for row in annotations.rows))
     defects += _without_row(root, {files.locate(row.clip) for row in annotations.unlabelled}, names)

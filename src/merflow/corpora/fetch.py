@@ -217,7 +217,7 @@ def _digest(path: Path) -> Digest:
 
 
 def _readable(folder: Path) -> tuple[list[Path], list[str]]:
-    """List the files below `folder`, and the names that cannot be copied, with a warning each."""
+    """List the files below `folder`, and the names of those that cannot be copied."""
     paths, left_out = [], []
     for path, fault in walk(folder):
         if reason := fault or misnamed(path.relative_to(folder)):

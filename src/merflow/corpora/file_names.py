@@ -1,4 +1,4 @@
-"""Names of files: in a table and on the disk, in another Unicode form, or not UTF-8 at all.
+"""Names of files in tables and on the disk: their Unicode forms, or not UTF-8.
 
 A Mac writes a letter with an accent as two characters (decomposed), most tables as one (composed).
 The two look the same, and are one name here.
@@ -12,6 +12,17 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 from merflow.display import printable
+
+
+def mode_of(path: Path) -> int:
+    """Type and rights of a file, links followed; 0 if it cannot be reached.
+
+    `Path.exists` and the like raise on a name that is too long, or in a closed folder.
+    """
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def misnamed(path: PurePath) -> str | None:
@@ -42,8 +53,8 @@ class Files:
         self._root = root
 
     def locate(self, name: str) -> str | None:
-        """Find the file of this name, or the only one of this name in another Unicode form."""
-        if os.path.exists(self._root / name):  # `Path.exists` raises on a name that is too long
+        """Find the file of this name, or the only one in another Unicode form."""
+        if mode_of(self._root / name):
             return name
         candidates = self._in_one_form.get(same_form(name), [])
         return candidates[0] if len(candidates) == 1 else None

@@ -1,13 +1,13 @@
-"""Files in a folder: which of them are clips or belong to a corpus, and why others do not."""
+"""Files in a folder: clips, files that a corpus names, and the reasons against others."""
 
-import os
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from merflow.artifacts import Defect
-from merflow.corpora.file_names import look_alikes, misnamed
+from merflow.corpora.file_names import look_alikes, misnamed, mode_of
 from merflow.corpora.transcripts import beside
 from merflow.display import printable
 from merflow.media.probe import ENDINGS
@@ -36,10 +36,11 @@ def walk(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[tuple[P
         yield folder, f"a folder that cannot be read ({error.strerror})"
         return
     for path in paths:
-        if os.path.isdir(path):
+        mode = mode_of(path)
+        if stat.S_ISDIR(mode):
             yield from walk(path, above | {real})
         else:
-            yield path, None if os.path.isfile(path) else pointer(path) or NEITHER
+            yield path, None if stat.S_ISREG(mode) else pointer(path) or NEITHER
 
 
 @dataclass(frozen=True)

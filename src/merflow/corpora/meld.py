@@ -158,7 +158,9 @@ def read_utterances(root: Path) -> Corpus:
         columns=artifacts.UTTERANCES.names,
     )
     row_defects = [defect for row in rows for defect in _row_defects(row)]
-    return Corpus(utterances, [*row_defects, *_repeated_spans(rows), *clip_defects, *others(root, named)])
+    return Corpus(
+        utterances, [*row_defects, *_repeated_spans(rows), *clip_defects, *others(root, named)]
+    )
 
 
 def _annotation_file(root: Path, split: str) -> Path:

@@ -25,9 +25,7 @@ TRANSCRIPTS = (".txt", ".TXT")  # endings of a file beside a clip
 
 #: Control character -> mark of cp1252; five controls have none, and stay.
 MARKS = {
-    code: mark
-    for code in range(0x80, 0xA0)
-    if (mark := bytes([code]).decode("cp1252", "ignore"))
+    code: mark for code in range(0x80, 0xA0) if (mark := bytes([code]).decode("cp1252", "ignore"))
 }
 _BLANKS = r"[^\S\x85]+"  # U+0085 is blank to Python, and an ellipsis of cp1252
 

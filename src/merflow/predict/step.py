@@ -64,7 +64,9 @@ def predict(
     rows = [_prediction(models[-1], key, mean) for key, mean in means.items()]
     lacking = sorted(clips.ids - set(predicted))
     reasons = {key: _reason(key, models, clips, defects) for key in lacking}
-    return Predictions(printable(str(folder)), models[-1].classes, runs, rows, clips.failed | reasons)
+    return Predictions(
+        printable(str(folder)), models[-1].classes, runs, rows, clips.failed | reasons
+    )
 
 
 def _prediction(model: Model, key: str, probabilities: np.ndarray) -> Prediction:
