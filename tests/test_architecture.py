@@ -21,10 +21,12 @@ LAYERS = [
     {"store"},
     {
         "artifacts",
+        "display",
         "documents",
         "presets",
         "params",
         "paths",
+        "pointers",
         "errors",
         "provenance",
         "progress",

@@ -1,5 +1,7 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
+import logging
+import os
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from support.tiny_media import write_audio, write_video
 
 from merflow import custom_corpus, params, presets, selection
 from merflow.corpora import annotations
+from merflow.display import printable
 from merflow.errors import CorpusError, ParamsError
+from merflow.pointers import LFS
 
 LABELS = ["anger", "joy"]
 
@@ -76,7 +80,7 @@ def test_the_patch_fits_either_preset(tmp_path, preset, present):
 def test_a_skeleton_has_a_row_per_clip_and_its_text(tmp_path):
     (tmp_path / "a").mkdir()
     for name in ("a/2.WAV", "1.mp4", "readme.md"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(b"x")
     (tmp_path / "1.txt").write_text("we are,\nlate")
     assert (
         custom_corpus.skeleton(tmp_path)
@@ -84,6 +88,61 @@ def test_a_skeleton_has_a_row_per_clip_and_its_text(tmp_path):
     )
     with pytest.raises(CorpusError, match="no clips in it or below"):
         custom_corpus.skeleton(tmp_path / "gone")
+
+
+def test_texts_beside_clips_are_utf8(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
+    for name in "abc":
+        (tmp_path / f"{name}.wav").write_bytes(b"x")
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfwe are late")
+    (tmp_path / "b.txt").write_bytes("I don\x92t".encode())
+    rows = custom_corpus.skeleton(tmp_path).splitlines()
+    assert rows[1:] == ["a.wav,we are late,,,,", "b.wav,I don’t,,,,", "c.wav,,,,,"]
+    (message,) = caplog.messages
+    assert message == (
+        f"{tmp_path}: 1 transcripts have control characters, read as marks of cp1252"
+    )
+    (tmp_path / "b.txt").write_bytes(b"I\x92ve had it, caf\xe9")
+    with pytest.raises(CorpusError, match=r"b\.txt: not UTF-8 \(byte 0x92 at 1\); save it as"):
+        custom_corpus.skeleton(tmp_path)
+
+
+def test_a_clip_whose_name_is_not_utf8_is_to_be_renamed(tmp_path, monkeypatch):
+    name = os.fsdecode(b"gl\xfccklich.wav")
+    for clip in ("b.wav", name):
+        (tmp_path / clip).write_bytes(b"x")
+    with pytest.raises(CorpusError, match="its name is not UTF-8; rename it") as error:
+        custom_corpus.skeleton(tmp_path)
+    assert r"gl\xfccklich.wav: its name" in printable(str(error.value))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CorpusError, match="its name is not UTF-8"):
+        custom_corpus.prepare("mine", Path(os.fsdecode(b"\xfc")), False)
+
+
+def test_files_that_are_not_listed_are_counted(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
+    for name in ("ok.wav", "OK.wav", "._ok.mp4", "notes.pdf"):
+        (tmp_path / name).write_bytes(b"x")
+    assert custom_corpus.skeleton(tmp_path).count("\n") == 3
+    reasons = "1 no media ending: .pdf; 1 resource fork of a Mac: ._ok.mp4"
+    alike = "names that differ only by case or Unicode form: OK.wav and ok.wav; each is a clip"
+    assert caplog.messages == [f"{tmp_path}: passed over: 2 ({reasons})", f"{tmp_path}: {alike}"]
+    for path in tmp_path.glob("*.wav"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=r"no clips in it or below; passed over: 2 \(1 no media"):
+        custom_corpus.skeleton(tmp_path)
+
+
+def test_clips_that_cannot_be_used_are_said(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
+    write_audio(tmp_path / "a.wav")
+    (tmp_path / "b.wav").write_bytes(LFS)
+    rows = [f"{name}.wav,,{'xy'[k % 2]},{k},," for k, name in enumerate("abc")]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["clip,text,label,speaker,dialogue,split", *rows]))
+    assert custom_corpus.modalities(tmp_path, annotations.read(path)) == ["audio"]
+    expected = f"2 of 3 clips cannot be used: {tmp_path / 'b.wav'}: a pointer of Git LFS"
+    assert caplog.messages[0].startswith(expected)
 
 
 @pytest.mark.parametrize("name", ["meld", "my-clips", "2nd", ""])

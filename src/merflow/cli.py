@@ -15,6 +15,7 @@ import typer
 
 from merflow import params as parameters
 from merflow import paths, presets, usage
+from merflow.display import printable
 from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
 from merflow.paths import Inputs
@@ -371,8 +372,9 @@ def main() -> None:
     try:
         app(prog_name="merflow")
     except MerflowError as error:
-        print(f"error: {error}", file=sys.stderr)
+        message = printable(f"error: {error}")  # one line, whatever the names in it
+        print(message, file=sys.stderr)
         if error_file := os.environ.get(ERRORS):
             with Path(error_file).open("a", encoding="utf-8") as file:
-                file.write(f"error: {error}\n")
+                file.write(f"{message}\n")
         sys.exit(1)

@@ -6,6 +6,7 @@ See docs/your-own-clips.md.
 import csv
 import io
 import re
+import shlex
 import shutil
 import tempfile
 from collections import Counter
@@ -18,11 +19,13 @@ import yaml
 from merflow import presets
 from merflow.corpora import annotations, custom, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
-from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
+from merflow.corpora.file_names import Files, misnamed
+from merflow.corpora.folders import list_clips
 from merflow.corpora.labels import CLASSES, counterparts
 from merflow.corpora.split_defects import log_summary, split_text
+from merflow.corpora.transcripts import mended, mended_defect, read_beside
 from merflow.errors import CheckpointError, CorpusError, ParamsError
-from merflow.media.probe import Probe, probe_all
+from merflow.media.probe import ENDINGS, Probe, probe_all
 from merflow.params.base import NAME
 from merflow.progress import log
 from merflow.requirements import requirements_of
@@ -54,6 +57,8 @@ def prepare(name: str, folder: Path, example: bool) -> None:
             f"{name}: choose a name of small letters, digits and _,"
             f" and not one of {', '.join(CLASSES)}"
         )
+    if reason := misnamed(folder):
+        raise CorpusError(f"{folder}: {reason}")
     if example:
         make_example(folder, table)
     if not table.exists():
@@ -61,7 +66,7 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         log.info(
             "%s: fill in label, and text, speaker, dialogue and split where you know them;"
             " then run `merflow own %s %s` again",
-            *(table, name, folder),
+            *(table, name, shlex.quote(str(folder))),
         )
         return
     labelled = annotations.read(table)
@@ -97,16 +102,30 @@ def skeleton(folder: Path) -> str:
     A .txt file beside a clip is its text.
 
     Raises:
-        CorpusError: `folder` is absent or has no clips.
+        CorpusError: `folder` is absent or has no clips, a name cannot be written into a table, or
+            a .txt file is not UTF-8.
     """
-    clips = find_clips(folder)
-    if not clips:
+    listing = list_clips(folder)
+    if listing.misnamed:
+        path, reason = next(iter(listing.misnamed.items()))
+        more = f" (and {len(listing.misnamed) - 1} more)" if len(listing.misnamed) > 1 else ""
+        raise CorpusError(f"{path}{more}: {reason}")
+    if not listing.clips:
         raise CorpusError(
-            f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}"
+            f"{folder}: no clips in it or below; {listing.summary or 'no file at all'}; "
+            f"known endings: {', '.join(ENDINGS)}"
         )
-    names = [path.relative_to(folder).as_posix() for path in clips]
-    texts = map(text_beside, clips)
-    return _csv({"clip": name, "text": text} for name, text in zip(names, texts, strict=True))
+    for message in listing.messages:
+        log.warning(message)
+    texts = [read_beside(clip) for clip in listing.clips]
+    if n_mended := sum(mended_defect(None, text) is not None for text in texts):
+        log.warning(
+            "%s: %d transcripts have control characters, read as marks of cp1252", folder, n_mended
+        )
+    return _csv(
+        {"clip": path.relative_to(folder).as_posix(), "text": mended(text)}
+        for path, text in zip(listing.clips, texts, strict=True)
+    )
 
 
 def _csv(rows: Iterable[dict[str, str]]) -> str:
@@ -144,9 +163,13 @@ def make_example(folder: Path, table: Path) -> None:
 
 
 def modalities(folder: Path, labelled: Annotations) -> list[str]:
-    """Modalities, of text, audio and video, that an utterance has."""
-    clips = [folder / row.clip for row in labelled.rows if row.clip]
-    probes = [probe for probe in probe_all(clips, "clips").values() if isinstance(probe, Probe)]
+    """Modalities, of text, audio and video, that an utterance has; warns of unusable clips."""
+    files = Files(folder)
+    clips = [folder / (files.locate(row.clip) or row.clip) for row in labelled.rows if row.clip]
+    results = probe_all(clips, "clips")
+    probes = [probe for probe in results.values() if isinstance(probe, Probe)]
+    if reasons := [f"{clip}: {fault}" for clip, fault in results.items() if isinstance(fault, str)]:
+        log.warning("%d of %d clips cannot be used: %s", len(reasons), len(clips), reasons[0])
     present = {
         "text": any(row.text for row in labelled.rows),
         "audio": any(probe.has_audio for probe in probes),

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from merflow.display import printable
+
 T = TypeVar("T")
 log = logging.getLogger("merflow")
 WIDTH = 160  # of tables that go into a file or a pipe
@@ -23,6 +25,13 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+class _OneLine(logging.Formatter):
+    """Format a message as one line, whatever the names of files in it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+
 def configure(log_file: Path | None = None) -> None:
     """Send messages to stderr and to `log_file`."""
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -31,7 +40,7 @@ def configure(log_file: Path | None = None) -> None:
         handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
     job = f" {log_file.stem}:" if log_file is not None else ""  # several jobs share the terminal
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(f"%(asctime)s{job} %(message)s", datefmt="%H:%M:%S"))
+        handler.setFormatter(_OneLine(f"%(asctime)s{job} %(message)s", datefmt="%H:%M:%S"))
     log.handlers[:] = handlers
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from merflow import artifacts, corpora, params, paths, progress, selection, store
+from merflow.display import TextTable, labelled
 from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
@@ -32,16 +32,16 @@ def show(root: Path, console: Console | None = None) -> None:
     console.print(_checkpoints(root, checkpoints))
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
-    console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {room}")
-    console.print(f"[bold]next run[/] {_next_run(root)}")
+    console.print(labelled(device=_device(), room_on_disk=room))
+    console.print(labelled(next_run=_next_run(root)))
     report = root / paths.REPORT / paths.REPORT_INDEX
     place = report if report.exists() else "not built yet: snakemake --cores 2"
-    console.print(f"[bold]report[/] {place}")
+    console.print(labelled(report=place))
 
 
-def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
+def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
     columns = ("corpus", "source", "utterances", "by split", "modalities", "defects", "to do")
-    table = Table(*columns, title="corpora", title_justify="left")
+    table = TextTable(*columns, title="corpora", title_justify="left")
     for name, corpus in sources.items():
         folder = root / paths.CORPUS.format(corpus=name)
         if (folder / paths.UTTERANCES).exists():
@@ -88,8 +88,8 @@ def _how_to_get(name: str, source: str) -> str:
     return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
 
 
-def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
-    table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
+def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> TextTable:
+    table = TextTable("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
     for name, checkpoint in wanted.items():
         card = root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE
         stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from merflow import artifacts, paths, progress, store
+from merflow.display import TextTable
 
 MB = 1e6
 
@@ -21,7 +21,7 @@ def show(root: Path, console: Console | None = None) -> None:
     console = console or progress.console()
     sizes = ("utterances", "frames", "dim", "MB", "seconds")
     columns = ("corpus", "store", *sizes, "made with", "defects")
-    table = Table(*columns, title="stores", title_justify="left")
+    table = TextTable(*columns, title="stores", title_justify="left")
     for row in overview(root):
         numbers = (
             f"{row['utterances']:,}",

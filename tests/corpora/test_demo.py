@@ -63,6 +63,8 @@ def test_meld_has_the_layout_and_defects_of_the_distribution(demo):
         "clip unreadable": 1,
         "clip absent": 1,
         "extra file": 4,
+        "other files": 1,
+        "marks of cp1252": 5,
         "zero or negative span": 1,
         "short span": 1,
         "long span": 1,

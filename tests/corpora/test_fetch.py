@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -333,11 +334,26 @@ def test_folders_that_cannot_be_used_are_one_line(place, folder, tmp_path):
     assert "is or holds" in place.refused(str(place.root))
     (tmp_path / "empty").mkdir()
     assert "is empty" in place.refused(str(tmp_path / "empty"))
-    (folder / "clips" / "again").symlink_to(folder)
-    assert "clips/again: is a link to a folder above itself" in place.refused(str(folder))
-    (folder / "clips" / "again").unlink()
-    (folder / "clips" / "gone.mp4").symlink_to("nowhere.mp4")
-    assert "gone.mp4: neither a file nor a folder (a broken link?)" in place.refused(str(folder))
+
+
+def test_what_cannot_be_copied_is_left_out_and_said(place, folder, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
+    clips = folder / "clips"
+    (clips / "again").symlink_to(folder)
+    (clips / "gone.mp4").symlink_to("nowhere.mp4")
+    (clips / "annexed.mp4").symlink_to("../.git/annex/objects/0.mp4")
+    (clips / os.fsdecode(b"gl\xfcck.mp4")).write_bytes(b"x")
+    (clips / "[odd] {name}.mp4").write_bytes(b"x")
+    place.fetch(str(folder))
+    record = json.loads((place.out / "SOURCE.json").read_text())
+    names = ["again", "annexed.mp4", r"gl\xfcck.mp4", "gone.mp4"]
+    assert sorted(record["absent"]) == [f"clips/{name}" for name in names]
+    assert (place.out / "clips/[odd] {name}.mp4").exists()
+    assert not any((place.out / "clips").glob("g*"))
+    reasons = ("a link to a folder above itself", "run `git annex get`", "not UTF-8; rename it")
+    assert len(caplog.messages) == 4
+    for reason in (*reasons, "neither a file nor a folder (a broken link?)"):
+        assert sum(reason in message for message in caplog.messages) == 1
 
 
 def test_a_demo_is_not_taken_for_a_folder_of_the_corpus(place, demo, tmp_path):

@@ -53,6 +53,23 @@ def test_reads_turns_in_their_order_with_spans_in_the_dialogue(root: Path) -> No
     assert rows["official_split"].isna().all()
 
 
+def test_transcripts_in_cp1252_and_control_characters_are_mended(root: Path) -> None:
+    folder = root / "IEMOCAP_full_release/Session1/dialog/transcriptions"
+    texts = {"F000": "don\x92t\x85 go", "M000": "caf\xe9", "F001": "plain"}
+    lines = [f"Ses01F_impro01_{turn} [000-001]: {text}" for turn, text in texts.items()]
+    path, extra = folder / "Ses01F_impro01.txt", folder / "Ses09F_impro01.txt"
+    extra.write_text("of no dialogue")
+    mended = ["don’t… go", "café", "plain"]
+    for encoding, kind in (("latin-1", "not UTF-8"), ("utf-8", "marks of cp1252")):
+        path.write_text("\n".join(lines), encoding=encoding)
+        corpus = iemocap.read_utterances(root)
+        assert corpus.utterances["text"].tolist()[:3] == mended
+        kinds = {defect.kind: defect for defect in corpus.defects}
+        assert set(kinds) == {kind, "no video", "other files"}
+        assert extra.name in kinds["other files"].detail
+    assert kinds["marks of cp1252"].utterance_id == "Ses01F_impro01_F000"
+
+
 def test_without_camera_file_the_sentence_wav_is_the_clip(root: Path) -> None:
     corpus = iemocap.read_utterances(root)
     dialogue = "Ses02M_script01_1b"

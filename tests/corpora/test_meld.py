@@ -95,6 +95,26 @@ def test_clips_are_joined_by_annotation(tmp_path: Path) -> None:
     assert "clip 2.000 s, span 0.500 s" in detail(corpus, "clip length")
 
 
+def test_controls_become_marks_of_cp1252(tmp_path: Path) -> None:
+    texts = ["Don\x92t\x85", "\x93Well\x94 \x96 no", "It’s me"]
+    train = [
+        line(0, turn, "00:14:38,127", "00:14:38,627", text=text, episode=turn)
+        for turn, text in enumerate(texts)
+    ]
+    write(tmp_path, train=train)
+    (tmp_path / "README.txt").write_text("of no utterance")
+    corpus = meld.read_utterances(tmp_path)
+    shown = corpus.utterances.set_index("utterance_id")["text"]
+    assert shown.tolist()[:3] == ["Don’t…", "“Well” – no", "It’s me"]
+    assert kinds(corpus) == {
+        "train_dia0_utt0": ["marks of cp1252"],
+        "train_dia0_utt1": ["marks of cp1252"],
+        None: ["no clips", "other files"],
+    }
+    assert detail(corpus, "marks of cp1252") == "U+0085 1, U+0092 1"
+    assert detail(corpus, "other files") == "1 files (.txt 1); the first is README.txt"
+
+
 def test_a_clip_that_the_folder_lacks_is_named(tmp_path: Path) -> None:
     write(tmp_path)
     write_video(tmp_path / "train_splits" / "dia0_utt3.mp4")

@@ -102,8 +102,27 @@ def test_a_transcript_line_ends_at_the_end_of_the_line_alone(root: Path) -> None
     (folder / "aaa.txt").write_text(f"{line}\r\n", encoding="utf-8", newline="")
     corpus = mosei.read_utterances(root)
     text = corpus.utterances.set_index("utterance_id")["text"]
-    assert text["aaa[1]"] == "Hello\u2028there\x85you."
+    assert text["aaa[1]"] == "Hello\u2028there\N{HORIZONTAL ELLIPSIS}you."
     assert "transcript line" not in {defect.kind for defect in corpus.defects}
+
+
+def test_texts_in_cp1252_and_control_characters_are_mended(root: Path) -> None:
+    folder = root / "Raw/Transcript/Segmented/Combined"
+    folder.mkdir(parents=True)
+    text = "aaa___1___0.0___4.0___don\x92t\x85 go"
+    with h5py.File(root / "CMU_MOSEI_TimestampedWords.csd", "a") as file:
+        del file["words/data/111/features"]
+        file["words/data/111/features"] = np.array([["caf\xe9".encode("latin-1")]])
+    for encoding, kind in (("latin-1", "not UTF-8"), ("utf-8", "marks of cp1252")):
+        (folder / "aaa.txt").write_text(text, encoding=encoding)
+        (folder / "zzz.txt").write_text("of no video")
+        corpus = mosei.read_utterances(root)
+        shown = corpus.utterances.set_index("utterance_id")["text"]
+        assert (shown["aaa[1]"], shown["111[0]"]) == ("don’t… go", "café")
+        found = {defect.kind: defect for defect in corpus.defects}
+        assert set(found) == {kind, "no clips", "other files"}
+        assert "zzz.txt" in found["other files"].detail
+    assert found["marks of cp1252"].utterance_id == "aaa[1]"
 
 
 def test_words_inside_the_segment_without_pauses(root: Path) -> None:

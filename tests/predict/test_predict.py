@@ -204,7 +204,7 @@ def test_a_run_that_does_not_exist_is_refused(project):
 
 
 def test_a_target_without_clips_is_refused(project, tmp_path):
-    with pytest.raises(CorpusError, match="no clip in it; known endings: "):
+    with pytest.raises(CorpusError, match="no clip in it; no file at all; known endings: "):
         predictions_of(project, "joint_cnn", "speech_cnn", tmp_path)
     with pytest.raises(CorpusError, match="no such clip or folder"):
         predictions_of(project, "joint_cnn", "speech_cnn", tmp_path / "absent.mp4")

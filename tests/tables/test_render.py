@@ -62,7 +62,7 @@ def test_csv_keeps_full_precision():
 
 
 def test_markdown():
-    rows = "| a_1 | 33.33 |\n| <b>\\|c | – |"
+    rows = "| a_1 | 33.33 |\n| \\<b>\\|c | – |"
     table = f"| name | ours & theirs: F1 % |\n| --- | --: |\n{rows}"
     assert markdown(TABLE.rendered) == f"## A title.\n\nA caption.\n\n{table}\n\n- A note.\n"
 

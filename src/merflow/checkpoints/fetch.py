@@ -121,8 +121,12 @@ def _files_of_folder(name: str, folder: Path, out: Path) -> list[Path]:
     remedy = "set {demo: ...}, so that no table shows it as another checkpoint"
     check_user_folder(folder, out, setting, "a folder that holds the checkpoint", remedy)
     if (folder / "config.json").exists():
-        return model_files(folder)
-    return [vector_file([path for path in folder.iterdir() if path.is_file()], str(folder))]
+        used = model_files(folder)
+    else:
+        used = [vector_file([path for path in folder.iterdir() if path.is_file()], str(folder))]
+    if left_out := sorted({path.name for path in folder.iterdir()} - {path.name for path in used}):
+        log.info("%s: not copied: %d (%s)", folder, len(left_out), ", ".join(left_out))
+    return used
 
 
 def _copy(paths: Sequence[Path], build: Path) -> None:

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from merflow.errors import CheckpointError, reason
 from merflow.paths import SOURCE
+from merflow.pointers import pointer
 
 #: Files of a model, at the top of its folder.
 PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
@@ -30,7 +31,7 @@ def model_files(folder: Path) -> list[Path]:
 
     Raises:
         CheckpointError: `folder` is absent, lacks a configuration or safetensors, or has truncated
-            safetensors.
+            safetensors or pointers to files.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder; correct it in params.yaml")
@@ -42,6 +43,8 @@ def model_files(folder: Path) -> list[Path]:
     matches = {path for pattern in PATTERNS for path in folder.glob(pattern)}
     files = sorted(path for path in matches if path.is_file() and path.name != SOURCE)
     for path in files:
+        if reason := pointer(path):
+            raise CheckpointError(f"{path}: {reason}")
         if path.suffix == ".safetensors":
             _check_safetensors(path)
     return files
@@ -75,6 +78,8 @@ def vector_file(files: Sequence[Path], source: str) -> Path:
             f"found {len(candidates)}"
         )
     (path,) = candidates
+    if reason := pointer(path):
+        raise CheckpointError(f"{path.name} of {source}: {reason}")
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if path.suffix == ".bin":

@@ -14,6 +14,7 @@ from typing import Any
 
 from merflow.corpora import delimited
 from merflow.corpora.label_names import alike, placeholders
+from merflow.corpora.transcripts import stripped
 from merflow.corpora.units import Folding, fold_rows
 from merflow.errors import CorpusError
 
@@ -139,7 +140,7 @@ def read(path: Path, labelled: bool = True) -> Annotations:
 
 
 def _row(line: delimited.Line, where: str) -> Row:
-    values = {name: line.values.get(name, "").strip() for name in COLUMNS}
+    values = {name: stripped(line.values.get(name, "")) for name in COLUMNS}
     clip, split = values["clip"], values["split"]
     if not (clip or values["text"]):
         raise CorpusError(f"{where}: neither clip nor text; remove the row, or name one")

@@ -14,6 +14,7 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from merflow.corpora.transcripts import decode_published, refuse_pointer
 from merflow.errors import CorpusError
 
 Kind = Literal["number", "text"]
@@ -55,8 +56,9 @@ class Reader:
             max_bytes: largest array; a larger one is refused.
 
         Raises:
-            CorpusError: not a computational sequence.
+            CorpusError: not a computational sequence, or a pointer to one.
         """
+        refuse_pointer(path)
         self._path, self._columns, self._kind, self._max_bytes = path, columns, kind, max_bytes
         with self._one_line():
             self._file = h5py.File(path, "r")
@@ -167,7 +169,7 @@ def find(root: Path, name: str) -> Path | None:
 
 
 def _text(word: bytes | str) -> str:
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+    return decode_published(word)[0] if isinstance(word, bytes) else str(word)
 
 
 def _is_root(file: h5py.File, name: str) -> bool:

@@ -10,13 +10,14 @@ from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora.annotations import Annotations, Row
 from merflow.corpora.corpus import Corpus
+from merflow.corpora.file_names import Files
+from merflow.corpora.folders import list_clips
 from merflow.corpora.label_defects import absent_classes, names_alike
 from merflow.corpora.split_defects import log_summary, split_defects, split_text
+from merflow.corpora.transcripts import mended, mended_defect
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 from merflow.progress import log
-
-SUFFIXES = (".avi", ".flac", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".wav")
 
 
 def read_utterances(root: Path, annotations: Annotations) -> Corpus:
@@ -29,11 +30,14 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
         annotations: rows of the CSV file.
 
     Raises:
-        CorpusError: clips are named, and none of them exists.
+        CorpusError: clips are named, and none of them exists, or two rows name one file.
     """
     with_clip = [row for row in annotations.rows if row.clip]
-    probes = probe_all([root / row.clip for row in with_clip], "clips")
-    if with_clip and not any((root / row.clip).exists() for row in with_clip):
+    files = Files(root)
+    names = {row.clip: name for row in with_clip if (name := files.locate(row.clip))}
+    _refuse_one_clip_twice(with_clip, names)
+    probes = probe_all([root / name for name in names.values()], "clips")
+    if with_clip and not names:
         first = with_clip[0]
         raise CorpusError(
             f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
@@ -43,17 +47,21 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
         Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
         for row in annotations.unlabelled
     ]
-    clips = {}
+    clips: dict[int, str] = {}
     for row in with_clip:
-        result = probes[root / row.clip]
-        if isinstance(result, Probe):
-            clips[row.line] = row.clip
+        name = names.get(row.clip)
+        probe = probes[root / name] if name else None
+        if name and isinstance(probe, Probe):
+            clips[row.line] = name
         else:
-            defects.append(_clip_defect(row, root, result))
+            reason = probe if isinstance(probe, str) else None
+            defects.append(_clip_defect(row, reason, root, files))
     of_file = annotation_defects(annotations)
     log.info("%s", split_text(annotations))
     log_summary(of_file)
     defects += of_file
+    defects += filter(None, (mended_defect(row.utterance_id, row.text) for row in annotations.rows))
+    defects += _without_row(root, {files.locate(row.clip) for row in annotations.unlabelled}, names)
     return Corpus(utterances_of(annotations.rows, clips), defects)
 
 
@@ -82,34 +90,46 @@ def annotation_defects(annotations: Annotations) -> list[Defect]:
     ]
 
 
-def find_clips(folder: Path) -> list[Path]:
-    """List the clips below `folder`, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-
-
-def text_beside(clip: Path) -> str:
-    """Read the .txt file beside `clip` as one line; empty if there is none."""
-    path = clip.with_suffix(".txt")
-    return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
-
-
 def _utterance(row: Row, turn: int, clip: str | None) -> dict[str, object]:
     return {
         "utterance_id": row.utterance_id,
         "dialogue_id": row.dialogue_id,
         "turn": turn,  # the order of rows
         "speaker": row.speaker,
-        "text": row.text or None,
+        "text": mended(row.text) or None,
         "clip": clip,
         "labels": [row.label] if row.label else [],
         "official_split": row.split or None,
     }
 
 
-def _clip_defect(row: Row, root: Path, reason: str) -> Defect:
-    kind = "clip unreadable"
-    if not (root / row.clip).exists():
-        kind = "clip absent"
-        reason = f"no such file in {root}; added later? remove {root} and run again"
+def _clip_defect(row: Row, reason: str | None, root: Path, files: Files) -> Defect:
+    """Describe a clip that cannot be opened; without a reason, it is absent."""
+    kind = "clip unreadable" if reason else "clip absent"
+    if not reason and (similar := files.similar(row.clip)):
+        reason = f"no such file in {root}, but {' and '.join(similar)}; write the name of the file"
+    reason = reason or f"no such file in {root}; added later? remove {root} and run again"
     action = "text kept" if row.text else "no use"
     return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
+
+
+def _without_row(root: Path, unlabelled: set[str | None], names: Mapping[str, str]) -> list[Defect]:
+    """Count the clips in the folder that no row names."""
+    named = unlabelled | set(names.values())
+    clips = (path.relative_to(root).as_posix() for path in list_clips(root).clips)
+    others = [clip for clip in clips if clip not in named]
+    if not others:
+        return []
+    detail = f"{len(others)} clips; the first is {others[0]}"
+    return [Defect(None, "clip without row", detail, "left out")]
+
+
+def _refuse_one_clip_twice(rows: Sequence[Row], names: Mapping[str, str]) -> None:
+    line_of: dict[str, int] = {}
+    for row in rows:
+        name = names.get(row.clip)
+        if name and line_of.setdefault(name, row.line) != row.line:
+            raise CorpusError(
+                f"line {row.line}: clip {row.clip} is the file of line {line_of[name]}; "
+                "an utterance has one row and one label"
+            )

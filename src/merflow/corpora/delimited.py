@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from merflow.corpora.transcripts import refuse_pointer
 from merflow.errors import CorpusError
 
 #: Advice on a file of another form; the names are those of the programs' menus.
@@ -118,6 +119,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def _text(path: Path, advice: str, origin: str) -> str:
+    refuse_pointer(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:

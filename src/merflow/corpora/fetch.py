@@ -7,7 +7,7 @@ never names a path of this machine.
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from merflow import corpora
 from merflow.corpora import disk
 from merflow.corpora.corpus import Source
 from merflow.corpora.download import Digest, read_digests, retrieve, write_digests
+from merflow.corpora.file_names import misnamed
+from merflow.corpora.folders import walk
 from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import DamagedArchive, Limits, unpack
+from merflow.display import printable
 from merflow.errors import DownloadError
 from merflow.paths import SOURCE
 from merflow.progress import log, track
@@ -52,7 +55,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         elif source == "official":
             files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            files = _copy(corpus, Path(source).expanduser(), build, out)
+            files, absent = _copy(corpus, Path(source).expanduser(), build, out)
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
@@ -157,13 +160,17 @@ def _copy_into(path: Path, build: Path) -> None:
     disk.copy(path, build / path.name)
 
 
-def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
-    """Copy a user's folder into `build`; (path below the folder, digest) of every file."""
+def _copy(corpus: str, folder: Path, build: Path, out: Path) -> tuple[Files, list[str]]:
+    """Copy a user's folder into `build`.
+
+    Returns:
+        Path below the folder and digest of every file, and the names of those left out.
+    """
     setting = f"corpora.{corpus}.source"
     allowed = "demo, official or a folder that holds the corpus"
     remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
     check_user_folder(folder, out, setting, allowed, remedy)
-    paths = [path for path in _walk(folder) if path != folder / SOURCE]
+    paths, left_out = _readable(folder)
     if not paths:
         raise DownloadError(f"{folder}: is empty; {setting} must be {allowed}")
     disk.check_room(build, sum(path.stat().st_size for path in paths), f"{folder}: the copy")
@@ -174,7 +181,7 @@ def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
             (build / name).parent.mkdir(parents=True, exist_ok=True)
             disk.copy(path, build / name)
             files.append((name.as_posix(), _digest(build / name)))
-    return files
+    return files, left_out
 
 
 def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remedy: str) -> None:
@@ -209,15 +216,13 @@ def _digest(path: Path) -> Digest:
     return Digest(path.stat().st_size, sha256)
 
 
-def _walk(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Files below `folder`, links followed, in a fixed order."""
-    real = folder.resolve()
-    if real in above:
-        raise DownloadError(f"{folder}: is a link to a folder above itself; remove it")
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            yield from _walk(path, above | {real})
-        elif path.is_file():
-            yield path
-        else:
-            raise DownloadError(f"{path}: neither a file nor a folder (a broken link?); remove it")
+def _readable(folder: Path) -> tuple[list[Path], list[str]]:
+    """List the files below `folder`, and the names of those that cannot be copied."""
+    paths, left_out = [], []
+    for path, fault in walk(folder):
+        if reason := fault or misnamed(path.relative_to(folder)):
+            log.warning("%s: %s; left out of the copy", path, reason)
+            left_out.append(printable(path.relative_to(folder).as_posix()))
+        elif path != folder / SOURCE:
+            paths.append(path)
+    return paths, left_out

@@ -16,7 +16,16 @@ import pandas as pd
 from merflow import artifacts
 from merflow.artifacts import Defect, Medium
 from merflow.corpora.corpus import Corpus, Source
+from merflow.corpora.folders import others
 from merflow.corpora.labels import IEMOCAP_CODES
+from merflow.corpora.transcripts import (
+    decode_published,
+    lines,
+    mended,
+    mended_defect,
+    refuse_pointer,
+    stripped,
+)
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 
@@ -95,7 +104,9 @@ def read_utterances(root: Path) -> Corpus:
         dialogues = top / session / "dialog"
         for path in _evaluation_files(dialogues / "EmoEvaluation", root, defects):
             rows += _read_dialogue(path, dialogues / "transcriptions" / path.name, root, defects)
-    _Clips(root, top, defects).add_to(rows)
+    clips = _Clips(root, top, defects)
+    clips.add_to(rows)
+    defects += others(root, clips.named(rows))
     return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
 
 
@@ -156,17 +167,10 @@ def _read_dialogue(
     return rows
 
 
-def _read_lines(path: Path) -> list[str]:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8").splitlines()
-    except UnicodeDecodeError:
-        return data.decode("latin-1").splitlines()  # annotators' comments; never fails
-
-
 def _read_turns(path: Path) -> list[Turn]:
+    refuse_pointer(path)
     turns: dict[str, Turn] = {}
-    for number, line in enumerate(_read_lines(path), 1):
+    for number, line in enumerate(lines(decode_published(path.read_bytes())[0]), 1):
         if not line.startswith("["):
             continue  # header and the votes of single annotators
         where = f"{path}: line {number}"
@@ -203,13 +207,18 @@ def _read_texts(
     """
     if not path.is_file():
         return {}
+    refuse_pointer(path)
     where, texts, n_unnamed = path.relative_to(root), {}, 0
-    for line in filter(None, map(str.strip, _read_lines(path))):
+    content, is_utf8 = decode_published(path.read_bytes())
+    if not is_utf8:
+        defects.append(Defect(None, "not UTF-8", str(where), "read as cp1252", "text"))
+    for line in filter(None, map(stripped, lines(content))):
         match = SPOKEN.fullmatch(line)
         if not match:
             n_unnamed += 1
         elif match[1] in evaluated:
-            texts[match[1]] = match[2].strip()
+            texts[match[1]] = mended(match[2])
+            defects += filter(None, [mended_defect(match[1], match[2])])
         else:
             detail = f"{where}: {match[1]} is in no EmoEvaluation file"
             defects.append(Defect(None, "not evaluated", detail, "left out"))
@@ -253,6 +262,15 @@ class _Clips:
             else:
                 action = "clip not used, text kept"
                 self._flag(row["utterance_id"], "clip unreadable", f"{name}: {result}", action)
+
+    def named(self, rows: list[dict[str, Any]]) -> set[Path]:
+        """Files of annotated dialogues and turns, and hidden copies, which are counted already."""
+        named = {*self.top.glob("*/dialog/EmoEvaluation/._*.txt")}
+        for row in rows:
+            dialog, name = self.top / _session(row) / "dialog", f"{row['dialogue_id']}.txt"
+            named |= {dialog / kind / name for kind in ("EmoEvaluation", "transcriptions")}
+            named |= {self._camera_file(row), self._wav_file(row)}
+        return named
 
     def _camera_file(self, row: dict[str, Any]) -> Path:
         return self.top / _session(row) / "dialog/avi/DivX" / f"{row['dialogue_id']}.avi"

@@ -18,7 +18,9 @@ from merflow import artifacts
 from merflow.artifacts import Defect, Medium
 from merflow.corpora import delimited
 from merflow.corpora.corpus import Corpus, Source
+from merflow.corpora.folders import others
 from merflow.corpora.labels import CLASSES
+from merflow.corpora.transcripts import mended, mended_defect, stripped
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
 
@@ -137,14 +139,15 @@ def read_utterances(root: Path) -> Corpus:
     files = {split: _annotation_file(root, split) for split in LAYOUT}
     rows = [row for split, path in files.items() for row in _read_annotations(path, split)]
     clips, clip_defects = _clips(root, rows)
+    named = {path for name, folder in LAYOUT.values() for path in _all_below(root, name, folder)}
     utterances = pd.DataFrame(
         [
             {
                 "utterance_id": row.utterance_id,
                 "dialogue_id": f"{row.split}_dia{row.dialogue}",
                 "turn": row.turn,
-                "speaker": row.speaker,
-                "text": row.text or None,
+                "speaker": mended(row.speaker),
+                "text": mended(row.text).strip() or None,
                 "clip": clips.get(row.utterance_id),
                 "labels": [row.emotion],
                 "official_split": row.split,
@@ -155,7 +158,9 @@ def read_utterances(root: Path) -> Corpus:
         columns=artifacts.UTTERANCES.names,
     )
     row_defects = [defect for row in rows for defect in _row_defects(row)]
-    return Corpus(utterances, [*row_defects, *_repeated_spans(rows), *clip_defects])
+    return Corpus(
+        utterances, [*row_defects, *_repeated_spans(rows), *clip_defects, *others(root, named)]
+    )
 
 
 def _annotation_file(root: Path, split: str) -> Path:
@@ -201,7 +206,7 @@ def _row(fields: dict[str, str], split: str, where: str) -> Row:
         dialogue=int(fields["Dialogue_ID"]),
         turn=int(fields["Utterance_ID"]),
         speaker=fields["Speaker"],
-        text=fields["Utterance"].strip(),
+        text=stripped(fields["Utterance"]),
         emotion=emotion,
         episode=f"s{int(fields['Season']):02d}e{int(fields['Episode']):02d}",
         start_ms=_milliseconds(times[0], where),
@@ -237,6 +242,8 @@ def _row_defects(row: Row) -> Iterator[Defect]:
         yield Defect(name, "odd time", row.odd_times, action)
     if not row.text:
         yield Defect(name, "no text", "the field Utterance is empty", "no text", "text")
+    if defect := mended_defect(name, row.speaker + row.text):
+        yield defect
     if report := REPORTED.get(name):
         detail = f"{report.reason} (MELD issue {report.issue})"
         action = CLIP_KEPT if report.clip_used else CLIP_NOT_USED
@@ -308,6 +315,13 @@ def _clip_files(root: Path, rows: list[Row], defects: list[Defect]) -> dict[Path
                 detail = f"no {(folder / name).relative_to(root)}"
                 defects.append(Defect(row.utterance_id, "clip absent", detail, "text kept"))
     return paths
+
+
+def _all_below(root: Path, file: str, folder: str) -> Iterator[Path]:
+    """Annotation files and folders of a split, whose other files `_clip_files` counts."""
+    yield from root.rglob(file)
+    if path := _folder(root, folder):
+        yield from path.iterdir()
 
 
 def _folder(root: Path, name: str) -> Path | None:

@@ -7,6 +7,7 @@ with start and end per segment.
 
 import ast
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,18 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.artifacts import Defect
-from merflow.corpora import delimited
 from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
+from merflow.corpora.folders import others
 from merflow.corpora.labels import CLASSES
+from merflow.corpora.transcripts import (
+    decode_published,
+    lines,
+    mended,
+    mended_defect,
+    refuse_pointer,
+    stripped,
+)
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
 from merflow.progress import track
@@ -70,6 +79,7 @@ MAX_INTENSITY = 3  # of the annotation form; old releases exceed it by a mistake
 #: Largest difference between the times of a segment and of its transcript line. Lines are joined
 #: by time, because their numbers follow another order.
 SAME_S = 0.1
+VIDEOS = "Videos/Full/Combined"
 TEXT_KEPT = "clip not used, text kept"
 
 Line = tuple[float, float, str]  # start and end in seconds, text
@@ -102,14 +112,18 @@ def read_utterances(root: Path) -> Corpus:
         defects.append(Defect(None, "no text", detail, "no text", "text"))
     rows = []
     for video, sequence in track(labels.items(), "videos of mosei", len(labels)):
-        lines = _read_transcript(transcripts / f"{video}.txt", root, defects) if transcripts else []
+        path = transcripts / f"{video}.txt" if transcripts else None
+        spoken_lines = _read_transcript(path, root, defects) if path else []
         for row in _segments(video, sequence, folds.get(video), defects):
-            row["text"] = _transcribed(lines, row) or _from_words(words.get(video), row)
+            text = _transcribed(spoken_lines, row) or _from_words(words.get(video), row)
+            row["text"] = mended(text) if text else None
+            defects += filter(None, [mended_defect(row["utterance_id"], text)])
             if has_text and not row["text"]:
                 detail = "no transcript line and no word in its time"
                 defects.append(Defect(row["utterance_id"], "no text", detail, "no text", "text"))
             rows.append(row)
     _add_clips(rows, root, defects)
+    defects += others(root, _named(root, labels, transcripts))
     return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
 
 
@@ -143,6 +157,7 @@ def read_folds(path: Path) -> dict[str, str]:
     Raises:
         CorpusError: not of this form, a fold is missing, or a video is in two folds.
     """
+    refuse_pointer(path)
     try:
         text = path.read_text(encoding="utf-8")
         lists = _python_lists(text) if path.suffix == ".py" else json.loads(text)
@@ -236,17 +251,20 @@ def _read_transcript(path: Path, root: Path, defects: list[Defect]) -> list[Line
     """Read ``id___index___start___end___text`` lines."""
     if not path.is_file():
         return []
-    lines = []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(delimited.split_lines(text), 1):
+    transcript: list[Line] = []
+    content, is_utf8 = decode_published(path.read_bytes())
+    if not is_utf8:
+        name = str(path.relative_to(root))
+        defects.append(Defect(None, "not UTF-8", name, "read as cp1252", "text"))
+    for number, line in enumerate(lines(content), 1):
         try:
-            _, _, start, end, transcript = line.split("___", 4)
-            lines.append((max(float(start), 0.0), float(end), transcript.strip()))
+            _, _, start, end, text = line.split("___", 4)
+            transcript.append((max(float(start), 0.0), float(end), stripped(text)))
         except ValueError:
             where = f"{path.relative_to(root)}: line {number}"
             detail = f"{where} is not id___index___start___end___text"
             defects.append(Defect(None, "transcript line", detail, "left out", "text"))
-    return lines
+    return transcript
 
 
 def _transcribed(lines: list[Line], row: dict[str, Any]) -> str | None:
@@ -265,9 +283,9 @@ def _from_words(words: Sequence | None, row: dict[str, Any]) -> str | None:
 
 def _add_clips(rows: list[dict[str, Any]], root: Path, defects: list[Defect]) -> None:
     """Set clip, start and end of the segments whose video can be opened."""
-    folder = _folder(root, "Videos/Full/Combined")
+    folder = _folder(root, VIDEOS)
     if folder is None:
-        detail = f"no folder Videos/Full/Combined: {len(rows)} utterances"
+        detail = f"no folder {VIDEOS}: {len(rows)} utterances"
         defects.append(Defect(None, "no clips", detail, "text only"))
         return
     videos = {row["dialogue_id"]: folder / f"{row['dialogue_id']}.mp4" for row in rows}
@@ -294,6 +312,16 @@ def _add_span(row: dict[str, Any], clip: str, probe: Probe, defects: list[Defect
     elif start < end:
         detail = f"starts at {start:.3f} s, the clip ends at {probe.duration_s:.3f} s"
         defects.append(Defect(utterance_id, "span beyond clip", detail, TEXT_KEPT))
+
+
+def _named(root: Path, labels: Iterable[str], transcripts: Path | None) -> set[Path]:
+    """Files that belong to labelled videos, and the corpus' own files."""
+    videos = _folder(root, VIDEOS)
+    named = {path for name in FOLD_FILES for path in root.rglob(name)} | {*root.rglob("*.csd")}
+    for video in labels:
+        named |= {videos / f"{video}.mp4"} if videos else set()
+        named |= {transcripts / f"{video}.txt"} if transcripts else set()
+    return named
 
 
 def _folder(root: Path, tail: str) -> Path | None:

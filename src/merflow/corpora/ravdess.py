@@ -14,6 +14,7 @@ import pandas as pd
 from merflow import artifacts
 from merflow.artifacts import Defect
 from merflow.corpora.corpus import Corpus, Source
+from merflow.corpora.folders import others
 from merflow.corpora.labels import CLASSES
 from merflow.errors import CorpusError
 from merflow.media.probe import Probe, probe_all
@@ -75,7 +76,8 @@ def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
     """Files of every speech utterance, best first; other files are defects."""
     candidates: dict[str, list[Path]] = defaultdict(list)
     defects, unused, names = [], Counter[str](), set()
-    for path in sorted(path for path in root.rglob("*") if path.suffix in MEDIA):
+    clips = sorted(path for path in root.rglob("*") if path.suffix in MEDIA)
+    for path in clips:
         match = NAME.fullmatch(path.stem)
         if not match:
             detail = f"{path.relative_to(root)}: no RAVDESS name"
@@ -95,6 +97,7 @@ def _find(root: Path) -> tuple[dict[str, list[Path]], list[Defect]]:
         Defect(None, f"{kind} file", f"{count} files", "left out")
         for kind, count in sorted(unused.items())
     ]
+    defects += others(root, set(clips))
     for paths in candidates.values():
         paths.sort(key=lambda path: (PREFERENCE[path.name[:2]], MEDIA.index(path.suffix)))
     return candidates, defects

@@ -16,6 +16,7 @@ import av
 
 from merflow.errors import MediaError
 from merflow.media.streams import Choice, choose
+from merflow.pointers import pointer
 from merflow.progress import track
 
 #: Container by FFmpeg's name -> endings of its files. None of them can refer to another file: no
@@ -103,8 +104,11 @@ def _probe_or_reason(path: Path) -> Probe | str:
     try:
         stat = Path(path).stat()
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return _read(str(path), stat.st_size, stat.st_mtime_ns) if stat.st_size else "an empty file"
+        return pointer(path) or f"cannot be read ({error.strerror})"
+    if not stat.st_size:
+        return "an empty file"
+    result = _read(str(path), stat.st_size, stat.st_mtime_ns)
+    return pointer(path) or result if isinstance(result, str) else result
 
 
 @lru_cache(maxsize=65536)

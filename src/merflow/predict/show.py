@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
-from rich.table import Table
 
 from merflow import progress
+from merflow.display import TextTable, printable
 from merflow.predict.models import RunKey
 
 
@@ -49,16 +49,17 @@ def show(predictions: Predictions, as_json: bool, console: Console | None = None
     if as_json:
         print(json.dumps(asdict(predictions), indent=1, ensure_ascii=False))
         return
-    table = Table("utterance", "predicted", *predictions.classes)
+    table = TextTable("utterance", "predicted", *predictions.classes)
     for row in predictions.predictions:
         probabilities = (f"{probability:.3f}" for probability in row.probabilities.values())
         table.add_row(row.utterance, ", ".join(row.predicted) or "none", *probabilities)
     console = console or progress.console()
     n_runs = len(predictions.runs)
     title = f"{predictions.model}: probabilities, mean of {n_runs} run{'s' * (n_runs > 1)}"
-    console.print(title, highlight=False, soft_wrap=True)
+    console.print(title, highlight=False, soft_wrap=True, markup=False, emoji=False)
     console.print(table)
     for utterance, reason in predictions.failed.items():
-        console.print(f"{utterance}: {reason}", highlight=False, soft_wrap=True, markup=False)
+        line = printable(f"{utterance}: {reason}")
+        console.print(line, highlight=False, soft_wrap=True, markup=False, emoji=False)
     n_predicted, n_failed = len(predictions.predictions), len(predictions.failed)
     console.print(f"{n_predicted} predicted, {n_failed} not")

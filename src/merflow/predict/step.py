@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from merflow.display import printable
 from merflow.predict.check import check
 from merflow.predict.clips import Clips, prepare
 from merflow.predict.forward import probabilities
@@ -63,7 +64,9 @@ def predict(
     rows = [_prediction(models[-1], key, mean) for key, mean in means.items()]
     lacking = sorted(clips.ids - set(predicted))
     reasons = {key: _reason(key, models, clips, defects) for key in lacking}
-    return Predictions(str(folder), models[-1].classes, runs, rows, clips.failed | reasons)
+    return Predictions(
+        printable(str(folder)), models[-1].classes, runs, rows, clips.failed | reasons
+    )
 
 
 def _prediction(model: Model, key: str, probabilities: np.ndarray) -> Prediction:
@@ -80,5 +83,5 @@ def _reason(key: str, models: Sequence[Model], clips: Clips, defects: Mapping[st
     modalities = set().union(*(model.modalities for model in models))
     text = clips.utterances.set_index("utterance_id").at[key, "text"]
     if "text" in modalities and pd.isna(text):
-        return f"no text, which this model needs; {GIVE_TEXT}"
+        return clips.no_text.get(key, f"no text, which this model needs; {GIVE_TEXT}")
     return defects.get(key, f"lacks {' or '.join(sorted(modalities))}, which this model needs")

@@ -39,8 +39,8 @@ CAPTION = (
     " Clips with most frames come first ({most} or more count alike), among them those with the"
     " highest probability of the predicted class."
 )
-#: The font that matplotlib carries; "$" is a dollar.
-RASTER = STYLE | {"font.sans-serif": ["DejaVu Sans"], "text.parse_math": False}
+#: The font that matplotlib carries.
+RASTER = STYLE | {"font.sans-serif": ["DejaVu Sans"]}
 # widths and height of a row in inches; class names stand before their bars
 TEXT, SHOT, NAMES, BARS, HEIGHT = 2.3, 1.4, 0.75, 1.1, 1.6
 MARGINS = {

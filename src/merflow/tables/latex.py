@@ -9,8 +9,9 @@ from merflow.tables.rendered import RenderedTable
 #: and accents need nothing.
 ESCAPED = {sign: f"\\{sign}" for sign in "&%$#_{}"}
 ESCAPED |= {"\\": "\\textbackslash ", "~": "\\textasciitilde ", "^": "\\textasciicircum "}
+ESCAPED |= {"`": "\\textasciigrave "}
 # a command swallows the space that ends it
-ESCAPED |= {f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^"}
+ESCAPED |= {f"{sign} ": f"{ESCAPED[sign]}\\space " for sign in "\\~^`"}
 ESCAPED |= {
     "\N{MINUS SIGN}": "$-$",
     "±": "$\\pm$",

@@ -27,6 +27,7 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
     "lines.linewidth": 1.4,
+    "text.parse_math": False,  # names of classes may hold dollar signs
 }
 COLOURS = ("#2a5d8f", "#c0622d")
 MARKERS = "os^Dv<>PX*"

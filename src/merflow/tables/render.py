@@ -5,6 +5,7 @@ CSV in full precision, HTML, LaTeX, and JSON, which the report reads.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,10 @@ from merflow.tables.rendered import RenderedColumn, RenderedRow, RenderedTable, 
 from merflow.tables.reported import Row
 
 NOTHING = "–"
+#: Signs that Markdown takes for markup: emphasis, code, links, tags, entities, borders of a cell.
+MARKUP = re.compile(
+    r"[\\`|~$]|\*(?=\S)|(?<![^\W_])_(?=\S)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(\[:])"
+)
 
 
 @dataclass(frozen=True)
@@ -218,9 +223,13 @@ def markdown(table: RenderedTable) -> str:
     ]
     rule = ["--:" if column.numeric else "---" for column in table.columns]
     lines = [
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        "| " + " | ".join(map(_escaped, cells)) + " |"
         for cells in [headers, rule, *(row.cells for row in table.rows)]
     ]
     notes = [f"- {note}" for note in table.notes]
     blocks = [f"## {table.title}", table.caption, "\n".join(lines), *notes]
     return "\n\n".join(blocks) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    return MARKUP.sub(r"\\\g<0>", " ".join(cell.splitlines()))
