@@ -18,7 +18,7 @@ from run_lock import IN_STAGE
 
 from merflow.errors import StoreError
 
-RULES = ("score", "tables", "sheet", "report")
+RULES = {"score", "tables", "report"}
 FILE = Path(".snakemake/unmade.json")
 
 
@@ -41,12 +41,12 @@ def make(plan: Plan, workflow: Any) -> str | None:
     if not (plan.everything() and plan.allows_missing) or interrupted or IN_STAGE in os.environ:
         return None
     left = set(workflow.dag.needrun_jobs())
-    unmade = sorted({path for job in left for path in job.output})
+    unmade = sorted({path for job in left if job.rule.name not in RULES for path in job.output})
     results = [path for path in plan.results if path not in unmade and Path(path).exists()]
     made = [path for job in workflow.dag.jobs if job not in left for path in job.output]
     if results:
         _run(plan, unmade)
-        made += [path for path in plan.owner if plan.owner[path][0].name in RULES[:2] + RULES[3:]]
+        made += [path for path, (stage, _) in plan.owner.items() if stage.name in RULES]
     sync.commit(plan, made)
     if not results:
         return "no result was made, so the report was not"

@@ -1,0 +1,96 @@
+"""Start and end of a run in which something is missing: what is said, and what is made."""
+
+import json
+
+import pytest
+from conftest import kill_tree
+
+BELOW_SCORE = {"score": 1, "tables": 1, "report": 1}
+RESULTS = "results/weighted_late_fusion/text_bert_8"
+REPORT = "results/report/index.html"
+
+
+@pytest.fixture
+def partial(checkout):
+    """A finished checkout that lost results and a corpus, and may go on without."""
+    checkout.set("evaluation.allow_missing", True)
+    for protocol in ("as_published", "clean"):
+        (checkout.path / f"{RESULTS}/meld-{protocol}/predictions.parquet").unlink()
+    (checkout.path / "data/raw/ravdess/SOURCE.json").unlink()
+    return checkout
+
+
+def stale_for_dvc(checkout) -> set[str]:
+    stages = json.loads(checkout.dvc("status", "--json").stdout)
+    return {name.partition("@")[0] for name in stages} - {"code"}
+
+
+def test_a_failed_run_ends_with_the_report_of_the_rest(partial):
+    failed = partial.snakemake(check=False, FAKE_FAIL="ravdess text_bert_8")
+    assert failed.returncode != 0
+    assert {step: n for step, n in partial.steps().items() if step in BELOW_SCORE} == BELOW_SCORE
+    assert f"report of the 5 of 7 results that were made: {REPORT}" in failed.stderr
+    missing = {"fetch", "prepare", "decode", "weighted_late_fusion_bert"}  # and their readers
+    assert stale_for_dvc(partial) == missing
+    again = partial.snakemake(check=False, FAKE_FAIL="ravdess text_bert_8")  # still without
+    assert again.returncode != 0
+    assert not set(partial.steps()) & set(BELOW_SCORE)
+    partial.snakemake()
+    assert partial.steps()["score"] == 1
+    assert partial.nothing_to_do()
+    assert partial.clean_for_dvc()
+
+
+def test_a_failed_run_ends_with_a_table_of_its_jobs(checkout):
+    checkout.set("features.bert.max_tokens", 64)
+    failed = checkout.snakemake(check=False, FAKE_FAIL="extract", COLUMNS="120")
+    title, *rows, last = failed.stderr[failed.stderr.index("jobs that failed") :].splitlines()
+    assert title.strip() == "jobs that failed"
+    assert max(map(len, rows)) <= 120
+    text = " ".join(rows)
+    assert "extract [b] was told to fail" in text  # square brackets are no markup
+    assert "and 1 others" in text
+    assert last == "error: extract [b] was told to fail"
+
+
+@pytest.mark.nightly
+def test_a_kill_while_the_report_is_made_resumes(partial):
+    run = partial.start("snakemake", "--cores", "2", FAKE_FAIL="text_bert_8", FAKE_HANG="tables")
+    partial.wait_for("tables")
+    kill_tree(run.pid)
+    run.wait()
+    partial.steps()
+    again = partial.snakemake(check=False, FAKE_FAIL="text_bert_8")
+    assert again.returncode != 0
+    assert {step: n for step, n in partial.steps().items() if step in BELOW_SCORE} == {
+        "tables": 1,
+        "report": 1,
+    }
+    assert stale_for_dvc(partial) == {"weighted_late_fusion_bert"}
+    partial.snakemake()
+    assert partial.nothing_to_do()
+    assert partial.clean_for_dvc()
+
+
+def test_what_is_missing_is_said_before_the_first_job(clean):
+    clean.set("corpora.meld.source", "/nowhere/meld")
+    clean.set("corpora.ravdess.source", "/nowhere/ravdess")
+    refused = clean.snakemake(check=False)
+    assert refused.returncode == 1
+    *_, meld, ravdess, last = refused.stderr.splitlines()
+    assert meld.startswith("error: /nowhere/meld: no such folder; correct corpora.meld.source")
+    assert ravdess.startswith("error: /nowhere/ravdess: no such folder;")
+    assert last.startswith("error: nothing was run,") and "evaluation.allow_missing: true" in last
+    assert clean.steps() == {}
+    clean.snakemake("-n")  # plans as before
+    clean.set("corpora.ravdess.source", "demo")
+    clean.snakemake("--", "data/raw/ravdess/SOURCE.json")  # nothing is asked about meld
+    assert clean.steps() == {"fetch": 1}
+
+
+def test_dvc_repro_lists_once_what_is_missing(clean):
+    clean.set("corpora.ravdess.source", "/nowhere/ravdess")
+    done = clean.dvc("repro", "fetch@meld", "fetch@ravdess")
+    lines = [line for line in done.stderr.splitlines() if "/nowhere/ravdess: no such" in line]
+    assert len(lines) == 1 and lines[0].startswith("note: ")
+    assert clean.steps() == {"fetch": 2}
