@@ -2,6 +2,7 @@
 
 import json
 
+import failures
 import pytest
 from conftest import kill_tree
 
@@ -51,6 +52,25 @@ def test_a_failed_run_ends_with_a_table_of_its_jobs(checkout):
     assert "extract [b] was told to fail" in text  # square brackets are no markup
     assert "and 1 others" in text
     assert last == "error: extract [b] was told to fail"
+
+
+def test_several_reasons_are_a_table_and_a_count(monkeypatch, capsys):
+    monkeypatch.setattr(failures.atexit, "register", lambda show: show())
+    monkeypatch.setenv("COLUMNS", "100")
+    shared = [
+        failures.Failure(f"train {k}", "no [room]", "a.log", frozenset({1, k})) for k in (2, 3)
+    ]
+    killed = failures.Failure("fetch meld", failures.UNKNOWN, "b.log", frozenset({1, 4}))
+    failures.end([*shared, killed], ["report of the rest", None])
+    *table, remark, last = capsys.readouterr().err.splitlines()
+    (room,) = [line for line in table if "no [room]" in line]
+    assert "train 2 and 1 others" in room and " 3 " in room and "a.log" in room
+    assert remark == "report of the rest"
+    assert last.startswith("error: 3 jobs failed, and 4 were not run because of that; mend what")
+    failures.end([killed])
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: 1 job failed, and 2 were")
+    failures.end([])
+    assert capsys.readouterr().err == failures.INTERRUPTED + "\n"
 
 
 @pytest.mark.nightly

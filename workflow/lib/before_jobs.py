@@ -1,4 +1,4 @@
-"""Pre-flight of a run: things that are known to be missing for its jobs, before the first one.
+"""Pre-flight of a run: things that are missing for its jobs, before the first one.
 
 What jobs of this run need counts, and nothing that is there already. The first stage of `dvc repro`
 lists what is absent and goes on, since only DVC knows which stages follow.

@@ -1,4 +1,4 @@
-"""End of a run that failed: a table of the failed jobs, below Snakemake's own messages."""
+"""End of a run that failed: a table, below Snakemake's own messages."""
 
 import atexit
 import sys
@@ -66,7 +66,7 @@ def _reason(logs: Iterable[Path]) -> str:
 
 
 def end(failures: Sequence[Failure], remarks: Iterable[str | None] = ()) -> None:
-    """Show the table as the last lines of this process, and below it one line that says it all.
+    """End this process with the table, and one line that says it all.
 
     Args:
         failures: jobs that failed.
@@ -91,7 +91,7 @@ def _table(failures: Sequence[Failure]) -> Table:
     table = Table(title="jobs that failed", title_justify="left", show_lines=True)
     table.add_column("job", overflow="fold", ratio=2)
     table.add_column("why", overflow="fold", ratio=5)
-    table.add_column("jobs not run because of it", justify="right", max_width=10)
+    table.add_column("not run", justify="right", no_wrap=True)
     table.add_column("log", overflow="fold", ratio=3)
     by_reason: dict[str, list[Failure]] = {}
     for failure in failures:

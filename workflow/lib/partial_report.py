@@ -23,13 +23,13 @@ FILE = Path(".snakemake/unmade.json")
 
 
 def asks_for_everything(workflow: Any) -> bool:
-    """Tell whether a run of Snakemake was asked for all artifacts, and not for some by name."""
+    """Tell whether a run was asked for all artifacts, not for some by name."""
     asked = workflow.dag_settings
     return not (asked.targets or asked.target_jobs or asked.until or asked.omit_from)
 
 
 def make(plan: Plan, workflow: Any) -> str | None:
-    """Make the report of what a failed run of everything made, and commit all of it to DVC.
+    """Make and commit the report of what a failed run made.
 
     Returns:
         A sentence about the report; None if it was not to be made.
@@ -37,8 +37,10 @@ def make(plan: Plan, workflow: Any) -> str | None:
     Raises:
         StoreError: the report cannot be made, or DVC cannot commit.
     """
-    interrupted = not workflow.scheduler.failed or workflow.scheduler._user_kill
-    if not (plan.everything() and plan.allows_missing) or interrupted or IN_STAGE in os.environ:
+    failed = workflow.scheduler.failed
+    if not failed or workflow.scheduler._user_kill or any(job.rule.name in RULES for job in failed):
+        return None  # interrupted, or the report itself failed
+    if not (plan.everything() and plan.allows_missing) or IN_STAGE in os.environ:
         return None
     left = set(workflow.dag.needrun_jobs())
     unmade = sorted({path for job in left if job.rule.name not in RULES for path in job.output})

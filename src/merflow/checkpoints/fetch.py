@@ -95,7 +95,7 @@ def _fill(
 
 
 def local_files(name: str, checkpoint: CheckpointParams, out: Path) -> list[Path]:
-    """List the files of a checkpoint that lies on this machine, in a package or a folder.
+    """List the files of a checkpoint in a package or a folder.
 
     Args:
         name, out: as in `fetch`.

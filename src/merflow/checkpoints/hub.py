@@ -56,7 +56,7 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
 
 
 def cached(repository: str, commit: str) -> Path | None:
-    """Folder of the model in the local cache of the Hub's library; None if it is not there."""
+    """Folder of the model in the Hub's local cache; None if it is not there."""
     try:
         folder = Path(_getter(repository, commit)(local_files_only=True))
     except hub.LocalEntryNotFoundError:

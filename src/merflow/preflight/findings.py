@@ -1,4 +1,7 @@
-"""The list of what is missing for a run, a line each, with how to go on without the thing."""
+"""List of things that are missing for a run, a line each.
+
+Each line says how to go on without the thing.
+"""
 
 import os
 from collections import defaultdict
@@ -75,7 +78,7 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
         work: jobs of the run.
         root: the checkout.
     """
-    local = [of_corpus(name, params, root) for name in work.corpora]
+    local = [of_corpus(name, params.corpora[name].source, root) for name in work.corpora]
     local += [of_checkpoint(name, params.checkpoints[name], root) for name in work.checkpoints]
     found = [finding for finding in local if finding]
     known = {name for finding in found for name in finding.corpora}
@@ -92,9 +95,8 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
     return sorted(_with_the_rest(found, params), key=lambda finding: finding.certain)
 
 
-def of_corpus(name: str, params: Params, root: Path) -> Finding | None:
+def of_corpus(name: str, source: str, root: Path) -> Finding | None:
     """Report a corpus whose form or folder is missing; nothing is asked of a network."""
-    source = params.corpora[name].source
     if source == "demo":
         return None
     from merflow.corpora.fetch import check_source  # pandas takes half a second
@@ -260,7 +262,7 @@ def _of_room(params: Params, work: Work, root: Path) -> list[Finding]:
 
 
 def _of_gpus(params: Params, work: Work) -> list[Finding]:
-    """Report a GPU that jobs reserve, or that the preset supposes, and that is not here."""
+    """Report an absent GPU that jobs reserve or the preset supposes."""
     if not work.local or not (work.gpus or work.fine_tuned) or gpus.visible():
         return []
     if work.gpus:
@@ -288,7 +290,7 @@ def _of_gpus(params: Params, work: Work) -> list[Finding]:
 
 
 def _with_the_rest(found: list[Finding], params: Params) -> list[Finding]:
-    """Say in each line on a corpus how to leave it out, with all others that are missing."""
+    """Add to each line on a corpus how to run without all missing ones."""
     missing = {name for finding in found for name in finding.corpora}
     rest = [name for name in params.run.corpora if name not in missing]
 

@@ -17,7 +17,7 @@ SLOW = "ReadTimeout"
 
 
 def hub_url(repository: str, commit: str, file: str = "config.json") -> str:
-    """URL of a file of the Hugging Face Hub, or of the mirror that HF_ENDPOINT names."""
+    """URL of a file of the Hugging Face Hub, or its mirror (HF_ENDPOINT)."""
     from huggingface_hub import hf_hub_url
 
     return hf_hub_url(repository, file, revision=commit)
@@ -45,7 +45,7 @@ def silent(urls: Mapping[str, str]) -> dict[str, str]:
 
 
 def _failure(url: str) -> str | None:
-    """Reason why the host of `url` cannot be reached; None if it answers anything at all."""
+    """Ask for a URL; return why its host cannot be reached, or None."""
     import requests
     from huggingface_hub import constants, errors
     from huggingface_hub.utils import get_session
