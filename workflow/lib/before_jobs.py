@@ -4,6 +4,7 @@ What jobs of this run need counts, and nothing that is there already. The first 
 lists what is absent and goes on, since only DVC knows which stages follow.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -21,7 +22,8 @@ from merflow.preflight import findings
 from merflow.preflight.findings import Finding, Work
 
 #: Process of the `dvc repro` whose first stage has listed what is missing.
-LISTED = Path(".snakemake/preflight")
+LISTED = Path(".snakemake/preflight.json")
+CLOCK_S = 10.0  # within which two times of a process's start are the same
 CHECKPOINTS = Path(paths.CHECKPOINT).parts[:2]
 
 
@@ -79,11 +81,11 @@ def _lines(missing: Iterable[Finding], allowed: bool) -> Iterable[str]:
 def _first_stage() -> bool:
     """Tell whether this is the first stage of a `dvc repro` that asks."""
     process = warm_process.owner()
-    name = f"{process.pid} {process.create_time()}"
-    if LISTED.exists() and LISTED.read_text(encoding="utf-8") == name:
-        return False
-    LISTED.write_text(name, encoding="utf-8")
-    return True
+    pid, started = process.pid, process.create_time()
+    noted = json.loads(LISTED.read_text(encoding="utf-8")) if LISTED.exists() else [0, 0.0]
+    LISTED.write_text(json.dumps([pid, started]), encoding="utf-8")
+    # process ids are used again, and each process reads the time of another with an error
+    return bool(pid != noted[0] or abs(started - noted[1]) > CLOCK_S)
 
 
 def _absent(plan: Plan) -> Work:

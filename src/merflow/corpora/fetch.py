@@ -47,8 +47,8 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         StoreError: `out` cannot be written.
     """
     absent: list[str] = []
-    check_source(corpus, source, out)
     with whole_folder(out, read_only=True) as build:
+        check_source(corpus, source, out)
         if source == "demo":
             files = _make_demo(corpus, build, scratch)
         elif source == "official":
