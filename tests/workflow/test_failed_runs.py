@@ -1,7 +1,10 @@
 """Start and end of a run in which something is missing: what is said, and what is made."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
+import before_jobs
 import failures
 import pytest
 from conftest import kill_tree
@@ -108,9 +111,13 @@ def test_what_is_missing_is_said_before_the_first_job(clean):
     assert clean.steps() == {"fetch": 1}
 
 
-def test_dvc_repro_lists_once_what_is_missing(clean):
-    clean.set("corpora.ravdess.source", "/nowhere/ravdess")
-    done = clean.dvc("repro", "fetch@meld", "fetch@ravdess")
-    lines = [line for line in done.stderr.splitlines() if "/nowhere/ravdess: no such" in line]
-    assert len(lines) == 1 and lines[0].startswith("note: ")
-    assert clean.steps() == {"fetch": 2}
+def test_only_the_first_stage_of_dvc_repro_asks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".snakemake").mkdir()
+    processes = [(7, 100.0), (7, 100.9), (7, 100.1), (8, 100.0), (8, 900.0)]  # read with an error
+    asked = []
+    for pid, started in processes:
+        owner = SimpleNamespace(pid=pid, create_time=lambda started=started: started)
+        monkeypatch.setattr(before_jobs.warm_process, "owner", lambda owner=owner: owner)
+        asked.append(before_jobs._first_stage())
+    assert asked == [True, False, False, True, True]
