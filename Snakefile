@@ -12,8 +12,10 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/workflow/lib")
 
+import before_jobs
 import failures
 import gpu_limit
+import partial_report
 import sync
 import warm_process
 from plan import Plan
@@ -32,6 +34,7 @@ report: "workflow/report/workflow.rst"
 run_lock = RunLock(job=not workflow.is_main_process)
 try:
     plan = Plan()
+    plan.everything = lambda: partial_report.asks_for_everything(workflow)
     with run_lock.while_reading() as alone:
         plan.write()
         if alone:
@@ -80,10 +83,11 @@ include: "workflow/rules/tables.smk"
 onstart:
     try:
         run_lock.begin()
-        failures.begin()
+        before_jobs.check(plan, workflow, run_lock.first)
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
     except MerflowError as error:
+        run_lock.end()
         raise failures.refusal(error) from None
 
 
@@ -100,5 +104,11 @@ onsuccess:
 
 onerror:
     sync.remember(plan)
+    run_lock.let_dvc_in()
+    failed, remark = failures.of(workflow), None
+    try:
+        remark = partial_report.make(plan, workflow)
+    except MerflowError as error:
+        remark = f"error: {error}"
     run_lock.end()
-    failures.end()
+    failures.end(failed, [remark])

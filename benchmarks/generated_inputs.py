@@ -12,17 +12,13 @@ import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, SwinConfig, SwinModel
 
 from merflow import corpora
+from merflow.preflight.room import MEANS
 from merflow.systems import System
 from merflow.training.batches import Examples, LazyArrays
 
-#: Mean seconds and words of an utterance, and mean utterances of a dialogue: 13,708 / 1,432 (MELD),
-#: 10,039 / 151 (IEMOCAP), 23,259 / 3,295 (CMU-MOSEI), one (RAVDESS).
-LENGTHS = {
-    "meld": (3.1, 8, 10),
-    "iemocap": (4.5, 12, 66),
-    "mosei": (7.3, 19, 7),
-    "ravdess": (3.7, 6, 1),
-}
+#: Mean utterances of a dialogue: 13,708 / 1,432 (MELD), 10,039 / 151 (IEMOCAP), 23,259 / 3,295
+#: (CMU-MOSEI), one (RAVDESS).
+DIALOGUES = {"meld": 10, "iemocap": 66, "mosei": 7, "ravdess": 1}
 PER_SECOND = {"mel"}  # features with a row every hop_length samples
 PER_WORD = {"fasttext", "covarep", "facet", "glove_aligned"}  # others have a row per utterance
 #: Dimensions of features; those of others are in params/paper.yaml.
@@ -80,7 +76,8 @@ class Corpus:
 
     def __init__(self, name: str, params: Mapping[str, Any], n: int):
         self.rng = np.random.default_rng(7)
-        seconds, words, self.dialogue = LENGTHS[name]
+        seconds, words = MEANS[name].seconds, MEANS[name].words
+        self.dialogue = DIALOGUES[name]
         self.n, self.features = n, params["features"]
         self.frames = np.maximum(1, self.rng.gamma(2, seconds / 2, n) * 100).astype(int)
         self.words = np.maximum(1, self.rng.gamma(2, words / 2, n)).astype(int)

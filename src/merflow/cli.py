@@ -16,7 +16,7 @@ import typer
 from merflow import params as parameters
 from merflow import paths, presets, usage
 from merflow.display import printable
-from merflow.errors import ERRORS, MerflowError
+from merflow.errors import MerflowError, reason
 from merflow.gpus import relaunch, take
 from merflow.paths import Inputs
 from merflow.progress import configure, first_process
@@ -367,14 +367,24 @@ def report(
 def main() -> None:
     """Run the command line.
 
-    An error that a user can mend is printed as one line, and the exit status is 1.
+    An error that a user can mend is printed as one line, and the exit status is 1. The log of the
+    job ends with the error.
     """
     try:
         app(prog_name="merflow")
     except MerflowError as error:
         message = printable(f"error: {error}")  # one line, whatever the names in it
         print(message, file=sys.stderr)
-        if error_file := os.environ.get(ERRORS):
-            with Path(error_file).open("a", encoding="utf-8") as file:
-                file.write(f"{message}\n")
+        _append_to_log(message)
         sys.exit(1)
+    except Exception as error:
+        _append_to_log(f"error: {type(error).__name__}: {reason(error)}; this is a bug of merflow")
+        raise
+
+
+def _append_to_log(line: str) -> None:
+    """End the log of this job with a line; every process of the job may."""
+    log = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("--log")
+    if log and Path(log).parent.exists():
+        with Path(log).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")

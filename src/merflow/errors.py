@@ -3,8 +3,6 @@
 The line says what happened, where, what was expected and what to do.
 """
 
-ERRORS = "MERFLOW_ERRORS"  # environment variable: file in which a run collects its jobs' errors
-
 
 class MerflowError(Exception):
     """Base of errors that a user can mend.

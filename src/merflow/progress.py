@@ -66,9 +66,11 @@ def track(items: Iterable[T], what: str, total: int, every_s: float = 5.0) -> It
             log.info("%s: %d of %d (%.0f/s)", what, count, total, count / (now - start))
 
 
-def console() -> Console:
+def console(stderr: bool = False) -> Console:
     """Console for tables, as wide as the terminal.
 
     In a file or a pipe it has WIDTH columns.
     """
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
+    return Console(width=width, stderr=stderr)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from merflow import artifacts, corpora, params, paths, progress, selection, store
+from merflow import artifacts, params, paths, progress, selection, store
 from merflow.display import TextTable, labelled
 from merflow.params import CheckpointParams, CorpusParams
+from merflow.preflight import findings
 
 GIB = 1024**3
 SPLITS = ("train", "dev", "test")
@@ -47,7 +48,7 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
         if (folder / paths.UTTERANCES).exists():
             table.add_row(name, *_prepared(folder))
         else:
-            table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source))
+            table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source, root))
     return table
 
 
@@ -78,14 +79,13 @@ def _folds(folder: Path) -> str:
     return f"folds: {', '.join(f'{scheme} {n}' for scheme, n in n_folds.items())}"
 
 
-def _how_to_get(name: str, source: str) -> str:
+def _how_to_get(name: str, source: str, root: Path) -> str:
     """Next step towards a corpus that is not prepared."""
+    if finding := findings.of_corpus(name, source, root):
+        return finding.text
     if source in ("demo", "official"):
-        module = corpora.load(name)
-        if source == "official" and not module.SOURCES:
-            return module.HOW_TO_GET
         return f"snakemake --cores 2 -- {paths.CORPUS.format(corpus=name)}/{paths.UTTERANCES}"
-    return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
+    return "not read yet"
 
 
 def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> TextTable:
@@ -93,11 +93,23 @@ def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> TextTable:
     for name, checkpoint in wanted.items():
         card = root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE
         stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
-        if stored == checkpoint.name:
-            table.add_row(name, checkpoint.name, "yes")
-        else:
-            table.add_row(name, checkpoint.name, f"no, {stored}" if stored else "no")
+        at_hand = "yes" if stored == checkpoint.name else _not_at_hand(name, checkpoint, root)
+        other = f" (there is {stored})" if stored and stored != checkpoint.name else ""
+        table.add_row(name, checkpoint.name, at_hand + other)
     return table
+
+
+def _not_at_hand(name: str, checkpoint: CheckpointParams, root: Path) -> str:
+    """Say how a checkpoint that is not in data/checkpoints will come there."""
+    if finding := findings.of_checkpoint(name, checkpoint, root):
+        return f"no: {finding.text}"
+    if checkpoint.hub:
+        return (
+            "no, in the Hub's local cache"
+            if findings.in_cache(checkpoint)
+            else "no, to be downloaded"
+        )
+    return "no, to be downloaded" if checkpoint.url else "no, made or copied when it is needed"
 
 
 def _device() -> str:

@@ -31,8 +31,10 @@ step = next(argument for argument in arguments if argument in STEPS)
 out = Path(arguments[arguments.index("--out") + 1])
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
     log.write(f"{step} {out}\n")
-if step in os.environ.get("FAKE_FAIL", "").split():
-    sys.exit(f"error: {step} was told to fail")
+if {step, *out.parts} & set(os.environ.get("FAKE_FAIL", "").split()):  # a step, or a folder
+    error = f"error: {step} [b] was told to fail"
+    Path(arguments[arguments.index("--log") + 1]).write_text(f"{error}\n")
+    sys.exit(error)
 if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel does for want of memory
     os.kill(os.getpid(), signal.SIGKILL)
 if step in os.environ.get("FAKE_HANG", "").split():

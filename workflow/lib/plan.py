@@ -4,6 +4,7 @@ Run as a program it is the stage ``code``: it brings workflow/params and workflo
 DVC reads, up to date.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -25,6 +26,8 @@ PARAMS = Path("params.yaml")
 ARTIFACTS = ("data/", "results/")
 #: Folders that a stage takes with whatever is in them; DVC refuses an absent dependency.
 COLLECTED = [f"results/{folder}" for folder in (*registry.PAPERS, "sheets")]
+#: Environment variable: file that lists artifacts which a failed run did not bring up to date.
+UNMADE = "MERFLOW_UNMADE"
 InputFunction = Callable[[Any], list[str]]  # of Snakemake: wildcards -> input files
 
 
@@ -36,6 +39,9 @@ class Plan:
         axes: of the matrices.
         values: what DVC's templates see: `params`, and `axes` under ``axes``.
         stages: by name.
+        everything: function that tells whether all artifacts are asked for; where some are asked
+            for by name, scores and report take what exists if ``evaluation.allow_missing``
+            permits.
 
     Raises:
         ParamsError: params.yaml does not fit the typed model (merflow.params).
@@ -44,6 +50,7 @@ class Plan:
     def __init__(self, root: Path = Path()):
         """Args: root: the checkout."""
         self.root = root
+        self.everything: Callable[[], bool] = lambda: True
         self.params: dict[str, Any] = params.read(root / PARAMS)
         specs = selection.stages_at(root)
         self.axes = selection.axes(self.params, specs)
@@ -114,16 +121,47 @@ class Plan:
 
     # What rules ask for
 
+    @property
+    def allows_missing(self) -> bool:
+        """True if scores, tables and report may lack results."""
+        return bool(self.params["evaluation"].get("allow_missing", False))
+
+    @property
+    def results(self) -> list[str]:
+        """Predictions of all systems."""
+        return [path for path in self.owner if Path(path).name == paths.PREDICTIONS]
+
+    @cached_property
+    def unmade(self) -> frozenset[str]:
+        """Artifacts that a failed run did not bring up to date; its report lacks them."""
+        file = os.environ.get(UNMADE)
+        return frozenset(json.loads(Path(file).read_text(encoding="utf-8")) if file else ())
+
     def available(self, stage: Stage) -> InputFunction:
-        """Inputs of a stage, without absent results if ``evaluation.allow_missing`` permits."""
+        """Inputs of a stage, without missing ones if ``evaluation.allow_missing`` permits.
 
-        def absent(path: str) -> bool:
-            return Path(path).name == paths.PREDICTIONS and not (self.root / path).exists()
+        A run of everything waits for all of them. With no result at all, all are asked for.
+        """
 
-        allowed = self.params["evaluation"].get("allow_missing", False)
-        return lambda wildcards: [
-            path for path in stage.data(wildcards) if not (allowed and absent(path))
-        ]
+        def inputs(wildcards: Any) -> list[str]:
+            data = stage.data(wildcards)
+            if self.everything() or not self.allows_missing:
+                return data
+            present = [path for path in data if not self._missing(path)]
+            return present if set(present) & set(self.results) else data
+
+        return inputs
+
+    def _missing(self, path: str) -> bool:
+        """Tell whether an input of scores or report is left out."""
+        if path in self.unmade:
+            return True
+        if path not in self.owner or (self.root / path).exists():
+            return False
+        stage, point = self.owner[path]
+        if stage.name == "sheet":  # made with the report, if its own inputs are there
+            return any(map(self._missing, stage.data(point)))
+        return stage.name not in ("score", "tables")
 
     def data_for(self, artifact: str) -> InputFunction:
         """Inputs of a job that does a share of an artifact.

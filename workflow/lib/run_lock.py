@@ -52,6 +52,11 @@ class RunLock:
         self._dvc_lock = ExitStack()
         atexit.register(self._dvc_lock.close)
 
+    @property
+    def first(self) -> bool:
+        """True if this process is no part of another run."""
+        return not self._job
+
     @contextmanager
     def while_reading(self) -> Iterator[bool]:
         """Hold the lock while the Snakefile is read.

@@ -28,15 +28,15 @@ def start() -> None:
     """Start the warm process, unless an earlier stage has, and tell jobs its address."""
     if NVIDIA.exists():
         return
-    owner = _owner()
-    name = f"merflow-{owner.pid}-{owner.create_time():.0f}"
+    process = owner()
+    name = f"merflow-{process.pid}-{process.create_time():.0f}"
     folder = Path(tempfile.gettempdir()) / name  # short: a socket's path has at most 107 bytes
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind(str(folder / "warm"))
             listening.listen(1024)  # from here on clients can connect
-            _launch(listening.fileno(), owner.pid)
+            _launch(listening.fileno(), process.pid)
     if folder.stat().st_uid == os.getuid():
         os.environ[ADDRESS] = str(folder / "warm")
 
@@ -58,7 +58,7 @@ def _launch(listening: int, owner: int) -> None:
         )
 
 
-def _owner() -> psutil.Process:
+def owner() -> psutil.Process:
     """Process that the warm one ends with: this one, or the `dvc repro` that started it."""
     process = psutil.Process()
     if IN_STAGE in os.environ:

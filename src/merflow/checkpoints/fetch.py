@@ -88,12 +88,26 @@ def _fill(
         _copy(model_files(snapshot(checkpoint.hub, checkpoint.revision, scratch)), build)
     elif checkpoint.url:
         _download(checkpoint.url, build, scratch, digests / "checkpoints" / f"{name}.csv")
-    elif checkpoint.package:
-        _copy(model_files(_folder_of_package(checkpoint.package)), build)
-    elif checkpoint.folder:
-        _copy(_files_of_folder(name, Path(checkpoint.folder).expanduser(), out), build)
     elif checkpoint.demo:
         demo.make(checkpoint.demo, build)
+    else:
+        _copy(local_files(name, checkpoint, out), build)
+
+
+def local_files(name: str, checkpoint: CheckpointParams, out: Path) -> list[Path]:
+    """List the files of a checkpoint in a package or a folder.
+
+    Args:
+        name, out: as in `fetch`.
+        checkpoint: its parameters, with a package or a folder.
+
+    Raises:
+        CheckpointError: the package is not installed, or the files are no checkpoint.
+        DownloadError: the folder does not exist or cannot be copied.
+    """
+    if checkpoint.package:
+        return model_files(_folder_of_package(checkpoint.package))
+    return _files_of_folder(name, Path(str(checkpoint.folder)).expanduser(), out)
 
 
 def _folder_of_package(package: str) -> Path:

@@ -34,20 +34,10 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
         Unavailable: the Hub cannot be reached, and the commit is not in the cache.
         DownloadError: the disk has no room.
     """
+    if present := cached(repository, commit):
+        return present
     folder = scratch / "hub" / commit  # a folder per commit: files of two commits never mix
-    get: Callable[..., Any] = partial(
-        snapshot_download,
-        repository,
-        revision=commit,
-        allow_patterns=list(PATTERNS),
-        ignore_patterns="*/*",
-    )
-    try:
-        cached = Path(get(local_files_only=True))
-        if is_model(cached):
-            return cached
-    except hub.LocalEntryNotFoundError:
-        pass
+    get = _getter(repository, commit)
     try:
         files = get(local_dir=folder, dry_run=True)
         if not any(file.filename.endswith(".safetensors") for file in files):
@@ -63,6 +53,26 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
         if isinstance(error, OSError) and error.errno in disk.FULL:
             raise
         raise _download_error(repository, commit, error) from error
+
+
+def cached(repository: str, commit: str) -> Path | None:
+    """Folder of the model in the Hub's local cache; None if it is not there."""
+    try:
+        folder = Path(_getter(repository, commit)(local_files_only=True))
+    except hub.LocalEntryNotFoundError:
+        return None
+    return folder if is_model(folder) else None
+
+
+def _getter(repository: str, commit: str) -> Callable[..., Any]:
+    """Download of the files of a model, which takes further options of the Hub's library."""
+    return partial(
+        snapshot_download,
+        repository,
+        revision=commit,
+        allow_patterns=list(PATTERNS),
+        ignore_patterns="*/*",
+    )
 
 
 def _download_error(repository: str, commit: str, error: Exception) -> MerflowError:

@@ -26,6 +26,7 @@ from merflow.progress import log, track
 from merflow.store import whole_folder, write_json
 
 LIMITS = Limits()
+ALLOWED = "demo, official or a folder that holds the corpus"  # values of corpora.<name>.source
 _DEMO = re.compile(r'"(kind|place)": "demo"')  # in SOURCE.json of a corpus and of a checkpoint
 
 Files = list[tuple[str, Digest]]  # URL or relative path, digest
@@ -50,17 +51,40 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     """
     absent: list[str] = []
     with whole_folder(out, read_only=True) as build:
+        check_source(corpus, source, out)
         if source == "demo":
             files = _make_demo(corpus, build, scratch)
         elif source == "official":
             files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            files, absent = _copy(corpus, Path(source).expanduser(), build, out)
+            files, absent = _copy(corpus, Path(source).expanduser(), build)
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
         write_json(build / SOURCE, record)
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_source(corpus: str, source: str, out: Path) -> None:
+    """Refuse a source that cannot serve, as far as this shows without a network.
+
+    Args:
+        corpus, source, out: as in `fetch`.
+
+    Raises:
+        DownloadError: the corpus needs a licence form, or the folder cannot be copied.
+    """
+    setting = f"corpora.{corpus}.source"
+    if source == "official":
+        module = corpora.load(corpus)
+        if not module.SOURCES:
+            raise DownloadError(
+                f"{corpus} has no open download. {module.HOW_TO_GET} "
+                f"The setting is `{setting}: <folder>`"
+            )
+    elif source != "demo":
+        remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
+        check_user_folder(Path(source).expanduser(), out, setting, ALLOWED, remedy)
 
 
 def _make_demo(corpus: str, build: Path, scratch: Path) -> Files:
@@ -77,9 +101,6 @@ def _download_official(
 ) -> tuple[Files, list[str]]:
     """Download from the publisher, and record digests on first use."""
     module = corpora.load(corpus)
-    if not module.SOURCES:
-        setting = f"The setting is `corpora.{corpus}.source: <folder>`"
-        raise DownloadError(f"{corpus} has no open download. {module.HOW_TO_GET} {setting}")
     register = digests / f"{corpus}.csv"
     recorded = read_digests(register)
     files, absent = download(module.SOURCES, build, scratch / "downloads", recorded)
@@ -108,10 +129,8 @@ def download(
     """
     digests, absent, paths = dict(recorded), [], {}
     for source in sources:
-        # a folder per URL: two files of one name never stand for each other
-        place = folder / hashlib.sha256(source.url.encode()).hexdigest()[:12]
         try:
-            paths[source] = retrieve(source, place, digests)
+            paths[source] = retrieve(source, place_of(source, folder), digests)
         except Unavailable as error:
             if source.needed:
                 raise
@@ -125,6 +144,14 @@ def download(
             else:
                 _copy_into(path, build)
     return {source.url: digests[source.url] for source in paths}, absent
+
+
+def place_of(source: Source, folder: Path) -> Path:
+    """Folder of a download below `folder`, the folder of all downloads.
+
+    Each URL has its own, so that two files of one name never stand for each other.
+    """
+    return folder / hashlib.sha256(source.url.encode()).hexdigest()[:12]
 
 
 def _unpack_into(archive: Path, build: Path, trusted: bool) -> None:
@@ -160,19 +187,15 @@ def _copy_into(path: Path, build: Path) -> None:
     disk.copy(path, build / path.name)
 
 
-def _copy(corpus: str, folder: Path, build: Path, out: Path) -> tuple[Files, list[str]]:
+def _copy(corpus: str, folder: Path, build: Path) -> tuple[Files, list[str]]:
     """Copy a user's folder into `build`.
 
     Returns:
         Path below the folder and digest of every file, and the names of those left out.
     """
-    setting = f"corpora.{corpus}.source"
-    allowed = "demo, official or a folder that holds the corpus"
-    remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
-    check_user_folder(folder, out, setting, allowed, remedy)
     paths, left_out = _readable(folder)
     if not paths:
-        raise DownloadError(f"{folder}: is empty; {setting} must be {allowed}")
+        raise DownloadError(f"{folder}: is empty; corpora.{corpus}.source must be {ALLOWED}")
     disk.check_room(build, sum(path.stat().st_size for path in paths), f"{folder}: the copy")
     files = []
     for path in track(paths, f"files of {corpus} copied", len(paths)):

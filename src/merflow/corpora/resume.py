@@ -82,7 +82,7 @@ class Http:
                 self._receive(url)
                 break
             except (requests.RequestException, urllib3.exceptions.HTTPError, _Interrupted) as error:
-                cause = _innermost(error)
+                cause = innermost(error)
                 failures = 1 if self._received() - before >= PROGRESS else failures + 1
                 if failures >= TRIES or not self.reached:
                     raise self._given_up(url, cause) from error
@@ -232,7 +232,7 @@ def _logged(
             log.info("%s: %s%s MB (%.1f MB/s)", name, disk.megabytes(done), of_total, rate)
 
 
-def _innermost(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     """Name the innermost cause: requests and urllib3 wrap "Connection refused" three times."""
     while error.__context__ is not None:
         error = error.__context__
