@@ -75,8 +75,9 @@ def test_messages_and_errors_are_one_line(tmp_path, monkeypatch, capsys):
         raise CorpusError("gl\udcfcck\n[x]: odd")
 
     monkeypatch.setattr(cli, "app", refuse)
-    monkeypatch.setenv("MERFLOW_ERRORS", str(tmp_path / "errors"))
+    monkeypatch.setattr("sys.argv", ["merflow", "--log", str(tmp_path / "job.log")])
     with pytest.raises(SystemExit):
         cli.main()
     assert capsys.readouterr().err.splitlines()[-1] == r"error: gl\xfcck\n[x]: odd"
-    assert (tmp_path / "errors").read_text() == "error: gl\\xfcck\\n[x]: odd\n"
+    *_, last = (tmp_path / "job.log").read_text(encoding="utf-8").splitlines()
+    assert last == r"error: gl\xfcck\n[x]: odd"

@@ -351,9 +351,10 @@ def test_what_cannot_be_copied_is_left_out_and_said(place, folder, caplog, monke
     assert (place.out / "clips/[odd] {name}.mp4").exists()
     assert not any((place.out / "clips").glob("g*"))
     reasons = ("a link to a folder above itself", "run `git annex get`", "not UTF-8; rename it")
-    assert len(caplog.messages) == 4
+    messages = set(caplog.messages)  # after some other test both loggers hand each one over
+    assert len(messages) == 4
     for reason in (*reasons, "neither a file nor a folder (a broken link?)"):
-        assert sum(reason in message for message in caplog.messages) == 1
+        assert sum(reason in message for message in messages) == 1
 
 
 def test_a_demo_is_not_taken_for_a_folder_of_the_corpus(place, demo, tmp_path):
