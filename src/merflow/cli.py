@@ -9,13 +9,14 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from merflow import params as parameters
 from merflow import paths, presets, usage
-from merflow.errors import ERRORS, MerflowError
+from merflow.errors import ERRORS, MerflowError, ParamsError
 from merflow.gpus import relaunch, take
 from merflow.paths import Inputs
 from merflow.progress import configure, first_process
@@ -144,12 +145,26 @@ def own(
     step(name, folder, example)
 
 
-@app.command()
+class ModelOptional(TyperCommand):
+    """A command that takes ``--model`` without a value for no ``--model``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave out ``--model`` where no value follows."""
+        pairs = zip(args, [*args, "--"][1:], strict=True)
+        kept = [one for one, after in pairs if one != "--model" or not after.startswith("--")]
+        return super().parse_args(ctx, kept)
+
+
+@app.command(cls=ModelOptional)
 def predict(
-    target: Annotated[Path, typer.Argument(help="a clip, or a folder of clips")],
+    target: Annotated[Path | None, typer.Argument(help="a clip, or a folder of clips")] = None,
     model: Annotated[
-        Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")
-    ],
+        Path | None,
+        typer.Option(
+            help="results/<paper>/<system>/<corpus>-<protocol>, with weights; without a value, or"
+            " without this option, the models are listed"
+        ),
+    ] = None,
     text: Annotated[
         str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")
     ] = None,
@@ -173,7 +188,16 @@ def predict(
         typer.Option("--despite-changes", help="code or libraries may differ from training"),
     ] = False,
 ) -> None:
-    """Class probabilities of new clips by a trained model."""
+    """Class probabilities of new clips by a trained model; without a model, list the models."""
+    if model is None:
+        from merflow.predict.listing import list_models, show_models
+
+        show_models(list_models(Path(), checkpoints), as_json)
+        if target:
+            raise ParamsError(f"{target}: not predicted; choose one of these with --model")
+        return
+    if target is None:
+        raise ParamsError(f"no clip given: merflow predict CLIP --model {model}")
     from merflow.predict.show import show
     from merflow.predict.step import predict as step
 
@@ -302,7 +326,7 @@ def train(
         features=values.get(f"{block}.features", {}),
         n_classes=values.get(f"{block}.classes", {}).get(corpus),
         precision=values["training"]["precision"],
-        keep_weights=values[f"{block}.keep_weights"],
+        keep_weights=values[f"keep_weights.{paper}.{system}.{corpus}.{protocol}"],
         code=values["code"],
         inputs=Inputs.of(files),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from merflow import artifacts, corpora, params, paths, progress, selection, store
+from merflow import artifacts, corpora, kept_weights, params, paths, progress, selection, store
 from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
@@ -26,10 +26,12 @@ def show(root: Path, console: Console | None = None) -> None:
     """
     console = console or progress.console()
     wanted = params.load(root / "params.yaml")
-    axes = selection.axes(wanted.model_dump(), selection.stages_at(root))
+    values, stages = wanted.model_dump(), selection.stages_at(root)
+    axes = selection.axes(values, stages)
     console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
     checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
     console.print(_checkpoints(root, checkpoints))
+    console.print(_weights(kept_weights.overview(values, axes, stages, root)))
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
     console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {room}")
@@ -90,6 +92,23 @@ def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
             table.add_row(name, checkpoint.name, "yes")
         else:
             table.add_row(name, checkpoint.name, f"no, {stored}" if stored else "no")
+    return table
+
+
+def _weights(papers: dict[str, kept_weights.Overview]) -> Table:
+    """Weights of each paper: kept, added by the next run, and not kept."""
+    columns = ("weights", "results with weights", "MB", "the next run adds", "keep none")
+    limit = f"small: systems with up to {kept_weights.LIMIT_MB} MB a run"
+    table = Table(*columns, caption=limit, caption_justify="left")
+    for paper, row in papers.items():
+        adds = [f"at most {row.small:,} MB"] if row.small else []
+        adds += [f"{system} over {size:,} MB" for system, size in row.large.items()]
+        left_out = [
+            f"{system} ({size} MB a run)" if size else system
+            for system, size in row.left_out.items()
+        ]
+        kept = f"{row.kept} of {row.results}"
+        table.add_row(paper, kept, f"{row.megabytes:,.1f}", ", ".join(adds), ", ".join(left_out))
     return table
 
 

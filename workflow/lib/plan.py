@@ -16,7 +16,7 @@ import parameter_files
 from run_lock import IN_STAGE, inside_a_run
 from stage import Point, Stage, lookup, point_of
 
-from merflow import params, paths, provenance, registry, selection
+from merflow import kept_weights, params, paths, provenance, registry, selection
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
 from merflow.errors import MerflowError
@@ -34,7 +34,7 @@ class Plan:
     Attributes:
         params: params.yaml, complete and checked.
         axes: of the matrices.
-        values: what DVC's templates see: `params`, and `axes` under ``axes``.
+        values: what stages take: `params`, `axes` under ``axes``, and ``keep_weights``.
         stages: by name.
 
     Raises:
@@ -47,7 +47,12 @@ class Plan:
         self.params: dict[str, Any] = params.read(root / PARAMS)
         specs = selection.stages_at(root)
         self.axes = selection.axes(self.params, specs)
-        self.values = self.params | {"axes": self.axes}
+        keep_weights = (
+            parameter_files.keep_weights(root)
+            if _below_another_run()
+            else kept_weights.values(self.params, self.axes, specs, root)
+        )
+        self.values = self.params | {"axes": self.axes, "keep_weights": keep_weights}
         self.stages = {
             name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"
         }
@@ -199,7 +204,7 @@ class Plan:
 
         The stage ``code`` and the start of a run compute them; all others read them.
         """
-        if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():
+        if _below_another_run():
             return parameter_files.digests(self.root)
         return digests.compute(self.stages.values(), self.params, self.annotations)
 
@@ -229,6 +234,11 @@ class Plan:
         if key.startswith(parameter_files.CODE):
             return self.code[key.removeprefix(parameter_files.CODE)]
         return lookup(self.values, key)
+
+
+def _below_another_run() -> bool:
+    """Tell if a run, or another stage, started this process: code and results are in flux."""
+    return os.environ.get(IN_STAGE, "code") != "code" or inside_a_run()
 
 
 def _shards(pattern: str, wildcards: Any, count: int) -> list[str]:

@@ -156,6 +156,14 @@ class Params(Strict):
             for corpus, protocol in product(selected, run.protocols):
                 if corpus in CORPORA and corpus not in params.protocols[protocol].scheme:
                     raise ValueError(f"{key}.{protocol}.scheme: names no split scheme for {corpus}")
+        systems: Iterable[tuple[str, Strict]] = getattr(params, "systems", ())
+        trained = [name for name, block in systems if "training" in type(block).model_fields]
+        for name in params.keep_weights if isinstance(params.keep_weights, list) else ():
+            if name not in trained:
+                raise ValueError(
+                    f"papers.{paper}.keep_weights: {name} has no weights; known: "
+                    f"{', '.join(trained)}"
+                )
 
     def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
         """Refuse unknown corpora; a list may name known ones that are not selected."""
