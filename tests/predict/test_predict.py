@@ -184,9 +184,19 @@ def test_a_clip_without_audio_is_named(project, tmp_path):
     assert list(predictions.failed) == ["a.mp4"]
 
 
-def test_a_model_without_weights_is_refused(project):
-    folder = trained(project, "joint_cnn", "speech_cnn", "as_published", keep_weights=False)
-    message = r"no weights were kept; set papers\.joint_cnn\.keep_weights: true"
+def without_weights(project, paper, *systems):
+    """Train systems under another protocol, without weights; returns the folder of the last."""
+    keep = {"protocol": "as_published", "keep_weights": False}
+    return [trained(project, paper, system, **keep) for system in systems][-1]
+
+
+def test_a_model_without_weights_names_what_is_to_be_kept(project):
+    systems = ["text_lstm", "speech_cnn", "unimodal_weighted"]
+    folder = without_weights(project, "joint_cnn", *systems)
+    message = (
+        r"no weights of text_lstm, speech_cnn were kept;"
+        r" set papers\.joint_cnn\.keep_weights: \[text_lstm, speech_cnn\] in params\.yaml"
+    )
     with pytest.raises(StoreError, match=message):
         predict(project / "clips", folder, project / "data/checkpoints")
 

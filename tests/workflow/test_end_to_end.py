@@ -19,7 +19,6 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     fewer_features(path, ["meld"], bert=["bert"], audio=["is13"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"]["shards"] = {"meld": 2}
-    params["papers"]["joint_cnn"]["keep_weights"] = True
     params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
     for paper, system in (
