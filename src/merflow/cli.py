@@ -9,16 +9,16 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from merflow import params as parameters
 from merflow import paths, presets, usage
-from merflow.errors import ERRORS, MerflowError, ParamsError
+from merflow.errors import ERRORS, MerflowError
 from merflow.gpus import relaunch, take
 from merflow.paths import Inputs
+from merflow.predict.command import ModelOptional
 from merflow.progress import configure, first_process
 
 app = typer.Typer(
@@ -145,16 +145,6 @@ def own(
     step(name, folder, example)
 
 
-class ModelOptional(TyperCommand):
-    """A command that takes ``--model`` without a value for no ``--model``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Leave out ``--model`` where no value follows."""
-        pairs = zip(args, [*args, "--"][1:], strict=True)
-        kept = [one for one, after in pairs if one != "--model" or not after.startswith("--")]
-        return super().parse_args(ctx, kept)
-
-
 @app.command(cls=ModelOptional)
 def predict(
     target: Annotated[Path | None, typer.Argument(help="a clip, or a folder of clips")] = None,
@@ -189,15 +179,11 @@ def predict(
     ] = False,
 ) -> None:
     """Class probabilities of new clips by a trained model; without a model, list the models."""
-    if model is None:
-        from merflow.predict.listing import list_models, show_models
+    if model is None or target is None:
+        from merflow.predict.listing import instead_of_predictions
 
-        show_models(list_models(Path(), checkpoints), as_json)
-        if target:
-            raise ParamsError(f"{target}: not predicted; choose one of these with --model")
+        instead_of_predictions(target, model, checkpoints, as_json)
         return
-    if target is None:
-        raise ParamsError(f"no clip given: merflow predict CLIP --model {model}")
     from merflow.predict.show import show
     from merflow.predict.step import predict as step
 

@@ -27,13 +27,16 @@ Values = dict[str, dict[str, dict[str, dict[str, bool]]]]
 def values(
     params: Mapping[str, Any], axes: Mapping[str, Any], stages: Mapping[str, Any], root: Path
 ) -> Values:
-    """Tell of each result that runs if its weights are kept: paper, system, corpus, protocol.
+    """Decide for each result that runs if its weights are kept.
 
     Args:
         params: params.yaml, complete and checked.
         axes: of the matrices (merflow.selection).
         stages: ``stages`` of dvc.yaml.
         root: the checkout.
+
+    Returns:
+        paper -> system -> corpus -> protocol -> True if they are.
     """
     kept: Values = {}
     for names, stage in results(axes):
@@ -130,7 +133,7 @@ def overview(
 
 
 def largest(paper: str) -> int:
-    """Largest size, in MB, of the weights of a run of a small system of a paper."""
+    """Largest size, in MB, of a run's weights in a paper's small systems."""
     block: type[PaperParams] = PapersParams.model_fields[paper].annotation  # type: ignore[assignment]
     return block.SMALL_MB
 
@@ -143,7 +146,7 @@ def _least(root: Path, checkpoint: str) -> int:
 
 
 def _runs(names: Mapping[str, str], params: Mapping[str, Any]) -> int:
-    """Number of runs of a result, folds x seeds; of a custom corpus the largest number."""
+    """Number of runs of a result, folds x seeds; on a custom corpus at most."""
     protocol = params["papers"][names["paper"]]["protocols"][names["protocol"]]
     scheme = protocol["scheme"].get(names["corpus"], "speakers")
     return schemes.folds(names["corpus"], scheme) * len(protocol["seeds"])

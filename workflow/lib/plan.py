@@ -237,7 +237,10 @@ class Plan:
 
 
 def _below_another_run() -> bool:
-    """Tell if a run, or another stage, started this process: code and results are in flux."""
+    """Tell if a run, or another stage, started this process.
+
+    Code and results may then be in flux.
+    """
     return os.environ.get(IN_STAGE, "code") != "code" or inside_a_run()
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from merflow import kept_weights, paths, progress
-from merflow.errors import StoreError
+from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.scored import Scores
 from merflow.predict.check import check
 from merflow.predict.models import Model, read_checkpoints, read_models, select_runs
@@ -38,6 +38,21 @@ class Listed:
     uar: float | None
     megabytes: float
     problem: str | None
+
+
+def instead_of_predictions(
+    clip: Path | None, model: Path | None, checkpoints_folder: Path, as_json: bool
+) -> None:
+    """List the models of this checkout, where the command names no model or no clip.
+
+    Raises:
+        ParamsError: the command names only one of the two.
+    """
+    if model:
+        raise ParamsError(f"no clip given: merflow predict CLIP --model {model}")
+    show_models(list_models(Path(), checkpoints_folder), as_json)
+    if clip:
+        raise ParamsError(f"{clip}: not predicted; choose one of these with --model")
 
 
 def list_models(root: Path, checkpoints_folder: Path) -> list[Listed]:
