@@ -93,9 +93,10 @@ class Overview:
         kept: number of these that have weights.
         megabytes: size of these weights.
         small: largest size, in MB, of the weights of small systems that the next run adds.
-        large: system -> smallest size, in MB, of the weights that the next run adds.
-        left_out: system that keeps none -> smallest size, in MB, of the weights of a run; None:
-            it is small.
+        large: other system -> number of runs whose weights the next run adds.
+        left_out: systems that keep none.
+        published: system -> size, in MB, of the published model that it fine-tunes; None: not at
+            hand yet.
     """
 
     results: int = 0
@@ -103,7 +104,8 @@ class Overview:
     megabytes: float = 0.0
     small: int = 0
     large: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int | None] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    published: dict[str, int | None] = field(default_factory=dict)
 
 
 def overview(
@@ -118,17 +120,17 @@ def overview(
         row = papers.setdefault(paper, Overview())
         row.results += 1
         n_bytes = size(root / paths.RESULT.format(**names))
-        model = published_model(stage, params, stages)
-        least = _least(root, model) if model else None
+        if model := published_model(stage, params, stages):
+            row.published[system] = _megabytes(root, model)
         if n_bytes:
             row.kept += 1
             row.megabytes += n_bytes / 1e6
         elif not wanted(paper, system, stage, params, stages):
-            row.left_out[system] = least
-        elif least is None:
-            row.small += largest(paper) * _runs(names, params)
+            row.left_out += [system] if system not in row.left_out else []
+        elif model:
+            row.large[system] = row.large.get(system, 0) + _runs(names, params)
         else:
-            row.large[system] = row.large.get(system, 0) + least * _runs(names, params)
+            row.small += largest(paper) * _runs(names, params)
     return papers
 
 
@@ -138,11 +140,11 @@ def largest(paper: str) -> int:
     return block.SMALL_MB
 
 
-def _least(root: Path, checkpoint: str) -> int:
-    """Smallest size, in MB, of a network that fine-tunes a published model."""
+def _megabytes(root: Path, checkpoint: str) -> int | None:
+    """Size of a checkpoint; None: it is not at hand."""
     folder = root / paths.CHECKPOINT.format(checkpoint=checkpoint)
     n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    return max(LIMIT_MB, n_bytes // 10**6)
+    return max(1, round(n_bytes / 1e6)) if n_bytes else None
 
 
 def _runs(names: Mapping[str, str], params: Mapping[str, Any]) -> int:

@@ -98,18 +98,30 @@ def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
 def _weights(papers: dict[str, kept_weights.Overview]) -> Table:
     """Weights of each paper: kept, added by the next run, and not kept."""
     columns = ("weights", "results with weights", "MB", "the next run adds", "keep none")
-    limit = f"small: systems with up to {kept_weights.LIMIT_MB} MB a run"
+    limit = f"small: what fine-tunes no published model, up to {kept_weights.LIMIT_MB} MB a run"
     table = Table(*columns, caption=limit, caption_justify="left")
     for paper, row in papers.items():
         adds = [f"at most {row.small:,} MB"] if row.small else []
-        adds += [f"{system} over {size:,} MB" for system, size in row.large.items()]
+        adds += [
+            f"{system} {_size(row.published[system], n_runs)}"
+            for system, n_runs in row.large.items()
+        ]
         left_out = [
-            f"{system} ({size} MB a run)" if size else system
-            for system, size in row.left_out.items()
+            f"{system} ({_size(row.published[system], 1)} a run)"
+            if system in row.published
+            else system
+            for system in row.left_out
         ]
         kept = f"{row.kept} of {row.results}"
         table.add_row(paper, kept, f"{row.megabytes:,.1f}", ", ".join(adds), ", ".join(left_out))
     return table
+
+
+def _size(published: int | None, n_runs: int) -> str:
+    """Size of the weights of runs that fine-tune a published model of so many MB."""
+    if published is None:
+        return f"over {kept_weights.LIMIT_MB * n_runs:,} MB"
+    return f"about {published * n_runs:,} MB"
 
 
 def _device() -> str:
