@@ -245,6 +245,18 @@ def test_weights_of_another_network_are_refused(project, tmp_path):
         predict(clip, folder, checkpoints, fold=0, seed=1)
 
 
+@pytest.mark.parametrize("name", ["0-1.safetensors", "0-1.inputs.safetensors"])
+def test_weights_that_are_cut_off_are_one_line(project, tmp_path, name):
+    folder = changed_result(project, tmp_path, lambda record: None)
+    path, checkpoints = folder / "weights" / name, project / "data/checkpoints"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StoreError, match=f"{name}: not a whole file of weights"):
+        predict(project / "clips/00.mp4", folder, checkpoints, fold=0, seed=1)
+    path.unlink()
+    predictions = predict(project / "clips/00.mp4", folder, checkpoints, fold=0)
+    assert list(map(str, predictions.runs)) == ["0-2"]
+
+
 def test_the_command_fails_if_no_clip_can_be_predicted(project, tmp_path):
     shutil.copy(project / "clips/00.mp4", tmp_path / "a.mp4")
     (tmp_path / "b.mp4").write_bytes(b"no clip")

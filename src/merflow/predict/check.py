@@ -98,7 +98,7 @@ def _refuse_without_weights(models: Sequence[Model]) -> None:
         raise StoreError(
             f"{target.folder}: no weights of {lacking} were kept;"
             f" set papers.{target.record.paper}.keep_weights: [{lacking}] in params.yaml and run"
-            " snakemake again"
+            " snakemake again (if the weights were deleted by hand, delete the whole folder first)"
         )
 
 

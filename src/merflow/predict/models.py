@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -85,7 +85,10 @@ class Model:
         runs = [RunKey(run.fold, run.seed) for run in self.record.runs]
         if not isinstance(self.system, System):
             return runs
-        return [run for run in runs if paths.weights(self.folder, run.fold, run.seed).exists()]
+        files = [paths.weights, *([paths.transformers] if self.system.transformers else [])]
+        return [
+            run for run in runs if all(file(self.folder, *astuple(run)).exists() for file in files)
+        ]
 
 
 def _modalities(provenance: Extraction | Decoding) -> set[str]:
