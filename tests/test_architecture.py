@@ -11,7 +11,15 @@ from merflow.provenance import PACKAGE, closure, imports
 LAYERS = [
     {"start", "warm"},
     {"cli", "status"},
-    {"preflight", "stores", "custom_corpus", "predict", "selection", "requirements"},
+    {
+        "preflight",
+        "stores",
+        "custom_corpus",
+        "predict",
+        "kept_weights",
+        "selection",
+        "requirements",
+    },
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
     {"systems", "records"},

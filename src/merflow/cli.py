@@ -19,6 +19,7 @@ from merflow.display import printable
 from merflow.errors import MerflowError, reason
 from merflow.gpus import relaunch, take
 from merflow.paths import Inputs
+from merflow.predict.command import ModelOptional
 from merflow.progress import configure, first_process
 
 app = typer.Typer(
@@ -145,12 +146,16 @@ def own(
     step(name, folder, example)
 
 
-@app.command()
+@app.command(cls=ModelOptional)
 def predict(
-    target: Annotated[Path, typer.Argument(help="a clip, or a folder of clips")],
+    target: Annotated[Path | None, typer.Argument(help="a clip, or a folder of clips")] = None,
     model: Annotated[
-        Path, typer.Option(help="results/<paper>/<system>/<corpus>-<protocol>, with weights")
-    ],
+        Path | None,
+        typer.Option(
+            help="results/<paper>/<system>/<corpus>-<protocol>, with weights; without a value, or"
+            " without this option, the models are listed"
+        ),
+    ] = None,
     text: Annotated[
         str | None, typer.Option(help="what is said in the clip; or a .txt file beside each clip")
     ] = None,
@@ -174,7 +179,12 @@ def predict(
         typer.Option("--despite-changes", help="code or libraries may differ from training"),
     ] = False,
 ) -> None:
-    """Class probabilities of new clips by a trained model."""
+    """Class probabilities of new clips by a trained model; without a model, list the models."""
+    if model is None or target is None:
+        from merflow.predict.listing import instead_of_predictions
+
+        instead_of_predictions(target, model, checkpoints, as_json)
+        return
     from merflow.predict.show import show
     from merflow.predict.step import predict as step
 
@@ -303,7 +313,7 @@ def train(
         features=values.get(f"{block}.features", {}),
         n_classes=values.get(f"{block}.classes", {}).get(corpus),
         precision=values["training"]["precision"],
-        keep_weights=values[f"{block}.keep_weights"],
+        keep_weights=values[f"keep_weights.{paper}.{system}.{corpus}.{protocol}"],
         code=values["code"],
         inputs=Inputs.of(files),
     )

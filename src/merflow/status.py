@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from merflow import artifacts, params, paths, progress, selection, store
+from merflow import artifacts, kept_weights, params, paths, progress, selection, store
 from merflow.display import TextTable, labelled
 from merflow.params import CheckpointParams, CorpusParams
 from merflow.preflight import findings
@@ -27,10 +27,12 @@ def show(root: Path, console: Console | None = None) -> None:
     """
     console = console or progress.console()
     wanted = params.load(root / "params.yaml")
-    axes = selection.axes(wanted.model_dump(), selection.stages_at(root))
+    values, stages = wanted.model_dump(), selection.stages_at(root)
+    axes = selection.axes(values, stages)
     console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
     checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
     console.print(_checkpoints(root, checkpoints))
+    console.print(_weights(kept_weights.overview(values, axes, stages, root)))
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
     console.print(labelled(device=_device(), room_on_disk=room))
@@ -110,6 +112,35 @@ def _not_at_hand(name: str, checkpoint: CheckpointParams, root: Path) -> str:
             else "no, to be downloaded"
         )
     return "no, to be downloaded" if checkpoint.url else "no, made or copied when it is needed"
+
+
+def _weights(papers: dict[str, kept_weights.Overview]) -> TextTable:
+    """Weights of each paper: kept, added by the next run, and not kept."""
+    columns = ("weights", "results with weights", "MB", "the next run adds", "keep none")
+    limit = f"small: what fine-tunes no published model, up to {kept_weights.LIMIT_MB} MB a run"
+    table = TextTable(*columns, caption=limit, caption_justify="left")
+    for paper, row in papers.items():
+        adds = [f"at most {row.small:,} MB"] if row.small else []
+        adds += [
+            f"{system} {_size(row.published[system], n_runs)}"
+            for system, n_runs in row.large.items()
+        ]
+        left_out = [
+            f"{system} ({_size(row.published[system], 1)} a run)"
+            if system in row.published
+            else system
+            for system in row.left_out
+        ]
+        kept = f"{row.kept} of {row.results}"
+        table.add_row(paper, kept, f"{row.megabytes:,.1f}", ", ".join(adds), ", ".join(left_out))
+    return table
+
+
+def _size(published: int | None, n_runs: int) -> str:
+    """Size of the weights of runs that fine-tune a published model of so many MB."""
+    if published is None:
+        return f"over {kept_weights.LIMIT_MB * n_runs:,} MB"
+    return f"about {published * n_runs:,} MB"
 
 
 def _device() -> str:

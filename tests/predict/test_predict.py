@@ -184,9 +184,19 @@ def test_a_clip_without_audio_is_named(project, tmp_path):
     assert list(predictions.failed) == ["a.mp4"]
 
 
-def test_a_model_without_weights_is_refused(project):
-    folder = trained(project, "joint_cnn", "speech_cnn", "as_published", keep_weights=False)
-    message = r"no weights were kept; set papers\.joint_cnn\.keep_weights: true"
+def without_weights(project, paper, *systems):
+    """Train systems under another protocol, without weights; returns the folder of the last."""
+    keep = {"protocol": "as_published", "keep_weights": False}
+    return [trained(project, paper, system, **keep) for system in systems][-1]
+
+
+def test_a_model_without_weights_names_what_is_to_be_kept(project):
+    systems = ["text_lstm", "speech_cnn", "unimodal_weighted"]
+    folder = without_weights(project, "joint_cnn", *systems)
+    message = (
+        r"no weights of text_lstm, speech_cnn were kept;"
+        r" set papers\.joint_cnn\.keep_weights: \[text_lstm, speech_cnn\] in params\.yaml"
+    )
     with pytest.raises(StoreError, match=message):
         predict(project / "clips", folder, project / "data/checkpoints")
 
@@ -233,6 +243,18 @@ def test_weights_of_another_network_are_refused(project, tmp_path):
     clip, checkpoints = project / "clips/00.mp4", project / "data/checkpoints"
     with pytest.raises(StoreError, match="weights do not fit the network of speech_cnn"):
         predict(clip, folder, checkpoints, fold=0, seed=1)
+
+
+@pytest.mark.parametrize("name", ["0-1.safetensors", "0-1.inputs.safetensors"])
+def test_weights_that_are_cut_off_are_one_line(project, tmp_path, name):
+    folder = changed_result(project, tmp_path, lambda record: None)
+    path, checkpoints = folder / "weights" / name, project / "data/checkpoints"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StoreError, match=f"{name}: not a whole file of weights"):
+        predict(project / "clips/00.mp4", folder, checkpoints, fold=0, seed=1)
+    path.unlink()
+    predictions = predict(project / "clips/00.mp4", folder, checkpoints, fold=0)
+    assert list(map(str, predictions.runs)) == ["0-2"]
 
 
 def test_the_command_fails_if_no_clip_can_be_predicted(project, tmp_path):

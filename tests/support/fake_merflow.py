@@ -50,21 +50,24 @@ if megabytes := os.environ.get("FAKE_MEGABYTES"):  # a large file, written as th
     except StoreError as error:
         sys.exit(f"error: {error}")
 
-sha = hashlib.sha256()
+sha, keep_weights = hashlib.sha256(), False
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):
         params = {key: value for key, value in json.loads(argument).items() if key != "code"}
         sha.update(json.dumps(params, sort_keys=True).encode())
+        keep_weights = any(params[key] for key in params if key.startswith("keep_weights."))
     elif argument != str(out):
         path = Path(argument)
         for file in sorted(path.glob("*")) if path.is_dir() else [path] if path.is_file() else []:
             sha.update(file.read_bytes())
+            keep_weights |= step == "gather" and file.name == "weights.txt"
 if step == "train":  # makes a folder
     out /= "predictions.parquet"
 siblings = {
     "prepare": ["splits.parquet", "defects.csv"],
     "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],
-    "gather": ["run.json"],
+    "train": ["weights.txt"] * keep_weights,
+    "gather": ["run.json", *(["weights/0-1.safetensors"] * keep_weights)],
     "tables": [f"{folder}/tables.html" for folder in ("overall", *PAPERS)],
 }.get(step, [])
 for path in [out, *(Path(os.path.normpath(out.parent / name)) for name in siblings)]:

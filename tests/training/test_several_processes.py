@@ -39,7 +39,7 @@ def in_two_processes(job: Job, out: Path, by_hand: bool) -> None:
         f"{block}.systems.{job.system}": job.params,
         f"{block}.protocols.{job.protocol}": job.protocol_params,
         f"{block}.features": job.features,
-        f"{block}.keep_weights": job.keep_weights,
+        f"keep_weights.{job.paper}.{job.system}.{job.corpus}.{job.protocol}": job.keep_weights,
         "training": {"precision": job.precision},
         "code": job.code,
     }

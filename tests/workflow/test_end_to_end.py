@@ -1,6 +1,7 @@
 """The whole pipeline with real steps, small: from a demo archive to the report."""
 
 import json
+import re
 
 import crash
 import pandas as pd
@@ -19,7 +20,6 @@ def small(tmp_path_factory, real_checkout, fewer_features, tiny_bert):
     fewer_features(path, ["meld"], bert=["bert"], audio=["is13"], face=["face"])
     params = yaml.safe_load(path.read_text())
     params["run"]["shards"] = {"meld": 2}
-    params["papers"]["joint_cnn"]["keep_weights"] = True
     params["run"]["weighted_late_fusion"]["bert"]["systems"] = ["text_bert_16"]
     params["checkpoints"]["bert"] = {"folder": str(tiny_bert)}
     for paper, system in (
@@ -103,6 +103,8 @@ def test_nothing_is_left_to_do_in_either_tool(small):
 def test_status_shows_the_state_on_one_screen(small):
     shown = small.run("merflow", "status", COLUMNS="160").stdout
     assert "meld" in shown and "demo" in shown and "nothing to do" in shown
+    assert re.search(r"joint_cnn +│ 2 of 2 +│ [\d.]+ +│ +│ +│", shown)  # weights: all, none to come
+    assert re.search(r"weighted_late_fusion .* text_bert_16 \(about 1 MB a run\)", shown)
     assert "report results/report/index.html" in " ".join(shown.split())
     assert len(shown.splitlines()) <= 40
 

@@ -127,6 +127,18 @@ CHANGES = [
         id="the code of one extractor, which no system takes",
     ),
     pytest.param(
+        lambda c: c.set("papers.weighted_late_fusion.keep_weights", "all"),
+        {"train": 4, "gather": 4} | BELOW_SCORE,
+        None,
+        id="keep_weights of one paper, `small` to `all`: only what has none",
+    ),
+    pytest.param(
+        lambda c: c.set("papers.joint_cnn.keep_weights", "none"),
+        {},
+        None,
+        id="keep_weights of one paper, `small` to `none`: what has weights keeps them",
+    ),
+    pytest.param(
         lambda c: c.set("evaluation.resamples", 900),
         BELOW_SCORE,
         None,
@@ -246,6 +258,38 @@ def test_tables_go_without_an_absent_result_if_params_allow_it(checkout):
     assert checkout.steps() == {"train": 1, "gather": 1} | BELOW_SCORE
     assert checkout.nothing_to_do()
     assert checkout.clean_for_dvc()
+
+
+WEIGHTS = "results/joint_cnn/text_lstm/meld-clean/weights/0-1.safetensors"
+
+
+def test_weights_stay_where_they_are_once(checkout, tmp_path):
+    """A result with weights has them after a later training, and in a clone."""
+    checkout.set("papers.joint_cnn.keep_weights", "none")
+    checkout.set("papers.joint_cnn.systems.text_lstm.network.lstm", 64)
+    checkout.dvc("repro")  # it deletes a result before it trains again
+    assert checkout.steps() == {"train": 2, "gather": 2} | BELOW_SCORE
+    assert (checkout.path / WEIGHTS).exists()
+    assert checkout.nothing_to_do()
+    checkout.dvc("remote", "add", "--default", "local", str(tmp_path / "remote"))
+    checkout.commit("none")
+    checkout.dvc("push")
+    clone = checkout.at(tmp_path / "clone")
+    subprocess.run(["git", "clone", "--quiet", str(checkout.path), str(clone.path)], check=True)
+    clone.dvc("pull")
+    assert clone.nothing_to_do()
+    assert clone.clean_for_dvc()
+
+
+def test_a_paper_that_never_kept_weights_keeps_none(clean):
+    clean.set("papers.joint_cnn.keep_weights", "none")
+    clean.snakemake("--", "results/joint_cnn/text_lstm/meld-clean/predictions.parquet")
+    assert not (clean.path / WEIGHTS).exists()
+    assert clean.steps()["train"] == 1
+    clean.set("papers.joint_cnn.keep_weights", "small")
+    clean.snakemake("--", "results/joint_cnn/text_lstm/meld-clean/predictions.parquet")
+    assert clean.steps() == {"train": 1, "gather": 1}
+    assert (clean.path / WEIGHTS).exists()
 
 
 def test_one_changed_learning_rate_touches_one_system(checkout):

@@ -39,13 +39,23 @@ def write(root: Path, files: Mapping[Path, Mapping[str, Any]]) -> None:
 
 def digests(root: Path) -> dict[str, str]:
     """Read the digests of code that were written last: key without CODE -> digest."""
-    files = sorted((root / FOLDER).glob("*.json"))
     return {
         key.removeprefix(CODE): value
-        for file in files
-        for key, value in _flat(json.loads(file.read_text(encoding="utf-8")))
+        for values in _contents(root)
+        for key, value in _flat(values)
         if key.startswith(CODE)
     }
+
+
+def keep_weights(root: Path) -> dict[str, Any]:
+    """Read the values that were written last (merflow.kept_weights)."""
+    papers = [values.get("keep_weights", {}) for values in _contents(root)]
+    return {paper: systems for of_file in papers for paper, systems in of_file.items()}
+
+
+def _contents(root: Path) -> list[dict[str, Any]]:
+    files = sorted((root / FOLDER).glob("*.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

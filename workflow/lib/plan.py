@@ -17,7 +17,7 @@ import parameter_files
 from run_lock import IN_STAGE, inside_a_run
 from stage import Point, Stage, lookup, point_of
 
-from merflow import params, paths, provenance, registry, selection
+from merflow import kept_weights, params, paths, provenance, registry, selection
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
 from merflow.errors import MerflowError
@@ -37,7 +37,7 @@ class Plan:
     Attributes:
         params: params.yaml, complete and checked.
         axes: of the matrices.
-        values: what DVC's templates see: `params`, and `axes` under ``axes``.
+        values: what stages take: `params`, `axes` under ``axes``, and ``keep_weights``.
         stages: by name.
         everything: function that tells whether all artifacts are asked for; where some are asked
             for by name, scores and report take what exists if ``evaluation.allow_missing``
@@ -54,7 +54,12 @@ class Plan:
         self.params: dict[str, Any] = params.read(root / PARAMS)
         specs = selection.stages_at(root)
         self.axes = selection.axes(self.params, specs)
-        self.values = self.params | {"axes": self.axes}
+        keep_weights = (
+            parameter_files.keep_weights(root)
+            if _below_another_run()
+            else kept_weights.values(self.params, self.axes, specs, root)
+        )
+        self.values = self.params | {"axes": self.axes, "keep_weights": keep_weights}
         self.stages = {
             name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"
         }
@@ -237,7 +242,7 @@ class Plan:
 
         The stage ``code`` and the start of a run compute them; all others read them.
         """
-        if os.environ.get(IN_STAGE, "code") != "code" or inside_a_run():
+        if _below_another_run():
             return parameter_files.digests(self.root)
         return digests.compute(self.stages.values(), self.params, self.annotations)
 
@@ -267,6 +272,14 @@ class Plan:
         if key.startswith(parameter_files.CODE):
             return self.code[key.removeprefix(parameter_files.CODE)]
         return lookup(self.values, key)
+
+
+def _below_another_run() -> bool:
+    """Tell if a run, or another stage, started this process.
+
+    Code and results may then be in flux.
+    """
+    return os.environ.get(IN_STAGE, "code") != "code" or inside_a_run()
 
 
 def _shards(pattern: str, wildcards: Any, count: int) -> list[str]:

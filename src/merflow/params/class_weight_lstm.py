@@ -1,6 +1,6 @@
 """Models of the blocks of class_weight_lstm."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -150,6 +150,8 @@ class ClassWeightLstmFeaturesParams(Strict):
 
 class ClassWeightLstmParams(PaperParams):
     """The block papers.class_weight_lstm."""
+
+    SMALL_MB: ClassVar = 5
 
     features: ClassWeightLstmFeaturesParams = Field(description=PAPER_FEATURES)
     protocols: Protocols = Field(

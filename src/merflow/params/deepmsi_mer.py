@@ -1,6 +1,6 @@
 """Models of the blocks of deepmsi_mer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -170,6 +170,8 @@ class DeepmsiMerEncodersParams(Strict):
 class DeepmsiMerParams(PaperParams):
     """The block papers.deepmsi_mer."""
 
+    SMALL_MB: ClassVar = 3
+
     features: DeepmsiMerFeaturesParams = Field(description="feature that stands for each modality")
     encoders: DeepmsiMerEncodersParams = Field(description="checkpoints that systems start from")
     protocols: Protocols = Field(
@@ -177,10 +179,6 @@ class DeepmsiMerParams(PaperParams):
         "the best epoch on the held-out fold. Clean: folds by session, and the official splits"
     )
     systems: DeepmsiMerSystemsParams = Field(description=PAPER_SYSTEMS)
-    keep_weights: bool = Field(
-        description="true: the selected weights of every run are stored. A run has 110 MB (video) "
-        "or 440 MB (text): 70 GB in all"
-    )
 
 
 class DeepmsiMerRunParams(PaperRunParams):

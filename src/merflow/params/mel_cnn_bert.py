@@ -1,6 +1,6 @@
 """Models of the blocks of mel_cnn_bert."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -110,6 +110,8 @@ class MelCnnBertFeaturesParams(Strict):
 
 class MelCnnBertParams(PaperParams):
     """The block papers.mel_cnn_bert."""
+
+    SMALL_MB: ClassVar = 3
 
     features: MelCnnBertFeaturesParams = Field(description=PAPER_FEATURES)
     protocols: Protocols = Field(

@@ -8,9 +8,9 @@ of the system's builder in merflow.papers.<paper>. ``training`` holds the parame
 loop.
 """
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from merflow.params.base import (
     CorpusName,
@@ -187,13 +187,34 @@ class StageParams(Strict, Generic[Name]):
     systems: list[Name] = Field(description="systems of the stage to run")
 
 
+def _keep_weights(value: Any) -> Any:
+    """Name the values of `KeepWeights`, in place of one message for each of its types."""
+    if value in ("small", "all", "none") or (
+        isinstance(value, list) and value and all(isinstance(name, str) for name in value)
+    ):
+        return value
+    raise ValueError("expected small, all, none, or a list of systems")
+
+
+KeepWeights = Annotated[Literal["small", "all", "none"] | list[str], BeforeValidator(_keep_weights)]
+
+
 class PaperParams(Strict):
-    """Parameters of every paper, besides its systems."""
+    """Parameters of every paper, besides its systems.
+
+    Attributes:
+        SMALL_MB: largest size of the weights of a run of a network on features, at the widths of
+            params/paper.yaml.
+    """
+
+    SMALL_MB: ClassVar[int] = 15
 
     protocols: Protocols = Field(description=PROTOCOLS)
-    keep_weights: bool = Field(
-        description="true: the selected weights of every run are stored beside its predictions "
-        "(safetensors)"
+    keep_weights: KeepWeights = Field(
+        description="systems whose weights are stored beside their predictions. small: those that "
+        "fine-tune no published model, at most 15 MB a run. all: a published model adds its 110 to "
+        "500 MB to each run. none. Or a list: small, and the systems that it names. A result that "
+        "has weights keeps them, and is not trained again"
     )
 
 

@@ -1,6 +1,6 @@
 """Models of the blocks of weighted_late_fusion."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -72,6 +72,8 @@ class WeightedLateFusionSystemsParams(Strict):
 
 class WeightedLateFusionParams(PaperParams):
     """The block papers.weighted_late_fusion."""
+
+    SMALL_MB: ClassVar = 1
 
     protocols: Protocols = Field(
         description=f"{PROTOCOLS}. The paper names no selection of the epoch"

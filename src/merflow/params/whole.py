@@ -156,6 +156,8 @@ class Params(Strict):
             for corpus, protocol in product(selected, run.protocols):
                 if corpus in CORPORA and corpus not in params.protocols[protocol].scheme:
                     raise ValueError(f"{key}.{protocol}.scheme: names no split scheme for {corpus}")
+        if isinstance(params.keep_weights, list):
+            _check_kept(f"papers.{paper}.keep_weights", params, params.keep_weights)
 
     def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
         """Refuse unknown corpora; a list may name known ones that are not selected."""
@@ -168,6 +170,15 @@ class Params(Strict):
 def _stages(run: PaperRunParams) -> dict[str, StageParams]:
     """Stages of a paper by name."""
     return {name: value for name, value in run if isinstance(value, StageParams)}
+
+
+def _check_kept(key: str, params: PaperParams, names: list[str]) -> None:
+    """Refuse names of systems that have no weights."""
+    systems: Iterable[tuple[str, Strict]] = getattr(params, "systems", ())
+    trained = [name for name, block in systems if "training" in type(block).model_fields]
+    for name in names:
+        if name not in trained:
+            raise ValueError(f"{key}: {name} has no weights; known: {', '.join(trained)}")
 
 
 def _unknown(key: str, corpus: str, names: Iterable[str]) -> str:

@@ -30,12 +30,14 @@ def check(
         despite_changes: go on with a warning if only code or libraries have changed.
 
     Raises:
-        StoreError: an input is not made of clips, a checkpoint is missing, or code or libraries
-            have changed.
+        StoreError: an input is not made of clips, a checkpoint or all weights are missing, or
+            code or libraries have changed.
     """
     for model in models:
         _refuse_inputs(model)
         _refuse_checkpoints(model, checkpoints)
+    _refuse_without_weights(models)
+    for model in models:
         if changes := list(dict.fromkeys(_changes(model))):
             message = f"{model.folder}: changed since training: {', '.join(changes)}"
             if not despite_changes:
@@ -82,6 +84,22 @@ def _refuse_checkpoints(model: Model, checkpoints: Mapping[str, Path]) -> None:
                 f"{model.folder}: checkpoint {card['name']} ({card['sha256'][:12]}) is missing;"
                 " run snakemake, or give the folder of checkpoints with --checkpoints"
             )
+
+
+def _refuse_without_weights(models: Sequence[Model]) -> None:
+    """Refuse models of which a network has no weights.
+
+    Raises:
+        StoreError: names all of these networks, so that one more run trains them.
+    """
+    lacking = ", ".join(model.name for model in models if not model.runs)
+    if lacking:
+        target = models[-1]
+        raise StoreError(
+            f"{target.folder}: no weights of {lacking} were kept;"
+            f" set papers.{target.record.paper}.keep_weights: [{lacking}] in params.yaml and run"
+            " snakemake again (if the weights were deleted by hand, delete the whole folder first)"
+        )
 
 
 def _changes(model: Model) -> list[str]:

@@ -1,12 +1,15 @@
 """Class probabilities of clips by one run: models one after the other, members first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -89,6 +92,18 @@ def _common(arrays: Iterable[Arrays]) -> list[str]:
     return sorted(set.intersection(*map(set, arrays)))
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the error of a file that is cut off, or is something else, into one line."""
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise StoreError(
+            f"{path}: not a whole file of weights ({error}); delete {path.parent.parent} and run"
+            " snakemake again"
+        ) from error
+
+
 @dataclass(frozen=True)
 class _Network:
     """Network of a run.
@@ -140,7 +155,8 @@ class _Network:
         values: dict[str, Any] = {name: select(of_input, ids) for name, of_input in arrays.items()}
         if ids:
             path = paths.transformers(self.model.folder, self.run.fold, self.run.seed)
-            transformers = fitted.load(path, self.system.transformers, self._params.inputs)
+            with _readable(path):
+                transformers = fitted.load(path, self.system.transformers, self._params.inputs)
             for name, transformer in transformers.items():
                 values[name] = transformed(transformer, values[name])
         members = self.inputs.utterances.set_index("utterance_id").loc[ids].reset_index()
@@ -158,7 +174,8 @@ class _Network:
         n_classes, params = len(self.model.classes), self._params.network
         try:
             network = self.system.build(dims, n_classes, **checkpoint, **params)
-            network.load_state_dict(load_file(path))
+            with _readable(path):
+                network.load_state_dict(load_file(path))
         except (RuntimeError, ValueError, ValidationError) as error:
             reason = " ".join(str(error).split())[:200]
             raise StoreError(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -81,21 +81,14 @@ class Model:
 
     @property
     def runs(self) -> list[RunKey]:
-        """Runs that can be repeated; a network needs its weights.
-
-        Raises:
-            StoreError: no weights were kept.
-        """
+        """Runs that can be repeated; a network needs its weights."""
         runs = [RunKey(run.fold, run.seed) for run in self.record.runs]
         if not isinstance(self.system, System):
             return runs
-        kept = [run for run in runs if paths.weights(self.folder, run.fold, run.seed).exists()]
-        if not kept:
-            raise StoreError(
-                f"{self.folder}: no weights were kept; set papers.{self.record.paper}.keep_weights:"
-                " true in params.yaml and run snakemake again"
-            )
-        return kept
+        files = [paths.weights, *([paths.transformers] if self.system.transformers else [])]
+        return [
+            run for run in runs if all(file(self.folder, *astuple(run)).exists() for file in files)
+        ]
 
 
 def _modalities(provenance: Extraction | Decoding) -> set[str]:
@@ -127,7 +120,7 @@ def _read_model(folder: Path) -> Model:
     except (StoreError, KeyError) as error:
         raise StoreError(
             f"{folder}: no result of a known system ({error}); expected"
-            f" {paths.RESULT.replace('{', '<').replace('}', '>')}"
+            f" {paths.RESULT.replace('{', '<').replace('}', '>')}; `merflow predict` lists all"
         ) from error
     metadata = read_metadata(folder / paths.PREDICTIONS, artifacts.PREDICTIONS)
     return Model(folder, record, system, metadata["classes"])

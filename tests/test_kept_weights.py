@@ -1,0 +1,115 @@
+"""keep_weights: resolved for each result, by what is wanted and what is there."""
+
+import copy
+
+import pytest
+import yaml
+from support import ROOT
+
+from merflow import kept_weights, params, presets, selection
+from merflow.errors import ParamsError
+
+STAGES = selection.stages_at(ROOT)
+PRESETS = {
+    name: yaml.safe_load(presets.compose(name, ROOT / "params")) for name in ("paper", "demo")
+}
+BERT, ROBERTA = (
+    {f"text_{model}_{variant}" for variant in ("8", "16", "32", "16_context")}
+    for model in ("bert", "roberta")
+)
+FINE_TUNED = BERT | ROBERTA
+
+
+def kept(tmp_path, paper, keep="small", preset="paper"):
+    """Systems of a paper whose weights are kept under every protocol and corpus."""
+    values = copy.deepcopy(PRESETS[preset])
+    values["papers"][paper]["keep_weights"] = keep
+    systems = kept_weights.values(values, selection.axes(values, STAGES), STAGES, tmp_path)[paper]
+    of_system = {
+        system: {keep for of_corpus in corpora.values() for keep in of_corpus.values()}
+        for system, corpora in systems.items()
+    }
+    assert all(len(values) == 1 for values in of_system.values())
+    return {system for system, (keep,) in of_system.items() if keep}
+
+
+def test_small_keeps_what_fine_tunes_no_published_model(tmp_path):
+    assert kept(tmp_path, "joint_cnn") == {"text_lstm", "speech_cnn", "joint_cnn"}
+    assert kept(tmp_path, "weighted_late_fusion") == set()
+    assert kept(tmp_path, "deepmsi_mer") == {"audio"}
+    assert len(kept(tmp_path, "class_weight_lstm")) == 14
+    assert kept(tmp_path, "mel_cnn_bert") == {"speech", "text", "fusion", "concatenation"}
+
+
+def test_small_keeps_what_starts_from_the_demos_models(tmp_path):
+    assert kept(tmp_path, "weighted_late_fusion", preset="demo") == {"text_roberta_16"}
+    demo = {"text", "audio", "text_video", "audio_video", "text_audio_video", "without_vsc"}
+    assert kept(tmp_path, "deepmsi_mer", preset="demo") == demo
+
+
+def test_fusions_and_off_the_shelf_models_have_none(tmp_path):
+    assert kept(tmp_path, "weighted_late_fusion", "all") == FINE_TUNED
+    assert kept(tmp_path, "joint_cnn", "all") == {"text_lstm", "speech_cnn", "joint_cnn"}
+
+
+def test_a_list_keeps_its_systems_and_small_ones(tmp_path):
+    assert kept(tmp_path, "weighted_late_fusion", ["text_bert_8"]) == {"text_bert_8"}
+    assert kept(tmp_path, "deepmsi_mer", ["text"]) == {"audio", "text"}
+
+
+def test_weights_that_are_there_are_kept(tmp_path):
+    assert kept(tmp_path, "mel_cnn_bert", "none") == set()
+    for corpus in ("meld", "mosei"):
+        for protocol in ("as_published", "clean"):
+            folder = tmp_path / f"results/mel_cnn_bert/text/{corpus}-{protocol}/weights"
+            folder.mkdir(parents=True)
+            (folder / "0-1.safetensors").write_bytes(b"weights")
+    assert kept(tmp_path, "mel_cnn_bert", "none") == {"text"}
+
+
+@pytest.mark.parametrize("value", [True, False, None, "large", [], [1], {}])
+def test_another_value_is_refused_in_one_line(value):
+    values = copy.deepcopy(PRESETS["paper"])
+    values["papers"]["joint_cnn"]["keep_weights"] = value
+    message = r"keep_weights: expected small, all, none, or a list of systems"
+    with pytest.raises(ParamsError, match=message):
+        params.validated(params.Params, values, "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["late_average", "text_bert_8"])
+def test_a_system_without_weights_is_refused_by_name(name):
+    values = copy.deepcopy(PRESETS["paper"])
+    values["papers"]["joint_cnn"]["keep_weights"] = ["text_lstm", name]
+    message = f"papers.joint_cnn.keep_weights: {name} has no weights; known: speech_cnn, text_lstm"
+    with pytest.raises(ParamsError, match=message):
+        params.validated(params.Params, values, "params.yaml")
+
+
+def test_the_overview_counts_kept_and_coming_megabytes(tmp_path):
+    values = copy.deepcopy(PRESETS["paper"])
+    values["papers"]["weighted_late_fusion"]["keep_weights"] = ["text_bert_8"]
+    for path, n_bytes in (
+        ("results/joint_cnn/text_lstm/meld-clean/weights/0-1.safetensors", 3_000_000),
+        ("data/checkpoints/bert/model.safetensors", 2_000_000),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(bytes(n_bytes))
+    rows = kept_weights.overview(values, selection.axes(values, STAGES), STAGES, tmp_path)
+    joint = rows["joint_cnn"]
+    assert (joint.results, joint.kept, joint.megabytes) == (10, 1, 3)
+    # five seeds of session 5, five sessions, five folds of actors twice, and MELD's splits once
+    runs = 3 * 5 + 3 * 25 + 2 * 25 + 5
+    assert joint.small == 15 * runs
+    fusion = rows["weighted_late_fusion"]
+    assert fusion.large == {"text_bert_8": 1 + 5}
+    assert set(fusion.left_out) == FINE_TUNED - {"text_bert_8"}
+    assert fusion.published == dict.fromkeys(BERT, 2) | dict.fromkeys(ROBERTA)
+
+
+def test_a_corpus_of_ones_own_counts_at_most_five_folds(tmp_path):
+    values = copy.deepcopy(PRESETS["demo"])
+    values["run"] |= {"corpora": ["mine"], "papers": ["joint_cnn"]}
+    values["run"]["joint_cnn"]["speech"]["corpora"] = ["mine"]
+    values["run"]["joint_cnn"]["protocols"] = ["clean"]
+    rows = kept_weights.overview(values, selection.axes(values, STAGES), STAGES, tmp_path)
+    assert rows["joint_cnn"].small == 15 * 5
