@@ -20,17 +20,9 @@ from plan import Plan
 from run_lock import RunLock
 
 from merflow import paths
-from merflow.errors import MerflowError
-
-
-configfile: "params.yaml"
-
-
-report: "workflow/report/workflow.rst"
-
 
 run_lock = RunLock(job=not workflow.is_main_process)
-try:
+with failures.one_line():
     plan = Plan()
     with run_lock.while_reading() as alone:
         plan.write()
@@ -38,8 +30,15 @@ try:
             sync.reconcile(plan)
         if run_lock.killed:
             sync.catch_up(plan)
-except MerflowError as error:
-    raise failures.refusal(error) from None
+
+
+# after Plan, whose errors are one line
+configfile: "params.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
 if config != plan.params:
     raise WorkflowError(
         "--config would make results that params.yaml does not describe: set parameters there"
@@ -78,27 +77,25 @@ include: "workflow/rules/tables.smk"
 
 
 onstart:
-    try:
+    with failures.one_line():
+        sync.check()
         run_lock.begin()
         failures.begin()
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
-    except MerflowError as error:
-        raise failures.refusal(error) from None
 
 
 onsuccess:
-    try:
+    with failures.one_line():
         run_lock.let_dvc_in()
         sync.commit(
             plan, [path for job in workflow.dag.jobs for path in job.output]
         )
         run_lock.end()
-    except MerflowError as error:
-        raise failures.refusal(error) from None
 
 
 onerror:
-    sync.remember(plan)
-    run_lock.end()
     failures.end()
+    with failures.one_line():
+        sync.remember(plan)
+        run_lock.end()

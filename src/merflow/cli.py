@@ -8,15 +8,17 @@ A step reads nothing that it was not handed. Modules are imported inside the sub
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from merflow import params as parameters
-from merflow import paths, presets, usage
-from merflow.errors import ERRORS, MerflowError
+from merflow import paths, preconditions, presets, usage
+from merflow.errors import ERRORS, TRACEBACK, MerflowError, of_system
 from merflow.gpus import relaunch, take
+from merflow.params import yaml_text
 from merflow.paths import Inputs
 from merflow.progress import configure, first_process
 
@@ -82,6 +84,7 @@ def params_(
     from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
+    preconditions.check_folder(Path())
     path, stages = Path("params.yaml"), stages_at(Path())
     filters = {"corpora": corpora or [], "papers": papers or []}
     text = presets.compose(preset, patch=patch, filters=filters)
@@ -101,7 +104,7 @@ def params_(
 
 def _edited(path: Path, patch: Path | None) -> bool:
     """Tell whether params.yaml is none of the presets, with `patch` or without, and its filters."""
-    text = path.read_text(encoding="utf-8")
+    text = yaml_text.read(path, "make it with `merflow params demo`")
     filters = presets.filters(text)
     return all(
         text != presets.compose(preset, patch=layer, filters=filters)
@@ -115,6 +118,7 @@ def status() -> None:
     """Show which corpora and models are present, what is missing, and what would run next."""
     from merflow.status import show
 
+    preconditions.check_folder(Path())
     show(Path())
 
 
@@ -123,6 +127,7 @@ def stores() -> None:
     """Show decoded media and feature stores: size, cost, defects."""
     from merflow.stores import show
 
+    preconditions.check_folder(Path())
     show(Path())
 
 
@@ -141,6 +146,7 @@ def own(
     """
     from merflow.custom_corpus import prepare as step
 
+    preconditions.check_folder(Path())
     step(name, folder, example)
 
 
@@ -204,7 +210,7 @@ def prepare(
 
     corpus_params = parameters.CorpusParams(**parameters.slice_of(params)[f"corpora.{corpus}"])
     table = corpus_params.annotations
-    annotations = Path(table).expanduser() if table else None
+    annotations = paths.of_user(table) if table else None
     step(corpus, corpus_params.source, raw.parent, out.parent, annotations)
 
 
@@ -366,13 +372,26 @@ def report(
 def main() -> None:
     """Run the command line.
 
-    An error that a user can mend is printed as one line, and the exit status is 1.
+    An error that a user can mend is printed as one line, and the exit status is 1. So is an error
+    of the operating system. With MERFLOW_TRACEBACK in the environment it keeps its traceback.
     """
     try:
         app(prog_name="merflow")
     except MerflowError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if error_file := os.environ.get(ERRORS):
-            with Path(error_file).open("a", encoding="utf-8") as file:
-                file.write(f"error: {error}\n")
+        _refuse(error)
+    except BrokenPipeError:  # a reader such as `head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if TRACEBACK in os.environ:
+            raise
+        _refuse(of_system(error))
+
+
+def _refuse(error: MerflowError) -> NoReturn:
+    """Print an error as one line, note it for the run that started this job, and exit."""
+    print(f"error: {error}", file=sys.stderr)
+    if error_file := os.environ.get(ERRORS):
+        with suppress(OSError), Path(error_file).open("a", encoding="utf-8") as file:
+            file.write(f"error: {error}\n")
+    sys.exit(1)

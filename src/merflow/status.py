@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from merflow import artifacts, corpora, params, paths, progress, selection, store
+from merflow import artifacts, corpora, params, paths, preconditions, progress, selection, store
+from merflow.errors import MerflowError, ParamsError, of_system, os_reason, reason, said
 from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
@@ -21,22 +23,39 @@ SPLITS = ("train", "dev", "test")
 def show(root: Path, console: Console | None = None) -> None:
     """Print the status of the checkout at `root`.
 
+    Whatever cannot be read is said in its place, and the rest is printed.
+
     Raises:
-        ParamsError: params.yaml is absent or wrong.
+        ParamsError: params.yaml is absent or wrong; raised after the rest was printed.
     """
     console = console or progress.console()
-    wanted = params.load(root / "params.yaml")
-    axes = selection.axes(wanted.model_dump(), selection.stages_at(root))
-    console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
-    checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
-    console.print(_checkpoints(root, checkpoints))
+    mistake = None
+    try:
+        wanted = params.load(root / "params.yaml")
+        axes = selection.axes(wanted.model_dump(), selection.stages_at(root))
+    except ParamsError as error:
+        mistake = error
+    else:
+        console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
+        checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
+        console.print(_checkpoints(root, checkpoints))
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
-    console.print(f"[bold]device[/] {_device()}   [bold]room on disk[/] {room}")
-    console.print(f"[bold]next run[/] {_next_run(root)}")
+    console.print(f"[bold]device[/] {escape(_device())}   [bold]room on disk[/] {room}")
+    for problem in _problems(root):
+        console.print(f"[bold]to mend[/] {escape(problem)}", soft_wrap=True)
+    if mistake is None:
+        console.print(f"[bold]next run[/] {escape(_next_run(root))}", soft_wrap=True)
     report = root / paths.REPORT / paths.REPORT_INDEX
     place = report if report.exists() else "not built yet: snakemake --cores 2"
     console.print(f"[bold]report[/] {place}")
+    if mistake:
+        raise mistake
+
+
+def _problems(root: Path) -> list[str]:
+    """Reasons for which a run could not commit, each a line (merflow.preconditions)."""
+    return list(preconditions.problems_of_files(root)) or preconditions.problems_of_dvc(root)
 
 
 def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
@@ -44,31 +63,49 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
     table = Table(*columns, title="corpora", title_justify="left")
     for name, corpus in sources.items():
         folder = root / paths.CORPUS.format(corpus=name)
-        if (folder / paths.UTTERANCES).exists():
-            table.add_row(name, *_prepared(folder))
-        else:
-            table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source))
+        row = [corpus.source, *("-" * 4)]
+        try:
+            if (folder / paths.UTTERANCES).exists():
+                row = _prepared(folder)
+            else:
+                row.append(_how_to_get(name, corpus.source))
+        except (MerflowError, OSError, ValueError) as error:  # the others are shown all the same
+            row.append(_unreadable(error))
+        table.add_row(*map(escape, (name, *row)))
     return table
+
+
+def _unreadable(error: Exception) -> str:
+    return str(of_system(error) if isinstance(error, OSError) else reason(error))
 
 
 def _prepared(folder: Path) -> list[str]:
     """Row of a corpus that is prepared in `folder`, after its name."""
     path = folder / paths.UTTERANCES
-    columns = ["utterance_id", "official_split", "clip", "text"]
+    columns = ["utterance_id", "official_split", "speaker", "clip", "text"]
     utterances = store.read_table(path, artifacts.UTTERANCES, columns)
     splits = utterances["official_split"].value_counts(dropna=True)
     sizes = [f"{split} {splits[split]:,}" for split in SPLITS if split in splits]
+    unit = "speaker" if utterances["speaker"].fillna("").any() else "dialogue"
     texts, clips = (utterances[column].notna().sum() for column in ("text", "clip"))
-    kinds = pd.read_csv(folder / paths.DEFECTS)["kind"].value_counts()
-    frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
     return [
         store.read_metadata(path, artifacts.UTTERANCES)["source"],
         f"{len(utterances):,}",
-        " ".join(sizes) or "by speaker",
+        " ".join(sizes) or f"by {unit}",
         f"text {texts:,}, clips {clips:,}",
-        f"{kinds.sum()}" + (f": {frequent}" if frequent else ""),
+        _defects(folder / paths.DEFECTS),
         "" if clips else "no clips: audio and video systems cannot run",
     ]
+
+
+def _defects(path: Path) -> str:
+    """Number of defects, and the three most frequent kinds."""
+    try:
+        kinds = pd.read_csv(path)["kind"].value_counts()
+    except (OSError, ValueError, KeyError):
+        return f"{path.name} cannot be read: delete {path.parent}, run again"
+    frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
+    return f"{kinds.sum()}" + (f": {frequent}" if frequent else "")
 
 
 def _how_to_get(name: str, source: str) -> str:
@@ -78,19 +115,30 @@ def _how_to_get(name: str, source: str) -> str:
         if source == "official" and not module.SOURCES:
             return module.HOW_TO_GET
         return f"snakemake --cores 2 -- {paths.CORPUS.format(corpus=name)}/{paths.UTTERANCES}"
-    return "not read yet" if Path(source).is_dir() else f"{source}: no such folder"
+    folder = paths.of_user(source)
+    if folder.is_dir():
+        return "not read yet"
+    return f"{source}: {'a file, and a folder is needed' if folder.exists() else 'no such folder'}"
 
 
 def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> Table:
     table = Table("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
     for name, checkpoint in wanted.items():
-        card = root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE
-        stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
-        if stored == checkpoint.name:
-            table.add_row(name, checkpoint.name, "yes")
-        else:
-            table.add_row(name, checkpoint.name, f"no, {stored}" if stored else "no")
+        at_hand = _at_hand(
+            root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE, checkpoint
+        )
+        table.add_row(*map(escape, (name, checkpoint.name, at_hand)))
     return table
+
+
+def _at_hand(card: Path, checkpoint: CheckpointParams) -> str:
+    if not card.exists():
+        return "no"
+    try:
+        stored = json.loads(card.read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"no, {card} cannot be read: delete {card.parent} and run again"
+    return "yes" if stored == checkpoint.name else f"no, {stored}"
 
 
 def _device() -> str:
@@ -99,17 +147,25 @@ def _device() -> str:
     if shutil.which("nvidia-smi") is None:
         return f"{cpu}, no GPU"
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f"{cpu}, {', '.join(listed.stdout.split(chr(10))[:-1]) or 'no GPU'}"
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{cpu}, GPUs unknown: nvidia-smi: {reason(error)}"
+    if listed.returncode:
+        return f"{cpu}, no usable GPU: nvidia-smi: {said(listed.stdout + listed.stderr)}"
+    return f"{cpu}, {', '.join(listed.stdout.splitlines()) or 'no GPU'}"
 
 
 def _next_run(root: Path) -> str:
     """Number of jobs of each rule, by a dry run."""
     command = ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"]
-    dry = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    try:
+        dry = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"unknown: snakemake: {os_reason(error)}; is the environment active?"
     text = dry.stdout + dry.stderr
     if dry.returncode:
-        return "cannot start: " + (text.strip().splitlines() or ["snakemake gave no reason"])[-1]
+        return f"cannot start: {said(text)}"
     jobs = re.findall(r"^(\w+) +(\d+)$", text.rpartition("Job stats:")[2], re.MULTILINE)
     counts = [f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total")]
     return f"{', '.join(counts)}   (snakemake --cores 2)" if jobs else "nothing to do"

@@ -3,11 +3,13 @@
 import atexit
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from merflow.errors import ERRORS, MerflowError
+from merflow.errors import ERRORS, TRACEBACK, MerflowError, of_system
 
 FILE = Path(".snakemake/errors.txt")  # a line for each job that failed
 UNKNOWN = "error: a job failed or was killed without a message; see the end of its log above"
@@ -32,6 +34,19 @@ def refusal(error: MerflowError) -> WorkflowError:
     """
     _say_last([f"error: {error}"])
     return WorkflowError(str(error))
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn errors that a user can mend, and the operating system's, into Snakemake's error."""
+    try:
+        yield
+    except MerflowError as error:
+        raise refusal(error) from None
+    except OSError as error:
+        if TRACEBACK in os.environ:
+            raise
+        raise refusal(of_system(error)) from None
 
 
 def _say_last(lines: list[str]) -> None:

@@ -25,7 +25,7 @@ from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import is_archive
 from merflow.errors import CheckpointError, DownloadError
 from merflow.params import CheckpointParams, validated
-from merflow.paths import SOURCE
+from merflow.paths import SOURCE, of_user
 from merflow.progress import log
 from merflow.store import whole_folder, write_json
 
@@ -91,7 +91,7 @@ def _fill(
     elif checkpoint.package:
         _copy(model_files(_folder_of_package(checkpoint.package)), build)
     elif checkpoint.folder:
-        _copy(_files_of_folder(name, Path(checkpoint.folder).expanduser(), out), build)
+        _copy(_files_of_folder(name, of_user(checkpoint.folder), out), build)
     elif checkpoint.demo:
         demo.make(checkpoint.demo, build)
 

@@ -18,7 +18,7 @@ from merflow.corpora.download import Digest, read_digests, retrieve, write_diges
 from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import DamagedArchive, Limits, unpack
 from merflow.errors import DownloadError
-from merflow.paths import SOURCE
+from merflow.paths import SOURCE, of_user
 from merflow.progress import log, track
 from merflow.store import whole_folder, write_json
 
@@ -52,7 +52,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         elif source == "official":
             files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            files = _copy(corpus, Path(source).expanduser(), build, out)
+            files = _copy(corpus, of_user(source), build, out)
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}

@@ -1,6 +1,5 @@
 """Files and folders written whole or not at all."""
 
-import errno
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from merflow.errors import StoreError
+from merflow.errors import FULL, StoreError, os_reason
 
 
 @contextmanager
@@ -115,8 +114,6 @@ def _old_name(path: Path) -> Path:
 
 
 def _write_error(path: Path, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"{path}: no space left on the disk; free some and run again (nothing was changed)"
-        )
-    return StoreError(f"{path}: cannot be written ({error.strerror or error})")
+    if error.errno in FULL:
+        return StoreError(f"{path}: {os_reason(error)} (nothing was changed)")
+    return StoreError(f"{path}: cannot be written: {os_reason(error)}")
