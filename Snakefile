@@ -22,7 +22,7 @@ from run_lock import RunLock
 from merflow import paths
 
 run_lock = RunLock(job=not workflow.is_main_process)
-with failures.one_line():
+try:
     plan = Plan()
     with run_lock.while_reading() as alone:
         plan.write()
@@ -30,6 +30,8 @@ with failures.one_line():
             sync.reconcile(plan)
         if run_lock.killed:
             sync.catch_up(plan)
+except failures.MENDABLE as error:
+    raise failures.refusal(error) from None
 
 
 # after Plan, whose errors are one line
@@ -77,25 +79,31 @@ include: "workflow/rules/tables.smk"
 
 
 onstart:
-    with failures.one_line():
+    try:
         sync.check()
         run_lock.begin()
         failures.begin()
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
+    except failures.MENDABLE as error:
+        raise failures.refusal(error) from None
 
 
 onsuccess:
-    with failures.one_line():
+    try:
         run_lock.let_dvc_in()
         sync.commit(
             plan, [path for job in workflow.dag.jobs for path in job.output]
         )
         run_lock.end()
+    except failures.MENDABLE as error:
+        raise failures.refusal(error) from None
 
 
 onerror:
     failures.end()
-    with failures.one_line():
+    try:
         sync.remember(plan)
         run_lock.end()
+    except failures.MENDABLE as error:
+        raise failures.refusal(error) from None

@@ -157,9 +157,13 @@ def _not_writable(repo: "Repo") -> list[str]:
         except OSError as error:
             where = " (`dvc config cache.dir` sets another one)" if "cache" in name else ""
             problems.append(f"{folder}: {name} cannot be written: {errors.os_reason(error)}{where}")
-    lock = Path(repo.root_dir) / LOCK
-    if lock.exists() and not os.access(lock, os.W_OK):
-        problems.append(f"{LOCK}: cannot be written; change its rights (`ls -l {LOCK}`)")
+    try:
+        with (Path(repo.root_dir) / LOCK).open("r+b"):
+            pass
+    except FileNotFoundError:  # before the first run
+        pass
+    except OSError as error:
+        problems.append(f"{LOCK}: cannot be written: {errors.os_reason(error)}")
     return problems
 
 

@@ -3,8 +3,6 @@
 import atexit
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from merflow.errors import ERRORS, TRACEBACK, MerflowError, of_system
 
 FILE = Path(".snakemake/errors.txt")  # a line for each job that failed
+MENDABLE = (MerflowError, OSError)  # errors that are one line
 UNKNOWN = "error: a job failed or was killed without a message; see the end of its log above"
 
 
@@ -27,26 +26,17 @@ def end() -> None:
     _say_last(lines or [UNKNOWN])
 
 
-def refusal(error: MerflowError) -> WorkflowError:
-    """Make Snakemake's error for an error of merflow, to raise.
+def refusal(error: Exception) -> WorkflowError:
+    """Make Snakemake's error for an error of MENDABLE, to raise.
 
     Its line is the last of this process.
     """
+    if isinstance(error, OSError):
+        if TRACEBACK in os.environ:
+            raise error
+        error = of_system(error)
     _say_last([f"error: {error}"])
     return WorkflowError(str(error))
-
-
-@contextmanager
-def one_line() -> Iterator[None]:
-    """Turn errors that a user can mend, and the operating system's, into Snakemake's error."""
-    try:
-        yield
-    except MerflowError as error:
-        raise refusal(error) from None
-    except OSError as error:
-        if TRACEBACK in os.environ:
-            raise
-        raise refusal(of_system(error)) from None
 
 
 def _say_last(lines: list[str]) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial_path
         partial_path.replace(path)
     except OSError as error:
-        partial_path.unlink(missing_ok=True)
+        with suppress(OSError):  # the file system may be read-only
+            partial_path.unlink(missing_ok=True)
         raise _write_error(path, error) from error
     except BaseException:
         partial_path.unlink(missing_ok=True)
