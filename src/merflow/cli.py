@@ -376,7 +376,10 @@ def main() -> None:
     of the operating system. With MERFLOW_TRACEBACK in the environment it keeps its traceback.
     """
     try:
-        app(prog_name="merflow")
+        try:
+            app(prog_name="merflow")
+        finally:
+            sys.stdout.flush()  # here a closed pipe or a full disk can still be said in a line
     except MerflowError as error:
         _refuse(error)
     except BrokenPipeError:  # a reader such as `head` has seen enough

@@ -91,6 +91,7 @@ _BANNER = re.compile(
     r"Using |Assuming |Building DAG|host: |Provided |Rules claiming|Job stats|Select jobs|"
     r"Shutting down|Complete log|Elapsed time|Error in onstart|https?://|To suppress|\[.*\d\d:\d\d"
 )
+_RAISED = re.compile(r"[\w.]+(Error|Exception)(:|$)")
 _HEADING = re.compile(r"\w*(Error|Exception)\b.*:$")
 
 
@@ -104,8 +105,9 @@ def said(output: str) -> str:
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if own:
         return own[0]
-    if "Traceback (most recent call last):" in lines:
-        return lines[-1]
+    raised = [line for line in lines if _RAISED.match(line)]
+    if "Traceback (most recent call last):" in lines and raised:
+        return raised[-1]
     lines = [re.sub("^ERROR: ", "", line) for line in lines if not _BANNER.match(line)]
     if lines and _HEADING.fullmatch(lines[0]):
         return " ".join(lines[:2])

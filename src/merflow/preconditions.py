@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOCK = Path("dvc.lock")
 CONFIGS = (Path(".dvc/config"), Path(".dvc/config.local"))
+WORK = ("data", "results", "build", ".snakemake")
 #: Folders of which each artifact lies in one; asking git for each artifact takes a second.
 FOLDERS = ("raw", "corpora", "checkpoints", "media", "features")
 TRACKED = [*(f"data/{name}" for name in FOLDERS), "results"]
@@ -31,7 +32,10 @@ def check_folder(root: Path) -> None:
     """
     if _is_project(root):
         return
-    here = root.absolute()
+    try:
+        here = root.absolute()
+    except FileNotFoundError as error:
+        raise CheckoutError("this folder was deleted; `cd` into the project's folder") from error
     above = next((folder for folder in here.parents if _is_project(folder)), None)
     advice = (
         f"`cd {above}`, which is it, and run it again" if above else "`cd` there, and run it again"
@@ -64,7 +68,10 @@ def check_dvc(root: Path) -> None:
 
 
 def problems_of_files(root: Path) -> Iterator[str]:
-    """Find conflict markers, half a file and bytes that are not UTF-8 in DVC's files."""
+    """Find folders that are none, and conflict markers or damage in DVC's files."""
+    for folder in WORK:
+        if (root / folder).exists() and not (root / folder).is_dir():
+            yield f"{folder}: is a file, and a folder is expected here; move it away"
     if not (root / ".dvc").is_dir():
         yield ".dvc: no such folder, and DVC needs it; `git checkout .dvc`, or `dvc init`"
     for name in (*CONFIGS, LOCK):

@@ -47,7 +47,7 @@ def compose(
     if preset == "demo":
         values = merged(values, _read(folder / "demo.yaml"))
     if patch:
-        values = merged(values, _read(patch))
+        values = merged(values, _read(patch, "`--with` names a file that is there"))
     run = {name: list(names) for name, names in (filters or {}).items() if names}
     values = merged(values, {"run": run})
     command = f"merflow params {preset}" + (f" --with {patch.name}" if patch else "")
@@ -79,9 +79,9 @@ def merged(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, if_absent: str = "run this in the project's folder") -> dict[str, Any]:
     """Read a file of parameters as plain dicts and lists, anchors written out."""
-    text = yaml_text.read(path, "run this in the project's folder")
+    text = yaml_text.read(path, if_absent)
     yaml_text.parse(text, str(path))
     try:
         values = _plain(comments.reader().load(text))

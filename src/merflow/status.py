@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from merflow import artifacts, corpora, params, paths, preconditions, progress, selection, store
-from merflow.errors import MerflowError, ParamsError, of_system, os_reason, reason, said
+from merflow.errors import MerflowError, ParamsError, os_reason, reason, said
 from merflow.params import CheckpointParams, CorpusParams
 
 GIB = 1024**3
@@ -69,14 +69,17 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> Table:
                 row = _prepared(folder)
             else:
                 row.append(_how_to_get(name, corpus.source))
-        except (MerflowError, OSError, ValueError) as error:  # the others are shown all the same
-            row.append(_unreadable(error))
+        except (MerflowError, OSError, ValueError, LookupError) as error:  # the others are shown
+            row.append(_unreadable(folder, error))
         table.add_row(*map(escape, (name, *row)))
     return table
 
 
-def _unreadable(error: Exception) -> str:
-    return str(of_system(error) if isinstance(error, OSError) else reason(error))
+def _unreadable(folder: Path, error: Exception) -> str:
+    if isinstance(error, MerflowError):
+        return str(error)
+    why = os_reason(error) if isinstance(error, OSError) else reason(error)
+    return f"cannot be read ({why}); delete {folder} and run again"
 
 
 def _prepared(folder: Path) -> list[str]:
