@@ -25,7 +25,9 @@ TRACKED = [*(f"data/{name}" for name in FOLDERS), "results"]
 
 
 def check_folder(root: Path) -> None:
-    """Refuse a folder that is not the project's; name the project's folder where it is above.
+    """Refuse a folder that is not the project's.
+
+    The message names the project's folder if it lies above.
 
     Raises:
         CheckoutError: `root` has no Snakefile with dvc.yaml.
