@@ -22,14 +22,6 @@ from plan import Plan
 from run_lock import RunLock
 
 from merflow import paths
-from merflow.errors import MerflowError
-
-
-configfile: "params.yaml"
-
-
-report: "workflow/report/workflow.rst"
-
 
 run_lock = RunLock(job=not workflow.is_main_process)
 try:
@@ -41,8 +33,17 @@ try:
             sync.reconcile(plan)
         if run_lock.killed:
             sync.catch_up(plan)
-except MerflowError as error:
+except failures.MENDABLE as error:
     raise failures.refusal(error) from None
+
+
+# after Plan, whose errors are one line
+configfile: "params.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
 if config != plan.params:
     raise WorkflowError(
         "--config would make results that params.yaml does not describe: set parameters there"
@@ -82,11 +83,12 @@ include: "workflow/rules/tables.smk"
 
 onstart:
     try:
+        sync.check()
         run_lock.begin()
         before_jobs.check(plan, workflow, run_lock.first)
         if workflow.local_exec and not workflow.touch:
             warm_process.start()
-    except MerflowError as error:
+    except failures.MENDABLE as error:
         run_lock.end()
         raise failures.refusal(error) from None
 
@@ -98,17 +100,17 @@ onsuccess:
             plan, [path for job in workflow.dag.jobs for path in job.output]
         )
         run_lock.end()
-    except MerflowError as error:
+    except failures.MENDABLE as error:
         raise failures.refusal(error) from None
 
 
 onerror:
-    sync.remember(plan)
-    run_lock.let_dvc_in()
     failed, remark = failures.of(workflow), None
     try:
+        sync.remember(plan)
+        run_lock.let_dvc_in()
         remark = partial_report.make(plan, workflow)
-    except MerflowError as error:
-        remark = f"error: {error}"
+    except failures.MENDABLE as error:
+        remark = f"error: {failures.mendable(error)}"
     run_lock.end()
     failures.end(failed, [remark])

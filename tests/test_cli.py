@@ -1,6 +1,8 @@
 """The command line: bad input is one line and exit status 1, and earlier artifacts stay whole."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow import presets
+from merflow import presets, start
 from merflow.cli import main
 from merflow.params import PapersParams
 from merflow.selection import MATRIX
@@ -146,7 +148,7 @@ def test_a_corpus_that_is_not_available_says_what_to_do(tmp_path, corpus, source
 
 def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     root = Path(__file__).parents[1]
-    for name in ("params", "dvc.yaml"):
+    for name in ("params", "dvc.yaml", "Snakefile"):
         (tmp_path / name).symlink_to(root / name)
     assert merflow("params", "demo", cwd=tmp_path).returncode == 0
     path = tmp_path / "params.yaml"
@@ -196,7 +198,7 @@ def test_params_refuses_to_overwrite_an_edited_file(tmp_path):
     ],
 )
 def test_an_impossible_filter_is_one_line_and_writes_nothing(tmp_path, chosen, message):
-    for name in ("params", "dvc.yaml"):
+    for name in ("params", "dvc.yaml", "Snakefile"):
         (tmp_path / name).symlink_to(Path(__file__).parents[1] / name)
     done = merflow("params", "paper", *chosen, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, f"error: the paper preset: {message}\n")
@@ -204,12 +206,67 @@ def test_an_impossible_filter_is_one_line_and_writes_nothing(tmp_path, chosen, m
 
 
 def test_status_without_params_says_what_to_do(tmp_path):
+    for name in ("Snakefile", "dvc.yaml"):
+        (tmp_path / name).symlink_to(Path(__file__).parents[1] / name)
     command = [Path(sys.executable).with_name("merflow"), "status"]  # as users start it
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         1,
         "error: params.yaml: no such file; make it with `merflow params demo`\n",
     )
+    assert "room on disk" in done.stdout and "to mend" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["stores"], ["own", "mine", "clips"], ["params", "demo"]]
+)
+def test_another_folder_is_refused_and_the_right_one_named(tmp_path, command):
+    below = tmp_path / "project/notes"
+    below.mkdir(parents=True)
+    for name in ("Snakefile", "dvc.yaml"):
+        (below.parent / name).touch()
+    done = merflow(*command, cwd=below)
+    assert done.returncode == 1
+    assert f"run this in the project's folder: `cd {below.parent}`" in done.stderr
+    assert "run this in the project's folder" in merflow(*command, cwd=tmp_path).stderr
+    assert not list(below.iterdir())
+
+
+def test_an_error_of_the_system_is_one_line(tmp_path, monkeypatch):
+    def lost(*_, **__):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "data/x.parquet")
+
+    monkeypatch.setattr("merflow.preconditions.check_folder", lost)
+    done = merflow("stores", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: data/x.parquet: the network file system has lost the file; run again\n",
+    )
+    monkeypatch.setenv("MERFLOW_TRACEBACK", "1")
+    with pytest.raises(OSError, match="Stale"), chdir(tmp_path):
+        monkeypatch.setattr(sys, "argv", ["merflow", "stores"])
+        main()
+
+
+@pytest.mark.parametrize("reader", ["true", "head -0", "cat > /dev/full"])
+def test_a_reader_that_ends_early_sees_no_traceback(tmp_path, reader):
+    for name in ("Snakefile", "dvc.yaml"):
+        (tmp_path / name).touch()
+    command = f"{Path(sys.executable).with_name('merflow')} stores | {reader}"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("merflow.start._run", interrupted)
+    with pytest.raises(SystemExit) as end:
+        start.main()
+    assert end.value.code == 130
 
 
 def test_tables_start_without_torch():

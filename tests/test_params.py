@@ -1,6 +1,7 @@
 """params.yaml: presets compose, comments are the models' descriptions, mistakes are one line."""
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -150,7 +151,7 @@ def test_a_patch_of_a_system_changes_no_other(tmp_path, key):
 @pytest.mark.parametrize("text", ["- a", "text", "", "run: [", "\tx"])
 def test_a_patch_that_is_none_is_one_line(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(ParamsError, match=r"mine\.yaml: not a patch of params\.yaml: [^\n]+$"):
+    with pytest.raises(ParamsError, match=r"mine\.yaml(, line \d)?: not [^\n]+$"):
         presets.compose("demo", PRESETS, tmp_path / "mine.yaml")
 
 
@@ -185,8 +186,14 @@ def edited(key: str, value: Any) -> str:
         (
             f"{FUSION}.systems.text_bert_8.training.learning_rate",
             "2e-5",
-            "here YAML reads 2e-5 as text; write 2.0e-5",
+            '2e-5 is "2e-5" in YAML 1.1 (Snakemake) and 2.0e-05 in YAML 1.2 (DVC)',
         ),
+        (
+            f"{FUSION}.systems.text_bert_8.training.learning_rate",
+            float("inf"),
+            "learning_rate: input should be a finite number, not inf",
+        ),
+        ("corpora.meld.source", "Demo", "corpora.meld.source: write demo, or ./Demo for a folder"),
         (
             f"{FUSION}.systems.text_bert_8.training.learning_rate",
             -1.0,
@@ -303,7 +310,7 @@ def test_a_mistake_is_one_line_naming_the_key(key, value, message):
     with pytest.raises(ParamsError) as caught:
         params.check(edited(key, value), "params.yaml")
     assert message in str(caught.value)
-    assert str(caught.value).startswith("params.yaml: ")
+    assert re.match(r"params\.yaml(, line \d+)?: ", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -325,7 +332,7 @@ def test_what_is_not_selected_is_not_complained_about():
 
 
 def test_no_yaml_is_one_line():
-    with pytest.raises(ParamsError, match=r"^params.yaml: not YAML: "):
+    with pytest.raises(ParamsError, match=r"^params.yaml, line \d: not YAML: "):
         params.check("run: [", "params.yaml")
 
 

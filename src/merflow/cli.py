@@ -8,16 +8,18 @@ A step reads nothing that it was not handed. Modules are imported inside the sub
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from merflow import params as parameters
-from merflow import paths, presets, usage
+from merflow import paths, preconditions, presets, usage
 from merflow.display import printable
-from merflow.errors import MerflowError, reason
+from merflow.errors import TRACEBACK, MerflowError, of_system, reason
 from merflow.gpus import relaunch, take
+from merflow.params import yaml_text
 from merflow.paths import Inputs
 from merflow.predict.command import ModelOptional
 from merflow.progress import configure, first_process
@@ -84,6 +86,7 @@ def params_(
     from merflow.selection import axes, stages_at, write_matrix
     from merflow.store import write_text
 
+    preconditions.check_folder(Path())
     path, stages = Path("params.yaml"), stages_at(Path())
     filters = {"corpora": corpora or [], "papers": papers or []}
     text = presets.compose(preset, patch=patch, filters=filters)
@@ -103,7 +106,7 @@ def params_(
 
 def _edited(path: Path, patch: Path | None) -> bool:
     """Tell whether params.yaml is none of the presets, with `patch` or without, and its filters."""
-    text = path.read_text(encoding="utf-8")
+    text = yaml_text.read(path, "make it with `merflow params demo`")
     filters = presets.filters(text)
     return all(
         text != presets.compose(preset, patch=layer, filters=filters)
@@ -117,6 +120,7 @@ def status() -> None:
     """Show which corpora and models are present, what is missing, and what would run next."""
     from merflow.status import show
 
+    preconditions.check_folder(Path())
     show(Path())
 
 
@@ -125,6 +129,7 @@ def stores() -> None:
     """Show decoded media and feature stores: size, cost, defects."""
     from merflow.stores import show
 
+    preconditions.check_folder(Path())
     show(Path())
 
 
@@ -143,6 +148,7 @@ def own(
     """
     from merflow.custom_corpus import prepare as step
 
+    preconditions.check_folder(Path())
     step(name, folder, example)
 
 
@@ -215,7 +221,7 @@ def prepare(
 
     corpus_params = parameters.CorpusParams(**parameters.slice_of(params)[f"corpora.{corpus}"])
     table = corpus_params.annotations
-    annotations = Path(table).expanduser() if table else None
+    annotations = paths.of_user(table) if table else None
     step(corpus, corpus_params.source, raw.parent, out.parent, annotations)
 
 
@@ -377,24 +383,40 @@ def report(
 def main() -> None:
     """Run the command line.
 
-    An error that a user can mend is printed as one line, and the exit status is 1. The log of the
-    job ends with the error.
+    An error that a user can mend is printed as one line, and the exit status is 1. So is an error
+    of the operating system. With MERFLOW_TRACEBACK in the environment it keeps its traceback. The
+    log of the job ends with the error.
     """
     try:
-        app(prog_name="merflow")
+        try:
+            app(prog_name="merflow")
+        finally:
+            sys.stdout.flush()  # here a closed pipe or a full disk can still be said in a line
     except MerflowError as error:
-        message = printable(f"error: {error}")  # one line, whatever the names in it
-        print(message, file=sys.stderr)
-        _append_to_log(message)
+        _refuse(error)
+    except BrokenPipeError:  # a reader such as `head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if TRACEBACK in os.environ:
+            raise
+        _refuse(of_system(error))
     except Exception as error:
         _append_to_log(f"error: {type(error).__name__}: {reason(error)}; this is a bug of merflow")
         raise
+
+
+def _refuse(error: MerflowError) -> NoReturn:
+    """Print an error as one line, end the log of this job with it, and exit."""
+    message = printable(f"error: {error}")  # one line, whatever the names in it
+    print(message, file=sys.stderr)
+    _append_to_log(message)
+    sys.exit(1)
 
 
 def _append_to_log(line: str) -> None:
     """End the log of this job with a line; every process of the job may."""
     log = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("--log")
     if log and Path(log).parent.exists():
-        with Path(log).open("a", encoding="utf-8") as file:
+        with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")

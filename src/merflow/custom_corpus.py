@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from merflow import presets
+from merflow import paths, presets
 from merflow.corpora import annotations, custom, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
 from merflow.corpora.file_names import Files, misnamed
@@ -52,6 +52,7 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         ParamsError: `name` is malformed, or the name of a published corpus.
     """
     table, patch = Path(f"{name}.csv"), Path(f"{name}.yaml")
+    folder = paths.of_user(folder)
     if not re.match(NAME, name) or name in CLASSES:
         raise ParamsError(
             f"{name}: choose a name of small letters, digits and _,"

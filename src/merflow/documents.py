@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from merflow.errors import StoreError
+from merflow.errors import StoreError, os_reason
 
 
 class Document(BaseModel):
@@ -34,7 +34,7 @@ def read_document(path: Path, model: type[Model], advice: str) -> Model:
     try:
         return model.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
+        raise StoreError(f"{path}: cannot be read: {os_reason(error)}; {advice}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"

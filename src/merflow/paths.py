@@ -72,6 +72,18 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(f"(^|/){expression}$")
 
 
+def of_user(path: Path | str) -> Path:
+    """Path as a user writes it in params.yaml or on the command line; ``~`` is the home folder.
+
+    Raises:
+        ParamsError: ``~`` names nobody's folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ParamsError(f"{path}: the folder of ~ is not known; write the whole path") from error
+
+
 def result_name(folder: Path) -> str:
     """Path of a result, as RESULT says, from its folder in any place."""
     return "/".join((*Path(RESULT).parts[:1], *folder.parts[-3:]))

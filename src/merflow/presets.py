@@ -9,7 +9,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from merflow.errors import ParamsError
-from merflow.params import comments
+from merflow.params import comments, yaml_text
 
 FILTERS = ("corpora", "papers")  # keys of run that select from its lists
 HEADER = """\
@@ -47,7 +47,7 @@ def compose(
     if preset == "demo":
         values = merged(values, _read(folder / "demo.yaml"))
     if patch:
-        values = merged(values, _read(patch))
+        values = merged(values, _read(patch, "`--with` names a file that is there"))
     run = {name: list(names) for name, names in (filters or {}).items() if names}
     values = merged(values, {"run": run})
     command = f"merflow params {preset}" + (f" --with {patch.name}" if patch else "")
@@ -79,13 +79,13 @@ def merged(values: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, if_absent: str = "run this in the project's folder") -> dict[str, Any]:
     """Read a file of parameters as plain dicts and lists, anchors written out."""
+    text = yaml_text.read(path, if_absent)
+    yaml_text.parse(text, str(path))
     try:
-        values = _plain(comments.reader().load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path}: no such file; run this in the project's folder") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+        values = _plain(comments.reader().load(text))
+    except YAMLError as error:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: not a patch of params.yaml: {reason}") from error
     if not isinstance(values, dict):

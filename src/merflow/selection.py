@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from merflow import paths
 from merflow.errors import ParamsError
+from merflow.params import yaml_text
 from merflow.requirements import dependencies, requirements_of
 
 MATRIX = Path("workflow/matrix.json")
@@ -25,15 +24,13 @@ def stages_at(root: Path) -> dict[str, Any]:
     """Read ``stages`` of the dvc.yaml in `root`.
 
     Raises:
-        ParamsError: no such file.
+        ParamsError: no such file, or not YAML with stages.
     """
-    try:
-        text = (root / "dvc.yaml").read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(
-            f"{error.filename}: no such file; run this in the project's folder"
-        ) from error
-    stages: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)["stages"]
+    path = root / "dvc.yaml"
+    values = yaml_text.parse(yaml_text.read(path, "run this in the project's folder"), str(path))
+    stages = values.get("stages") if isinstance(values, dict) else None
+    if not isinstance(stages, dict):
+        raise ParamsError(f"{path}: has no stages; `git checkout dvc.yaml` brings it back")
     return stages
 
 

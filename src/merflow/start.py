@@ -10,11 +10,19 @@ import socket
 import sys
 
 ADDRESS = "MERFLOW_WARM"  # environment variable: socket of the run's warm process (merflow.warm)
+INTERRUPTED = 130  # exit status after Ctrl-C, as a shell gives it
 KILLED = 137  # exit status of a job whose process was killed, as a shell gives it
 
 
 def main() -> None:
     """Run the command line, in a fork of the warm process or in this one."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> None:
     if (address := os.environ.get(ADDRESS)) and _fits(sys.argv):
         status = _hand_over(address)
         if status is not None:

@@ -10,8 +10,18 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from merflow import artifacts, kept_weights, params, paths, progress, selection, store
+from merflow import (
+    artifacts,
+    kept_weights,
+    params,
+    paths,
+    preconditions,
+    progress,
+    selection,
+    store,
+)
 from merflow.display import TextTable, labelled
+from merflow.errors import MerflowError, ParamsError, os_reason, reason, said
 from merflow.params import CheckpointParams, CorpusParams
 from merflow.preflight import findings
 
@@ -22,24 +32,41 @@ SPLITS = ("train", "dev", "test")
 def show(root: Path, console: Console | None = None) -> None:
     """Print the status of the checkout at `root`.
 
+    Whatever cannot be read is said in its place, and the rest is printed.
+
     Raises:
-        ParamsError: params.yaml is absent or wrong.
+        ParamsError: params.yaml is absent or wrong; raised after the rest was printed.
     """
     console = console or progress.console()
-    wanted = params.load(root / "params.yaml")
-    values, stages = wanted.model_dump(), selection.stages_at(root)
-    axes = selection.axes(values, stages)
-    console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
-    checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
-    console.print(_checkpoints(root, checkpoints))
-    console.print(_weights(kept_weights.overview(values, axes, stages, root)))
+    mistake = None
+    try:
+        wanted = params.load(root / "params.yaml")
+        values, stages = wanted.model_dump(), selection.stages_at(root)
+        axes = selection.axes(values, stages)
+    except ParamsError as error:
+        mistake = error
+    else:
+        console.print(_corpora(root, {name: wanted.corpora[name] for name in axes["corpora"]}))
+        checkpoints = {name: wanted.checkpoints[name] for name in axes["checkpoints"]}
+        console.print(_checkpoints(root, checkpoints))
+        console.print(_weights(kept_weights.overview(values, axes, stages, root)))
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
     console.print(labelled(device=_device(), room_on_disk=room))
-    console.print(labelled(next_run=_next_run(root)))
+    for problem in _problems(root):
+        console.print(labelled(to_mend=problem), soft_wrap=True)
+    if mistake is None:
+        console.print(labelled(next_run=_next_run(root)), soft_wrap=True)
     report = root / paths.REPORT / paths.REPORT_INDEX
     place = report if report.exists() else "not built yet: snakemake --cores 2"
     console.print(labelled(report=place))
+    if mistake:
+        raise mistake
+
+
+def _problems(root: Path) -> list[str]:
+    """Reasons for which a run could not commit, each a line (merflow.preconditions)."""
+    return list(preconditions.problems_of_files(root)) or preconditions.problems_of_dvc(root)
 
 
 def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
@@ -47,11 +74,23 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
     table = TextTable(*columns, title="corpora", title_justify="left")
     for name, corpus in sources.items():
         folder = root / paths.CORPUS.format(corpus=name)
-        if (folder / paths.UTTERANCES).exists():
-            table.add_row(name, *_prepared(folder))
-        else:
-            table.add_row(name, corpus.source, *("-" * 4), _how_to_get(name, corpus.source, root))
+        row = [corpus.source, *("-" * 4)]
+        try:
+            if (folder / paths.UTTERANCES).exists():
+                row = _prepared(folder)
+            else:
+                row.append(_how_to_get(name, corpus.source, root))
+        except (MerflowError, OSError, ValueError, LookupError) as error:  # the others are shown
+            row.append(_unreadable(folder, error))
+        table.add_row(name, *row)
     return table
+
+
+def _unreadable(folder: Path, error: Exception) -> str:
+    if isinstance(error, MerflowError):
+        return str(error)
+    why = os_reason(error) if isinstance(error, OSError) else reason(error)
+    return f"cannot be read ({why}); delete {folder} and run again"
 
 
 def _prepared(folder: Path) -> list[str]:
@@ -62,14 +101,12 @@ def _prepared(folder: Path) -> list[str]:
     splits = utterances["official_split"].value_counts(dropna=True)
     sizes = [f"{split} {splits[split]:,}" for split in SPLITS if split in splits]
     texts, clips = (utterances[column].notna().sum() for column in ("text", "clip"))
-    kinds = pd.read_csv(folder / paths.DEFECTS)["kind"].value_counts()
-    frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
     return [
         store.read_metadata(path, artifacts.UTTERANCES)["source"],
         f"{len(utterances):,}",
         " ".join(sizes) or _folds(folder),
         f"text {texts:,}, clips {clips:,}",
-        f"{kinds.sum()}" + (f": {frequent}" if frequent else ""),
+        _defects(folder / paths.DEFECTS),
         "" if clips else "no clips: audio and video systems cannot run",
     ]
 
@@ -79,6 +116,16 @@ def _folds(folder: Path) -> str:
     splits = store.read_table(folder / paths.SPLITS, artifacts.SPLITS, ["scheme", "fold"])
     n_folds = splits.groupby("scheme")["fold"].nunique()
     return f"folds: {', '.join(f'{scheme} {n}' for scheme, n in n_folds.items())}"
+
+
+def _defects(path: Path) -> str:
+    """Number of defects, and the three most frequent kinds."""
+    try:
+        kinds = pd.read_csv(path)["kind"].value_counts()
+    except (OSError, ValueError, KeyError):
+        return f"{path.name} cannot be read: delete {path.parent}, run again"
+    frequent = ", ".join(f"{kind} {count}" for kind, count in kinds.head(3).items())
+    return f"{kinds.sum()}" + (f": {frequent}" if frequent else "")
 
 
 def _how_to_get(name: str, source: str, root: Path) -> str:
@@ -94,11 +141,21 @@ def _checkpoints(root: Path, wanted: dict[str, CheckpointParams]) -> TextTable:
     table = TextTable("checkpoint", "is", "at hand", title="checkpoints", title_justify="left")
     for name, checkpoint in wanted.items():
         card = root / paths.CHECKPOINT.format(checkpoint=name) / paths.SOURCE
-        stored = json.loads(card.read_text(encoding="utf-8"))["name"] if card.exists() else None
-        at_hand = "yes" if stored == checkpoint.name else _not_at_hand(name, checkpoint, root)
-        other = f" (there is {stored})" if stored and stored != checkpoint.name else ""
-        table.add_row(name, checkpoint.name, at_hand + other)
+        table.add_row(name, checkpoint.name, _at_hand(name, checkpoint, root, card))
     return table
+
+
+def _at_hand(name: str, checkpoint: CheckpointParams, root: Path, card: Path) -> str:
+    """Say whether a checkpoint is present, by its `card`."""
+    if not card.exists():
+        return _not_at_hand(name, checkpoint, root)
+    try:
+        stored = json.loads(card.read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"no, {card} cannot be read: delete {card.parent} and run again"
+    if stored == checkpoint.name:
+        return "yes"
+    return f"{_not_at_hand(name, checkpoint, root)} (there is {stored})"
 
 
 def _not_at_hand(name: str, checkpoint: CheckpointParams, root: Path) -> str:
@@ -149,17 +206,25 @@ def _device() -> str:
     if shutil.which("nvidia-smi") is None:
         return f"{cpu}, no GPU"
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return f"{cpu}, {', '.join(listed.stdout.split(chr(10))[:-1]) or 'no GPU'}"
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{cpu}, GPUs unknown: nvidia-smi: {reason(error)}"
+    if listed.returncode:
+        return f"{cpu}, no usable GPU: nvidia-smi: {said(listed.stdout + listed.stderr)}"
+    return f"{cpu}, {', '.join(listed.stdout.splitlines()) or 'no GPU'}"
 
 
 def _next_run(root: Path) -> str:
     """Number of jobs of each rule, by a dry run."""
     command = ["snakemake", "--dry-run", "--quiet", "host", "--cores", "1"]
-    dry = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    try:
+        dry = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"unknown: snakemake: {os_reason(error)}; is the environment active?"
     text = dry.stdout + dry.stderr
     if dry.returncode:
-        return "cannot start: " + (text.strip().splitlines() or ["snakemake gave no reason"])[-1]
+        return f"cannot start: {said(text)}"
     jobs = re.findall(r"^(\w+) +(\d+)$", text.rpartition("Job stats:")[2], re.MULTILINE)
     counts = [f"{rule} {count}" for rule, count in jobs if rule not in ("all", "total")]
     return f"{', '.join(counts)}   (snakemake --cores 2)" if jobs else "nothing to do"

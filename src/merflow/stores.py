@@ -1,6 +1,7 @@
 """`merflow stores`: decoded media and feature stores, with size, cost and defects."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from merflow import artifacts, paths, progress, store
 from merflow.display import TextTable
+from merflow.errors import MerflowError, reason
 
 MB = 1e6
 
@@ -43,9 +45,23 @@ def overview(root: Path) -> list[dict[str, Any]]:
     """
     media = f"{paths.MEDIUM.format(corpus='*', medium='*')}/{paths.INDEX}"
     features = paths.FEATURE.format(corpus="*", feature="*")
-    rows = [_medium(root, index.parent) for index in sorted(root.glob(media))]
-    rows += [_feature(root, path) for path in sorted(root.glob(features))]
+    rows = [_row(_medium, root, index.parent) for index in sorted(root.glob(media))]
+    rows += [_row(_feature, root, path) for path in sorted(root.glob(features))]
     return sorted(rows, key=lambda row: row["corpus"])
+
+
+def _row(
+    describe: Callable[[Path, Path], dict[str, Any]], root: Path, place: Path
+) -> dict[str, Any]:
+    """Describe a store; of one that cannot be read say so, and the others are shown."""
+    try:
+        return describe(root, place)
+    except (MerflowError, OSError, ValueError, LookupError) as error:
+        empty = {"utterances": 0, "frames": 0, "dim": None, "bytes": 0, "seconds": None, "with": ""}
+        defects = str(error)
+        if not isinstance(error, MerflowError):
+            defects = f"cannot be read ({reason(error)}); delete {place} and run again"
+        return {"corpus": place.parent.name, "store": place.stem, **empty, "defects": defects}
 
 
 def _medium(root: Path, folder: Path) -> dict[str, Any]:

@@ -69,6 +69,12 @@ def test_a_half_written_lock_of_dvc_is_removed(folder):
     assert not (run_lock.DVC / "rwlock").exists()
 
 
+def test_half_a_lock_of_dvc_is_named_and_not_called_a_run(folder):
+    (run_lock.DVC / "rwlock").write_text('{"read": {')
+    with pytest.raises(StoreError, match=r"corrupted; .*remove .dvc/tmp/rwlock and start"):
+        run_lock.RunLock().begin()
+
+
 def test_locks_of_a_killed_run_are_removed_once_it_is_dead(folder):
     (folder / ".snakemake/locks").mkdir()
     run_lock.LOCK.write_text("999999999")

@@ -1,6 +1,7 @@
 """End of a run that failed: a table, below Snakemake's own messages."""
 
 import atexit
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from rich.text import Text
 from snakemake.exceptions import WorkflowError
 
 from merflow import progress
-from merflow.errors import MerflowError
+from merflow.errors import TRACEBACK, MerflowError, of_system
 
+MENDABLE = (MerflowError, OSError)  # errors that are one line
 UNKNOWN = "failed or was killed without a message (memory?); see the end of its log"
 INTERRUPTED = "error: the run ended before its last job; start it again, and it goes on"
 
@@ -120,11 +122,21 @@ def _last_line(failures: Sequence[Failure]) -> str:
     )
 
 
-def refusal(error: MerflowError) -> WorkflowError:
-    """Make Snakemake's error for an error of merflow, to raise.
+def refusal(error: Exception) -> WorkflowError:
+    """Make Snakemake's error for an error of MENDABLE, to raise.
 
     Its line is the last of this process, below the lines of a list that it may have.
     """
+    error = mendable(error)
     lines = [*getattr(error, "lines", []), f"error: {error}"]
     atexit.register(lambda: print(*lines, sep="\n", file=sys.stderr, flush=True))
     return WorkflowError(str(error))
+
+
+def mendable(error: Exception) -> MerflowError:
+    """Make an error of MENDABLE one line; MERFLOW_TRACEBACK shows where a system error began."""
+    if isinstance(error, MerflowError):
+        return error
+    if TRACEBACK in os.environ or not isinstance(error, OSError):
+        raise error
+    return of_system(error)

@@ -20,7 +20,7 @@ from stage import Point, Stage, lookup, point_of
 from merflow import kept_weights, params, paths, provenance, registry, selection
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
-from merflow.errors import MerflowError
+from merflow.errors import MerflowError, of_system
 
 PARAMS = Path("params.yaml")
 ARTIFACTS = ("data/", "results/")
@@ -225,7 +225,7 @@ class Plan:
             for name in self.params["run"]["corpora"]
         }
         return {
-            name: annotations.read(self.root / Path(table).expanduser())
+            name: annotations.read(self.root / paths.of_user(table))
             for name, table in tables.items()
             if table
         }
@@ -291,6 +291,8 @@ if __name__ == "__main__":
         changed = Plan().write()
     except MerflowError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {of_system(error)}")
     if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage
         sys.exit(
             "params.yaml asks for other stages than before;"

@@ -166,9 +166,10 @@ class RunLock:
             self._dvc_lock.enter_context(lock)
         except DvcException as error:
             reason = " ".join(str(error).split("\n\n")[0].split())
-            raise StoreError(
-                f"DVC works in this checkout: {reason}; wait for it, or end it, and start again"
-            ) from error
+            advice = "wait for it, or end it, and start again"
+            if "corrupted" in reason:  # a killed DVC left half of it
+                advice = f"if no DVC works here, remove {DVC / 'rwlock'} and start again"
+            raise StoreError(f"DVC works in this checkout: {reason}; {advice}") from error
 
 
 def _at_work(process: str) -> str:

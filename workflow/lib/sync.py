@@ -26,11 +26,12 @@ from run_lock import IN_RUN, IN_STAGE
 from snakemake.executors import touch
 from snakemake.persistence.file import FilePersistence
 
-from merflow.errors import StoreError
+from merflow import preconditions
+from merflow.errors import StoreError, said
+from merflow.preconditions import LOCK
 
 touch.Executor.SLEEPING_TIME = 0  # not 0.1 s after each job: equal times are fine
 
-LOCK = Path("dvc.lock")
 #: Artifacts as the last run left them: path -> [mtime, size].
 SEEN = Path(".snakemake/artifacts.json")
 #: Artifacts as DVC has them, and the digest of the dvc.lock that says so.
@@ -79,6 +80,16 @@ def moved(plan: Plan) -> set[str]:
         if (record := records._read_record(path)) and record.endtime == Path(path).stat().st_mtime
     }
     return set(changed) - made - records._filter_incomplete_keys(changed)
+
+
+def check() -> None:
+    """Let DVC say before the first job what it would refuse after the last one.
+
+    Raises:
+        CheckoutError: DVC could not commit.
+    """
+    if IN_STAGE not in os.environ:  # `dvc repro` has read the checkout itself
+        preconditions.check_dvc(Path())
 
 
 def commit(plan: Plan, made: Iterable[str]) -> None:
@@ -143,8 +154,7 @@ def _dvc(failure: str) -> Iterator[Any]:
         with Repo() as repo, lock_repo(repo):
             yield repo
     except (DvcException, OSError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
-        raise StoreError(f"{failure}: {reason}; mend that and start again") from error
+        raise StoreError(f"{failure}: {preconditions.refusal(error)}") from error
 
 
 def catch_up(plan: Plan) -> None:
@@ -174,11 +184,13 @@ def reconcile(plan: Plan) -> None:
     what it made itself. Outputs that dvc.lock does not know come from an unfinished run and stay.
 
     Raises:
+        CheckoutError: dvc.lock or another file of DVC is damaged.
         StoreError: Snakemake cannot take it over.
     """
     if IN_STAGE in os.environ:
         return
     _mend()
+    preconditions.check_files(Path())
     if not LOCK.exists() or not (strange := moved(plan)):
         return
     with _dvc("DVC cannot say what changed") as repo:
@@ -219,8 +231,9 @@ def _snakemake(*arguments: str) -> str:
     environment = os.environ | {IN_RUN: str(Path.cwd())}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StoreError(f"Snakemake could not take over the present artifacts: {reason}")
+        raise StoreError(
+            f"Snakemake could not take over the present artifacts: {said(done.stderr)}"
+        )
     return done.stdout
 
 
@@ -232,7 +245,7 @@ def _mend() -> None:
     if not SAVED.exists():
         return
     saved = SAVED.read_text(encoding="utf-8")
-    present = LOCK.read_text(encoding="utf-8") if LOCK.exists() else ""
+    present = LOCK.read_text(encoding="utf-8", errors="replace") if LOCK.exists() else ""
     if not _stages(saved) <= _stages(present):
         unchanged = ["git", "diff", "--quiet", "HEAD", "--", str(LOCK)]
         if subprocess.run(unchanged, check=False).returncode:  # else git brought another one

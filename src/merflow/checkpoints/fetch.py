@@ -25,7 +25,7 @@ from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import is_archive
 from merflow.errors import CheckpointError, DownloadError
 from merflow.params import CheckpointParams, validated
-from merflow.paths import SOURCE
+from merflow.paths import SOURCE, of_user
 from merflow.progress import log
 from merflow.store import whole_folder, write_json
 
@@ -107,7 +107,7 @@ def local_files(name: str, checkpoint: CheckpointParams, out: Path) -> list[Path
     """
     if checkpoint.package:
         return model_files(_folder_of_package(checkpoint.package))
-    return _files_of_folder(name, Path(str(checkpoint.folder)).expanduser(), out)
+    return _files_of_folder(name, of_user(str(checkpoint.folder)), out)
 
 
 def _folder_of_package(package: str) -> Path:

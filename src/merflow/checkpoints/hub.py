@@ -14,7 +14,7 @@ from huggingface_hub import errors as hub
 from merflow.checkpoints.files import PATTERNS, is_model
 from merflow.corpora import disk
 from merflow.corpora.resume import ELSEWHERE, Unavailable
-from merflow.errors import CheckpointError, MerflowError, reason
+from merflow.errors import FULL, CheckpointError, MerflowError, reason
 from merflow.progress import log
 
 PULL_REQUESTS = 50  # searched for safetensors, the newest first
@@ -50,7 +50,7 @@ def snapshot(repository: str, commit: str, scratch: Path) -> Path:
         log.info("%s: downloading %s MB", repository, disk.megabytes(size))
         return Path(get(local_dir=folder))
     except _FAILED as error:
-        if isinstance(error, OSError) and error.errno in disk.FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise
         raise _download_error(repository, commit, error) from error
 

@@ -1,15 +1,13 @@
 """Disk space: checked before a long step, and not spent twice on a copy."""
 
-import errno
 import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from merflow.errors import DownloadError
+from merflow.errors import DownloadError, os_reason
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (Btrfs, XFS, ...)
 
 
@@ -48,11 +46,7 @@ def one_line(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
-            reason = "no space left on the disk; free some and run again"
-        else:
-            reason = error.strerror or " ".join(str(error).split())
-        raise DownloadError(f"{what}: {reason}") from error
+        raise DownloadError(f"{what}: {os_reason(error)}") from error
 
 
 def nested(folder: Path, other: Path) -> bool:

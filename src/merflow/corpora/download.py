@@ -20,7 +20,7 @@ from huggingface_hub import hf_hub_download
 from merflow.corpora import disk
 from merflow.corpora.corpus import Source
 from merflow.corpora.resume import ELSEWHERE, Http, Unavailable, host, wrong_length
-from merflow.errors import DownloadError
+from merflow.errors import FULL, DownloadError
 from merflow.store import write_text
 
 COLUMNS = ["url", "size", "sha256"]
@@ -158,7 +158,7 @@ class Hub:
                 repository, file, repo_type="dataset", revision=commit, local_dir=folder
             )
         except (OSError, hub.EntryNotFoundError, hub.HTTPError) as error:
-            if isinstance(error, OSError) and error.errno in disk.FULL:
+            if isinstance(error, OSError) and error.errno in FULL:
                 raise
             reason = " ".join(str(error).split()).split(". ")[0]
             raise Unavailable(

@@ -21,7 +21,7 @@ from merflow.corpora.resume import Unavailable
 from merflow.corpora.unpack import DamagedArchive, Limits, unpack
 from merflow.display import printable
 from merflow.errors import DownloadError
-from merflow.paths import SOURCE
+from merflow.paths import SOURCE, of_user
 from merflow.progress import log, track
 from merflow.store import whole_folder, write_json
 
@@ -57,7 +57,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         elif source == "official":
             files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            files, absent = _copy(corpus, Path(source).expanduser(), build)
+            files, absent = _copy(corpus, of_user(source), build)
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
@@ -221,9 +221,8 @@ def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remed
         DownloadError: the folder cannot be copied.
     """
     if not folder.is_dir():
-        raise DownloadError(
-            f"{folder}: no such folder; correct {setting} in params.yaml ({allowed})"
-        )
+        fault = "a file, and a folder is needed" if folder.exists() else "no such folder"
+        raise DownloadError(f"{folder}: {fault}; correct {setting} in params.yaml ({allowed})")
     if disk.nested(folder, out):
         raise DownloadError(
             f"{folder}: is or holds {out}, where the copy goes; set {setting} to another folder"

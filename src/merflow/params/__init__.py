@@ -14,9 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from merflow.errors import ParamsError
+from merflow.params import yaml_text
 from merflow.params.expected_results import expected_results
 from merflow.params.features import (
     AlignedParams,
@@ -82,8 +81,8 @@ def load(path: Path) -> Params:
     """Read and check a params file.
 
     Raises:
-        ParamsError: no such file, not YAML, or a key or value that cannot be; one line names the
-            key.
+        ParamsError: no such file, not YAML (see `yaml_text`), or a key or value that cannot be; one
+            line names the key.
     """
     return check(_text(path), str(path))
 
@@ -110,14 +109,12 @@ def slice_of(text: str) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path}: no such file; make it with `merflow params demo`") from error
+    return yaml_text.read(path, "make it with `merflow params demo`")
 
 
 def _parsed(text: str, place: str) -> Any:
-    try:
-        return yaml.load(text, yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{place}: not YAML: {' '.join(str(error).split())}") from error
+    values = yaml_text.parse(text, place)
+    if not isinstance(values, dict):
+        what = "is empty" if values is None else f"expected keys with values, not {values!r:.40}"
+        raise ParamsError(f"{place}: {what}; make it anew with `merflow params demo --force`")
+    return values

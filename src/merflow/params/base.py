@@ -23,4 +23,4 @@ ProtocolName = Literal["as_published", "clean"]
 class Strict(BaseModel):
     """A model that refuses unknown keys and converts no types silently."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -1,6 +1,5 @@
 """Checks of values against a model of params.yaml, with one line for a mistake."""
 
-import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -45,8 +44,6 @@ def _reason(finding: Any, model: Any) -> str:
         return f"unknown key; allowed here: {_allowed(model, finding['loc'])}"
     if kind == "missing":
         return "missing"
-    if kind == "float_type" and isinstance(value, str) and re.fullmatch(r"\d+e-?\d+", value):
-        return f"here YAML reads {value} as text; write {value.replace('e', '.0e')}"
     reason = finding["msg"].removeprefix("Value error, ")
     return reason if isinstance(value, dict | list) else f"{reason}, not {value!r}"
 

@@ -187,6 +187,11 @@ def _unknown(key: str, corpus: str, names: Iterable[str]) -> str:
 
 def _check_source(corpus: CorpusName, params: CorpusParams) -> None:
     """Refuse annotations of a published corpus, and a corpus of one's own without them."""
+    word = params.source.strip().lower()
+    if word in ("demo", "official") and word != params.source:
+        raise ValueError(
+            f"corpora.{corpus}.source: write {word}, or ./{params.source} for a folder of that name"
+        )
     published = ", ".join(CORPORA)
     if corpus in CORPORA:
         if params.annotations:

@@ -1,15 +1,14 @@
 """Files and folders written whole or not at all."""
 
-import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from merflow.errors import StoreError
+from merflow.errors import FULL, StoreError, os_reason
 
 
 @contextmanager
@@ -26,7 +25,8 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial_path
         partial_path.replace(path)
     except OSError as error:
-        partial_path.unlink(missing_ok=True)
+        with suppress(OSError):  # the file system may be read-only
+            partial_path.unlink(missing_ok=True)
         raise _write_error(path, error) from error
     except BaseException:
         partial_path.unlink(missing_ok=True)
@@ -115,8 +115,6 @@ def _old_name(path: Path) -> Path:
 
 
 def _write_error(path: Path, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"{path}: no space left on the disk; free some and run again (nothing was changed)"
-        )
-    return StoreError(f"{path}: cannot be written ({error.strerror or error})")
+    if error.errno in FULL:
+        return StoreError(f"{path}: {os_reason(error)} (nothing was changed)")
+    return StoreError(f"{path}: cannot be written: {os_reason(error)}")
