@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from merflow import presets, start
-from merflow.cli import main
+from merflow.main import main
 from merflow.params import PapersParams
 from merflow.selection import MATRIX
 

@@ -1,6 +1,5 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
-import logging
 import os
 from itertools import product
 from pathlib import Path
@@ -91,7 +90,6 @@ def test_a_skeleton_has_a_row_per_clip_and_its_text(tmp_path):
 
 
 def test_texts_beside_clips_are_utf8(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
     for name in "abc":
         (tmp_path / f"{name}.wav").write_bytes(b"x")
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfwe are late")
@@ -120,7 +118,6 @@ def test_a_clip_whose_name_is_not_utf8_is_to_be_renamed(tmp_path, monkeypatch):
 
 
 def test_files_that_are_not_listed_are_counted(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
     for name in ("ok.wav", "OK.wav", "._ok.mp4", "notes.pdf"):
         (tmp_path / name).write_bytes(b"x")
     assert custom_corpus.skeleton(tmp_path).count("\n") == 3
@@ -134,7 +131,6 @@ def test_files_that_are_not_listed_are_counted(tmp_path, caplog, monkeypatch):
 
 
 def test_clips_that_cannot_be_used_are_said(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
     write_audio(tmp_path / "a.wav")
     (tmp_path / "b.wav").write_bytes(LFS)
     rows = [f"{name}.wav,,{'xy'[k % 2]},{k},," for k, name in enumerate("abc")]

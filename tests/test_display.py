@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from merflow import artifacts, cli, progress, status
+from merflow import artifacts, main, progress, status
 from merflow.display import TextTable, labelled, printable
 from merflow.errors import CorpusError
 from merflow.params import CheckpointParams, CorpusParams
@@ -55,6 +55,11 @@ def test_status_shows_names_as_they_are(tmp_path):
     )
     metadata = {"source": "folder"}
     write_table(folder / "utterances.parquet", rows, artifacts.UTTERANCES, metadata)
+    splits = pd.DataFrame(
+        [{"utterance_id": "a", "scheme": "given", "fold": 0, "split": "test"}],
+        columns=artifacts.SPLITS.names,
+    )
+    write_table(folder / "splits.parquet", splits, artifacts.SPLITS)
     (folder / "defects.csv").write_text("utterance_id,kind,detail,action,medium\na,[kind],,,\n")
     sources = {
         "mine": CorpusParams(source="~/clips", annotations="mine.csv"),
@@ -74,10 +79,10 @@ def test_messages_and_errors_are_one_line(tmp_path, monkeypatch, capsys):
     def refuse(**_):
         raise CorpusError("gl\udcfcck\n[x]: odd")
 
-    monkeypatch.setattr(cli, "app", refuse)
+    monkeypatch.setattr(main, "app", refuse)
     monkeypatch.setattr("sys.argv", ["merflow", "--log", str(tmp_path / "job.log")])
     with pytest.raises(SystemExit):
-        cli.main()
+        main.main()
     assert capsys.readouterr().err.splitlines()[-1] == r"error: gl\xfcck\n[x]: odd"
     *_, last = (tmp_path / "job.log").read_text(encoding="utf-8").splitlines()
     assert last == r"error: gl\xfcck\n[x]: odd"

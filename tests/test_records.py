@@ -102,7 +102,7 @@ def test_a_record_of_another_format_is_refused(tmp_path, changes, message):
 
 
 def test_an_absent_or_broken_record_is_refused(tmp_path):
-    with pytest.raises(StoreError, match=r"run.json: cannot be read \(No such file"):
+    with pytest.raises(StoreError, match=r"run.json: cannot be read: no such file"):
         Record.read(tmp_path)
     (tmp_path / "run.json").write_text("half")
     with pytest.raises(

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import prepared_corpus
 from rich.console import Console
 from support import ROOT
 
@@ -67,8 +66,8 @@ def damaged(folder: Path, case: str) -> None:
         ("no source", "delete .*meld and run again"),
     ],
 )
-def test_a_broken_corpus_leaves_the_rest_of_the_screen(root, case, message):
-    prepared_corpus(root)
+def test_a_broken_corpus_leaves_the_rest_of_the_screen(root, make_corpus, case, message):
+    make_corpus()
     damaged(root, case)
     text = shown(root)
     assert re.search(message, row("meld", text))
@@ -78,8 +77,8 @@ def test_a_broken_corpus_leaves_the_rest_of_the_screen(root, case, message):
 
 
 @pytest.mark.parametrize("content", [None, "", "x,y\n1,2\n", b"\xff\xfe\xe9"])
-def test_defects_that_cannot_be_read_are_said_in_their_cell(root, content):
-    path = prepared_corpus(root) / "defects.csv"
+def test_defects_that_cannot_be_read_are_said_in_their_cell(root, make_corpus, content):
+    path = make_corpus() / "defects.csv"
     if content is None:
         path.unlink()
     else:
@@ -88,14 +87,11 @@ def test_defects_that_cannot_be_read_are_said_in_their_cell(root, content):
     assert "240" in line and "defects.csv cannot be read: delete" in line
 
 
-@pytest.mark.parametrize(("speaker", "unit"), [("Monica", "by speaker"), ("", "by dialogue")])
-def test_without_a_split_the_unit_of_folds_is_named(root, speaker, unit):
-    folder = prepared_corpus(root)
-    path = folder / "utterances.parquet"
-    table = store.read_table(path, artifacts.UTTERANCES)
-    table["official_split"], table["speaker"] = None, speaker
+def test_without_a_split_the_schemes_and_folds_are_named(root, make_corpus):
+    path = make_corpus() / "utterances.parquet"
+    table = store.read_table(path, artifacts.UTTERANCES).assign(official_split=None)
     store.write_table(path, table, artifacts.UTTERANCES, {"source": "folder"})
-    assert unit in row("meld", shown(root))
+    assert "folds: official 1" in row("meld", shown(root))
 
 
 @pytest.mark.parametrize(
@@ -103,8 +99,8 @@ def test_without_a_split_the_unit_of_folds_is_named(root, speaker, unit):
     [
         ("~/clips", "not read yet"),
         ("~/clips/", "not read yet"),
-        ("~/file", "~/file: a file, and a folder is needed"),
-        ("~/none", "~/none: no such folder"),
+        ("~/file", "/file: a file, and a folder is needed"),
+        ("~/none", "/none: no such folder"),
         ("~nobody_x/clips", "the folder of ~ is not known; write the whole path"),
         ("[red]clips", "[red]clips: no such folder"),
     ],
@@ -123,9 +119,10 @@ def test_a_folder_of_the_user_is_looked_up_as_a_run_does(root, monkeypatch, sour
 def test_a_broken_card_of_a_checkpoint_is_not_at_hand(tmp_path, content):
     card = tmp_path / "SOURCE.json"
     card.write_text(content)
-    assert status._at_hand(card, CheckpointParams(demo="clip")).startswith("no, ")
+    checkpoint = CheckpointParams(demo="clip")
+    assert status._at_hand("clip", checkpoint, tmp_path, card).startswith("no, ")
     card.write_text(json.dumps({"name": "demo clip"}))
-    assert status._at_hand(card, CheckpointParams(demo="clip")) == "yes"
+    assert status._at_hand("clip", checkpoint, tmp_path, card) == "yes"
 
 
 def test_with_broken_params_the_rest_is_shown_first(root):

@@ -82,6 +82,12 @@ def merflow(*arguments: str, cwd: Path, address: str = "") -> subprocess.Complet
     )
 
 
+def project_in(folder: Path) -> None:
+    """Make `folder` look like the project's."""
+    for name in ("Snakefile", "dvc.yaml"):
+        (folder / name).touch()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["stores"], ["--unknown"], ["gather", "absent", "--out", "x/predictions.parquet"]],
@@ -97,6 +103,7 @@ def test_a_fork_answers_as_a_process_of_its_own(address, tmp_path, arguments):
 
 
 def test_a_job_that_succeeds_notes_its_time_and_memory(address, tmp_path):
+    project_in(tmp_path)
     assert merflow("--log", "good.log", "stores", cwd=tmp_path, address=address[0]).returncode == 0
     failing = ["--log", "bad.log", "gather", "absent", "--out", "x"]
     assert merflow(*failing, cwd=tmp_path, address=address[0]).returncode == 1
@@ -108,6 +115,7 @@ def test_a_job_that_succeeds_notes_its_time_and_memory(address, tmp_path):
 
 
 def test_without_a_warm_process_the_job_runs_by_itself(tmp_path):
+    project_in(tmp_path)
     assert merflow("stores", cwd=tmp_path, address=str(tmp_path / "nobody")).returncode == 0
 
 
@@ -128,6 +136,7 @@ def test_jobs_with_threads_or_gpus_are_not_forks(arguments, fits):
 @pytest.fixture
 def job(address, tmp_path):
     """A job that waits for a reader of its log, and its fork: they live until they are killed."""
+    project_in(tmp_path)
     os.mkfifo(tmp_path / "log")
     earlier = address[1].children()
     process = subprocess.Popen(

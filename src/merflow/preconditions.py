@@ -104,7 +104,7 @@ _RESTORE = f"`git checkout {LOCK}` brings back the one of the last commit; then 
 
 
 def problems_of_dvc(root: Path) -> list[str]:
-    """Find reasons for which DVC would refuse to commit, each a line with what to do."""
+    """List reasons for which DVC would refuse to commit, with what to do."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

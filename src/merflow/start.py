@@ -27,7 +27,7 @@ def _run() -> None:
         status = _hand_over(address)
         if status is not None:
             sys.exit(status)
-    from merflow.cli import main as run
+    from merflow.main import main as run
 
     run()
 

@@ -22,8 +22,8 @@ from importlib import import_module
 from pathlib import Path
 
 from merflow import registry, usage
-from merflow.cli import main
 from merflow.errors import MerflowError
+from merflow.main import main
 
 #: Step -> modules that its jobs import, with libraries that they import late.
 MODULES = {

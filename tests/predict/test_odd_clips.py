@@ -1,7 +1,6 @@
 """Clips to predict as people have them: odd names, odd texts, and other files beside them."""
 
 import json
-import logging
 import os
 import unicodedata
 
@@ -68,7 +67,6 @@ def test_a_row_names_a_clip_in_another_unicode_form(tmp_path, described):
 
 
 def test_files_that_are_passed_over_are_counted(tmp_path, described, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("merflow"), "propagate", True)
     folder = tmp_path / "clips"
     write_audio(folder / "b.wav")
     (folder / "notes.pdf").write_bytes(b"x")

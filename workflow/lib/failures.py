@@ -56,7 +56,7 @@ def of(workflow: Any) -> list[Failure]:
 
 
 def _reason(logs: Iterable[Path]) -> str:
-    """The last error in the log of a job (`merflow.cli.main` writes it there)."""
+    """The last error in the log of a job (`merflow.main` writes it there)."""
     lines = [
         line.removeprefix("error: ")
         for log in logs

@@ -84,7 +84,7 @@ def check_source(corpus: str, source: str, out: Path) -> None:
             )
     elif source != "demo":
         remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
-        check_user_folder(Path(source).expanduser(), out, setting, ALLOWED, remedy)
+        check_user_folder(of_user(source), out, setting, ALLOWED, remedy)
 
 
 def _make_demo(corpus: str, build: Path, scratch: Path) -> Files:

@@ -239,7 +239,7 @@ def _of_room(params: Params, work: Work, root: Path) -> list[Finding]:
     for name in work.corpora:
         source = params.corpora[name].source
         if source not in ("demo", "official"):
-            size = room.size_of(Path(source).expanduser())
+            size = room.size_of(paths.of_user(source))
             if size > free:
                 found.append(
                     Finding(

@@ -111,7 +111,7 @@ def _seconds(params: Params, root: Path, corpus: str) -> float:
     means, share = MEANS[corpus], 1.0
     raw = root / paths.RAW.format(corpus=corpus)
     if raw.is_dir() or source != "official":
-        present = size_of(raw if raw.is_dir() else Path(source).expanduser())
+        present = size_of(raw if raw.is_dir() else paths.of_user(source))
         share = min(1.0, present / (means.raw_gb * GB))
     return means.utterances * means.seconds * share
 
