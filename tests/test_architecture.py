@@ -10,6 +10,7 @@ from merflow.provenance import PACKAGE, closure, imports
 # Top to bottom; a module may import from its own room of a layer and from the layers below.
 LAYERS = [
     {"start", "warm"},
+    {"main"},
     {"cli", "status"},
     {
         "preflight",

@@ -18,7 +18,7 @@ class MerflowError(Exception):
 
 
 class CheckoutError(MerflowError):
-    """The folder, git or DVC is not in a state in which a run could end well."""
+    """A run could not end well because of the folder, git or DVC."""
 
 
 class ParamsError(MerflowError):

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _refuse(error: MerflowError) -> NoReturn:
-    """Print an error as one line, which also ends the job's log, and exit."""
+    """Print an error as one line, end the job's log with it, exit."""
     message = printable(f"error: {error}")  # one line, whatever the names in it
     print(message, file=sys.stderr)
     _append_to_log(message)

@@ -177,7 +177,7 @@ def _not_writable(repo: "Repo") -> list[str]:
 
 
 def refusal(error: Exception) -> str:
-    """Explain an error of DVC in a line, with what to do where that is known."""
+    """Explain an error of DVC in a line, with the known remedy."""
     text = errors.said(str(error) or type(error).__name__)
     advice = next((advice for sign, advice in _ADVICE.items() if sign in text), None)
     if isinstance(error, OSError) and error.errno:
