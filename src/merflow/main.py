@@ -1,4 +1,4 @@
-"""Run of the command line; every error that a user can mend ends it as one line."""
+"""Run of the command line; an error of the user ends it as one line."""
 
 import os
 import sys
