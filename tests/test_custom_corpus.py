@@ -1,5 +1,6 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -140,3 +141,26 @@ def test_a_filled_table_gives_a_patch_and_an_edit_is_kept(tmp_path, monkeypatch)
     Path("mine.yaml").write_text("run: {}  # mine")
     custom_corpus.prepare("mine", Path("clips"), False)
     assert Path("mine.yaml").read_text() == "run: {}  # mine"
+
+
+def test_texts_without_clips_need_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "params", "params")
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    rows = [f",words {k},{LABELS[k % 2]},{'abc'[k // 2]},," for k in range(6)]
+    header = "clip,text,label,speaker,dialogue,split"
+    Path("mine.csv").write_text("\n".join([header, *rows]))
+    custom_corpus.prepare("mine", Path("nowhere"), False)
+    run = yaml.safe_load(Path("mine.yaml").read_text())["run"]
+    assert stages_of(run, "joint_cnn") == {"text"}
+
+
+def test_a_table_that_names_clips_needs_one_of_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{k}.wav,words,{LABELS[k % 2]},{'abc'[k // 2]},," for k in range(6)]
+    header = "clip,text,label,speaker,dialogue,split"
+    Path("mine.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(
+        CorpusError, match=r"nowhere: holds none of the 6 clips, the first is 0\.wav"
+    ):
+        custom_corpus.prepare("mine", Path("nowhere"), False)

@@ -17,7 +17,7 @@ import yaml
 from merflow import presets
 from merflow.corpora import annotations, disk
 from merflow.corpora.annotations import COLUMNS, Annotations
-from merflow.corpora.custom import SUFFIXES, find_clips, text_beside
+from merflow.corpora.custom import SUFFIXES, check_clips, find_clips, text_beside
 from merflow.corpora.labels import CLASSES, counterparts
 from merflow.errors import CheckpointError, CorpusError, ParamsError
 from merflow.media.probe import Probe, probe_all
@@ -98,7 +98,8 @@ def skeleton(folder: Path) -> str:
     clips = find_clips(folder)
     if not clips:
         raise CorpusError(
-            f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}"
+            f"{folder}: no clips in it or below; known endings: {', '.join(SUFFIXES)}; a table of"
+            f" texts without clips is written by hand, its first line is {','.join(COLUMNS)}"
         )
     names = [path.relative_to(folder).as_posix() for path in clips]
     texts = map(text_beside, clips)
@@ -140,7 +141,12 @@ def make_example(folder: Path, table: Path) -> None:
 
 
 def modalities(folder: Path, labelled: Annotations) -> list[str]:
-    """Modalities, of text, audio and video, that an utterance has."""
+    """Modalities, of text, audio and video, that an utterance has.
+
+    Raises:
+        CorpusError: clips are named, and `folder` holds none of them.
+    """
+    check_clips(folder, labelled)
     clips = [folder / row.clip for row in labelled.rows if row.clip]
     probes = [probe for probe in probe_all(clips, "clips").values() if isinstance(probe, Probe)]
     present = {

@@ -28,14 +28,9 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
     Raises:
         CorpusError: clips are named, and none of them exists.
     """
+    check_clips(root, annotations)
     with_clip = [row for row in annotations.rows if row.clip]
     probes = probe_all([root / row.clip for row in with_clip], "clips")
-    if with_clip and not any((root / row.clip).exists() for row in with_clip):
-        first = with_clip[0]
-        raise CorpusError(
-            f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
-            f"(line {first.line}); see column clip"
-        )
     defects = [
         Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
         for row in annotations.unlabelled
@@ -49,6 +44,21 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
             defects.append(_clip_defect(row, root, result))
     defects += _shared_speakers(annotations)
     return Corpus(utterances_of(annotations.rows, clips), defects)
+
+
+def check_clips(root: Path, annotations: Annotations) -> None:
+    """Refuse a folder that holds none of the clips.
+
+    Raises:
+        CorpusError: clips are named, and none of them exists.
+    """
+    with_clip = [row for row in annotations.rows if row.clip]
+    if with_clip and not any((root / row.clip).exists() for row in with_clip):
+        first = with_clip[0]
+        raise CorpusError(
+            f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
+            f"(line {first.line}); see column clip, and the folder that params.yaml names as source"
+        )
 
 
 def utterances_of(rows: Sequence[Row], clips: Mapping[int, str]) -> pd.DataFrame:
@@ -95,7 +105,7 @@ def _clip_defect(row: Row, root: Path, reason: str) -> Defect:
     kind = "clip unreadable"
     if not (root / row.clip).exists():
         kind = "clip absent"
-        reason = f"no such file in {root}; added later? remove {root} and run again"
+        reason = f"no such file in {root}"
     action = "text kept" if row.text else "no use"
     return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
 

@@ -20,7 +20,8 @@ from merflow.corpora.unpack import DamagedArchive, Limits, unpack
 from merflow.errors import DownloadError
 from merflow.paths import SOURCE
 from merflow.progress import log, track
-from merflow.store import whole_folder, write_json
+from merflow.registry import CORPORA
+from merflow.store import link, whole_folder, write_json
 
 LIMITS = Limits()
 _DEMO = re.compile(r'"(kind|place)": "demo"')  # in SOURCE.json of a corpus and of a checkpoint
@@ -158,10 +159,18 @@ def _copy_into(path: Path, build: Path) -> None:
 
 
 def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
-    """Copy a user's folder into `build`; (path below the folder, digest) of every file."""
+    """Copy a user's folder into `build`; (path below the folder, digest) of every file.
+
+    Files that are equal to those of the copy before, in `out`, are taken over from there. A custom
+    corpus of text alone has an empty folder, or none.
+    """
     setting = f"corpora.{corpus}.source"
     allowed = "demo, official or a folder that holds the corpus"
     remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
+    if corpus not in CORPORA and _is_void(folder):
+        _check_text_alone(folder, out, setting)
+        log.warning("%s: no clips in %s; systems can use its text alone", corpus, folder)
+        return []
     check_user_folder(folder, out, setting, allowed, remedy)
     paths = [path for path in _walk(folder) if path != folder / SOURCE]
     if not paths:
@@ -172,9 +181,36 @@ def _copy(corpus: str, folder: Path, build: Path, out: Path) -> Files:
         name = path.relative_to(folder)
         with disk.one_line(str(path)):
             (build / name).parent.mkdir(parents=True, exist_ok=True)
-            disk.copy(path, build / name)
-            files.append((name.as_posix(), _digest(build / name)))
+            files.append((name.as_posix(), _copy_file(path, build / name, out / name)))
     return files
+
+
+def _copy_file(path: Path, target: Path, earlier: Path) -> Digest:
+    """Copy a file, or link the copy of `earlier` if it has the same content.
+
+    DVC knows the content of a linked file and does not read it again.
+    """
+    if earlier.is_file() and earlier.stat().st_size == path.stat().st_size:
+        digest = _digest(path)
+        if _digest(earlier) == digest:
+            link(earlier, target)
+            return digest
+    disk.copy(path, target)
+    return _digest(target)
+
+
+def _is_void(folder: Path) -> bool:
+    return not folder.exists() or (folder.is_dir() and next(_walk(folder), None) is None)
+
+
+def _check_text_alone(folder: Path, out: Path, setting: str) -> None:
+    """Refuse to replace clips that were copied earlier; their disk may not be connected."""
+    if any(path.is_file() and path != out / SOURCE for path in out.rglob("*")):
+        state = "is empty" if folder.exists() else "no such folder"
+        raise DownloadError(
+            f"{folder}: {state}, and {out} holds clips copied from it (is a disk not connected?); "
+            f"correct {setting} in params.yaml, or delete {out} if the clips are gone for good"
+        )
 
 
 def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remedy: str) -> None:
