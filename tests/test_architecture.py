@@ -10,7 +10,7 @@ from merflow.provenance import PACKAGE, closure, imports
 # Top to bottom; a module may import from its own room of a layer and from the layers below.
 LAYERS = [
     {"start", "warm"},
-    {"cli", "status", "stores", "custom_corpus", "predict", "selection", "requirements"},
+    {"cli", "status", "stores", "custom_corpus", "predict", "selection", "requirements", "origins"},
     {"tables", "evaluation", "training", "papers"},
     {"nn"},
     {"systems", "records"},

@@ -10,7 +10,6 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from merflow.corpora.schemes import CUSTOM
 from merflow.errors import CorpusError
@@ -54,12 +53,10 @@ class Annotations:
     rows: list[Row]
     unlabelled: list[Row]
 
-    def identity(self) -> dict[str, Any]:
-        """All that the file says, as plain values for a digest."""
-        return {
-            name: [[row.line, *(getattr(row, column) for column in COLUMNS)] for row in rows]
-            for name, rows in (("rows", self.rows), ("unlabelled", self.unlabelled))
-        }
+    @property
+    def names_clips(self) -> bool:
+        """True if a row names a clip; else the corpus is text alone."""
+        return any(row.clip for row in self.rows)
 
     @property
     def classes(self) -> list[str]:
