@@ -17,6 +17,7 @@ import failures
 import gpu_limit
 import partial_report
 import sync
+import user_files
 import warm_process
 from plan import Plan
 from run_lock import RunLock
@@ -30,6 +31,7 @@ try:
     with run_lock.while_reading() as alone:
         plan.write()
         if alone:
+            user_files.update(plan, sync.folder_changed)
             sync.reconcile(plan)
         if run_lock.killed:
             sync.catch_up(plan)
@@ -64,11 +66,20 @@ wildcard_constraints:
     feature=r"\w+",
 
 
+def everything(wildcards):
+    """All artifacts, after those of the user's edited files, if a run begins."""
+    if workflow.executor_plugin and not (workflow.dryrun or workflow.touch):
+        with run_lock.while_reading() as alone:
+            if alone:
+                user_files.run_first(plan, workflow.resource_settings.cores or 1)
+    return list(plan.owner)
+
+
 # Every artifact is asked for by name. Snakemake considers an absent intermediate artifact, whose
 # job failed, not needed as long as something made from an earlier version of it exists.
 rule all:
     input:
-        list(plan.owner),
+        everything,
 
 
 # `conda env create` makes the environment that rules name (README.md). Snakemake's own `--sdm conda`

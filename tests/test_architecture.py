@@ -21,6 +21,7 @@ LAYERS = [
         "preconditions",
         "selection",
         "requirements",
+        "origins",
     },
     {"tables", "evaluation", "training", "papers"},
     {"nn"},

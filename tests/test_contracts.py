@@ -21,12 +21,12 @@ from merflow.media.frames import SAMPLINGS
 from merflow.params.systems import SchemeName
 from merflow.provenance import closure, constant, versions
 from merflow.registry import CORPORA, EXTRACTORS, PAPERS
-from merflow.selection import MATRIX, axes
+from merflow.selection import MATRIX, axes, stages_at
 from merflow.systems import Fusion, OffTheShelf, System
 from merflow.tables import measures
 
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+STAGES = stages_at(ROOT)
 
 
 @pytest.mark.parametrize("name", CORPORA)

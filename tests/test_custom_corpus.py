@@ -1,6 +1,7 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
 import os
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -229,3 +230,26 @@ def test_a_video_of_unknown_codec_is_audio_alone(tmp_path: Path) -> None:
     table.write_text("clip,text,label,speaker,dialogue,split\n" + "a.mp4,,joy,,,train\n")
     labelled = annotations.read(table, labelled=False)
     assert custom_corpus.modalities(tmp_path, labelled) == ["audio"]
+
+
+def test_texts_without_clips_need_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "params", "params")
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    rows = [f",words {k},{LABELS[k % 2]},{'abc'[k // 2]},," for k in range(6)]
+    header = "clip,text,label,speaker,dialogue,split"
+    Path("mine.csv").write_text("\n".join([header, *rows]))
+    custom_corpus.prepare("mine", Path("nowhere"), False)
+    run = yaml.safe_load(Path("mine.yaml").read_text())["run"]
+    assert stages_of(run, "joint_cnn") == {"text"}
+
+
+def test_a_table_that_names_clips_needs_one_of_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{k}.wav,words,{LABELS[k % 2]},{'abc'[k // 2]},," for k in range(6)]
+    header = "clip,text,label,speaker,dialogue,split"
+    Path("mine.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(
+        CorpusError, match=r"nowhere: holds none of the 6 clips, the first is 0\.wav"
+    ):
+        custom_corpus.prepare("mine", Path("nowhere"), False)

@@ -14,6 +14,7 @@ from merflow.paths import Inputs
 FILES = [
     "data/raw/meld/SOURCE.json",
     "data/corpora/meld/utterances.parquet",
+    "data/corpora/meld/clips.parquet",
     "data/corpora/meld/splits.parquet",
     "data/corpora/meld/defects.csv",
     "data/checkpoints/bert/SOURCE.json",
@@ -67,6 +68,7 @@ def test_inputs_are_asked_for_by_name():
     assert INPUTS.raw == Path("data/raw/meld")
     assert INPUTS.corpora == [prepared] and INPUTS.corpus == prepared
     assert (INPUTS.utterances.name, INPUTS.splits.name) == (paths.UTTERANCES, paths.SPLITS)
+    assert INPUTS.clips.name == paths.CLIPS
     assert INPUTS.checkpoint == Path("data/checkpoints/bert") and INPUTS.has_checkpoint
     assert INPUTS.media["audio"] == Path("data/media/meld/audio")
     assert INPUTS.frames == INPUTS.store("frames_15") == Path("data/media/meld/frames_15")
@@ -104,12 +106,15 @@ def test_every_output_of_dvc_yaml_fits_the_grammar():
     patterns = [
         *(paths.RAW, paths.CHECKPOINT, paths.MEDIUM, paths.FEATURE, paths.RESULT),
         *(paths.SCORES, paths.TABLES, paths.SHEET, paths.REPORT),
-        *(f"{paths.CORPUS}/{name}" for name in (paths.UTTERANCES, paths.SPLITS, paths.DEFECTS)),
+        *(
+            f"{paths.CORPUS}/{name}"
+            for name in (paths.UTTERANCES, paths.CLIPS, paths.SPLITS, paths.DEFECTS)
+        ),
         f"{Path(paths.MEDIUM).parent}/{paths.DEFECTS}",
     ]
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name, stage in stages.items():
-        for out in stage["outs"]:
+        for out in stage.get("do", stage)["outs"]:
             if name != "code":
                 assert any(paths.names(pattern, out) is not None for pattern in patterns), out
 

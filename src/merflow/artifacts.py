@@ -31,6 +31,17 @@ UTTERANCES = pa.schema(
     ]
 )
 
+#: data/corpora/<corpus>/clips.parquet: one row per utterance with a usable clip. Decoding reads
+#: this table and no other, so that an edited text or label decodes nothing again.
+CLIPS = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("clip", pa.string(), nullable=False),
+        pa.field("start_s", pa.float64()),
+        pa.field("end_s", pa.float64()),
+    ]
+)
+
 #: data/corpora/<corpus>/splits.parquet: the split of each utterance, per scheme and fold. An
 #: utterance without a row is out of scope. A scheme may have one row per label of an utterance
 #: (merflow.corpora.schemes); then ``label`` names the only label that counts in the row.

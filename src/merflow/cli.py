@@ -236,8 +236,8 @@ def decode(files: Files, params: Slice, shard: Shard, shards: NShards, out: Out)
     from merflow.media.step import decode_shard
 
     inputs, values = Inputs.of(files), parameters.slice_of(params)
-    utterances, raw = inputs.utterances, inputs.raw
-    decode_shard(utterances, raw, values["media"], values["code"], shard, shards, out)
+    clips, raw = inputs.clips, inputs.raw
+    decode_shard(clips, raw, values["media"], values["code"], shard, shards, out)
 
 
 @app.command()

@@ -114,7 +114,8 @@ def skeleton(folder: Path) -> str:
     if not listing.clips:
         raise CorpusError(
             f"{folder}: no clips in it or below; {listing.summary or 'no file at all'}; "
-            f"known endings: {', '.join(ENDINGS)}"
+            f"known endings: {', '.join(ENDINGS)}; a table of texts without clips is written by"
+            f" hand, its first line is {','.join(COLUMNS)}"
         )
     for message in listing.messages:
         log.warning(message)
@@ -164,9 +165,13 @@ def make_example(folder: Path, table: Path) -> None:
 
 
 def modalities(folder: Path, labelled: Annotations) -> list[str]:
-    """Modalities, of text, audio and video, that an utterance has; warns of unusable clips."""
-    files = Files(folder)
-    clips = [folder / (files.locate(row.clip) or row.clip) for row in labelled.rows if row.clip]
+    """Modalities, of text, audio and video, that an utterance has; warns of unusable clips.
+
+    Raises:
+        CorpusError: clips are named, and `folder` holds none of them.
+    """
+    names = custom.locate_clips(folder, labelled, Files(folder))
+    clips = [folder / names.get(row.clip, row.clip) for row in labelled.rows if row.clip]
     results = probe_all(clips, "clips")
     probes = [probe for probe in results.values() if isinstance(probe, Probe)]
     if reasons := [f"{clip}: {fault}" for clip, fault in results.items() if isinstance(fault, str)]:

@@ -18,6 +18,7 @@ from merflow.errors import ParamsError
 # Files of artifacts. A marker is written last and stands for its folder in Snakemake.
 SOURCE = "SOURCE.json"  # marker of a raw corpus and of a checkpoint: origin and digests
 UTTERANCES = "utterances.parquet"
+CLIPS = "clips.parquet"
 SPLITS = "splits.parquet"
 DEFECTS = "defects.csv"  # of a corpus, and of its media
 INDEX = "INDEX.json"  # marker of a decoded medium
@@ -164,6 +165,11 @@ class Inputs:
     def utterances(self) -> Path:
         """Table of utterances of the only corpus."""
         return self._only(f"{CORPUS}/{UTTERANCES}", self._named(UTTERANCES))
+
+    @property
+    def clips(self) -> Path:
+        """Table of clips of the only corpus."""
+        return self._only(f"{CORPUS}/{CLIPS}", self._named(CLIPS))
 
     @property
     def splits(self) -> Path:

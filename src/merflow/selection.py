@@ -12,6 +12,7 @@ from typing import Any
 
 from merflow import paths
 from merflow.errors import ParamsError
+from merflow.origins import origins
 from merflow.params import yaml_text
 from merflow.requirements import dependencies, requirements_of
 
@@ -21,7 +22,7 @@ Needed = set[tuple[str, str]]  # corpus, and a path that a stage of it depends o
 
 
 def stages_at(root: Path) -> dict[str, Any]:
-    """Read ``stages`` of the dvc.yaml in `root`.
+    """Read ``stages`` of the dvc.yaml in `root`, with ``do`` unfolded into its stage.
 
     Raises:
         ParamsError: no such file, or not YAML with stages.
@@ -31,10 +32,10 @@ def stages_at(root: Path) -> dict[str, Any]:
     stages = values.get("stages") if isinstance(values, dict) else None
     if not isinstance(stages, dict):
         raise ParamsError(f"{path}: has no stages; `git checkout dvc.yaml` brings it back")
-    return stages
+    return {name: spec.pop("do", {}) | spec for name, spec in stages.items()}
 
 
-def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
+def axes(params: Mapping[str, Any], stages: Stages, root: Path = Path()) -> dict[str, Any]:
     """Compute ``${axes...}`` of dvc.yaml; a stage with nothing selected has empty lists.
 
     With all papers selected, everything is made that ``run`` lists for a selected corpus. With
@@ -44,6 +45,7 @@ def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
     Args:
         params: params.yaml, complete and checked.
         stages: ``stages`` of dvc.yaml.
+        root: the checkout; folders of the user are looked for from here.
 
     Raises:
         ParamsError: a selected stage needs a checkpoint that params.yaml does not describe.
@@ -74,10 +76,13 @@ def axes(params: Mapping[str, Any], stages: Stages) -> dict[str, Any]:
     }
     used = {corpus for corpus, _ in needed}
     decoded = {corpus for corpus, path in needed if paths.names(paths.MEDIUM, path)}
+    made = [corpus for corpus in corpora if everything or corpus in used]
+    checkpoints = _checkpoints(params["checkpoints"], {path for _, path in needed})
     return {
-        "corpora": [corpus for corpus in corpora if everything or corpus in used],
+        "corpora": made,
         "media": [corpus for corpus in corpora if everything or corpus in decoded],
-        "checkpoints": _checkpoints(params["checkpoints"], {path for _, path in needed}),
+        "checkpoints": checkpoints,
+        "origins": origins(params, made, checkpoints, root),
         "features": features,
         "papers": papers,
         "modalities": _modalities(params, stages),

@@ -311,6 +311,49 @@ def test_a_folder_is_copied_and_left_alone(place, folder):
     assert not inodes & {path.stat().st_ino for path in place.out.rglob("*")}
 
 
+def test_unchanged_files_are_taken_over_from_the_earlier_copy(place, folder):
+    place.fetch(str(folder))
+    before = {path.name: path.stat().st_ino for path in place.out.rglob("*") if path.is_file()}
+    (folder / "dev_sent_emo.csv").write_bytes(CSV[::-1])  # as long
+    (folder / "clips" / "dia0_utt1.mp4").write_bytes(NOISE)
+    record = place.fetch(str(folder))
+    assert place.files == {
+        "dev_sent_emo.csv": CSV[::-1],
+        "clips/dia0_utt0.mp4": NOISE,
+        "clips/dia0_utt1.mp4": NOISE,
+    }
+    assert {file["sha256"] for file in record["files"]} == {sha256(CSV[::-1]), sha256(NOISE)}
+    assert (place.out / "clips/dia0_utt0.mp4").stat().st_ino == before["dia0_utt0.mp4"]
+    (folder / "dev_sent_emo.csv").unlink()
+    place.fetch(str(folder))
+    assert set(place.files) == {"clips/dia0_utt0.mp4", "clips/dia0_utt1.mp4"}
+
+
+def test_an_altered_copy_is_not_taken_over(place, folder):
+    place.fetch(str(folder))
+    altered = place.out / "clips/dia0_utt0.mp4"
+    altered.chmod(0o644)
+    altered.write_bytes(NOISE[::-1])
+    place.fetch(str(folder))
+    assert place.files["clips/dia0_utt0.mp4"] == NOISE
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_corpus_of_text_alone_needs_no_clips(tmp_path, exists, caplog):
+    texts, raw = tmp_path / "texts", tmp_path / "raw/mine"
+    if exists:
+        (texts / "sub").mkdir(parents=True)
+    for _ in range(2):
+        fetch("mine", str(texts), raw, tmp_path / "scratch", tmp_path / "digests")
+    assert [path.name for path in raw.iterdir()] == ["SOURCE.json"]
+    assert f"mine: no clips in {texts}; systems can use its text alone" in caplog.text
+    # clips that were copied before may be on a disk that is not connected
+    (raw / "a.wav").write_bytes(NOISE)
+    with pytest.raises(DownloadError, match="holds clips copied from it"):
+        fetch("mine", str(texts), raw, tmp_path / "scratch", tmp_path / "digests")
+    assert (raw / "a.wav").read_bytes() == NOISE
+
+
 def test_a_copy_shares_blocks_where_the_file_system_can(tmp_path, monkeypatch):
     requests = []
     (tmp_path / "a").write_bytes(NOISE)

@@ -81,7 +81,12 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
         prepare("ravdess", "official", raw, out)
     first, second = (tree(tmp_path / name) for name in "ab")
     assert first == second
-    assert set(first) == {"utterances.parquet", "splits.parquet", "defects.csv"}
+    assert set(first) == {
+        "utterances.parquet",
+        "clips.parquet",
+        "splits.parquet",
+        "defects.csv",
+    }
 
 
 @pytest.mark.skipif(not REAL, reason="MERFLOW_REAL_DATA is not set")

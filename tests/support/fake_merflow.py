@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 arguments = sys.argv[1:]
@@ -27,6 +28,19 @@ STEPS = {
 }
 STEPS |= {"score", "tables", "sheet", "report"}
 PAPERS = ("class_weight_lstm", "deepmsi_mer", "joint_cnn", "mel_cnn_bert", "weighted_late_fusion")
+
+
+def folder_of(params):
+    """Folder of the user that the steps fetch and checkpoint copy; None if there is none."""
+    for key, value in params.items():
+        folder = (
+            value if key.endswith(".source") else isinstance(value, dict) and value.get("folder")
+        )
+        if step in ("fetch", "checkpoint") and folder not in (None, False, "demo"):
+            return Path(folder)
+    return None
+
+
 step = next(argument for argument in arguments if argument in STEPS)
 out = Path(arguments[arguments.index("--out") + 1])
 with Path(os.environ["FAKE_LOG"]).open("a") as log:
@@ -37,6 +51,8 @@ if {step, *out.parts} & set(os.environ.get("FAKE_FAIL", "").split()):  # a step,
     sys.exit(error)
 if step in os.environ.get("FAKE_MEMORY", "").split():  # as the kernel does for want of memory
     os.kill(os.getpid(), signal.SIGKILL)
+if step in os.environ.get("FAKE_SLEEP", "").split():
+    time.sleep(5)
 if step in os.environ.get("FAKE_HANG", "").split():
     signal.pause()
 
@@ -53,9 +69,13 @@ if megabytes := os.environ.get("FAKE_MEGABYTES"):  # a large file, written as th
 sha, keep_weights = hashlib.sha256(), False
 for argument in arguments[2:]:  # without --log FILE
     if argument.startswith("{"):
-        params = {key: value for key, value in json.loads(argument).items() if key != "code"}
+        values = json.loads(argument)
+        params = {key: value for key, value in values.items() if key not in ("code", "files")}
         sha.update(json.dumps(params, sort_keys=True).encode())
         keep_weights = any(params[key] for key in params if key.startswith("keep_weights."))
+        folder = folder_of(params)
+        for file in sorted(folder.rglob("*")) if folder else []:
+            sha.update(file.read_bytes() if file.is_file() else b"")
     elif argument != str(out):
         path = Path(argument)
         for file in sorted(path.glob("*")) if path.is_dir() else [path] if path.is_file() else []:
@@ -64,13 +84,20 @@ for argument in arguments[2:]:  # without --log FILE
 if step == "train":  # makes a folder
     out /= "predictions.parquet"
 siblings = {
-    "prepare": ["splits.parquet", "defects.csv"],
+    "prepare": ["clips.parquet", "splits.parquet", "defects.csv"],
     "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],
     "train": ["weights.txt"] * keep_weights,
     "gather": ["run.json", *(["weights/0-1.safetensors"] * keep_weights)],
     "tables": [f"{folder}/tables.html" for folder in ("overall", *PAPERS)],
 }.get(step, [])
+digests = dict.fromkeys(["clips.parquet", "utterances.parquet", "splits.parquet"], sha.hexdigest())
+table = step == "prepare" and next(iter(params.values())).get("annotations")
+if table:  # clips may be other ones without a change of utterances, and the other way round
+    rows = [line.partition(",") for line in Path(table).read_text().splitlines()]
+    digests = {name: hashlib.sha256(str(rows).encode()).hexdigest() for name in digests}
+    clips = str([clip for clip, _, _ in rows])
+    digests["clips.parquet"] = hashlib.sha256(clips.encode()).hexdigest()
 for path in [out, *(Path(os.path.normpath(out.parent / name)) for name in siblings)]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    path.write_text(f"{path.name} {sha.hexdigest()}\n")
+    path.write_text(f"{path.name} {digests.get(path.name, sha.hexdigest())}\n")

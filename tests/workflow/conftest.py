@@ -39,8 +39,8 @@ FILES = [
 ]
 
 OTHER_STAGES = (
-    "params.yaml asks for other stages than before; workflow/matrix.json is up to date now:"
-    " start `dvc repro` again"
+    "params.yaml asks for other stages or files than before;"
+    " workflow/matrix.json is up to date now: start `dvc repro` again"
 )
 
 
@@ -301,6 +301,12 @@ def checkout(built, tools, tmp_path) -> Checkout:
 def real_checkout():
     """Function that makes checkouts with the real steps."""
     return lambda path, tools=None: fresh(path, fake=False, tools=tools)
+
+
+@pytest.fixture(scope="session")
+def fake_checkout(tools):
+    """Function that makes checkouts with stand-ins for steps."""
+    return lambda path: fresh(path, tools=tools)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def settled(checkout) -> bool:
 def test_a_killed_first_run_in_a_clone_keeps_finished_work(checkout, tmp_path):
     checkout.set(LEARNING_RATE, 3e-4)
     # dvc.lock has other parameters of the corpus and of all that follows
-    checkout.set("corpora.meld.source", str(tmp_path))
+    checkout.set("corpora.meld.source", "params")
     checkout.commit("other parameters than those of dvc.lock")
     subprocess.run(
         ["git", "clone", "--quiet", str(checkout.path), str(tmp_path / "clone")], check=True

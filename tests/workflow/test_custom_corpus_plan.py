@@ -35,6 +35,16 @@ def plan(tmp_path, monkeypatch):
     return make
 
 
+def slices(plan):
+    """What Snakemake compares, of every stage but the last ones, whose inputs are not copied."""
+    return {
+        stage.address(point): stage.cfg(point)
+        for stage in plan.stages.values()
+        for point in stage.points
+        if stage.name not in ("score", "tables", "report")
+    }
+
+
 def test_folds_are_as_many_as_the_annotations_allow(plan):
     assert plan(ROWS).folds("mine", "joint_cnn", "clean") == 4
     splits = ("train", "dev", "test")
@@ -43,12 +53,13 @@ def test_folds_are_as_many_as_the_annotations_allow(plan):
 
 
 def test_edited_annotations_make_prepare_stale_and_nothing_else(plan):
-    before = plan(ROWS).code
-    assert plan(ROWS).code == before
-    after = plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]).code
-    assert {stage for stage in before if before[stage] != after[stage]} == {"prepare.mine"}
+    before = slices(plan(ROWS))
+    assert slices(plan(ROWS)) == before
+    after = slices(plan([row.replace("0.wav,,anger", "0.wav,,rage") for row in ROWS]))
+    changed = {stage for stage in before if before[stage] != after[stage]}
+    assert changed == {"prepare_own@mine"}
 
 
 def test_malformed_annotations_stop_before_the_first_job(plan):
     with pytest.raises(CorpusError, match=r"mine\.csv: 1 label \(joy\)"):
-        _ = plan([row.replace("anger", "joy") for row in ROWS]).code
+        plan([row.replace("anger", "joy") for row in ROWS]).write()

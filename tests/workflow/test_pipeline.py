@@ -5,7 +5,6 @@ params.yaml and both tools are real.
 """
 
 import subprocess
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -79,7 +78,7 @@ CHANGES = [
         id="a system that a fusion takes",
     ),
     pytest.param(
-        lambda c: c.set("corpora.meld.source", tempfile.gettempdir()),
+        lambda c: c.set("corpora.meld.source", "params"),
         {
             "fetch": 1,
             "prepare": 1,

@@ -77,11 +77,12 @@ def test_half_a_lock_of_dvc_is_named_and_not_called_a_run(folder):
 
 def test_locks_of_a_killed_run_are_removed_once_it_is_dead(folder):
     (folder / ".snakemake/locks").mkdir()
+    (folder / ".snakemake/locks/0.input.lock").touch()
     run_lock.LOCK.write_text("999999999")
     lock = run_lock.RunLock()
     with lock.while_reading() as alone:
         assert alone and lock.killed
-        assert not (folder / ".snakemake/locks").exists()
+        assert not list((folder / ".snakemake/locks").iterdir())
     assert run_lock.LOCK.read_text() == ""
 
 

@@ -1,4 +1,4 @@
-"""Digests of downloads and annotations: declared content counts, further fields do not."""
+"""Digests of downloads: declared content counts, further fields do not."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -10,9 +10,8 @@ from plan import Plan
 from support import ROOT
 
 from merflow import presets
-from merflow.corpora import annotations, meld
+from merflow.corpora import meld
 from merflow.corpora.corpus import Source
-from merflow.provenance import digest_of_values
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,6 @@ class LaterSource(Source):
     """A source with a field that a later version adds."""
 
     mirror: str | None = None
-
-
-@dataclass(frozen=True)
-class LaterRow(annotations.Row):
-    """A row with a field that a later version adds."""
-
-    note: str = ""
 
 
 @pytest.fixture
@@ -37,7 +29,7 @@ def download(tmp_path):
     values["run"] |= {"corpora": ["meld"], "papers": ["weighted_late_fusion"]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     plan = Plan(tmp_path)
-    return lambda: digests.compute([plan.fetch], plan.params, {})
+    return lambda: digests.compute([plan.fetch], plan.params)
 
 
 def test_a_new_field_with_a_default_keeps_a_download(download, monkeypatch):
@@ -54,12 +46,3 @@ def test_a_changed_source_is_downloaded_again(download, monkeypatch, change):
     changed = (replace(first, **change), *further)
     monkeypatch.setattr(digests, "official_sources", lambda corpus: changed)
     assert download() != before
-
-
-def test_a_new_field_of_a_row_keeps_the_digest_of_annotations():
-    row = annotations.Row(2, "a.wav", "hello", "joy", "ann", "", "train")
-    now, later, changed = (
-        digest_of_values(annotations.Annotations([each], []).identity())
-        for each in (row, LaterRow(**vars(row)), replace(row, label="anger"))
-    )
-    assert now == later != changed

@@ -11,42 +11,33 @@ from stage import Point, Stage
 
 from merflow import registry
 from merflow.checkpoints.demo import MAKERS
-from merflow.corpora.annotations import Annotations
 from merflow.corpora.corpus import Source
 from merflow.provenance import constant, digest, digest_of_values
 
 
-def compute(
-    stages: Iterable[Stage], params: Mapping[str, Any], annotations: Mapping[str, Annotations]
-) -> dict[str, str]:
+def compute(stages: Iterable[Stage], params: Mapping[str, Any]) -> dict[str, str]:
     """Digest of each key of code (`Stage.code_key`).
 
     Args:
         stages: with their points.
         params: params.yaml, complete.
-        annotations: of custom corpora, by name; they lie outside the checkout.
     """
     digests: dict[str, str] = {}
     for stage in stages:
         for point in stage.points:
             key = stage.code_key(point)
             if key not in digests:
-                digests[key] = _digest(stage, point, params, annotations)
+                digests[key] = _digest(stage, point, params)
     return digests
 
 
-def _digest(
-    stage: Stage, point: Point, params: Mapping[str, Any], annotations: Mapping[str, Annotations]
-) -> str:
+def _digest(stage: Stage, point: Point, params: Mapping[str, Any]) -> str:
     roots = stage.roots(point)
-    if stage.name == "fetch":
+    if "fetch" in stage.name:
         return _download(point["corpus"], params["corpora"][point["corpus"]]["source"], roots)
-    if stage.name == "checkpoint":  # what is downloaded is in params.yaml
+    if "checkpoint" in stage.name:  # what is downloaded is in params.yaml
         maker = params["checkpoints"][point["checkpoint"]].get("demo")
         return digest(MAKERS[maker]) if maker else "none"
-    if stage.name == "prepare" and point["corpus"] in annotations:
-        rows = annotations[point["corpus"]].identity()
-        return f"{digest(*roots)}-{digest_of_values(rows)}"
     return digest(*roots)
 
 

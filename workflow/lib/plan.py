@@ -4,6 +4,7 @@ Run as a program it is the stage ``code``: it brings workflow/params and workflo
 DVC reads, up to date.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import digests
 import parameter_files
+import user_files
 from run_lock import IN_STAGE, inside_a_run
 from stage import Point, Stage, lookup, point_of
 
@@ -21,6 +23,7 @@ from merflow import kept_weights, params, paths, provenance, registry, selection
 from merflow.corpora import annotations, schemes
 from merflow.corpora.annotations import Annotations
 from merflow.errors import MerflowError, of_system
+from merflow.origins import path_of
 
 PARAMS = Path("params.yaml")
 ARTIFACTS = ("data/", "results/")
@@ -53,7 +56,7 @@ class Plan:
         self.everything: Callable[[], bool] = lambda: True
         self.params: dict[str, Any] = params.read(root / PARAMS)
         specs = selection.stages_at(root)
-        self.axes = selection.axes(self.params, specs)
+        self.axes = selection.axes(self.params, specs, root)
         keep_weights = (
             parameter_files.keep_weights(root)
             if _below_another_run()
@@ -63,6 +66,7 @@ class Plan:
         self.stages = {
             name: Stage(name, spec, self) for name, spec in specs.items() if name != "code"
         }
+        self._digests: dict[str, str | None] = {}  # DVC's stage -> of its files at the start
 
     def __getattr__(self, name: str) -> Stage:
         stages: dict[str, Stage] = self.__dict__.get("stages", {})
@@ -96,6 +100,34 @@ class Plan:
                 ups[name] = {self.address_of(path) for path in inputs if path in self.owner}
         return outs, ups
 
+    @cached_property
+    def folders(self) -> dict[str, str]:
+        """DVC stages that copy a folder of the user -> the folder, or ABSENT."""
+        return {
+            stage.address(point): point["folder"]
+            for stage in self.stages.values()
+            for point in stage.points
+            if "folder" in point
+        }
+
+    @cached_property
+    def annotation_files(self) -> dict[str, str]:
+        """DVC stages that read annotations of a custom corpus -> the file, which lies anywhere."""
+        return {
+            self.prepare_own.address(point): point["annotations"]
+            for point in self.prepare_own.points
+        }
+
+    @cached_property
+    def readers(self) -> dict[str, str]:
+        """DVC stages that read files of the user -> the folder, ABSENT, or the annotations."""
+        return self.folders | self.annotation_files
+
+    def stage_at(self, address: str) -> tuple[Stage, Point]:
+        """Stage and point of a name of DVC."""
+        stage = self.stages[address.partition("@")[0]]
+        return stage, next(point for point in stage.points if stage.address(point) == address)
+
     def address_of(self, artifact: str) -> str:
         """DVC's name of the stage that makes an artifact."""
         stage, point = self.owner[artifact]
@@ -109,8 +141,10 @@ class Plan:
         Returns:
             None: no stage makes it, and the repository has no such file.
         """
-        if path in self.owner:
+        if path in self.owner or path in self.annotation_files.values():
             return [path]
+        if path in self.folders.values():
+            return []  # maybe 100,000 files: see user_files.py
         below = [artifact for artifact in self.owner if artifact.startswith(path.rstrip("/") + "/")]
         if below or path in COLLECTED:
             return below
@@ -225,7 +259,7 @@ class Plan:
             for name in self.params["run"]["corpora"]
         }
         return {
-            name: annotations.read(self.root / paths.of_user(table))
+            name: annotations.read(self.root / path_of(table))
             for name, table in tables.items()
             if table
         }
@@ -244,7 +278,36 @@ class Plan:
         """
         if _below_another_run():
             return parameter_files.digests(self.root)
-        return digests.compute(self.stages.values(), self.params, self.annotations)
+        return digests.compute(self.stages.values(), self.params)
+
+    def files_digest(self, stage: Stage, point: Point) -> str | None:
+        """Digest of the inputs that no stage makes, as they were at the first call.
+
+        DVC compares their content, and so does Snakemake, which by itself compares times.
+        """
+        address = stage.address(point)
+        if address not in self._digests:
+            self._digests[address] = self._digest_of_files(stage, point)
+        return self._digests[address]
+
+    def edited_since(self, address: str) -> bool:
+        """Tell whether the user edited inputs of a stage during this run."""
+        stage, point = self.stage_at(address)
+        if address not in self._digests:
+            return False
+        same_folder = address not in self.folders or user_files.listed_as_before(self, address)
+        return not same_folder or self._digests[address] != self._digest_of_files(stage, point)
+
+    def _digest_of_files(self, stage: Stage, point: Point) -> str | None:
+        address, sha = stage.address(point), hashlib.sha256()
+        if address in self.folders:
+            return user_files.mark_of(address)
+        if not (files := [path for path in stage.data(point) if path not in self.owner]):
+            return None
+        for path in files:
+            sha.update(f"{path}\n".encode())
+            sha.update((self.root / path).read_bytes())
+        return sha.hexdigest()[:16]
 
     def write(self) -> bool:
         """Bring workflow/params and workflow/matrix.json up to date.
@@ -255,8 +318,9 @@ class Plan:
         Raises:
             ParamsError: a dependency is not made by any stage. Snakemake would not say so if a
                 file of an earlier run lies there.
+            CorpusError: annotations are absent or malformed.
         """
-        _ = self.graph
+        _ = self.annotations, self.graph
         for folder in COLLECTED:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         files: dict[Path, dict[str, Any]] = {}
@@ -295,6 +359,6 @@ if __name__ == "__main__":
         sys.exit(f"error: {of_system(error)}")
     if changed:  # DVC has read dvc.yaml, and with it the axes, before this stage
         sys.exit(
-            "params.yaml asks for other stages than before;"
+            "params.yaml asks for other stages or files than before;"
             f" {selection.MATRIX} is up to date now: start `dvc repro` again"
         )

@@ -143,7 +143,8 @@ class RunLock:
 
     def _clear(self) -> None:
         """Remove the locks and end the jobs of a killed run."""
-        shutil.rmtree(".snakemake/locks", ignore_errors=True)
+        for lock in Path(".snakemake/locks").glob("*"):
+            lock.unlink(missing_ok=True)
         if LOCK.read_text(encoding="utf-8"):
             end_jobs()
             clear_dvc()

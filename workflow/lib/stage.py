@@ -82,7 +82,12 @@ class Stage:
 
     @cached_property
     def points(self) -> list[Point]:
-        """Values of the wildcards of each DVC stage ``name@a-b``."""
+        """Values of the wildcards of each DVC stage ``name@a-b``.
+
+        An item of ``foreach`` also names the user's files of the stage.
+        """
+        if "foreach" in self.spec:
+            return list(lookup(self.plan.values, self.spec["foreach"][2:-1]).values())
         axes: dict[str, list[str]] = {}
         for axis, values in self.spec.get("matrix", {}).items():
             reference = re.fullmatch(r"\$\{([\w.]+)\}", values) if isinstance(values, str) else None
@@ -92,8 +97,15 @@ class Stage:
 
     def address(self, point: Point) -> str:
         """DVC's name of the stage at a point; wildcards that are no axis are ignored."""
-        axes = self.spec.get("matrix", {})
+        axes = self.axes
         return f"{self.name}@{'-'.join(point[axis] for axis in axes)}" if axes else self.name
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """Wildcards in DVC's name of the stage."""
+        if "foreach" in self.spec:
+            return re.findall(r"{(\w+)}", self.outs[0])
+        return list(self.spec.get("matrix", {}))
 
     def code_key(self, point: Point) -> str:
         """Key of the digest of its code.
@@ -117,7 +129,7 @@ class Stage:
         Raises:
             ParamsError: a dependency is not made by any stage.
         """
-        point = point_of(wildcards)
+        point = self._complete(point_of(wildcards))
         inputs: list[str] = []
         for pattern in self._entries("deps"):
             path = pattern.format_map(point)
@@ -132,7 +144,7 @@ class Stage:
         return inputs
 
     def cfg(self, wildcards: Any) -> str:
-        """Slice of params.yaml and digest of the code, as canonical JSON.
+        """Slice of params.yaml, digests of code and of the user's files, as canonical JSON.
 
         Besides its inputs this is the only trigger of a rule.
         """
@@ -140,7 +152,16 @@ class Stage:
         keys = [key.format_map(point) for _, key in self.keys]
         keys = [key for key in keys if not key.startswith(parameter_files.CODE)]
         values = {key: lookup(self.plan.values, key) for key in keys}
-        return json.dumps(values | {"code": self.plan.code[self.code_key(point)]}, sort_keys=True)
+        values["code"] = self.plan.code[self.code_key(point)]
+        if files := self.plan.files_digest(self, point):
+            values["files"] = files
+        return json.dumps(values, sort_keys=True)
+
+    def _complete(self, point: Point) -> Point:
+        """Add the user's files to wildcards of Snakemake."""
+        if "foreach" not in self.spec:
+            return point
+        return next(item for item in self.points if all(item[a] == point[a] for a in self.axes))
 
     def _entries(self, section: str) -> Iterator[str]:
         for entry in self.spec.get(section, []):

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import user_files
 import yaml
 from plan import Plan
 from run_lock import IN_RUN, IN_STAGE
@@ -107,6 +108,11 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
         _sweep()
         with _dvc("the artifacts are complete, but DVC could not commit them") as repo:
             new = stages & _new(plan, repo)
+            edited = {stage for stage in new if plan.edited_since(stage)}
+            if edited:  # DVC would note the edited files for the artifacts of the earlier ones
+                listed = ", ".join(sorted(edited))
+                print(f"{listed}: inputs were edited meanwhile; start again", file=sys.stderr)
+            new, stages = new - edited, stages - edited
             print(f"committing {len(new)} of {len(plan.graph[0])} stages to DVC", file=sys.stderr)
             SAVED.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
             # `dvc commit --force` would write dvc.lock once for each stage
@@ -117,6 +123,7 @@ def commit(plan: Plan, made: Iterable[str]) -> None:
             chosen[0].dvcfile.dump_stages(chosen, update_pipeline=False)
         SAVED.unlink()
         _note_committed(plan, stages)
+        user_files.note_done(stages)
     remember(plan)
 
 
@@ -175,6 +182,24 @@ def catch_up(plan: Plan) -> None:
     )
 
 
+def folder_changed(stage: str, folder: str) -> bool:
+    """Ask DVC whether a stage's folder is another one than in dvc.lock, by content.
+
+    Raises:
+        StoreError: DVC cannot tell.
+    """
+    if not LOCK.exists():
+        return True
+    with _dvc(f"{folder}: DVC cannot say what changed") as repo:
+        print(f"{folder}: is not as before; looking for changes", file=sys.stderr)
+        (dependency,) = [
+            dependency
+            for dependency in repo.stage.load_one("dvc.yaml", stage).deps
+            if dependency.def_path == folder
+        ]
+        return not dependency.hash_info or bool(dependency.status())
+
+
 def reconcile(plan: Plan) -> None:
     """Take over DVC's verdict on every stage, if artifacts were moved since the last run.
 
@@ -209,6 +234,7 @@ def reconcile(plan: Plan) -> None:
         # later change of its parameters is not noticed
         _snakemake("--touch", "--forceall", "--nolock", "--no-hooks", "--cores", "1", "--", *clean)
     _note_committed(plan, set(outs) - dirty)
+    user_files.note_done(set(outs) - dirty)
     remember(plan)
     print(
         f"artifacts were moved since the last run: {len(outs) - len(dirty)} of {len(outs)} stages"

@@ -11,7 +11,7 @@ rule checkpoint:
     conda:
         "../../environment.yml"
     params:
-        cfg=plan.checkpoint.cfg,
+        cfg=plan.cfg_for(plan.checkpoint.out(paths.SOURCE)),  # of either stage
         scratch="build/fetch/checkpoints/{checkpoint}",
     message:
         "checkpoint {wildcards.checkpoint}"

@@ -1,6 +1,6 @@
 # Corpora: from archives or a folder to tables of utterances, splits and defects.
 #   out: data/raw/<corpus>/ (as distributed),
-#        data/corpora/<corpus>/{utterances,splits}.parquet, defects.csv
+#        data/corpora/<corpus>/{utterances,clips,splits}.parquet, defects.csv
 
 
 rule fetch:
@@ -12,7 +12,7 @@ rule fetch:
     conda:
         "../../environment.yml"
     params:
-        cfg=plan.fetch.cfg,
+        cfg=plan.cfg_for(plan.fetch.out(paths.SOURCE)),  # of either stage
         scratch="build/fetch/{corpus}",
     message:
         "fetch {wildcards.corpus}"
@@ -23,9 +23,10 @@ rule fetch:
 
 rule prepare:
     input:
-        raw=plan.prepare.data,
+        data=plan.data_for(plan.prepare.out(paths.UTTERANCES)),  # of either stage
     output:
         utterances=plan.prepare.out(paths.UTTERANCES),
+        clips=plan.prepare.out(paths.CLIPS),
         splits=plan.prepare.out(paths.SPLITS),
         defects=plan.prepare.out(paths.DEFECTS),
     log:
@@ -33,9 +34,9 @@ rule prepare:
     conda:
         "../../environment.yml"
     params:
-        cfg=plan.prepare.cfg,
+        cfg=plan.cfg_for(plan.prepare.out(paths.UTTERANCES)),
     message:
         "prepare {wildcards.corpus}"
     shell:
         "merflow --log {log} prepare {wildcards.corpus} --params {params.cfg:q}"
-        " --raw {input.raw} --out {output.utterances}"
+        " --raw {input.data[0]} --out {output.utterances}"

@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from merflow.corpora import delimited
 from merflow.corpora.label_names import alike, placeholders
@@ -66,12 +65,10 @@ class Annotations:
     unlabelled: list[Row]
     n_blank: int = 0
 
-    def identity(self) -> dict[str, Any]:
-        """All that counts in the file, as plain values for a digest."""
-        return {
-            name: [[row.line, *(getattr(row, column) for column in COLUMNS)] for row in rows]
-            for name, rows in (("rows", self.rows), ("unlabelled", self.unlabelled))
-        }
+    @property
+    def names_clips(self) -> bool:
+        """True if a row names a clip; else the corpus is text alone."""
+        return any(row.clip for row in self.rows)
 
     @property
     def classes(self) -> list[str]:

@@ -34,15 +34,9 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
     """
     with_clip = [row for row in annotations.rows if row.clip]
     files = Files(root)
-    names = {row.clip: name for row in with_clip if (name := files.locate(row.clip))}
+    names = locate_clips(root, annotations, files)
     _refuse_one_clip_twice(with_clip, names)
     probes = probe_all([root / name for name in names.values()], "clips")
-    if with_clip and not names:
-        first = with_clip[0]
-        raise CorpusError(
-            f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
-            f"(line {first.line}); see column clip"
-        )
     defects = [
         Defect(None, "label empty", f"line {row.line}: {row.utterance_id}", "left out")
         for row in annotations.unlabelled
@@ -63,6 +57,28 @@ def read_utterances(root: Path, annotations: Annotations) -> Corpus:
     defects += filter(None, (mended_defect(row.utterance_id, row.text) for row in annotations.rows))
     defects += _without_row(root, {files.locate(row.clip) for row in annotations.unlabelled}, names)
     return Corpus(utterances_of(annotations.rows, clips), defects)
+
+
+def locate_clips(root: Path, annotations: Annotations, files: Files) -> dict[str, str]:
+    """Find the file of each clip: its name in a row -> its path below `root`.
+
+    Args:
+        root: folder of the clips.
+        annotations: rows; clips that are absent are left out.
+        files: of `root`.
+
+    Raises:
+        CorpusError: clips are named, and none of them exists.
+    """
+    with_clip = [row for row in annotations.rows if row.clip]
+    names = {row.clip: name for row in with_clip if (name := files.locate(row.clip))}
+    if with_clip and not names:
+        first = with_clip[0]
+        raise CorpusError(
+            f"{root}: holds none of the {len(with_clip)} clips, the first is {first.clip} "
+            f"(line {first.line}); see column clip, and the folder that params.yaml names as source"
+        )
+    return names
 
 
 def utterances_of(rows: Sequence[Row], clips: Mapping[int, str]) -> pd.DataFrame:
@@ -108,7 +124,7 @@ def _clip_defect(row: Row, reason: str | None, root: Path, files: Files) -> Defe
     kind = "clip unreadable" if reason else "clip absent"
     if not reason and (similar := files.similar(row.clip)):
         reason = f"no such file in {root}, but {' and '.join(similar)}; write the name of the file"
-    reason = reason or f"no such file in {root}; added later? remove {root} and run again"
+    reason = reason or f"no such file in {root}"
     action = "text kept" if row.text else "no use"
     return Defect(row.utterance_id, kind, f"line {row.line}: {reason}", action)
 

@@ -23,7 +23,8 @@ from merflow.display import printable
 from merflow.errors import DownloadError
 from merflow.paths import SOURCE, of_user
 from merflow.progress import log, track
-from merflow.store import whole_folder, write_json
+from merflow.registry import CORPORA
+from merflow.store import link, whole_folder, write_json
 
 LIMITS = Limits()
 ALLOWED = "demo, official or a folder that holds the corpus"  # values of corpora.<name>.source
@@ -57,7 +58,7 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
         elif source == "official":
             files, absent = _download_official(corpus, build, scratch, digests)
         else:
-            files, absent = _copy(corpus, of_user(source), build)
+            files, absent = _copy(corpus, of_user(source), build, out)
         kind = source if source in ("demo", "official") else "folder"
         listed = [{"url": url, **asdict(digest)} for url, digest in sorted(files)]
         record = {"corpus": corpus, "kind": kind, "files": listed, "absent": absent}
@@ -83,8 +84,12 @@ def check_source(corpus: str, source: str, out: Path) -> None:
                 f"The setting is `{setting}: <folder>`"
             )
     elif source != "demo":
+        folder = of_user(source)
+        if _is_text_alone(corpus, folder):
+            _check_text_alone(folder, out, setting)
+            return
         remedy = f"set {setting} to demo, so that no table shows it as {corpus}"
-        check_user_folder(of_user(source), out, setting, ALLOWED, remedy)
+        check_user_folder(folder, out, setting, ALLOWED, remedy)
 
 
 def _make_demo(corpus: str, build: Path, scratch: Path) -> Files:
@@ -187,12 +192,18 @@ def _copy_into(path: Path, build: Path) -> None:
     disk.copy(path, build / path.name)
 
 
-def _copy(corpus: str, folder: Path, build: Path) -> tuple[Files, list[str]]:
+def _copy(corpus: str, folder: Path, build: Path, out: Path) -> tuple[Files, list[str]]:
     """Copy a user's folder into `build`.
+
+    Files that are equal to those of the copy before, in `out`, are taken over from there. A custom
+    corpus of text alone has an empty folder, or none.
 
     Returns:
         Path below the folder and digest of every file, and the names of those left out.
     """
+    if _is_text_alone(corpus, folder):
+        log.warning("%s: no clips in %s; systems can use its text alone", corpus, folder)
+        return [], []
     paths, left_out = _readable(folder)
     if not paths:
         raise DownloadError(f"{folder}: is empty; corpora.{corpus}.source must be {ALLOWED}")
@@ -202,9 +213,39 @@ def _copy(corpus: str, folder: Path, build: Path) -> tuple[Files, list[str]]:
         name = path.relative_to(folder)
         with disk.one_line(str(path)):
             (build / name).parent.mkdir(parents=True, exist_ok=True)
-            disk.copy(path, build / name)
-            files.append((name.as_posix(), _digest(build / name)))
+            files.append((name.as_posix(), _copy_file(path, build / name, out / name)))
     return files, left_out
+
+
+def _copy_file(path: Path, target: Path, earlier: Path) -> Digest:
+    """Copy a file, or link the copy of `earlier` if it has the same content.
+
+    DVC knows the content of a linked file and does not read it again.
+    """
+    if earlier.is_file() and earlier.stat().st_size == path.stat().st_size:
+        digest = _digest(path)
+        if _digest(earlier) == digest:
+            link(earlier, target)
+            return digest
+    disk.copy(path, target)
+    return _digest(target)
+
+
+def _is_text_alone(corpus: str, folder: Path) -> bool:
+    """Tell whether a custom corpus has no file but its annotations."""
+    if corpus in CORPORA:
+        return False
+    return not folder.exists() or (folder.is_dir() and next(walk(folder), None) is None)
+
+
+def _check_text_alone(folder: Path, out: Path, setting: str) -> None:
+    """Refuse to replace clips that were copied earlier; their disk may not be connected."""
+    if any(path.is_file() and path != out / SOURCE for path in out.rglob("*")):
+        state = "is empty" if folder.exists() else "no such folder"
+        raise DownloadError(
+            f"{folder}: {state}, and {out} holds clips copied from it (is a disk not connected?); "
+            f"correct {setting} in params.yaml, or delete {out} if the clips are gone for good"
+        )
 
 
 def check_user_folder(folder: Path, out: Path, setting: str, allowed: str, remedy: str) -> None:

@@ -15,7 +15,7 @@ from merflow.corpora.catalogue import CATALOGUE
 from merflow.corpora.splits import custom_splits, make_splits
 from merflow.errors import CorpusError
 from merflow.media.probe import probe_all
-from merflow.paths import DEFECTS, SPLITS, UTTERANCES
+from merflow.paths import CLIPS, DEFECTS, SPLITS, UTTERANCES
 from merflow.progress import log
 from merflow.store import write_table, write_text
 
@@ -71,6 +71,7 @@ def prepare(
     listed = pd.DataFrame(defects, columns=artifacts.DEFECTS.names)
     write_text(out / DEFECTS, listed.to_csv(index=False, lineterminator="\n"))
     write_table(out / SPLITS, splits, artifacts.SPLITS)
+    write_table(out / CLIPS, utterances.dropna(subset="clip"), artifacts.CLIPS)
     write_table(out / UTTERANCES, utterances, artifacts.UTTERANCES, metadata)
     _log_summary(metadata, defects)
 

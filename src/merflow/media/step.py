@@ -52,7 +52,7 @@ ORDER = "ORDER.json"  # in the folder of a shard: inputs, parameters and code of
 
 
 def decode_shard(
-    utterances: Path,
+    table: Path,
     raw: Path,
     media: dict[str, Any],
     code: str,
@@ -66,7 +66,7 @@ def decode_shard(
     clip that cannot be decoded never stops the others: it is absent, and a defect says why.
 
     Args:
-        utterances: utterances.parquet.
+        table: clips.parquet; or utterances.parquet, which has its columns.
         raw: folder that its column ``clip`` is relative to.
         media: key ``media`` of params.yaml.
         code: digest of the code that decodes.
@@ -76,11 +76,10 @@ def decode_shard(
 
     Raises:
         ParamsError: `media` is invalid.
-        StoreError: `utterances` cannot be read, or a part file not be written.
+        StoreError: `table` cannot be read, or a part file not be written.
     """
     params = validated(MediaParams, media, "media")
-    columns = ["utterance_id", "clip", "start_s", "end_s"]
-    rows = read_table(utterances, artifacts.UTTERANCES, columns)
+    rows = read_table(table, artifacts.CLIPS)
     rows = rows.dropna(subset="clip").set_index("utterance_id").sort_index()
     every_block = blocks(rows.index.tolist(), BLOCK)
     ids = {number: every_block[number] for number in share(len(every_block), shard, shards)}
