@@ -392,7 +392,7 @@ def main() -> None:
 
 
 def _refuse(error: MerflowError) -> NoReturn:
-    """Print an error as one line, note it for the run of this job, and exit."""
+    """Print an error as one line, note it for the run, and exit."""
     print(f"error: {error}", file=sys.stderr)
     if error_file := os.environ.get(ERRORS):
         with suppress(OSError), Path(error_file).open("a", encoding="utf-8") as file:

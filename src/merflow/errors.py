@@ -19,7 +19,7 @@ class MerflowError(Exception):
 
 
 class CheckoutError(MerflowError):
-    """The folder, git or DVC is not in a state in which a run could end well."""
+    """The state of folder, git or DVC would let a run fail at its end."""
 
 
 class ParamsError(MerflowError):

@@ -104,7 +104,7 @@ _RESTORE = f"`git checkout {LOCK}` brings back the one of the last commit; then 
 
 
 def problems_of_dvc(root: Path) -> list[str]:
-    """Find reasons for which DVC would refuse to commit, each a line with what to do."""
+    """Find reasons for which DVC would refuse to commit, a line each."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -177,7 +177,7 @@ def _not_writable(repo: "Repo") -> list[str]:
 
 
 def refusal(error: Exception) -> str:
-    """Explain an error of DVC in a line, with what to do where that is known."""
+    """Explain an error of DVC in a line, with what to do."""
     text = errors.said(str(error) or type(error).__name__)
     advice = next((advice for sign, advice in _ADVICE.items() if sign in text), None)
     if isinstance(error, OSError) and error.errno:

@@ -53,7 +53,7 @@ def overview(root: Path) -> list[dict[str, Any]]:
 def _row(
     describe: Callable[[Path, Path], dict[str, Any]], root: Path, place: Path
 ) -> dict[str, Any]:
-    """Describe a store; of one that cannot be read say so, and the others are shown."""
+    """Describe a store, or say that it cannot be read."""
     try:
         return describe(root, place)
     except (MerflowError, OSError, ValueError, LookupError) as error:
