@@ -74,7 +74,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 
 def of_user(path: Path | str) -> Path:
-    """Path as a user writes it in params.yaml or on the command line; ``~`` is the home folder.
+    """Path that a user wrote; ``~`` is the home folder.
 
     Raises:
         ParamsError: ``~`` names nobody's folder.

@@ -1,4 +1,4 @@
-"""Text of YAML files that a user edits, refused unless both tools read the same values in it.
+"""YAML files of a user, refused unless both tools read the same values in them.
 
 Snakemake reads YAML 1.1 and DVC reads YAML 1.2, and some values differ: ``yes`` is true in one and
 a text in the other. Of a repeated key Snakemake takes the last value, and DVC refuses the file.
@@ -95,7 +95,10 @@ def parse(text: str, place: str) -> Any:
 def _nodes(
     node: yaml.Node | None, key: tuple[str, ...], seen: set[int], place: str
 ) -> Iterator[tuple[str, yaml.ScalarNode]]:
-    """Scalars below a node with their dotted keys; a key counts as a scalar of its mapping."""
+    """Scalars below a node with their dotted keys.
+
+    A key is itself a scalar of its mapping.
+    """
     if id(node) in seen:  # an alias
         return
     seen.add(id(node))
