@@ -118,7 +118,7 @@ def skeleton(folder: Path) -> str:
             f" hand, its first line is {','.join(COLUMNS)}"
         )
     for message in listing.messages:
-        log.warning(message)
+        log.warning("%s", message)
     texts = [read_beside(clip) for clip in listing.clips]
     if n_mended := sum(mended_defect(None, text) is not None for text in texts):
         log.warning(

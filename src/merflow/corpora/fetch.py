@@ -284,7 +284,7 @@ def _readable(folder: Path) -> tuple[list[Path], list[str]]:
     paths, left_out = [], []
     for path, fault in walk(folder):
         if reason := fault or misnamed(path.relative_to(folder)):
-            log.warning("%s: %s; left out of the copy", path, reason)
+            log.warning("%s: %s; left out of the copy", printable(str(path)), reason)
             left_out.append(printable(path.relative_to(folder).as_posix()))
         elif path != folder / SOURCE:
             paths.append(path)
