@@ -108,6 +108,7 @@ def test_the_overview_counts_kept_and_coming_megabytes(tmp_path):
 
 def test_a_corpus_of_ones_own_counts_at_most_five_folds(tmp_path):
     values = copy.deepcopy(PRESETS["demo"])
+    values["corpora"]["mine"] = {"source": "clips", "annotations": "mine.csv"}
     values["run"] |= {"corpora": ["mine"], "papers": ["joint_cnn"]}
     values["run"]["joint_cnn"]["speech"]["corpora"] = ["mine"]
     values["run"]["joint_cnn"]["protocols"] = ["clean"]

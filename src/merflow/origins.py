@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow import paths
+from merflow.errors import ParamsError
 
 #: Stands in dvc.yaml for a folder that is not on this machine. Both stages and copies stay valid:
 #: DVC compares the dependencies that are named, with what dvc.lock says of them.
@@ -46,12 +47,11 @@ def origins(
 
 
 def path_of(written: str) -> str:
-    """Path of a user's file or folder, from the checkout, as both tools name it.
-
-    Raises:
-        ParamsError: ``~`` names nobody's folder.
-    """
-    return os.path.normpath(paths.of_user(written))
+    """Path of a user's file or folder, from the checkout, as both tools name it."""
+    try:
+        return os.path.normpath(paths.of_user(written))
+    except ParamsError:  # ~name of somebody who is not on this machine: absent
+        return written
 
 
 def _add(

@@ -43,7 +43,7 @@ def test_conflict_markers_in_the_lock_stop_a_run(checkout, command):
 
 
 SNAKEMAKE, DVC = ("snakemake", "--cores", "1"), ("dvc", "repro")
-NO = ("keep_weights: false", "keep_weights: no", "no is false in YAML 1.1 (Snakemake) and")
+NO = ("lowercase: false", "lowercase: no", "no is false in YAML 1.1 (Snakemake) and")
 TWICE = ("  resamples:", "  resamples: 100\n  resamples:", "evaluation.resamples is in line")
 
 

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 from support import ROOT
 
 from merflow import custom_corpus
@@ -59,6 +61,7 @@ def built_own(tmp_path_factory, fake_checkout):
     (home / "mine.csv").write_text("\n".join(ROWS) + "\n")
     (home / "bert").mkdir()
     (home / "bert/config.json").write_text("{}")
+    save_file({"weight": np.zeros(1, np.float32)}, home / "bert/model.safetensors")
     checkout = fake_checkout(home / "checkout")
     ask_for_own_clips(checkout.path)
     checkout.snakemake()

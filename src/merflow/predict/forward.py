@@ -94,7 +94,7 @@ def _common(arrays: Iterable[Arrays]) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Turn the error of a file that is cut off, or is something else, into one line."""
+    """Turn the error of a damaged or foreign file into one line."""
     try:
         yield
     except (SafetensorError, OSError) as error:
