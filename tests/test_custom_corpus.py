@@ -1,5 +1,6 @@
 """`merflow own`: annotations to fill in, and a patch of params.yaml for what clips have."""
 
+import contextlib
 import os
 import shutil
 from itertools import product
@@ -253,3 +254,23 @@ def test_a_table_that_names_clips_needs_one_of_them(tmp_path, monkeypatch):
         CorpusError, match=r"nowhere: holds none of the 6 clips, the first is 0\.wav"
     ):
         custom_corpus.prepare("mine", Path("nowhere"), False)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    with pytest.raises(CorpusError, match=r"a\.wav: is a file; name the folder of the clips"):
+        custom_corpus.prepare("mine", Path("a.wav"), False)
+
+
+@pytest.mark.parametrize(("folder", "source"), [("demo", "./demo"), ("clips", "clips")])
+def test_a_folder_named_like_a_source_is_a_folder(tmp_path, folder, source):
+    table = tmp_path / "mine.csv"
+    rows = [f",words {k},{LABELS[k % 2]},{'abc'[k // 2]},," for k in range(6)]
+    table.write_text("\n".join(["clip,text,label,speaker,dialogue,split", *rows]))
+    labelled = annotations.read(table)
+    (tmp_path / "params").symlink_to(ROOT / "params")
+    (tmp_path / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
+    with contextlib.chdir(tmp_path):
+        text = custom_corpus.patch_text("mine", Path(folder), table, labelled, ["text"])
+    assert yaml.safe_load(text)["corpora"]["mine"]["source"] == source

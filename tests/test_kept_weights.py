@@ -1,6 +1,7 @@
 """keep_weights: resolved for each result, by what is wanted and what is there."""
 
 import copy
+import json
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from support import ROOT
 
 from merflow import kept_weights, params, presets, selection
 from merflow.errors import ParamsError
+from merflow.params import CheckpointParams
 
 STAGES = selection.stages_at(ROOT)
 PRESETS = {
@@ -90,10 +92,19 @@ def test_the_overview_counts_kept_and_coming_megabytes(tmp_path):
     values["papers"]["weighted_late_fusion"]["keep_weights"] = ["text_bert_8"]
     for path, n_bytes in (
         ("results/joint_cnn/text_lstm/meld-clean/weights/0-1.safetensors", 3_000_000),
-        ("data/checkpoints/bert/model.safetensors", 2_000_000),
+        ("data/checkpoints/other/model.safetensors", 1),
     ):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_bytes(bytes(n_bytes))
+    # another model than that of params.yaml says nothing about its size
+    for checkpoint, name in (
+        ("bert", values["checkpoints"]["bert"]),
+        ("roberta", {"demo": "roberta"}),
+    ):
+        card = tmp_path / "data/checkpoints" / checkpoint / "SOURCE.json"
+        card.parent.mkdir(exist_ok=True)
+        card.write_text(json.dumps({"name": CheckpointParams(**name).name}))
+        (card.parent / "model.safetensors").write_bytes(bytes(2_000_000))
     rows = kept_weights.overview(values, selection.axes(values, STAGES), STAGES, tmp_path)
     joint = rows["joint_cnn"]
     assert (joint.results, joint.kept, joint.megabytes) == (10, 1, 3)

@@ -13,7 +13,7 @@ from support.hub_server import Hub, running
 from merflow import corpora, gpus, params, presets
 from merflow.corpora.corpus import Source
 from merflow.corpora.fetch import place_of
-from merflow.params import CheckpointParams, Params
+from merflow.params import CheckpointParams, CorpusParams, Params
 from merflow.preflight import findings, hosts, room
 from merflow.preflight.findings import Finding, Work
 
@@ -67,6 +67,19 @@ def test_an_absent_folder_of_a_corpus_is_named(paper, tmp_path):
     for finding, name in zip(found, ("gone", "too"), strict=True):
         assert finding.text.startswith(f"{tmp_path / name}: no such folder; correct corpora.")
         assert finding.text.endswith("run.corpora: [mosei, ravdess]")  # without both
+
+
+def test_own_clips_need_their_folder_and_texts_alone_do_not(tmp_path):
+    table = tmp_path / "mine.csv"
+    corpus = CorpusParams(source=str(tmp_path / "gone"), annotations=str(table))
+    for clip, is_named in (("a{}.wav", True), ("", False)):
+        rows = [
+            f"{clip.format(k)},Text {k}.,{['joy', 'anger'][k % 2]},s{k % 3},," for k in range(9)
+        ]
+        table.write_text("\n".join(["clip,text,label,speaker,dialogue,split", *rows]))
+        finding = findings.of_corpus("mine", corpus, tmp_path)
+        assert (finding is not None) == is_named
+    assert findings.of_corpus("mine", CorpusParams(source="x", annotations="none.csv"), tmp_path)
 
 
 def test_nothing_is_said_of_demo_corpora_and_folders(paper, tmp_path):

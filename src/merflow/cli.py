@@ -183,6 +183,8 @@ def predict(
 ) -> None:
     """Class probabilities of new clips by a trained model; without a model, list the models."""
     if model is None or target is None:
+        if not Path(paths.RESULT).parents[-2].is_dir():  # no folder of results
+            preconditions.check_folder(Path())
         from merflow.predict.listing import instead_of_predictions
 
         instead_of_predictions(target, model, checkpoints, as_json)

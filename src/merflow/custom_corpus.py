@@ -60,6 +60,8 @@ def prepare(name: str, folder: Path, example: bool) -> None:
         )
     if reason := misnamed(folder):
         raise CorpusError(f"{folder}: {reason}")
+    if folder.is_file():
+        raise CorpusError(f"{folder}: is a file; name the folder of the clips")
     if example:
         make_example(folder, table)
     if not table.exists():
@@ -193,7 +195,9 @@ def patch_text(
         f"# merflow params demo --with {name}.yaml\n"
     )
     patch = patch_of(name, present, known_emotions(labelled.classes), Path())
-    patch["corpora"] = {name: {"source": str(folder), "annotations": str(table)}}
+    # a folder may have the name of a kind of source
+    source = f"./{folder}" if str(folder) in ("demo", "official") else str(folder)
+    patch["corpora"] = {name: {"source": source, "annotations": str(table)}}
     return head + yaml.safe_dump(patch, sort_keys=False, default_flow_style=None, width=1000)
 
 

@@ -5,6 +5,7 @@ where weights are wanted, and where they are there already. So another value of 
 the results again that are to have weights and have none, and no others.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,7 +14,7 @@ from typing import Any
 
 from merflow import paths
 from merflow.corpora import schemes
-from merflow.params import PapersParams
+from merflow.params import CheckpointParams, PapersParams
 from merflow.params.systems import PaperParams
 from merflow.requirements import dependencies
 
@@ -121,7 +122,7 @@ def overview(
         row.results += 1
         n_bytes = size(root / paths.RESULT.format(**names))
         if model := published_model(stage, params, stages):
-            row.published[system] = _megabytes(root, model)
+            row.published[system] = _megabytes(root, model, params["checkpoints"][model])
         if n_bytes:
             row.kept += 1
             row.megabytes += n_bytes / 1e6
@@ -140,9 +141,15 @@ def largest(paper: str) -> int:
     return block.SMALL_MB
 
 
-def _megabytes(root: Path, checkpoint: str) -> int | None:
-    """Size of a checkpoint; None: it is not at hand."""
+def _megabytes(root: Path, checkpoint: str, params: Mapping[str, Any]) -> int | None:
+    """Size of a checkpoint; None: it is not at hand, or another one is."""
     folder = root / paths.CHECKPOINT.format(checkpoint=checkpoint)
+    try:
+        name = json.loads((folder / paths.SOURCE).read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    if name != CheckpointParams(**params).name:
+        return None
     n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return max(1, round(n_bytes / 1e6)) if n_bytes else None
 

@@ -53,7 +53,7 @@ def show(root: Path, console: Console | None = None) -> None:
     disk = shutil.disk_usage(root)
     room = f"{disk.free / GIB:.0f} of {disk.total / GIB:.0f} GiB"
     console.print(labelled(device=_device(), room_on_disk=room))
-    for problem in _problems(root):
+    for problem in _problems(root, mistake is None):
         console.print(labelled(to_mend=problem), soft_wrap=True)
     if mistake is None:
         console.print(labelled(next_run=_next_run(root)), soft_wrap=True)
@@ -64,9 +64,13 @@ def show(root: Path, console: Console | None = None) -> None:
         raise mistake
 
 
-def _problems(root: Path) -> list[str]:
-    """Reasons for which a run could not commit, each a line (merflow.preconditions)."""
-    return list(preconditions.problems_of_files(root)) or preconditions.problems_of_dvc(root)
+def _problems(root: Path, has_params: bool) -> list[str]:
+    """Reasons for which a run could not commit, each a line (merflow.preconditions).
+
+    Without a params.yaml that can be read DVC has nothing else to say.
+    """
+    problems = list(preconditions.problems_of_files(root))
+    return problems or (preconditions.problems_of_dvc(root) if has_params else [])
 
 
 def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
@@ -79,7 +83,7 @@ def _corpora(root: Path, sources: dict[str, CorpusParams]) -> TextTable:
             if (folder / paths.UTTERANCES).exists():
                 row = _prepared(folder)
             else:
-                row.append(_how_to_get(name, corpus.source, root))
+                row.append(_how_to_get(name, corpus, root))
         except (MerflowError, OSError, ValueError, LookupError) as error:  # the others are shown
             row.append(_unreadable(folder, error))
         table.add_row(name, *row)
@@ -128,11 +132,11 @@ def _defects(path: Path) -> str:
     return f"{kinds.sum()}" + (f": {frequent}" if frequent else "")
 
 
-def _how_to_get(name: str, source: str, root: Path) -> str:
+def _how_to_get(name: str, corpus: CorpusParams, root: Path) -> str:
     """Next step towards a corpus that is not prepared."""
-    if finding := findings.of_corpus(name, source, root):
+    if finding := findings.of_corpus(name, corpus, root):
         return finding.text
-    if source in ("demo", "official"):
+    if corpus.source in ("demo", "official"):
         return f"snakemake --cores 2 -- {paths.CORPUS.format(corpus=name)}/{paths.UTTERANCES}"
     return "not read yet"
 

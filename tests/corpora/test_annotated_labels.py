@@ -156,7 +156,7 @@ def test_a_class_rarer_than_the_folds_is_a_defect(tmp_path):
     rows = [row.replace("Number 5.,rage", "Number 5.,fear") for row in rows_of(("joy", "rage"))]
     ((kind, detail), (other, _)) = defects_of(tmp_path, rows)
     assert (kind, other) == ("class absent from train", "class absent from dev")
-    assert detail.startswith("fear (1 in all), in fold ") and detail.endswith(" of 5")
+    assert detail.startswith("fear (1 in all), in fold") and detail.endswith(" of 5")
 
 
 def test_a_line_break_in_a_name_is_refused(tmp_path):
@@ -165,6 +165,13 @@ def test_a_line_break_in_a_name_is_refused(tmp_path):
         changed = rows[0].replace(f",{value},", f',"{value}\nmore",')
         with pytest.raises(CorpusError, match=f"line 2: a line break in {column}; only a text"):
             annotations.read(write(tmp_path, [changed, *rows[1:]]))
+
+
+def test_a_long_text_is_taken(tmp_path):
+    rows = rows_of(("joy", "rage"))
+    long = "so " * 100_000
+    path = write(tmp_path, [row.replace("Number 5.", long) for row in rows])
+    assert any(row.text == long.strip() for row in annotations.read(path).rows)
 
 
 def test_speakers_that_look_alike_are_a_defect(tmp_path):

@@ -116,11 +116,13 @@ def corpus_of(tmp_path, in_table):
 def test_a_table_and_a_disk_may_use_two_unicode_forms(tmp_path):
     for name in (DECOMPOSED, "b.wav", "C.wav", "d.wav"):
         write_audio(tmp_path / "clips" / name)
+    (tmp_path / "clips/._b.wav").touch()
     utterances, defects = corpus_of(tmp_path, [COMPOSED, "b.wav", "c.wav"])
     assert utterances["clip"].dropna().to_dict() == {COMPOSED: DECOMPOSED, "b.wav": "b.wav"}
     details = dict(zip(defects["kind"], defects["detail"], strict=True))
     assert details["clip absent"].endswith("but C.wav; write the name of the file")
     assert details["clip without row"] == "2 clips; the first is C.wav"
+    assert details["other files"] == "passed over: 1 (1 resource fork of a Mac: ._b.wav)"
     with pytest.raises(CorpusError, match=r"line 4: clip .* is the file of line 3;"):
         corpus_of(tmp_path, ["b.wav", COMPOSED, DECOMPOSED])
 

@@ -191,6 +191,10 @@ def test_unlabelled_rows_tie_nobody_together(read):
         ([("", "d1"), ("", "d2")] * 2, "2 dialogues, and train, dev and test need one each"),
         ([("A", ""), ("B", "")] * 4, "2 speakers, and train, dev and test need one each"),
         (
+            [("A", ""), ("a", ""), ("B", "")] * 2,
+            r"2 speakers \(names that look alike are one: A \(2\), a \(2\)\), and train",
+        ),
+        (
             [(name, "d1") for name in "abcd"] * 2,
             r"1 groups without a common speaker or dialogue \(of 4 speakers and 1 dialogues\), and "
             "train, dev and test need one each; give a split, or name more dialogues, or leave the "

@@ -111,6 +111,10 @@ def test_a_model_without_a_clip_is_one_line(checkout):
 def test_a_checkout_without_results_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = CliRunner().invoke(app, ["predict"])
+    assert "run this in the project's folder" in str(outcome.exception)
+    for name in ("Snakefile", "dvc.yaml"):
+        Path(name).touch()
+    outcome = CliRunner().invoke(app, ["predict"])
     assert outcome.exit_code == 0
     assert "0 of 0 results can predict new clips" in outcome.stdout
     assert "snakemake --cores 2" in outcome.stdout

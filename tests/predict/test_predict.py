@@ -202,7 +202,7 @@ def test_a_model_without_weights_names_what_is_to_be_kept(project):
 
 
 def test_a_folder_without_result_is_refused(project, tmp_path):
-    message = "no result of a known system .* expected results/<paper>/<system>/"
+    message = "no result of a system; expected results/<paper>/<system>/"
     with pytest.raises(StoreError, match=message):
         predict(project / "clips", tmp_path, project / "data/checkpoints")
 

@@ -200,7 +200,9 @@ def _too_few(annotations: Annotations) -> str:
     if not speakers:
         return f"{annotations.folds} dialogues, {need}"
     if not dialogues:
-        return f"{len(speakers)} speakers, {need}"
+        counts = Counter(row.speaker for row in annotations.rows)
+        one = "".join(f" (names that look alike are one: {group})" for group in alike(counts))
+        return f"{annotations.folds} speakers{one}, {need}"
     empty = ", or leave the column dialogue empty" if len(speakers) >= len(SPLITS) else ""
     return (
         f"{annotations.folds} groups without a common speaker or dialogue (of {len(speakers)}"

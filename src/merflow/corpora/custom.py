@@ -130,14 +130,17 @@ def _clip_defect(row: Row, reason: str | None, root: Path, files: Files) -> Defe
 
 
 def _without_row(root: Path, unlabelled: set[str | None], names: Mapping[str, str]) -> list[Defect]:
-    """Count the clips in the folder that no row names."""
+    """Count the files in the folder that no row names."""
     named = unlabelled | set(names.values())
-    clips = (path.relative_to(root).as_posix() for path in list_clips(root).clips)
-    others = [clip for clip in clips if clip not in named]
-    if not others:
-        return []
-    detail = f"{len(others)} clips; the first is {others[0]}"
-    return [Defect(None, "clip without row", detail, "left out")]
+    listing = list_clips(root)
+    clips = (path.relative_to(root).as_posix() for path in listing.clips)
+    defects = []
+    if others := [clip for clip in clips if clip not in named]:
+        detail = f"{len(others)} clips; the first is {others[0]}"
+        defects.append(Defect(None, "clip without row", detail, "left out"))
+    if listing.summary:
+        defects.append(Defect(None, "other files", listing.summary, "not used"))
+    return defects
 
 
 def _refuse_one_clip_twice(rows: Sequence[Row], names: Mapping[str, str]) -> None:

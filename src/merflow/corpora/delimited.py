@@ -31,6 +31,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 #: Separator as tables have it; a comma of a sentence has a space after it.
 TIGHT_COMMA = re.compile(r",(?! )")
 SPACE_BEFORE_QUOTE = re.compile(r'\s+"')
+csv.field_size_limit(2**31 - 1)  # a transcript of an hour is longer than the default
 LISTED = 5  # lines that an error names; it counts the others
 
 

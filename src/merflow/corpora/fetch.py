@@ -66,11 +66,12 @@ def fetch(corpus: str, source: str, out: Path, scratch: Path, digests: Path) -> 
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def check_source(corpus: str, source: str, out: Path) -> None:
+def check_source(corpus: str, source: str, out: Path, names_clips: bool = False) -> None:
     """Refuse a source that cannot serve, as far as this shows without a network.
 
     Args:
         corpus, source, out: as in `fetch`.
+        names_clips: the annotations of a custom corpus are known to name clips.
 
     Raises:
         DownloadError: the corpus needs a licence form, or the folder cannot be copied.
@@ -85,7 +86,7 @@ def check_source(corpus: str, source: str, out: Path) -> None:
             )
     elif source != "demo":
         folder = of_user(source)
-        if _is_text_alone(corpus, folder):
+        if not names_clips and _is_text_alone(corpus, folder):
             _check_text_alone(folder, out, setting)
             return
         remedy = f"set {setting} to demo, so that no table shows it as {corpus}"

@@ -88,6 +88,8 @@ def list_clips(folder: Path) -> Listing:
     """
     listing, real_paths = Listing(folder), set[Path]()
     for path, fault in walk(folder):
+        if path == folder / SOURCE:  # of a copy of the folder
+            continue
         if reason := fault or _not_a_clip(path, folder, real_paths):
             listing.passed_over[reason].append(path)
         elif reason := misnamed(path.relative_to(folder)):

@@ -50,7 +50,9 @@ def absent_classes(annotations: Annotations) -> list[Defect]:
     for name, split in product(sorted(sizes), SPLITS if len(folds) == 1 else SPLITS[:2]):
         lacking = [str(fold) for fold in range(len(folds)) if (name, split, fold) not in present]
         if lacking:
-            where = f", in fold {', '.join(lacking)} of {len(folds)}" if len(folds) > 1 else ""
+            plural = "s" if len(lacking) > 1 else ""
+            numbers = f", in fold{plural} {', '.join(lacking)} of {len(folds)}"
+            where = numbers if len(folds) > 1 else ""
             detail = f"{name} ({sizes[name]} in all){where}"
             defects.append(Defect(None, f"class absent from {split}", detail, LACKING[split]))
     return defects

@@ -114,13 +114,15 @@ def read_models(folder: Path) -> list[Model]:
 
 
 def _read_model(folder: Path) -> Model:
+    advice = f"{paths.RESULT.replace('{', '<').replace('}', '>')}; `merflow predict` lists all"
+    if not (folder / paths.RECORD).exists():  # maybe a folder of the user's own
+        raise StoreError(f"{folder}: no result of a system; expected {advice}")
     try:
         record = Record.read(folder)
         system = import_module(PAPERS[record.paper]).SYSTEMS[record.system]
     except (StoreError, KeyError) as error:
         raise StoreError(
-            f"{folder}: no result of a known system ({error}); expected"
-            f" {paths.RESULT.replace('{', '<').replace('}', '>')}; `merflow predict` lists all"
+            f"{folder}: no result of a known system ({error}); expected {advice}"
         ) from error
     metadata = read_metadata(folder / paths.PREDICTIONS, artifacts.PREDICTIONS)
     return Model(folder, record, system, metadata["classes"])

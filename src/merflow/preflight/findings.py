@@ -12,9 +12,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from merflow import gpus, paths, provenance, registry
+from merflow.corpora import annotations
 from merflow.corpora.corpus import Source
 from merflow.errors import MerflowError
-from merflow.params import CheckpointParams, Params
+from merflow.params import CheckpointParams, CorpusParams, Params
 from merflow.preflight import hosts, room
 
 #: Scratch folders of downloads, as workflow/rules/ hands them to the steps.
@@ -78,7 +79,7 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
         work: jobs of the run.
         root: the checkout.
     """
-    local = [of_corpus(name, params.corpora[name].source, root) for name in work.corpora]
+    local = [of_corpus(name, params.corpora[name], root) for name in work.corpora]
     local += [of_checkpoint(name, params.checkpoints[name], root) for name in work.checkpoints]
     found = [finding for finding in local if finding]
     known = {name for finding in found for name in finding.corpora}
@@ -95,14 +96,16 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
     return sorted(_with_the_rest(found, params), key=lambda finding: finding.certain)
 
 
-def of_corpus(name: str, source: str, root: Path) -> Finding | None:
+def of_corpus(name: str, corpus: CorpusParams, root: Path) -> Finding | None:
     """Report a corpus whose form or folder is missing; nothing is asked of a network."""
-    if source == "demo":
+    if corpus.source == "demo":
         return None
+    table = corpus.annotations
     from merflow.corpora.fetch import check_source  # pandas takes half a second
 
     try:
-        check_source(name, source, root / paths.RAW.format(corpus=name))
+        names_clips = annotations.read(root / paths.of_user(table)).names_clips if table else False
+        check_source(name, corpus.source, root / paths.RAW.format(corpus=name), names_clips)
     except MerflowError as error:
         return Finding(str(error), corpora=(name,))
     return None
