@@ -262,6 +262,7 @@ def test_tables_go_without_an_absent_result_if_params_allow_it(checkout):
 WEIGHTS = "results/joint_cnn/text_lstm/meld-clean/weights/0-1.safetensors"
 
 
+@pytest.mark.nightly  # half a minute: a pull, and both tools three times
 def test_weights_stay_where_they_are_once(checkout, tmp_path):
     """A result with weights has them after a later training, and in a clone."""
     checkout.set("papers.joint_cnn.keep_weights", "none")
