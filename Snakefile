@@ -66,20 +66,11 @@ wildcard_constraints:
     feature=r"\w+",
 
 
-def everything(wildcards):
-    """All artifacts, after those of the user's edited files, if a run begins."""
-    if workflow.executor_plugin and not (workflow.dryrun or workflow.touch):
-        with run_lock.while_reading() as alone:
-            if alone:
-                user_files.run_first(plan, workflow.resource_settings.cores or 1)
-    return list(plan.owner)
-
-
 # Every artifact is asked for by name. Snakemake considers an absent intermediate artifact, whose
 # job failed, not needed as long as something made from an earlier version of it exists.
 rule all:
     input:
-        everything,
+        user_files.everything(plan, workflow, run_lock),
 
 
 # `conda env create` makes the environment that rules name (README.md). Snakemake's own `--sdm conda`

@@ -25,6 +25,7 @@ from merflow.origins import ABSENT
 
 if TYPE_CHECKING:
     from plan import Plan
+    from run_lock import RunLock
 
 #: DVC's stage -> listing of its folder; mark; and "done", the mark that its artifacts were made of.
 STATE = Path(".snakemake/user_files.json")
@@ -72,6 +73,25 @@ def note_done(addresses: Iterable[str]) -> None:
         state[address]["done"] = state[address]["mark"]
     if state:
         _write(state)
+
+
+def everything(plan: "Plan", workflow: Any, run_lock: "RunLock") -> Callable[[Any], list[str]]:
+    """Input function of all artifacts; a run makes those of edited files first.
+
+    Args:
+        plan: all stages.
+        workflow: Snakemake's, as a Snakefile sees it.
+        run_lock: of the checkout.
+    """
+
+    def inputs(_: Any) -> list[str]:
+        if workflow.executor_plugin and not (workflow.dryrun or workflow.touch):
+            with run_lock.while_reading() as alone:
+                if alone:
+                    run_first(plan, workflow.resource_settings.cores or 1)
+        return list(plan.owner)
+
+    return inputs
 
 
 def run_first(plan: "Plan", cores: int) -> None:
