@@ -11,6 +11,7 @@ from support.file_server import serving
 from support.hub_server import Hub, running
 
 from merflow import corpora, gpus, params, presets
+from merflow.corpora import disk
 from merflow.corpora.corpus import Source
 from merflow.corpora.fetch import place_of
 from merflow.params import CheckpointParams, CorpusParams, Params
@@ -43,7 +44,7 @@ def with_checkpoint(paper: Params, **place: str) -> Params:
 
 def with_files(monkeypatch, *files: Source) -> None:
     """Let every corpus be published as these files."""
-    monkeypatch.setattr(findings, "_sources", lambda _: files)
+    monkeypatch.setattr(findings, "official_sources", lambda _: files)
 
 
 def only(found: list[Finding]) -> Finding:
@@ -178,7 +179,7 @@ def test_slow_hosts_are_there_and_all_together_end_in_time(monkeypatch):
 def test_a_full_disk_is_certain_for_a_copy_and_rough_otherwise(paper, tmp_path, monkeypatch):
     (tmp_path / "meld").mkdir()
     (tmp_path / "meld/a.mp4").write_bytes(bytes(1000))
-    monkeypatch.setattr(room, "free", lambda _: 999)
+    monkeypatch.setattr(disk, "free", lambda _: 999)
     chosen = with_sources(paper, meld=str(tmp_path / "meld"), ravdess="demo")
     copy = only(findings.find(chosen, Work(corpora=["meld", "ravdess"]), tmp_path / "checkout"))
     assert copy.certain and f"the copy of {tmp_path / 'meld'} (corpus meld)" in copy.text

@@ -80,8 +80,8 @@ def published_model(stage: str, params: Mapping[str, Any], stages: Mapping[str, 
 
     None: they start from none, or from one of the demo's small models.
     """
-    found = (paths.names(paths.CHECKPOINT, path) for path in dependencies(stage, stages, params))
-    names = [match["checkpoint"] for match in found if match]
+    matches = (paths.names(paths.CHECKPOINT, path) for path in dependencies(stage, stages, params))
+    names = [match["checkpoint"] for match in matches if match]
     return next((name for name in names if not params["checkpoints"][name].get("demo")), None)
 
 

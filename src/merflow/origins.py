@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from merflow import paths
+from merflow import paths, registry
+from merflow.corpora.corpus import Source
 from merflow.errors import ParamsError
+from merflow.provenance import constant
 
 #: Stands in dvc.yaml for a folder that is not on this machine. Both stages and copies stay valid:
 #: DVC compares the dependencies that are named, with what dvc.lock says of them.
@@ -44,6 +46,12 @@ def origins(
         folder = params["checkpoints"][name].get("folder")
         _add(items, "checkpoint", name, {"checkpoint": name}, folder, copy, root)
     return items
+
+
+def official_sources(corpus: str) -> tuple[Source, ...]:
+    """Files that ``source: official`` downloads, without the imports of the corpus' module."""
+    sources: tuple[Source, ...] = constant(registry.CORPORA[corpus], "SOURCES", Source=Source)
+    return sources
 
 
 def path_of(written: str) -> str:

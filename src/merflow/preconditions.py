@@ -35,14 +35,14 @@ def check_folder(root: Path) -> None:
     if _is_project(root):
         return
     try:
-        here = root.absolute()
+        folder = root.absolute()
     except FileNotFoundError as error:
         raise CheckoutError("this folder was deleted; `cd` into the project's folder") from error
-    above = next((folder for folder in here.parents if _is_project(folder)), None)
+    above = next((parent for parent in folder.parents if _is_project(parent)), None)
     advice = (
         f"`cd {above}`, which is it, and run it again" if above else "`cd` there, and run it again"
     )
-    raise CheckoutError(f"{here}: run this in the project's folder: {advice}")
+    raise CheckoutError(f"{folder}: run this in the project's folder: {advice}")
 
 
 def _is_project(folder: Path) -> bool:

@@ -25,7 +25,7 @@ def naive(path):
 
 
 def outcomes(path, read):
-    """What became of each mutation: accepted or the error, and rows changed in silence."""
+    """Outcome of each mutation: accepted or the error, and rows changed in silence."""
     for kind, good, mutant in mutants(N, SEED):
         path.write_bytes(mutant.data)
         try:

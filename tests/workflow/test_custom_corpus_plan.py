@@ -36,7 +36,7 @@ def plan(tmp_path, monkeypatch):
 
 
 def slices(plan):
-    """What Snakemake compares, of every stage but the last ones, whose inputs are not copied."""
+    """Parameters that Snakemake compares, of every stage but the last ones."""
     return {
         stage.address(point): stage.cfg(point)
         for stage in plan.stages.values()

@@ -109,8 +109,7 @@ def _work(workflow: Any) -> Work:
         by_rule.setdefault(job.rule.name, []).append(job)
 
     def names(rule: str, wildcard: str) -> list[str]:
-        found = {getattr(job.wildcards, wildcard) for job in by_rule.get(rule, [])}
-        return sorted(found)
+        return sorted({getattr(job.wildcards, wildcard) for job in by_rule.get(rule, [])})
 
     training, extraction = by_rule.get("train", []), by_rule.get("extract", [])
     return Work(

@@ -9,10 +9,9 @@ from typing import Any
 
 from stage import Point, Stage
 
-from merflow import registry
 from merflow.checkpoints.demo import MAKERS
-from merflow.corpora.corpus import Source
-from merflow.provenance import constant, digest, digest_of_values
+from merflow.origins import official_sources
+from merflow.provenance import digest, digest_of_values
 
 
 def compute(stages: Iterable[Stage], params: Mapping[str, Any]) -> dict[str, str]:
@@ -47,9 +46,3 @@ def _download(corpus: str, source: str, demo: list[str]) -> str:
         return digest(*demo)
     sources = official_sources(corpus) if source == "official" else ()
     return digest_of_values([file.identity() for file in sources])
-
-
-def official_sources(corpus: str) -> tuple[Source, ...]:
-    """Files that ``source: official`` downloads, without the imports of the corpus' module."""
-    sources: tuple[Source, ...] = constant(registry.CORPORA[corpus], "SOURCES", Source=Source)
-    return sources

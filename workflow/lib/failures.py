@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from snakemake.exceptions import WorkflowError
 
 from merflow import progress
+from merflow.display import TextTable
 from merflow.errors import TRACEBACK, MerflowError, of_system
 
 MENDABLE = (MerflowError, OSError)  # errors that are one line
@@ -88,9 +87,9 @@ def _console() -> Console:
     return progress.console(stderr=True)
 
 
-def _table(failures: Sequence[Failure]) -> Table:
+def _table(failures: Sequence[Failure]) -> TextTable:
     """A row for each reason; jobs that share one are counted."""
-    table = Table(title="jobs that failed", title_justify="left", show_lines=True)
+    table = TextTable(title="jobs that failed", title_justify="left", show_lines=True)
     table.add_column("job", overflow="fold", ratio=2)
     table.add_column("why", overflow="fold", ratio=5)
     table.add_column("not run", justify="right", no_wrap=True)
@@ -101,9 +100,7 @@ def _table(failures: Sequence[Failure]) -> Table:
     for reason, group in by_reason.items():
         others = f" and {len(group) - 1} others" if len(group) > 1 else ""
         blocked = len(frozenset().union(*(failure.blocked for failure in group)))
-        # plain text: a user's square brackets are no markup
-        cells = (f"{group[0].job}{others}", reason, str(blocked), group[0].log)
-        table.add_row(*map(Text, cells))
+        table.add_row(f"{group[0].job}{others}", reason, str(blocked), group[0].log)
     return table
 
 

@@ -9,7 +9,6 @@ verdict on them.
 import csv
 import hashlib
 import io
-import json
 import logging
 import os
 import shutil
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import notes
 import user_files
 import yaml
 from plan import Plan
@@ -44,18 +44,7 @@ SAVED = Path(".snakemake/dvc.lock")
 def remember(plan: Plan) -> None:
     """Note the artifacts as Snakemake leaves them; called at the end of every run."""
     SEEN.parent.mkdir(exist_ok=True)
-    _write(SEEN, _artifacts(plan))
-
-
-def _write(path: Path, value: Any) -> None:
-    partial_path = path.with_suffix(".part")
-    partial_path.write_text(json.dumps(value), encoding="utf-8")
-    partial_path.replace(path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return value
+    notes.write(SEEN, _artifacts(plan))
 
 
 def _digest(path: Path) -> str:
@@ -73,7 +62,7 @@ def moved(plan: Plan) -> set[str]:
     Snakemake records the time of a file when its job is done, so this holds after a kill as well.
     Files that were being made bear Snakemake's mark, and are made again in any case.
     """
-    seen, records = _read(SEEN), FilePersistence(nolock=True)
+    seen, records = notes.read(SEEN), FilePersistence(nolock=True)
     changed = [path for path, stat in _artifacts(plan).items() if seen.get(path) != stat]
     made = {
         path
@@ -132,7 +121,7 @@ def _new(plan: Plan, repo: Any) -> set[str]:
 
     If nobody else wrote dvc.lock since, these are the stages with an artifact made since.
     """
-    noted = _read(COMMITTED)
+    noted = notes.read(COMMITTED)
     if noted.get("lock") != _digest(LOCK):
         return set(repo.status())
     return {
@@ -146,8 +135,8 @@ def _note_committed(plan: Plan, stages: set[str]) -> None:
     """Note that DVC has the artifacts of `stages` as they are."""
     stats = _artifacts(plan)
     committed = {path: stat for path, stat in stats.items() if plan.address_of(path) in stages}
-    artifacts = _read(COMMITTED).get("artifacts", {}) | committed
-    _write(COMMITTED, {"lock": _digest(LOCK), "artifacts": artifacts})
+    artifacts = notes.read(COMMITTED).get("artifacts", {}) | committed
+    notes.write(COMMITTED, {"lock": _digest(LOCK), "artifacts": artifacts})
 
 
 @contextmanager
@@ -172,7 +161,7 @@ def catch_up(plan: Plan) -> None:
     Raises:
         StoreError: as `commit`; or Snakemake cannot tell.
     """
-    if _artifacts(plan) == _read(SEEN):  # the run had finished nothing
+    if _artifacts(plan) == notes.read(SEEN):  # the run had finished nothing
         return
     rows = csv.DictReader(io.StringIO(_snakemake("--summary")), delimiter="\t")
     updates = {row["output_file"]: row["plan"] for row in rows}

@@ -11,7 +11,6 @@ edited files run first, in a run of their own. The run after that compares conte
 """
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import notes
 from run_lock import IN_RUN, IN_STAGE
 
 from merflow.origins import ABSENT
@@ -43,7 +43,7 @@ def update(plan: "Plan", changed: Changed) -> None:
         StoreError: DVC cannot tell.
     """
     running = os.environ.get(IN_STAGE)
-    state = _read() if plan.readers else {}
+    state = notes.read(STATE) if plan.readers else {}
     for address, path in plan.readers.items():
         if path == ABSENT:
             _say_absent(plan, address)
@@ -57,22 +57,22 @@ def update(plan: "Plan", changed: Changed) -> None:
             if running:
                 entry["done"] = entry["mark"]
     if state:
-        _write(state)
+        notes.write(STATE, state)
 
 
 def mark_of(address: str) -> str | None:
     """Mark of the folder that a stage of DVC copies."""
-    mark: str | None = _read().get(address, {}).get("mark")
+    mark: str | None = notes.read(STATE).get(address, {}).get("mark")
     return mark
 
 
 def note_done(addresses: Iterable[str]) -> None:
     """Note that these stages have taken over the user's files."""
-    state = _read()
+    state = notes.read(STATE)
     for address in state.keys() & set(addresses):
         state[address]["done"] = state[address]["mark"]
     if state:
-        _write(state)
+        notes.write(STATE, state)
 
 
 def everything(plan: "Plan", workflow: Any, run_lock: "RunLock") -> Callable[[Any], list[str]]:
@@ -103,7 +103,7 @@ def run_first(plan: "Plan", cores: int) -> None:
     """
     edited = {
         address
-        for address, entry in _read().items()
+        for address, entry in notes.read(STATE).items()
         if address in plan.readers and entry.get("mark") != entry.get("done")
     }
     corpora = {address.partition("@")[2] for address in edited if "checkpoint" not in address}
@@ -125,7 +125,9 @@ def run_first(plan: "Plan", cores: int) -> None:
 def listed_as_before(plan: "Plan", address: str) -> bool:
     """Tell whether a stage's folder is listed as at the start of the run."""
     path = plan.folders[address]
-    return path == ABSENT or _read().get(address, {}).get("listing") == listing(plan.root / path)
+    return path == ABSENT or notes.read(STATE).get(address, {}).get("listing") == listing(
+        plan.root / path
+    )
 
 
 def listing(folder: Path) -> str:
@@ -162,14 +164,3 @@ def _say_absent(plan: "Plan", address: str) -> None:
             f"{name}: its folder is not on this machine; {copy.parent} is used as it is",
             file=sys.stderr,
         )
-
-
-def _read() -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(STATE.read_text(encoding="utf-8")) if STATE.exists() else {}
-    return state
-
-
-def _write(state: dict[str, Any]) -> None:
-    partial_path = STATE.with_suffix(".part")
-    partial_path.write_text(json.dumps(state), encoding="utf-8")
-    partial_path.replace(STATE)

@@ -22,13 +22,18 @@ def check_room(folder: Path, needed: int, what: str) -> None:
     Raises:
         DownloadError: fewer than `needed` bytes are free.
     """
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
+    present = free(folder)
+    if present < needed:
         raise DownloadError(
-            f"{what} needs {megabytes(needed)} MB on the disk and {megabytes(free)} MB are free; "
-            "free some and run again"
+            f"{what} needs {megabytes(needed)} MB on the disk and {megabytes(present)} MB are free;"
+            " free some and run again"
         )
+
+
+def free(folder: Path) -> int:
+    """Free bytes where `folder` is, or will be made."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
 
 
 def megabytes(size: int) -> str:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Column, Table
 
 from merflow import kept_weights, paths, progress
+from merflow.display import TextTable
 from merflow.errors import ParamsError, StoreError
 from merflow.evaluation.scored import Scores
 from merflow.predict.check import check
@@ -110,8 +110,10 @@ def show_models(models: Sequence[Listed], as_json: bool, console: Console | None
         return
     console = console or progress.console()
     able = [model for model in models if model.problem is None]
-    folder = Column("--model", no_wrap=True, overflow="fold")
-    table = Table(folder, "trained on", "needs", "UAR, test", "MB")
+    table = TextTable()
+    table.add_column("--model", no_wrap=True, overflow="fold")
+    for header in ("trained on", "needs", "UAR, test", "MB"):
+        table.add_column(header)
     for model in able:
         uar = "" if model.uar is None else f"{100 * model.uar:.1f} %"
         table.add_row(

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from merflow import gpus, paths, provenance, registry
-from merflow.corpora import annotations
+from merflow import gpus, paths
+from merflow.corpora import annotations, disk
 from merflow.corpora.corpus import Source
 from merflow.errors import MerflowError
+from merflow.origins import official_sources
 from merflow.params import CheckpointParams, CorpusParams, Params
 from merflow.preflight import hosts, room
 
@@ -81,8 +82,8 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
     """
     local = [of_corpus(name, params.corpora[name], root) for name in work.corpora]
     local += [of_checkpoint(name, params.checkpoints[name], root) for name in work.checkpoints]
-    found = [finding for finding in local if finding]
-    known = {name for finding in found for name in finding.corpora}
+    findings = [finding for finding in local if finding]
+    known = {name for finding in findings for name in finding.corpora}
     downloads = [
         download
         for name in work.corpora
@@ -91,9 +92,9 @@ def find(params: Params, work: Work, root: Path) -> list[Finding]:
     ]
     for name in work.checkpoints:
         downloads += _checkpoint_downloads(name, params.checkpoints[name], root)
-    found += _of_hosts(downloads)
-    found += [*_of_room(params, work, root), *_of_gpus(params, work)]
-    return sorted(_with_the_rest(found, params), key=lambda finding: finding.certain)
+    findings += _of_hosts(downloads)
+    findings += [*_of_room(params, work, root), *_of_gpus(params, work)]
+    return sorted(_with_the_rest(findings, params), key=lambda finding: finding.certain)
 
 
 def of_corpus(name: str, corpus: CorpusParams, root: Path) -> Finding | None:
@@ -159,17 +160,9 @@ def _corpus_downloads(name: str, params: Params, root: Path) -> list[_Download]:
     folder = root / DOWNLOADS.format(corpus=name)
     return [
         _Download(f"corpus {name}", _http(source.url), source.needed, name)
-        for source in _sources(name)
+        for source in official_sources(name)
         if not (place_of(source, folder) / source.name).is_file()
     ]
-
-
-def _sources(corpus: str) -> tuple[Source, ...]:
-    """Files that ``source: official`` downloads, without the imports of the corpus' module."""
-    sources: tuple[Source, ...] = provenance.constant(
-        registry.CORPORA[corpus], "SOURCES", Source=Source
-    )
-    return sources
 
 
 def _http(url: str) -> str:
@@ -237,14 +230,14 @@ def _listed(owners: list[str]) -> str:
 
 def _of_room(params: Params, work: Work, root: Path) -> list[Finding]:
     """Report a disk that is too small."""
-    found = []
-    free = room.free(root / "data")
+    findings = []
+    free = disk.free(root / "data")
     for name in work.corpora:
         source = params.corpora[name].source
         if source not in ("demo", "official"):
             size = room.size_of(paths.of_user(source))
             if size > free:
-                found.append(
+                findings.append(
                     Finding(
                         f"disk: the copy of {source} (corpus {name}) needs {_gb(size)}, and "
                         f"{_gb(free)} are free; free some",
@@ -253,7 +246,7 @@ def _of_room(params: Params, work: Work, root: Path) -> list[Finding]:
                 )
     needed = room.estimate(params, root, work.corpora, work.checkpoints, work.media, work.features)
     if needed > free:
-        found.append(
+        findings.append(
             Finding(
                 f"disk: the run writes {_gb(needed)} (a rough estimate, without weights), and "
                 f"{_gb(free)} are free; free some, or choose less with run.corpora and run.papers "
@@ -261,7 +254,7 @@ def _of_room(params: Params, work: Work, root: Path) -> list[Finding]:
                 certain=False,
             )
         )
-    return found
+    return findings
 
 
 def _of_gpus(params: Params, work: Work) -> list[Finding]:
@@ -292,9 +285,9 @@ def _of_gpus(params: Params, work: Work) -> list[Finding]:
     ]
 
 
-def _with_the_rest(found: list[Finding], params: Params) -> list[Finding]:
+def _with_the_rest(findings: list[Finding], params: Params) -> list[Finding]:
     """Add to each line on a corpus how to run without all missing ones."""
-    missing = {name for finding in found for name in finding.corpora}
+    missing = {name for finding in findings for name in finding.corpora}
     rest = [name for name in params.run.corpora if name not in missing]
 
     def completed(finding: Finding) -> Finding:
@@ -304,7 +297,7 @@ def _with_the_rest(found: list[Finding], params: Params) -> list[Finding]:
         remedy = f"leave it out: run.corpora: [{', '.join(rest)}]" if rest else f"try {demo}"
         return finding._replace(text=f"{finding.text}; or {remedy}")
 
-    return list(map(completed, found))
+    return list(map(completed, findings))
 
 
 def _gb(size: float) -> str:

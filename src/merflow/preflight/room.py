@@ -1,11 +1,10 @@
 """Room on the disk against what a run will write.
 
-Sizes of folders and of downloads with a recorded digest are certain. All others are rough
-estimates from means of the real corpora (docs/paper-scale.md).
+Sizes of folders are certain. All others are rough estimates from means of the real corpora
+(docs/paper-scale.md).
 """
 
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -51,12 +50,6 @@ PER_WORD = ("bert", "roberta", "glove", "fasttext", "covarep", "facet")
 PER_FRAME = {"clip": 0, "clip_emotion": 0, "face": 0, "swin": FRAMES}
 
 
-def free(place: Path) -> int:
-    """Free bytes where `place` is, or will be made."""
-    existing = next(path for path in (place, *place.absolute().parents) if path.exists())
-    return shutil.disk_usage(existing).free
-
-
 def size_of(folder: Path) -> int:
     """Bytes of the files below `folder`, without linked folders."""
     size = 0
@@ -89,11 +82,17 @@ def estimate(
     for name in corpora:
         if params.corpora[name].source == "official" and name in MEANS:
             total += 2 * MEANS[name].raw_gb * GB  # the archive, and what is in it
+    media, features = list(media), list(features)
+    # once for each corpus, because the files of its folder are counted
+    lengths = {name: _seconds(params, root, name) for name in {*media, *(c for c, _ in features)}}
     for name in media:
-        seconds = _seconds(params, root, name)
+        seconds = lengths[name]
         n = seconds / MEANS[name].seconds if seconds else 0
         total += seconds * (AUDIO_BYTES + FRAMES_PER_S * FRAME_BYTES) + n * FRAMES * FRAME_BYTES
-    return round(total + sum(_of_feature(params, root, *pair) for pair in features))
+    return round(
+        total
+        + sum(_of_feature(params, lengths[corpus], corpus, feature) for corpus, feature in features)
+    )
 
 
 def _of_checkpoint(checkpoint: Any) -> float:
@@ -116,8 +115,14 @@ def _seconds(params: Params, root: Path, corpus: str) -> float:
     return means.utterances * means.seconds * share
 
 
-def _of_feature(params: Params, root: Path, corpus: str, feature: str) -> float:
-    """Bytes of a feature store: 4 x width x rows."""
+def _of_feature(params: Params, seconds: float, corpus: str, feature: str) -> float:
+    """Bytes of a feature store: 4 x width x rows.
+
+    Args:
+        params: params.yaml.
+        seconds: length of all clips of the corpus.
+        corpus, feature: names.
+    """
     if corpus not in MEANS or params.corpora[corpus].source == "demo":
         return 0.0
     means, spec = MEANS[corpus], getattr(params.features, feature)
@@ -126,7 +131,6 @@ def _of_feature(params: Params, root: Path, corpus: str, feature: str) -> float:
     if feature.startswith(PER_WORD) or feature.endswith("_aligned"):
         rows = means.utterances * (1 if feature.endswith("_mean") else means.words)
         return 4.0 * width * rows
-    seconds = _seconds(params, root, corpus)
     n = seconds / means.seconds
     if feature in PER_FRAME:
         return 4.0 * width * (PER_FRAME[feature] * n or seconds * FRAMES_PER_S)
