@@ -1,4 +1,4 @@
-"""Notes of one run to the next, as JSON in .snakemake; each is written whole or not at all."""
+"""Notes of one run to the next: JSON, written whole or not at all."""
 
 import json
 from pathlib import Path

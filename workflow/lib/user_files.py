@@ -125,9 +125,8 @@ def run_first(plan: "Plan", cores: int) -> None:
 def listed_as_before(plan: "Plan", address: str) -> bool:
     """Tell whether a stage's folder is listed as at the start of the run."""
     path = plan.folders[address]
-    return path == ABSENT or notes.read(STATE).get(address, {}).get("listing") == listing(
-        plan.root / path
-    )
+    noted = notes.read(STATE).get(address, {}).get("listing")
+    return path == ABSENT or noted == listing(plan.root / path)
 
 
 def listing(folder: Path) -> str:
