@@ -49,12 +49,13 @@ def test_a_kill_costs_the_jobs_at_work_and_no_others(checkout):
     checkout.set("features.bert.max_tokens", 64)
     checkout.killed_during("train")
     done = checkout.steps()
-    assert (done["extract"], done["merge"]) == (2, 2)
+    assert done["extract"] and done["merge"]  # of one corpus at least
     ended = checkout.snakemake()
     again = checkout.steps()
     assert {"train", "gather", *BELOW_SCORE} <= set(again)
     whole = Counter({"extract": 2, "merge": 2, "train": 2, "gather": 2} | BELOW_SCORE)
-    assert (done + again - whole).total() <= 2  # a merge may have been at work beside the training
+    # a job of the other corpus may have been at work beside the training
+    assert (done + again - whole).total() <= 2
     assert "artifacts were moved" not in ended.stderr
     assert settled(checkout)
 
