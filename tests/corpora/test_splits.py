@@ -116,6 +116,12 @@ def test_ten_folds_deal_out_all_utterances_and_share_dialogues(corpus: str) -> N
     assert values_of(shuffled, utterances, "utterance_id") == ids
 
 
+def test_ten_folds_of_ten_utterances_test_one_each() -> None:
+    utterances = sessions(5, 1).iloc[:10].assign(official_split=None, labels=[["anger"]] * 10)
+    ids = values_of(make_splits(utterances, "meld", ["ten_folds"]), utterances, "utterance_id")
+    assert [len(fold["test"]) for fold in ids.values()] == [1] * 10
+
+
 def test_ten_folds_need_ten_utterances() -> None:
     message = "meld: scheme ten_folds needs 10 utterances or more, found 8"
     with pytest.raises(CorpusError, match=message):
@@ -134,6 +140,13 @@ def test_actors_are_in_one_split_and_each_is_tested_once(n: int) -> None:
     sizes = [len(fold["test"]) for fold in speakers.values()]
     men = [sum(int(actor) % 2 for actor in fold["test"]) for fold in speakers.values()]
     assert max(sizes) - min(sizes) <= 1 and max(men) - min(men) <= 1
+
+
+def test_actors_are_dealt_men_first_and_the_next_fold_is_dev() -> None:
+    utterances = actors(24)
+    speakers = values_of(make_splits(utterances, "ravdess", ["actors"]), utterances, "speaker")
+    assert speakers[0]["test"] == {"01", "11", "21", "08", "18"}
+    assert all(speakers[fold]["dev"] == speakers[(fold + 1) % 5]["test"] for fold in range(5))
 
 
 def test_official_splits_need_no_label_in_a_multi_label_corpus() -> None:

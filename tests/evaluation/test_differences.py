@@ -96,3 +96,29 @@ def test_gaps_are_paired_on_one_split_scheme_only(tmp_path, make_corpus, make_re
     altered_results.regroup(first, FEWER)  # with other classes: drawn independently, no test
     gap = only(scored(tmp_path, [first, second], corpus).gaps, metric="weighted_f1")
     assert not gap["paired"] and pd.isna(gap["p"]) and gap["low"] < gap["value"] < gap["high"]
+
+
+def test_paired_gaps_leave_out_utterances_that_either_lacks(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = (make_result(corpus, protocol=name) for name in ("as_published", "clean"))
+    whole = sorted(predictions(first)["utterance_id"].unique())
+    altered_results.leave_out(first, whole[:3])
+    altered_results.leave_out(second, whole[2:5])
+    gap = only(scored(tmp_path, [first, second], corpus).gaps, metric="accuracy")
+    common = [
+        rows[rows["utterance_id"].isin(whole[5:])] for rows in map(predictions, (first, second))
+    ]
+    assert gap["paired"] and gap["n"] == len(whole) - 5
+    assert gap["value"] == pytest.approx(correct(common[0]).mean() - correct(common[1]).mean())
+
+
+def test_unpaired_gaps_leave_nothing_out(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    first, second = (make_result(corpus, protocol=name) for name in ("as_published", "clean"))
+    altered_results.leave_out(second, sorted(predictions(second)["utterance_id"].unique())[:3])
+    altered_results.regroup(second, FEWER)
+    gap = only(scored(tmp_path, [first, second], corpus).gaps, metric="accuracy")
+    assert not gap["paired"] and gap["n"] == predictions(first)["utterance_id"].nunique()
+    assert gap["value"] == pytest.approx(
+        correct(predictions(first)).mean() - correct(predictions(second)).mean()
+    )
