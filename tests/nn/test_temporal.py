@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from merflow.nn.temporal import CausalConvolution, TemporalConvolution
+from merflow.nn.temporal import CausalConvolution, TemporalBlock, TemporalConvolution
 
 
 def test_equation_4_on_a_literal_sequence():
@@ -27,6 +27,15 @@ def test_a_step_sees_itself_and_earlier_steps_only():
     frames[:, 9] += 1
     changed = (network(frames) != before).any(dim=(0, 2)).tolist()
     assert changed == [False] * 9 + [True] * 6
+
+
+def test_a_block_of_one_width_adds_its_input_as_it_is():
+    block = TemporalBlock(dim=3, out=3, kernel=3, dilation=1, dropout=0.0).eval()
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.zero_()
+    values = torch.randn(2, 3, 5)
+    assert torch.equal(block(values), values.relu())
 
 
 @pytest.mark.parametrize(("levels", "reach"), [(1, 5), (2, 13), (3, 29)])
