@@ -52,6 +52,11 @@ def test_supports_are_those_of_the_corpora():
     assert supports_of("ravdess") == []
 
 
+def test_a_release_may_know_its_labels_too():
+    fe2e = {str(each): each for each in supports_of("mosei")}["release of FE2E, all splits"]
+    assert fe2e.size == 20477 and sum(fe2e.labels.values()) == 28566
+
+
 def test_counts_that_the_paper_prints_are_supports_too(make_case):
     joy, anger = "1 test - count joy test 40 utterances", "1 test - count anger test 60 utterances"
     (support,) = make_case(f"{joy}\n{anger}", supports=()).supports
