@@ -233,7 +233,7 @@ def test_labels_of_mel_cnn_bert_are_those_of_a_release(results):
     known = results["mel_cnn_bert", "mosei"]["known size"]
     assert (known.numbers, known.findings) == (20, [])
     (finding,) = results["mel_cnn_bert", "mosei"]["labels within utterances"].findings
-    release = "the release of FE2E, all splits, 20477 utterances"
+    release = "the release of Dai et al. (2021), all splits, 20477 utterances"
     assert finding.expected.endswith(f"The labels of 6 of 6 classes are those of {release}")
 
 

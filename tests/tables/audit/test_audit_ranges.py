@@ -53,8 +53,10 @@ def test_supports_are_those_of_the_corpora():
 
 
 def test_a_release_may_know_its_labels_too():
-    fe2e = {str(each): each for each in supports_of("mosei")}["release of FE2E, all splits"]
-    assert fe2e.size == 20477 and sum(fe2e.labels.values()) == 28566
+    dai = {str(each): each for each in supports_of("mosei")}[
+        "release of Dai et al. (2021), all splits"
+    ]
+    assert dai.size == 20477 and sum(dai.labels.values()) == 28566
 
 
 def test_counts_that_the_paper_prints_are_supports_too(make_case):

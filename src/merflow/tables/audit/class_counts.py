@@ -34,11 +34,11 @@ DIALOGUE_RNN = {
 #: CMU-MOSEI before its labels were released again:
 #: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
 EARLIER_MOSEI = {"train": 15290, "dev": 2291, "test": 4832}
-#: CMU-MOSEI of the FE2E line of work (Dai et al., 2021): 20,477 clips in the official folds,
+#: CMU-MOSEI of Dai et al. (2021), who call their network FE2E: 20,477 clips in the official folds,
 #: recounted from its files.
-FE2E_MOSEI = {"train": 14524, "dev": 1765, "test": 4188}
+DAI_MOSEI = {"train": 14524, "dev": 1765, "test": 4188}
 #: Labels of all its clips by class. A clip with several emotions counts for each.
-FE2E_LABELS = {
+DAI_LABELS = {
     "happy": 10752,
     "sad": 5601,
     "anger": 4600,
@@ -103,9 +103,9 @@ def _mosei() -> Iterator[Support]:
         yield Support("official", "" if split == "all" else split, {"": counts["all"]})
     for split, count in EARLIER_MOSEI.items():
         yield Support("earlier release", split, {"": count})
-    for split, count in FE2E_MOSEI.items():
-        yield Support("release of FE2E", split, {"": count})
-    yield Support("release of FE2E", "", {"": sum(FE2E_MOSEI.values())}, FE2E_LABELS)
+    for split, count in DAI_MOSEI.items():
+        yield Support("release of Dai et al. (2021)", split, {"": count})
+    yield Support("release of Dai et al. (2021)", "", {"": sum(DAI_MOSEI.values())}, DAI_LABELS)
 
 
 _SUPPORTS = {"meld": _meld, "iemocap": _iemocap, "mosei": _mosei}
