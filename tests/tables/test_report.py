@@ -290,7 +290,7 @@ def test_claims_follow_paper_tables_and_long_ones_fold(report):
     assert {"table-3-as_published", "table-3-clean"} <= set(tables)
     assert all(re.fullmatch(r"table-\d+(-as_published|-clean)?", name) for name in tables)
     assert [title.split(",")[0] for title in folded[::2]] == [
-        "Audit of the numbers printed on meld: 18 findings (9 certain",
+        "Audit of the numbers printed on meld: 24 findings (9 certain",
         "Dev results",
         "F1 of each class",
         "Every seed",

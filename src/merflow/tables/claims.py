@@ -14,7 +14,8 @@ or, for one kind of claim, which difference:
   spread         the best minus the worst of `systems` in `metric` is `about` this many points
 ``systems: all`` are the systems of the paper's printed tables, without cited ones. In a multi-label
 task order and class_weights may name `classes` (or all of them), each scored by itself. Otherwise a
-score is the mean over the classes. merflow.tables.verdicts has the rules of a verdict.
+score is the mean over the classes. ``split`` is the split that the sentence itself names.
+merflow.tables.verdicts has the rules of a verdict.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,7 @@ from merflow.tables.reported import Row, grouped, is_key, systems_of
 
 Names = Annotated[list[str], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
+SPLITS = ("train", "dev", "test")
 
 
 class Order(Strict):
@@ -96,7 +98,10 @@ Rule = Order | ClassWeights | Spread | ClassExtreme | MostConfused
 
 
 class Claim(Strict):
-    """A claim in our words (`claim`) and the paper's (`quote`); `note`: how it is read."""
+    """A claim in our words (`claim`) and the paper's (`quote`); `note`: how it is read.
+
+    The audit holds a claim against the numbers of every split, or of `split` if it names one.
+    """
 
     id: Text
     claim: Text
@@ -105,6 +110,7 @@ class Claim(Strict):
     corpora: Names
     decided_by: Annotated[Rule, Field(discriminator="kind")]
     note: str = ""
+    split: Literal["train", "dev", "test"] | None = None
 
 
 def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:

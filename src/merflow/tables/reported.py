@@ -4,7 +4,7 @@ Rows keep the paper's order, so that each table can be rebuilt from them. Their 
   table              number of the table, or ``text``
   row                heading of the row in print, its cells joined by " / "
   system             key of params.yaml, a list of keys or ``all`` for systems of the paper;
-                     otherwise the printed name
+                     otherwise the printed name. Of a difference or gain: "<higher> over <lower>"
   metric             our name of the measure; metric_as_printed: the paper's name
   class              of a measure of one class or of an ordered pair of classes; in a multi-label
                      task other metrics may name a class too
@@ -16,7 +16,8 @@ A printed cell whose value our source of the paper lacks has an empty value and 
 Numbers of the text are scores, differences and sizes, and facts of data, networks, training and the
 machine, once per section and system. Left out are years, references, and numbers of tables,
 figures, sections, equations and steps. Constants in formulas and digits of names (ViT-L/14, IS13,
-RTX 3090) are left out too. So are facts of other papers that have no row in the tables.
+RTX 3090) are left out too. So are facts of other papers that have no row in the tables. Stated sums
+are kept, with the equation as printed name ("35+74+300 = 409", "w1 + w2 = 1").
 """
 
 import re
@@ -74,6 +75,8 @@ PER_CLASS = {*CLASS_METRICS, *PAIR_METRICS}
 SHARES = {*BALANCE, "dev_share", "part_share", "dropout"}
 #: Units of whole numbers.
 COUNTED = {"count", "instances", "utterances"}
+#: Between the higher and the lower system of a difference.
+OVER = " over "
 #: Numbers that may be negative.
 SIGNED = {"difference", "gain"}
 #: Numbers that describe data, networks and training, and differences between scores.
@@ -204,6 +207,9 @@ def unknown_system(system: str, paper: str) -> str:
     A name or a member of a list is wrong if it looks like a key and is not a system of the paper. A
     printed name is wrong if it is a key of the paper but for its spelling.
     """
+    if OVER in system:
+        faults = (unknown_system(side, paper) for side in system.split(OVER))
+        return next(filter(None, faults), "")
     systems = systems_of(paper)
     members = re.split(r", | and ", system)
     for name in members if all(map(is_key, members)) else [system]:

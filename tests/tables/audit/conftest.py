@@ -1,7 +1,8 @@
 """Small printed tables, literal in each test.
 
 A line is: table, row, system, metric, class, split, value, unit, and perhaps the name that the
-paper gives the metric. "-" is an empty cell, "&" is "and".
+paper gives the metric, and the section. "-" is an empty cell, "&" is "and", "_over_" is "over",
+and "_(" begins a bracket.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +39,11 @@ def _row(words: Sequence[str], corpus: str) -> dict[str, str]:
     row = dict.fromkeys(COLUMNS, "") | {"corpus": corpus, "where": "section 4"}
     for header, word in zip(HEADERS, words, strict=False):
         row[header] = "" if word == "-" else word.replace("_as_", " as ")
-    row["system"] = row["system"].replace("&", " and ")
+    row["row"] = row["row"].replace(",", ", ")
+    row["system"] = (
+        row["system"].replace("&", " and ").replace("_over_", " over ").replace("_(", " (")
+    )
+    row |= {"where": words[9]} if len(words) > 9 else {}
     return row | {"metric_as_printed": words[8] if len(words) > 8 else row["metric"]}
 
 

@@ -12,6 +12,8 @@ from merflow.tables.render import render
 from merflow.tables.reported import load
 
 BERT = "Results & Discussion, A. Text Model Results, BERT Model Inference"
+COMPARED = "Results & Discussion, A. Text Model Results, Comparative Inference"
+METHODS = "Experimental Methodology, A. Text Emotion Recognition"
 #: Paper and corpus -> lines "rule | confidence | places"; "x 2" are two findings at one place.
 FINDINGS = {
     ("class_weight_lstm", "mosei"): """
@@ -33,6 +35,7 @@ FINDINGS = {
     """,
     ("deepmsi_mer", "meld"): """
         F1 within bounds | certain | Table 2: A-DMN
+        number of classes | certain | 4.1 Dataset: classes
         below the largest class | certain | Table 3: A
         average of classes | likely | Table 2: A-DMN; Table 2: DialogueGCN x 2
         average of classes | likely | Table 2: RGAT x 2; Table 2: LR-GCN x 2
@@ -56,9 +59,12 @@ FINDINGS = {
     """,
     ("mel_cnn_bert", "meld"): """
         printed twice | certain | Table 3: Ours / Speech + Text x 2
+        setting of several systems | hint | 3.2 Text Module: training of the text module
     """,
     ("mel_cnn_bert", "mosei"): """
         printed twice | certain | Table 2: Ours / Speech + Text x 2
+        labels within utterances | certain | 4.2 Implementation Configuration: samples
+        split by label | likely | Table 1: CMU-MOSEI / Train
     """,
     ("weighted_late_fusion", "meld"): f"""
         below the largest class | certain | Table 8: Accuracy; Table 9: Accuracy; Table 10: A
@@ -68,6 +74,10 @@ FINDINGS = {
         known size | likely | Table 1: No of Samples x 2
         claim beside its numbers | likely | {BERT}
         claim beside its numbers | likely | Multi-Modal Fusion Model; Conclusion
+        claim on another split | likely | {COMPARED}
+        claim on another split | hint | {METHODS}; {BERT}; {COMPARED}
+        setting of several systems | hint | {METHODS}: learning rate, BERT
+        setting of several systems | hint | {METHODS}: maximum token length 256
         whole utterances | hint | Table 2: batch size 8; Table 2: batch size 32
         whole utterances | hint | Table 4: batch size 16; Table 4: batch size 32
     """,
@@ -77,7 +87,13 @@ SILENT = {
     "shares add up",
     "confusions fit recall",
     "weighted recall is accuracy",
+    "fact in two places",
+    "stated difference",
+    "stated sum",
 }
+#: The only differences that a paper states are of Tables II and III of class_weight_lstm, whose
+#: cells our source lacks.
+UNCHECKED = {"stated difference"}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +136,7 @@ def test_silent_rules_checked_numbers(results):
     _, rules = audit.overall(results)
     numbers = rules.frame.set_index("rule")
     assert set(numbers.index[numbers["findings"] == 0]) == SILENT
-    assert (numbers["numbers"] > 0).all()
+    assert set(numbers.index[numbers["numbers"] == 0]) == UNCHECKED
     assert numbers["findings"].sum() == sum(len(findings_of(each)) for each in results.values())
 
 
@@ -163,6 +179,35 @@ def test_silent_rules_checked_numbers(results):
             "Abstract, sentence 10: gain, multimodal",
             ["+1.03 points"],
         ),
+        (
+            "mel_cnn_bert",
+            "mosei",
+            "labels within utterances",
+            "4.2 Implementation Configuration: samples",
+            ["+5566 samples"],
+        ),
+        (
+            "mel_cnn_bert",
+            "mosei",
+            "split by label",
+            "Table 1: CMU-MOSEI / Train",
+            ["at most 0.45 labels from an equal share"],
+        ),
+        (
+            "mel_cnn_bert",
+            "meld",
+            "setting of several systems",
+            "3.2 Text Module: training of the text module",
+            ["+2"],
+        ),
+        ("deepmsi_mer", "meld", "number of classes", "4.1 Dataset: classes", ["-1 classes"]),
+        (
+            "weighted_late_fusion",
+            "meld",
+            "claim on another split",
+            COMPARED,
+            ["-1.06 points", "-1.22 points"],
+        ),
     ],
 )
 def test_known_faults_have_their_size(results, paper, corpus, rule, where, off):
@@ -181,6 +226,15 @@ def test_cited_rows_that_fit_the_known_support_are_left_alone(results):
     fitting = {f"Table 1: {name}" for name in ("CMN", "bc-LSTM", "LFM", "A-DMN", "ICON", "SDT")}
     fitting |= {f"Table 2: {name}" for name in ("bc-LSTM", "DialogueRNN", "SDT")}
     assert not places & fitting
+
+
+def test_labels_of_mel_cnn_bert_are_those_of_a_release(results):
+    """Labels of all six classes, in Table 1 and in the text, and their sums."""
+    known = results["mel_cnn_bert", "mosei"]["known size"]
+    assert (known.numbers, known.findings) == (20, [])
+    (finding,) = results["mel_cnn_bert", "mosei"]["labels within utterances"].findings
+    release = "the release of Dai et al. (2021), all splits, 20477 utterances"
+    assert finding.expected.endswith(f"The labels of 6 of 6 classes are those of {release}")
 
 
 def test_tables_show_the_most_certain_findings_first(results):

@@ -52,6 +52,13 @@ def test_supports_are_those_of_the_corpora():
     assert supports_of("ravdess") == []
 
 
+def test_a_release_may_know_its_labels_too():
+    dai = {str(each): each for each in supports_of("mosei")}[
+        "release of Dai et al. (2021), all splits"
+    ]
+    assert dai.size == 20477 and sum(dai.labels.values()) == 28566
+
+
 def test_counts_that_the_paper_prints_are_supports_too(make_case):
     joy, anger = "1 test - count joy test 40 utterances", "1 test - count anger test 60 utterances"
     (support,) = make_case(f"{joy}\n{anger}", supports=()).supports

@@ -8,7 +8,7 @@ from merflow.tables.claims import load_claims
 
 GAINS = """
     text all_gain  late_fusion&early_fusion gain   - test {} points
-    text best_gain early_fusion             gain   - test 2.47 points
+    text best_gain early_fusion_over_TFN    gain   - test 2.47 points
     text spread    late_fusion&early_fusion spread - test 1.5 points
 """
 
@@ -22,17 +22,10 @@ def test_all_cannot_gain_more_than_the_worst(make_case):
 
 
 @pytest.fixture
-def check_claim(printed, tmp_path):
-    """Check the claim that the product fusion beats the average."""
+def make_claim(printed, tmp_path):
+    """A case with the claim that the product fusion beats the average."""
 
-    def check(ours, cited, metric="accuracy", note=""):
-        split, unit = ("dev", "number") if metric == "loss" else ("test", "percent")
-        lines = [
-            f"1 a late_product {metric} - {split} {ours} {unit}",
-            f"1 b late_average {metric} - {split} {cited} {unit}",
-        ]
-        if metric == "accuracy":  # another split plays no part
-            lines.append("1 a late_product accuracy - dev 99.0 percent")
+    def make(*lines, metric="accuracy", note="", split=None):
         rows = printed("\n".join(lines), corpus="iemocap")
         systems = {"better": ["late_product"], "than": ["late_average"]}
         claim = {
@@ -43,11 +36,34 @@ def check_claim(printed, tmp_path):
             "corpora": ["iemocap"],
             "decided_by": {"kind": "order", "metrics": [metric], **systems},
             "note": note,
+            "split": split,
         }
         (tmp_path / "joint_cnn.claims.yaml").write_text(yaml.safe_dump([claim]))
         claims = load_claims(tmp_path, "joint_cnn", rows)
         comparison = comparison_of("joint_cnn", "iemocap", rows, no_scores())
-        return text_rules.claims(case_of(rows, (), comparison, claims))
+        return case_of(rows, (), comparison, claims)
+
+    return make
+
+
+def on(split, ours, cited, metric="accuracy"):
+    """Scores of both systems on a split."""
+    unit = "number" if metric == "loss" else "percent"
+    return [
+        f"1 a late_product {metric} - {split} {ours} {unit}",
+        f"1 b late_average {metric} - {split} {cited} {unit}",
+    ]
+
+
+@pytest.fixture
+def check_claim(make_claim):
+    """Check this claim on the split on which it is decided."""
+
+    def check(ours, cited, metric="accuracy", note=""):
+        lines = on("dev" if metric == "loss" else "test", ours, cited, metric)
+        if metric == "accuracy":  # another split plays no part
+            lines.append("1 a late_product accuracy - dev 99.0 percent")
+        return text_rules.claims(make_claim(*lines, metric=metric, note=note))
 
     return check
 
@@ -72,3 +88,34 @@ def test_numbers_that_may_be_equal_decide_no_claim(check_claim):
 
 def test_losses_differ_in_their_own_unit(check_claim):
     assert [finding.off for finding in check_claim("1.0", "1.3", "loss").findings] == ["-0.3000"]
+
+
+def test_a_claim_that_fails_on_another_split_is_a_hint(make_claim):
+    test = on("test", "60.1", "59.6")
+    right = text_rules.claims_on_other_splits(make_claim(*test, *on("dev", "58.0", "57.0")))
+    assert (right.numbers, right.findings) == (2, [])
+    case = make_claim(*test, *on("dev", "57.0", "58.0"), note="read so")
+    (finding,) = text_rules.claims_on_other_splits(case).findings
+    assert finding.printed == "dev: late_product 57.0 %, late_average 58.0 % (accuracy)"
+    assert (finding.off, finding.confidence) == ("\N{MINUS SIGN}1.00 points", "hint")
+    assert text_rules.claims(case).findings == []
+
+
+def test_a_claim_that_only_another_split_prints_is_likely(make_claim):
+    case = make_claim(*on("dev", "57.0", "58.0"))
+    assert text_rules.claims(case).numbers == 0
+    (finding,) = text_rules.claims_on_other_splits(case).findings
+    assert finding.confidence == "likely"
+
+
+@pytest.mark.parametrize(("split", "here", "elsewhere"), [("test", 0, 0), ("dev", 0, 1)])
+def test_a_claim_that_names_its_split_is_of_no_other(make_claim, split, here, elsewhere):
+    case = make_claim(*on("test", "60.1", "59.6"), *on("dev", "57.0", "58.0"), split=split)
+    assert len(text_rules.claims(case).findings) == here
+    assert len(text_rules.claims_on_other_splits(case).findings) == elsewhere
+
+
+def test_a_claim_of_dev_is_not_held_against_test(make_claim):
+    case = make_claim(*on("test", "59.6", "60.1"), *on("dev", "58.0", "57.0"), split="dev")
+    assert text_rules.claims(case).findings == []
+    assert text_rules.claims_on_other_splits(case).findings == []

@@ -1,8 +1,9 @@
 """Audit: contradictions between the printed numbers of a paper, found by arithmetic.
 
 Rules are general: each checks every number of every paper, and none names a paper. Rounding is not
-a finding (merflow.tables.audit.case). To add a rule: a function of a `Case` in counts, scores,
-predictions, repeats or text_rules, and an entry in merflow.tables.audit.rules.
+a finding (merflow.tables.audit.case). To add a rule: a function of a `Case` in counts, labels,
+scores, predictions, repeats, settings, stated or text_rules, and an entry in
+merflow.tables.audit.rules.
 """
 
 from collections.abc import Sequence

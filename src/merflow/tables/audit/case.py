@@ -6,6 +6,7 @@ other only if these ranges do not overlap. Three or more zeros at the end of a w
 count as digits.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from merflow.corpora.labels import CLASSES
+from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.tables.audit.class_counts import Support
 from merflow.tables.claims import Claim
 from merflow.tables.comparison import Comparison
@@ -94,6 +95,11 @@ class Case:
     comparison: Comparison | None = None
     claims: Sequence[Claim] = ()
 
+    @property
+    def multi_label(self) -> bool:
+        """An utterance of the corpus may have several labels."""
+        return any(row["corpus"] in MULTI_LABEL for row in self.rows)
+
     def of(self, *metrics: str) -> list[Row]:
         """Rows of these metrics."""
         return [row for row in self.rows if row["metric"] in metrics]
@@ -150,10 +156,14 @@ def case_of(
 
 
 def _with_cell(row: Row) -> Row:
-    scale = SHARE.get(row["unit"], 1.0)
-    value, unit = row["number"] * scale, _last_digit(row["value"]) * scale
-    text = row["value"] + SUFFIXES.get(row["unit"], "")
-    return {**row, "cell": Cell(value, Range(value - unit / 2, value + unit), text)}
+    return {**row, "cell": cell_of(row["value"], row["unit"])}
+
+
+def cell_of(printed: str, unit: str = "") -> Cell:
+    """Read a number as printed, in a unit of reported/<paper>.csv."""
+    scale = SHARE.get(unit, 1.0)
+    value, digit = float(printed) * scale, _last_digit(printed) * scale
+    return Cell(value, Range(value - digit / 2, value + digit), printed + SUFFIXES.get(unit, ""))
 
 
 def cell(row: Row) -> Cell:
@@ -202,6 +212,11 @@ def in_points(difference: float) -> str:
 def in_utterances(difference: float) -> str:
     """A difference of counts."""
     return f"{difference:+.0f} utterances".replace("-", "\N{MINUS SIGN}")
+
+
+def names_of(system: str) -> list[str]:
+    """Names in a list of systems."""
+    return [name for name in re.split(r", | and ", system) if name]
 
 
 def _last_digit(value: str) -> float:

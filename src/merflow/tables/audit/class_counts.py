@@ -6,7 +6,7 @@ releases that the modules do not read come from the literature.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from merflow.corpora import iemocap, meld, mosei
 
@@ -34,6 +34,18 @@ DIALOGUE_RNN = {
 #: CMU-MOSEI before its labels were released again:
 #: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
 EARLIER_MOSEI = {"train": 15290, "dev": 2291, "test": 4832}
+#: CMU-MOSEI of Dai et al. (2021), who call their network FE2E: 20,477 clips in the official folds,
+#: recounted from its files.
+DAI_MOSEI = {"train": 14524, "dev": 1765, "test": 4188}
+#: Labels of all its clips by class. A clip with several emotions counts for each.
+DAI_LABELS = {
+    "happy": 10752,
+    "sad": 5601,
+    "anger": 4600,
+    "surprise": 2055,
+    "disgust": 3755,
+    "fear": 1803,
+}
 
 
 @dataclass(frozen=True)
@@ -44,16 +56,22 @@ class Support:
         release: name of the release.
         split: train, dev or test. Empty: the whole corpus.
         counts: class -> utterances. Where only the sum is known, it stands under the class "".
+        labels: in a multi-label corpus, class -> utterances with it. Empty: not known.
     """
 
     release: str
     split: str
     counts: Mapping[str, int]
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Utterances in all."""
         return sum(self.counts.values())
+
+    def of(self, unit: str) -> Mapping[str, int]:
+        """Class -> number in a unit of reported/<paper>.csv: instances are labels."""
+        return self.labels if unit == "instances" else self.counts
 
     def __str__(self) -> str:
         return f"{self.release}, {self.split or 'all splits'}"
@@ -85,6 +103,9 @@ def _mosei() -> Iterator[Support]:
         yield Support("official", "" if split == "all" else split, {"": counts["all"]})
     for split, count in EARLIER_MOSEI.items():
         yield Support("earlier release", split, {"": count})
+    for split, count in DAI_MOSEI.items():
+        yield Support("release of Dai et al. (2021)", split, {"": count})
+    yield Support("release of Dai et al. (2021)", "", {"": sum(DAI_MOSEI.values())}, DAI_LABELS)
 
 
 _SUPPORTS = {"meld": _meld, "iemocap": _iemocap, "mosei": _mosei}

@@ -43,7 +43,7 @@ def sums(case: Case) -> RuleResult:
     Classes are added where all classes of the paper are printed. Where a split is not named, a sum
     that is too large is certain, and a sum that is too small is a hint.
     """
-    sizes = _sizes(case)
+    sizes = sizes_of(case)
     every = [each for whole in sizes for each in _sums_of(case, sizes, whole)]
     numbers = {_key(row) for each in every for row in (each.whole, *each.rows)}
     findings = [finding for each in every if (finding := _wrong_sum(each))]
@@ -96,7 +96,7 @@ def split_shares(case: Case) -> RuleResult:
 
     It holds in each class. One utterance more or less does not count.
     """
-    sizes, numbers, findings = _sizes(case), 0, []
+    sizes, numbers, findings = sizes_of(case), 0, []
     for row in case.of("part_share"):
         same_table = [size for size in sizes if size["table"] == row["table"] and size["split"]]
         quotients, share = _quotients(same_table, row["split"]), cell(row)
@@ -188,57 +188,62 @@ def _ratios(case: Case, name: str) -> list[Cell]:
 
 
 def known_sizes(case: Case) -> RuleResult:
-    """Check sizes of splits against releases of the corpus.
+    """Check sizes of splits, and numbers of labels, against releases of the corpus.
 
     Papers may split a corpus anew, so all splits together may have the size of the corpus instead.
+    Labels of a multi-label corpus are findings only if those of all its releases are known.
     """
-    sizes = [row for row in _sizes(case) if row["unit"] == "utterances" and row["split"]]
+    every = sizes_of(case)
+    whole = [row for row in every if not row["split"] and row["unit"] == "instances"]
     releases = [support for support in case.supports if not support.release.startswith("Table")]
-    classes = {row["class"] for row in sizes} - {""}
     numbers, findings = 0, []
-    for (_, name), group in grouped(sizes, "table", "class").items():
-        numbers += len(group) if releases else 0
-        whole = [_size(support, name, classes) for support in releases if not support.split]
-        if any(size is not None and size in total_range(group) for size in whole):
-            continue
-        findings += [finding for row in group if (finding := _unknown_size(row, name, releases))]
+    for rows in ([row for row in every if row["split"]], whole):
+        for (_, unit, name), group in grouped(rows, "table", "unit", "class").items():
+            classes = {row["class"] for row in rows if row["unit"] == unit} - {""}
+            numbers += len(group) if any(each.of(unit) for each in releases) else 0
+            sizes = [_size(each.of(unit), name, classes) for each in releases if not each.split]
+            if any(size is not None and size in total_range(group) for size in sizes):
+                continue
+            findings += [each for row in group if (each := _unknown_size(row, name, releases))]
     return RuleResult(numbers, findings)
 
 
 def _unknown_size(row: Row, name: str, releases: Sequence[Support]) -> Finding | None:
     supports = [support for support in releases if support.split == row["split"]]
-    sizes = {str(support): _size(support, name, set()) for support in supports}
+    sizes = {str(each): _size(each.of(row["unit"]), name, set()) for each in supports}
     sizes_in = {release: size for release, size in sizes.items() if size is not None}
     printed = cell(row)
-    if not sizes_in or any(size in printed.range for size in sizes_in.values()):
+    all_known = row["unit"] == "utterances" or len(sizes_in) == len(sizes)
+    if not sizes_in or not all_known or any(size in printed.range for size in sizes_in.values()):
         return None
     nearest = min(sizes_in, key=lambda release: abs(sizes_in[release] - printed.value))
+    otherwise = ", or splits that make up the whole corpus" if row["split"] else ""
     return Finding(
         place(row),
         f"{printed.text}{listed(row['split'], name)}",
-        f"{sizes_in[nearest]} ({nearest}), or splits that make up the whole corpus",
+        f"{sizes_in[nearest]} ({nearest}){otherwise}",
         in_utterances(printed.value - sizes_in[nearest]),
         "likely",
     )
 
 
-def _size(support: Support, name: str, classes: set[str]) -> int | None:
-    """Utterances of a class, or of all. None: not known.
+def _size(counts: Mapping[str, int], name: str, classes: set[str]) -> int | None:
+    """Utterances or labels of a class, or of all. None: not known.
 
     Args:
-        support: of a release.
+        counts: class -> utterances or labels of a release.
         name: class. Empty: all.
-        classes: classes that count as all. Empty: every class of the support.
+        classes: classes that count as all. Empty: every class of the counts.
     """
-    counts: Mapping[str, int] = support.counts
-    if name:
+    if name or not counts:
         return counts.get(name)
     if classes and set(counts) != {""}:
         return sum(counts[each] for each in classes) if classes <= set(counts) else None
-    return support.size
+    return sum(counts.values())
 
 
-def _sizes(case: Case) -> list[Row]:
+def sizes_of(case: Case) -> list[Row]:
+    """Printed sizes of splits and classes."""
     return [row for row in case.of("count") if row["unit"] in SIZES]
 
 

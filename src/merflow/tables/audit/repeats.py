@@ -74,8 +74,8 @@ def under_another_name(case: Case) -> RuleResult:
     scores = case.of(*SCORES)
     numbers, findings = 0, []
     for row in scores:
-        called, family = _family(row["metric_as_printed"]), _metric_family(row)
-        if called in (None, family) or family is None or _family(row["row"]) == family:
+        called, family = family_of(row["metric_as_printed"]), _metric_family(row)
+        if called in (None, family) or family is None or family_of(row["row"]) == family:
             continue
         elsewhere = [other for other in scores if _same_subject(row, other)]
         under_name = [other for other in elsewhere if _metric_family(other) == called]
@@ -106,14 +106,15 @@ def _same_subject(row: Row, other: Row) -> bool:
     return other["table"] != row["table"] and all(other[key] == row[key] for key in keys)
 
 
-def _family(name: str) -> str | None:
+def family_of(name: str) -> str | None:
+    """Family of metrics that a printed name belongs to."""
     words = name.lower().replace("-", " ")
     families = (family for family, pattern in FAMILIES.items() if re.search(pattern, words))
     return next(families, None)
 
 
 def _metric_family(row: Row) -> str | None:
-    return _family(row["metric"].replace("_", " "))
+    return family_of(row["metric"].replace("_", " "))
 
 
 def of_another_row(case: Case) -> RuleResult:

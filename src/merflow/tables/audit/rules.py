@@ -1,6 +1,15 @@
 """Rules of the audit, with the sentences that explain them to readers."""
 
-from merflow.tables.audit import counts, predictions, repeats, scores, text_rules
+from merflow.tables.audit import (
+    counts,
+    labels,
+    predictions,
+    repeats,
+    scores,
+    settings,
+    stated,
+    text_rules,
+)
 from merflow.tables.audit.case import Rule
 
 MINUS = "\N{MINUS SIGN}"
@@ -34,9 +43,33 @@ RULES = (
     ),
     Rule(
         "known size",
-        "A split, or all splits together, has the size that a release of the corpus has.",
-        "Likely: a paper may leave utterances out, and seldom says so.",
+        "A split, or all splits together, has the size that a release of the corpus has. Labels of"
+        " a multi-label corpus have the numbers of a release.",
+        "Likely: a paper may leave utterances out, and seldom says so. Labels count only where"
+        " those of all releases are known.",
         counts.known_sizes,
+    ),
+    Rule(
+        "labels within utterances",
+        "Labels do not exceed the utterances that they are of. In a multi-label corpus they may,"
+        " but then sizes of splits are not sums of labels.",
+        "Certain: without several labels an utterance counts once, and a sum of labels that exceeds"
+        " the corpus is no number of utterances.",
+        labels.within_utterances,
+    ),
+    Rule(
+        "split by label",
+        "Where utterances have several labels, a split of utterances does not divide every class"
+        " alike to the label.",
+        f"Likely: fewer than {100 * labels.CHANCE:g} % of random splits are so even. A search for"
+        " such a split could find one.",
+        labels.split_by_label,
+    ),
+    Rule(
+        "number of classes",
+        "No table has more classes than the paper says that there are.",
+        "Certain: a count.",
+        labels.number_of_classes,
     ),
     Rule(
         "confusions fit recall",
@@ -100,6 +133,20 @@ RULES = (
         repeats.printed_twice,
     ),
     Rule(
+        "setting of several systems",
+        "A setting has one value: in all places, in a family of systems and its members, and in two"
+        " systems that no section contrasts.",
+        "Certain where two places are on one system. Likely where a value of a family is that of"
+        " none of its systems. Otherwise a hint: the systems may be trained differently.",
+        settings.of_several_systems,
+    ),
+    Rule(
+        "fact in two places",
+        "A count, a size or a dimension has the same value in every section that prints it.",
+        "Certain: one of the two is wrong, or they are of different things.",
+        settings.in_two_places,
+    ),
+    Rule(
         "under another name",
         "A number that is called F1 (precision, recall, accuracy) is not another score of the"
         " same system.",
@@ -137,5 +184,26 @@ RULES = (
         "A claim that one score is higher than another agrees with the two printed numbers.",
         "Certain where the claim is read literally. Likely where its file notes how it is read.",
         text_rules.claims,
+    ),
+    Rule(
+        "claim on another split",
+        "A claim that names no split also agrees with the numbers of the splits on which it is not"
+        " decided here, and a claim that names one agrees with the numbers of this split.",
+        "A hint: the sentence may be meant of test alone. Likely where only another split is"
+        " printed, or where the sentence names it.",
+        text_rules.claims_on_other_splits,
+    ),
+    Rule(
+        "stated difference",
+        "A difference that the text states is that of the printed scores, in points or relative to"
+        " the lower score.",
+        "Likely: the sentence may speak of other scores than the printed ones.",
+        stated.differences,
+    ),
+    Rule(
+        "stated sum",
+        "A sum that the text states is the sum of its terms.",
+        "Certain: a sum.",
+        stated.sums,
     ),
 )

@@ -1,25 +1,27 @@
 """Rules about sentences beside the numbers."""
 
-import re
+from collections.abc import Iterable
 from math import nan
 
 from merflow.evaluation.metrics import LOSS
 from merflow.tables.audit.case import (
     Case,
     Cell,
+    Confidence,
     Finding,
     Range,
     RuleResult,
     cell,
     in_points,
+    names_of,
     place,
     titled,
 )
-from merflow.tables.claims import Claim, Spread
-from merflow.tables.comparison import Comparison
+from merflow.tables.audit.repeats import MEASURED
+from merflow.tables.claims import SPLITS, Claim, Spread
 from merflow.tables.measures import split_of
 from merflow.tables.pairs import Pair, Score, pairs
-from merflow.tables.reported import Row
+from merflow.tables.reported import OVER, Row
 
 Scores = dict[tuple[str, ...], Cell]  # by system, metric and class
 
@@ -31,14 +33,20 @@ def worst_gain(case: Case) -> RuleResult:
     """
     gains, numbers, findings = case.of("gain"), 0, []
     for spread in case.of("spread"):
-        systems = _names(spread["system"])
-        best = [row for row in gains if row["system"] in systems]
-        for of_all in (row for row in gains if _names(row["system"]) == systems):
+        systems = set(names_of(spread["system"]))
+        best = [row for row in gains if _gaining(row) in systems]
+        for of_all in (row for row in gains if set(names_of(_gaining(row))) == systems):
             numbers += 2 + len(best)
             findings += [
                 finding for row in best if (finding := _below_claimed(of_all, row, spread))
             ]
     return RuleResult(numbers, findings)
+
+
+def _gaining(row: Row) -> str:
+    """System or systems of a gain."""
+    higher: str = row["system"].partition(OVER)[0]
+    return higher
 
 
 def _below_claimed(of_all: Row, best: Row, spread: Row) -> Finding | None:
@@ -60,26 +68,70 @@ def _below_claimed(of_all: Row, best: Row, spread: Row) -> Finding | None:
 def claims(case: Case) -> RuleResult:
     """Check that claims of a higher score agree with the two printed numbers.
 
-    Equal numbers decide nothing.
+    They are of the split on which our scores are compared. Equal numbers decide nothing.
     """
-    if case.comparison is None:
-        return RuleResult(0)
+    return _sum(_on_test(case, claim) for claim in case.claims)
+
+
+def claims_on_other_splits(case: Case) -> RuleResult:
+    """Check claims against the printed numbers of the splits on which ours are not compared.
+
+    A claim that names a split is checked on this split alone.
+    """
+    results = []
+    for claim in case.claims:
+        confidence: Confidence = "hint" if _on_test(case, claim).numbers else "likely"
+        for split in SPLITS if claim.split is None else (claim.split,):
+            rows = case.tables(*MEASURED)
+            scores = _scores(
+                row for row in rows if row["split"] == split != split_of(row["metric"])
+            )
+            results.append(_claim(case, claim, scores, confidence, split))
+    return _sum(results)
+
+
+def _on_test(case: Case, claim: Claim) -> RuleResult:
+    """Result of a claim on its own split.
+
+    It is the split on which our scores are compared, unless the claim names another.
+    """
+    rows = (row for row in case.tables(*MEASURED) if claim.split in (None, row["split"]))
+    scores = _scores(row for row in rows if row["split"] == split_of(row["metric"]))
+    return _claim(case, claim, scores, "likely" if claim.note else "certain")
+
+
+def _sum(results: Iterable[RuleResult]) -> RuleResult:
+    every = list(results)
+    findings = [finding for result in every for finding in result.findings]
+    return RuleResult(sum(result.numbers for result in every), findings)
+
+
+def _scores(rows: Iterable[Row]) -> Scores:
+    """First number of each system, metric and class."""
     scores: Scores = {}
-    for row in case.rows:
-        if row["table"] != "text" and row["split"] == split_of(row["metric"]):
-            scores.setdefault((row["system"], row["metric"], row["class"]), cell(row))
-    results = [_claim(case.comparison, claim, scores) for claim in case.claims]
-    findings = [finding for result in results for finding in result.findings]
-    return RuleResult(sum(result.numbers for result in results), findings)
+    for row in rows:
+        scores.setdefault((row["system"], row["metric"], row["class"]), cell(row))
+    return scores
 
 
-def _claim(comparison: Comparison, claim: Claim, scores: Scores) -> RuleResult:
-    if isinstance(claim.decided_by, Spread):
+def _claim(
+    case: Case, claim: Claim, scores: Scores, confidence: Confidence, split: str = ""
+) -> RuleResult:
+    """Check the pairs of a claim of which both scores are printed.
+
+    Args:
+        case: with the comparison; without one nothing is checked.
+        claim: one of its claims.
+        scores: of one split.
+        confidence: of a finding.
+        split: named in the finding. Empty: not named.
+    """
+    if case.comparison is None or isinstance(claim.decided_by, Spread):
         return RuleResult(0)
     value = lambda score: scores[score].value if score in scores else nan
     printed = [
         pair
-        for pair in pairs(comparison, claim, value)
+        for pair in pairs(case.comparison, claim, value)
         if all(score in scores for score in pair.scores)
     ]
     failing = [pair for pair in printed if _fails(pair, scores)]
@@ -87,12 +139,13 @@ def _claim(comparison: Comparison, claim: Claim, scores: Scores) -> RuleResult:
         return RuleResult(2 * len(printed))
     worst = min(failing, key=lambda pair: _gap(pair, scores))
     gap = _gap(worst, scores)
+    words = "; ".join(_in_words(pair, scores) for pair in failing)
     finding = Finding(
         claim.where,
-        "; ".join(_in_words(pair, scores) for pair in failing),
+        f"{split}: {words}" if split else words,
         claim.claim,
         f"{gap:+.4f}" if worst.higher.metric == LOSS else in_points(gap),
-        "likely" if claim.note else "certain",
+        confidence,
     )
     return RuleResult(2 * len(printed), [finding])
 
@@ -110,8 +163,3 @@ def _in_words(pair: Pair, scores: Scores) -> str:
         return f"{f'{score.system} {score.name}'.strip()} {scores[score].text}"
 
     return f"{text(pair.higher)}, {text(pair.lower)} ({titled(pair.higher.metric)})"
-
-
-def _names(systems: str) -> set[str]:
-    """Systems of a list in words."""
-    return set(re.split(r", | and ", systems))
