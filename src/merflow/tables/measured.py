@@ -247,8 +247,8 @@ class Measured:
 
 
 def _mcnemar(test: Row) -> McNemar:
-    alone = (int(test[f"{which}_alone"]) for which in ("first", "second"))
-    return McNemar(test["p"], *alone, test["p_corrected"])
+    first, second = (int(test[f"{which}_alone"]) for which in ("first", "second"))
+    return McNemar(test["p"], first, second, test["p_corrected"])
 
 
 def _protocol_order(protocol: str) -> tuple[int, str]:
