@@ -145,7 +145,8 @@ def test_an_effect_is_the_paired_difference_of_the_scores(tmp_path, make_scores)
         "four_classes": "not measured here",
     }
     assert rows["systems"].tolist() == ["text_lstm", "all"]
-    assert rows["is"].tolist() == ["reading", "not done"]
+    assert rows["form"].tolist() == ["reading", "not done"]
+    assert made.cells[0][5] == f"The LSTM reads positions. [{POSITIONS['params'][0]}]"
     assert made.caption.endswith(" 1 reading, 1 not done.")
     assert not made.demo and not any(row.runs for row in made.rendered.rows)
 
@@ -168,8 +169,9 @@ def test_an_effect_on_a_demo_corpus_says_so(tmp_path, make_scores):
     systems = {"joint_cnn": {"all": 0.5}, "text_lstm": {"all": 0.53}}
     made, rows = shown(tmp_path, make_scores(systems, source="demo"), POSITIONS)
     assert "on demo corpus in the layout of iemocap: clean" in rows.loc["positions", "effect"]
-    assert made.demo and made.title == "Deviations from the paper, demo corpora."
-    assert made.notes[0].startswith("Demo: ours of iemocap are figures on synthetic corpora")
+    layout = "demo corpus in the layout of iemocap"
+    assert made.demo and made.title == f"Deviations from the paper, {layout}."
+    assert made.notes[0] == f"Demo: ours are figures on a {layout}, no results on it."
 
 
 def test_the_page_of_a_paper_shows_its_deviations(tmp_path, make_corpus, make_result):

@@ -5,8 +5,8 @@ test over dialogues. In a multi-class task also of each common seed: the differe
 between the two runs, with McNemar's test.
 
 A p-value is also given corrected for the number of pairs. Its family are all pairs of systems of a
-paper, on one corpus under one protocol, in one metric (of one class, where it is of a class). Over
-all seeds, and of each seed, the families are separate.
+paper, on one corpus under one protocol, in one metric. A metric of one class has a family of its
+own. So have the tests of one seed.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

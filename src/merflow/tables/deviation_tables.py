@@ -17,7 +17,8 @@ from merflow.registry import PAPERS
 from merflow.tables.comparison import Comparison
 from merflow.tables.deviations import Deviation, Effect, load_deviations, path_of
 from merflow.tables.measures import HEADERS
-from merflow.tables.render import Table, escaped, interval, plain, points, prose, words
+from merflow.tables.render import Column, Table, escaped, interval, plain, points, prose, words
+from merflow.tables.reported import Row
 
 NAME = "deviations"
 PAGE = Path("docs/deviations.md")
@@ -61,26 +62,16 @@ def table(paper: str, deviations: Sequence[Deviation], comparisons: Sequence[Com
     """
     demo = sorted({comparison.corpus for comparison in comparisons if comparison.demo})
     rows = [_row(deviation, comparisons) for deviation in deviations]
-    kinds = Counter(row["is"] for row in rows)
+    kinds = Counter(row["form"] for row in rows)
     counts = ", ".join(f"{kinds[name]} {name}" for name, _ in KINDS.values() if kinds[name])
-    warning = (
-        f"Demo: ours of {', '.join(demo)} are figures on synthetic corpora, no results on them."
-    )
+    layout = f"demo corpus in the layout of {', '.join(demo)}"
+    warning = f"Demo: ours are figures on a {layout}, no results on it."
     return Table(
         NAME,
-        f"Deviations from the paper{', demo corpora' if demo else ''}.",
+        f"Deviations from the paper{f', {layout}' if demo else ''}.",
         f"What the paper says, what is done here, why, and what it changes. {counts}.",
         pd.DataFrame(rows),
-        (
-            words("entry", "id", plain),
-            words("kind", "is"),
-            prose("place in the paper", "where"),
-            prose("systems", "systems"),
-            prose("the paper says", "says"),
-            prose("here [params.yaml]", "done"),
-            prose("why", "why"),
-            prose("what it changes", "effect"),
-        ),
+        _columns(),
         (*([warning] if demo else []), *NOTES),
         demo=bool(demo),
         anchor=f"{paper}-{NAME}",
@@ -88,19 +79,33 @@ def table(paper: str, deviations: Sequence[Deviation], comparisons: Sequence[Com
     )
 
 
+def _columns() -> tuple[Column, ...]:
+    def here(row: Row) -> str:
+        return f"{row['here']} [{row['params']}]" if row["params"] else row["here"]
+
+    return (
+        words("entry", "id", plain),
+        words("kind", "form"),
+        prose("place in the paper", "where"),
+        prose("systems", "systems"),
+        prose("the paper says", "says"),
+        Column("here [params.yaml]", here, numeric=False, prose=True),
+        prose("why", "why"),
+        prose("what it changes", "effect"),
+    )
+
+
 def _row(deviation: Deviation, comparisons: Sequence[Comparison]) -> dict[str, str]:
-    params = ", ".join(deviation.params)
     effects = [text for effect in deviation.effect for text in _effects(effect, comparisons)]
     return {
         "id": deviation.id,
         "kind": "system",
-        "is": KINDS[deviation.kind][0],
+        "form": KINDS[deviation.kind][0],
         "where": deviation.where,
         "systems": ", ".join(deviation.systems or ["all"]),
         "says": deviation.paper,
         "here": deviation.here,
-        "params": params,
-        "done": f"{deviation.here} [{params}]" if params else deviation.here,
+        "params": ", ".join(deviation.params),
         "why": deviation.why,
         "effect": "; ".join(effects) or NOT_MEASURED,
     }

@@ -10,8 +10,8 @@ number for 0). It is
                 - a cited system: the interval of ours leaves out the printed number
                 - two classes of one system: their intervals do not overlap, which asks for more
                   than a paired difference
-                Where a claim has several pairs, one of two of our systems is refuted only if its
-                corrected p is below 1 - confidence too, else inconclusive
+                Among several pairs of a claim, refuted also asks for a corrected p below
+                1 - confidence between two of our systems
   not run       if one of our systems has no scores under the protocol
   not compared  in these cases:
                 - ours and the printed number are of different data: a demo corpus, or another task
