@@ -19,7 +19,7 @@ np.testing.assert_allclose(fused, root / root.sum(axis=-1, keepdims=True))
 """,
     ),
     "adding-a-paper.md": (
-        5,
+        6,
         """
 import torch
 from merflow.papers.functionals_mlp import SYSTEMS

@@ -24,6 +24,7 @@ from merflow.registry import CORPORA, EXTRACTORS, PAPERS
 from merflow.selection import MATRIX, axes, stages_at
 from merflow.systems import Fusion, OffTheShelf, System
 from merflow.tables import measures
+from merflow.tables.deviations import load_deviations
 
 PAPER_PRESET = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
 STAGES = stages_at(ROOT)
@@ -63,8 +64,10 @@ def test_extractor_has_the_names_of_its_interface(name):
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_paper_lists_its_differences(name):
-    assert "Differences from the paper" in (import_module(PAPERS[name]).__doc__ or "")
+def test_paper_names_its_deviations(name):
+    line = f"Deviations from the paper: reported/{name}.deviations.yaml."
+    assert line in (import_module(PAPERS[name]).__doc__ or "")
+    assert load_deviations(ROOT / "reported", name)
 
 
 def same_names(places: dict[str, Iterable[str]]) -> None:
@@ -107,6 +110,10 @@ def test_papers_have_the_same_names_everywhere():
             "params/paper.yaml (run)": set(run) - {"corpora", "papers", "shards", "features"},
             "params/paper.yaml (run.papers)": run["papers"],
             "reported/{}.csv": {path.stem for path in (ROOT / "reported").glob("*.csv")},
+            "reported/{}.deviations.yaml": {
+                path.name.removesuffix(".deviations.yaml")
+                for path in (ROOT / "reported").glob("*.deviations.yaml")
+            },
             "dvc.yaml (stages)": {
                 stage.removesuffix(f"_{name}") for stage in STAGES for name in stages_of(stage)
             },

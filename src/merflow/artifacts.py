@@ -188,6 +188,8 @@ DIFFERENCES = pa.schema(
         pa.field("high", pa.float64()),
         # Two-sided; null: a single dialogue.
         pa.field("p", pa.float64()),
+        # The same, corrected for the number of pairs (merflow.evaluation.corrections).
+        pa.field("p_corrected", pa.float64()),
         # Of a seed: utterances that only one of the two runs classified correctly.
         pa.field("first_alone", pa.int64()),
         pa.field("second_alone", pa.int64()),
@@ -213,6 +215,8 @@ GAPS = pa.schema(
         pa.field("high", pa.float64()),
         # Two-sided; null: not paired, or a single dialogue.
         pa.field("p", pa.float64()),
+        # The same, corrected for the number of systems.
+        pa.field("p_corrected", pa.float64()),
         pa.field("n", pa.int64(), nullable=False),
     ]
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, false_discovery_control
 from support import altered_results
 from support.scored_results import (
     EVALUATION,
@@ -28,6 +28,19 @@ def test_differences_between_systems_are_paired(tmp_path, make_corpus, make_resu
     assert row["low"] < row["value"] < row["high"] < 0
     assert row["p"] == pytest.approx(2 / (EVALUATION.resamples + 1))
     assert scores.differences["p"].notna().all()
+
+
+def test_p_is_corrected_for_all_pairs_in_one_measure(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    skills = {"text_bert_8": 0.2, "text_bert_16": 0.25, "text_roberta_8": 0.9}
+    results = [
+        make_result(corpus, name, seeds=(1, 2), skill=skill) for name, skill in skills.items()
+    ]
+    rows = scored(tmp_path, results, corpus).differences
+    families = rows.groupby(["seed", "metric", rows["class"].fillna("")], dropna=False)
+    assert (families.size() == 3).all() and len(families) > 30
+    for _, family in families:
+        assert family["p_corrected"].tolist() == list(false_discovery_control(family["p"]))
 
 
 def test_differences_are_of_common_utterances(tmp_path, make_corpus, make_result):
@@ -92,10 +105,11 @@ def test_gaps_are_paired_on_one_split_scheme_only(tmp_path, make_corpus, make_re
     ]
     assert gap["value"] == pytest.approx(means[0] - means[1]) and gap["low"] > 0
     assert (gap["system"], gap["first"], gap["second"]) == ("text_bert_8", *skills)
-    assert gap["paired"] and gap["n"] == 64 and gap["p"] < 0.05
+    assert gap["paired"] and gap["n"] == 64 and gap["p"] == gap["p_corrected"] < 0.05
     altered_results.regroup(first, FEWER)  # with other classes: drawn independently, no test
     gap = only(scored(tmp_path, [first, second], corpus).gaps, metric="weighted_f1")
-    assert not gap["paired"] and pd.isna(gap["p"]) and gap["low"] < gap["value"] < gap["high"]
+    assert not gap["paired"] and gap["low"] < gap["value"] < gap["high"]
+    assert pd.isna(gap["p"]) and pd.isna(gap["p_corrected"])
 
 
 def test_paired_gaps_leave_out_utterances_that_either_lacks(tmp_path, make_corpus, make_result):

@@ -28,6 +28,7 @@ Figures = Mapping[str, float | Mapping[str, float]]
 EVALUATION = EvaluationParams(resamples=1000, confidence=0.95, seed=1)
 SETTINGS_USED = {"batch_size": 8, "learning_rate": 2.5e-5, "weight_decay": 0.0}
 SIZES = {"train": 300, "dev": 50, "test": 100}  # utterances
+P_VALUES = {"p": 0.04, "p_corrected": 0.045}
 MCNEMAR = ((1, 0.03, 17, 5), (2, 0.2, 12, 8))  # seed, p, first alone, second alone
 
 
@@ -70,7 +71,7 @@ def scores_of(
         systems: figures of each system by metric (for all classes or pairs of classes), or by
             "metric class"; ``all`` stands for every metric that is not named.
         paper, corpus, protocol, source: keys.
-        width: half of each interval; p of differences is 0.04.
+        width: half of each interval; p of differences is as in `P_VALUES`.
         classes: None: all of the corpus.
         present: share of a split in which each emotion is, in a multi-label task.
         trained: loss on dev of each seed of the systems that were trained, with `SETTINGS_USED`; on
@@ -141,12 +142,19 @@ def _difference_rows(
         named = shared | {"first": first, "second": second, "n": SIZES["test"]}
         both = zip(task.metric_names, values[first], values[second], strict=True)
         for (metric, name), a, b in both:
-            row = named | {"metric": metric, "class": name, "value": a - b, "p": 0.04}
+            row = named | {"metric": metric, "class": name, "value": a - b, **P_VALUES}
             yield row | {"low": a - b - width, "high": a - b + width}
         for seed, p, first_alone, second_alone in () if task.multi_label else MCNEMAR:
             alone = {"first_alone": first_alone, "second_alone": second_alone}
             value = (first_alone - second_alone) / SIZES["test"]
-            yield named | {"seed": seed, "metric": "accuracy", "value": value, "p": p, **alone}
+            yield named | {
+                "seed": seed,
+                "metric": "accuracy",
+                "value": value,
+                "p": p,
+                "p_corrected": 2 * p,
+                **alone,
+            }
 
 
 def _corpus_rows(

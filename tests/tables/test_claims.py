@@ -88,7 +88,7 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
             ORDER | {"than": ["late_product"]},
             "a: late_product cannot be better than itself",
         ),
-        ({}, ORDER | {"than": []}, "0.decided_by.order.than: list should have at least 1 item"),
+        ({}, ORDER | {"than": []}, "a: decided_by.order.than: list should have at least 1 item"),
         ({}, EXTREME | {"lowest": "happy"}, "a: unknown class 'happy'; known: anger, happiness"),
         (
             {},
@@ -118,10 +118,10 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
             ORDER | {"than": ["late_average"], "metrics": ["loss"], "by": 1},
             "a: losses are compared between systems of the paper",
         ),
-        ({}, ORDER | {"by": 0}, "0.decided_by.order.by: input should be greater than 0"),
+        ({}, ORDER | {"by": 0}, "a: decided_by.order.by: input should be greater than 0"),
         ({"corpora": ["meld"]}, ORDER, "a: unknown corpus 'meld'; known: iemocap"),
-        ({"verdict": "supported"}, ORDER, "0.verdict: unknown key"),
-        ({"quote": ""}, ORDER, "0.quote: string should have at least 1 character"),
+        ({"verdict": "supported"}, ORDER, "a: verdict: unknown key"),
+        ({"quote": ""}, ORDER, "a: quote: string should have at least 1 character"),
     ],
 )
 def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
@@ -149,7 +149,7 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
         ),
         (
             SPREAD | {"systems": ["early_fusion"]},
-            "0.decided_by.spread.systems: list should have at least 2 items",
+            "a: decided_by.spread.systems: list should have at least 2 items",
         ),
         (
             SPREAD | {"systems": ["early_fusion", "EF"]},
@@ -172,7 +172,7 @@ def test_a_wrong_multi_label_claim_is_refused_in_one_line(tmp_path, rule, messag
 def test_a_wrong_file_is_refused_in_one_line(tmp_path):
     claim = CLAIM | {"decided_by": ORDER}
     with pytest.raises(
-        EvaluationError, match="a: stands 2 times; give each claim an id of its own"
+        EvaluationError, match="a: stands 2 times; give each entry an id of its own"
     ):
         read(tmp_path, claim, claim)
     (tmp_path / "joint_cnn.claims.yaml").write_text("- [")

@@ -206,7 +206,7 @@ def test_without_any_run_the_printed_rows_stand_alone(tmp_path):
     folder = tmp_path / "tables" / PAPER
     assert read(folder, "test")["system"].tolist() == PRINTED_ORDER[:-2]
     names = ["meld-audit", "meld-claims", "meld-dev", "meld-table-1", "meld-test"]
-    assert sorted(path.stem for path in folder.glob("*.md")) == names
+    assert sorted(path.stem for path in folder.glob("meld-*.md")) == names
 
 
 def test_a_second_build_gives_the_same_bytes(built, tmp_path):

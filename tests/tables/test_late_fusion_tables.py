@@ -176,6 +176,16 @@ def test_demo_scores_are_never_subtracted(make):
         assert table.frame.filter(like="_difference").isna().all(axis=None), table.name
 
 
+def test_a_verdict_needs_a_corrected_p_below_the_level(make):
+    scores = make()
+    differences_of = scores.differences
+    for p, verdict in ((0.06, "inconclusive"), (0.049, "late_fusion is better")):
+        changed = replace(scores, differences=differences_of.assign(p_corrected=p))
+        table = differences.table(compared(changed))
+        row = table.frame.set_index(["first", "second"]).loc[("late_fusion", "text_roberta_16")]
+        assert (row["low"] > 0, row["p_corrected"], row["verdict"]) == (True, p, verdict)
+
+
 def test_significance_is_told_by_both_tests(make):
     table = differences.table(compared(make()))
     fusion = table.frame.set_index(["first", "second"]).loc[("late_fusion", "text_roberta_16")]

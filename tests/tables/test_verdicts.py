@@ -53,9 +53,9 @@ def order(better, than, *metrics):
 @pytest.mark.parametrize(
     ("better", "verdict", "evidence"),
     [
-        (0.53, "supported", "+3.00 [+1.00, +5.00], p 0.040"),
-        (0.51, "inconclusive", "+1.00 [−1.00, +3.00], p 0.040"),
-        (0.47, "refuted", "−3.00 [−5.00, −1.00], p 0.040"),
+        (0.53, "supported", "+3.00 [+1.00, +5.00], p 0.040, corrected 0.045"),
+        (0.51, "inconclusive", "+1.00 [−1.00, +3.00], p 0.040, corrected 0.045"),
+        (0.47, "refuted", "−3.00 [−5.00, −1.00], p 0.040, corrected 0.045"),
     ],
 )
 @pytest.mark.parametrize("stored", [["joint_cnn", "text_lstm"], ["text_lstm", "joint_cnn"]])
@@ -89,6 +89,30 @@ def test_our_interval_decides_against_a_cited_system(make_scores, ours, verdict,
     assert judged.words.endswith(f"decided by UAR of late_product: {limits}")
     reverse = judge(comparison, order(["TFN"], ["late_product"]), "clean")
     assert (reverse.verdict, reverse.margin) == (swapped, pytest.approx(-judged.margin))
+
+
+@pytest.mark.parametrize(
+    ("p_corrected", "alone", "among_several"),
+    [(0.049, "refuted", "refuted"), (0.06, "refuted", "inconclusive")],
+)
+def test_among_several_a_refuted_pair_needs_a_corrected_p(
+    make_scores, p_corrected, alone, among_several
+):
+    systems = {"joint_cnn": {"all": 0.5}, "text_lstm": {"all": 0.54}, "speech_cnn": {"all": 0.4}}
+    scores = make_scores(systems)
+    with_p = scores.differences.assign(p_corrected=p_corrected)
+    comparison = compared(replace(scores, differences=with_p))
+    one = judge(comparison, order(["joint_cnn"], ["text_lstm"]), "clean")
+    two = judge(comparison, order(["joint_cnn"], ["text_lstm", "speech_cnn"]), "clean")
+    assert (one.verdict, two.verdict) == (alone, among_several)
+    # All pairs of a supported claim must hold: nothing is corrected.
+    better = judge(comparison, order(["text_lstm"], ["joint_cnn", "speech_cnn"]), "clean")
+    assert better.verdict == "supported"
+    # p is not about a number of points
+    by_points = claim_of(
+        kind="order", better=["joint_cnn"], than=["text_lstm", "speech_cnn"], metrics=["uar"], by=20
+    )
+    assert judge(comparison, by_points, "clean").verdict == "refuted"
 
 
 def test_demo_scores_are_not_compared_with_printed_ones(make_scores):
@@ -297,7 +321,9 @@ def test_class_weights_are_judged_system_by_system(emotions):
     rule = {"kind": "class_weights", "metrics": ["uar"]}
     mean = judged(**rule, systems=["acoustic", "visual"])
     assert (mean.verdict, mean.margin) == ("supported", pytest.approx(0.05))
-    evidence = "UAR of visual minus visual_unweighted: +5.00 [+3.00, +7.00], p 0.040"
+    evidence = (
+        "UAR of visual minus visual_unweighted: +5.00 [+3.00, +7.00], p 0.040, corrected 0.045"
+    )
     assert mean.words.endswith(f"decided by {evidence}")
     each = judged(**rule, systems=["acoustic", "visual"], classes="all")
     assert (each.verdict, each.words[:36]) == ("refuted", "11 of 12 comparisons hold, 1 refuted")
@@ -425,5 +451,5 @@ def test_losses_are_compared_run_by_run(make_scores, high, low, verdict):
 def test_evidence_on_accuracy_names_both_tests(make_scores):
     scores = make_scores({"joint_cnn": {"all": 0.53}, "text_lstm": {"all": 0.5}})
     judged = judge(compared(scores), order(["joint_cnn"], ["text_lstm"], "accuracy"), "clean")
-    effect = "+3.00 [+1.00, +5.00], p 0.040, McNemar's p 0.030 to 0.200"
+    effect = "+3.00 [+1.00, +5.00], p 0.040, corrected 0.045, McNemar's p 0.030 to 0.200"
     assert judged.words.endswith(effect)

@@ -3,19 +3,24 @@
 Over all seeds, of each pair of systems: the difference of their means, with its paired interval and
 test over dialogues. In a multi-class task also of each common seed: the difference of accuracy
 between the two runs, with McNemar's test.
+
+A p-value is also given corrected for the number of pairs. Its family are all pairs of systems of a
+paper, on one corpus under one protocol, in one metric. A metric of one class has a family of its
+own. So have the tests of one seed.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from merflow.evaluation.corrections import Row, with_corrected
 from merflow.evaluation.intervals import Sample, mcnemar, paired_difference
 from merflow.evaluation.results import Result, n_utterances
 from merflow.params import EvaluationParams
 
-Row = dict[str, Any]
+#: Keys of rows whose p-values are corrected together, for each paper, corpus and protocol.
+FAMILY = ("seed", "metric", "class")
 
 
 class TestPredictions:
@@ -51,11 +56,18 @@ class TestPredictions:
         return frozenset(self._ids.intersection(left_out))
 
 
-def difference_rows(systems: Sequence[TestPredictions]) -> Iterator[Row]:
+def difference_rows(systems: Sequence[TestPredictions]) -> list[Row]:
     """Differences of each pair of systems, on the test utterances that both predicted.
 
     A pair without a common utterance has none.
+
+    Args:
+        systems: of a paper on one corpus under one protocol.
     """
+    return with_corrected(_rows(systems), *FAMILY)
+
+
+def _rows(systems: Sequence[TestPredictions]) -> Iterator[Row]:
     for first, second in combinations(systems, 2):
         left_out = first.result.left_out, second.result.left_out
         samples = first.sample(left_out[1]), second.sample(left_out[0])

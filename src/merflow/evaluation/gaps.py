@@ -1,19 +1,21 @@
-"""Protocol gaps: score of a system under a protocol minus its score under another (GAPS)."""
+"""Protocol gaps: score of a system under a protocol minus its score under another (GAPS).
+
+A p-value is also given corrected for the number of systems: its family are all systems of a paper
+on one corpus, under two protocols, in one metric.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from merflow.evaluation.corrections import Row, with_corrected
 from merflow.evaluation.intervals import Sample, paired_difference, unpaired_difference
 from merflow.evaluation.results import Result, n_utterances
 from merflow.params import EvaluationParams
 
 
-def gap_rows(
-    protocols: Mapping[str, Sequence[Result]], evaluation: EvaluationParams
-) -> Iterator[dict[str, Any]]:
+def gap_rows(protocols: Mapping[str, Sequence[Result]], evaluation: EvaluationParams) -> list[Row]:
     """Gaps of each system that ran under two protocols, for metrics of all classes together.
 
     Both tasks must be multi-class or both multi-label; their classes may differ. Under one split
@@ -25,6 +27,10 @@ def gap_rows(
         protocols: results of a paper on a corpus, by protocol.
         evaluation: parameters of the intervals.
     """
+    return with_corrected(_rows(protocols, evaluation), "first", "second", "metric")
+
+
+def _rows(protocols: Mapping[str, Sequence[Result]], evaluation: EvaluationParams) -> Iterator[Row]:
     for first, second in combinations(protocols.values(), 2):
         by_system = {result.record.system: result for result in second}
         for result in first:
@@ -33,7 +39,7 @@ def gap_rows(
                 yield from _gap(result, other, evaluation)
 
 
-def _gap(first: Result, second: Result, evaluation: EvaluationParams) -> Iterator[dict[str, Any]]:
+def _gap(first: Result, second: Result, evaluation: EvaluationParams) -> Iterator[Row]:
     paired = first.record.scheme == second.record.scheme and first.classes == second.classes
     left_out = (second.left_out, first.left_out) if paired else ((), ())
     samples = [

@@ -114,7 +114,7 @@ def paired_difference(first: Sample, second: Sample) -> tuple[np.ndarray, Interv
 
     Permuting the systems within dialogues would need equally many seeds of both. The test asks
     about other dialogues with these trained networks; the standard deviation over seeds is about
-    other seeds. Nothing is corrected for the number of comparisons.
+    other seeds. merflow.evaluation.corrections corrects for the number of comparisons.
 
     Args:
         first: counts of shape (D, S, ...).
@@ -148,8 +148,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
     fall to either like tosses of a fair coin. So p comes from the two-sided binomial test
     (McNemar 1947). The test is about one run against another. Several seeds have several p-values,
     and their mean is not a p-value. It takes utterances for independent draws, though utterances of
-    a dialogue are alike. So it may find too much, and `paired_difference` decides. Nothing is
-    corrected for the number of comparisons.
+    a dialogue are alike. So it may find too much, and `paired_difference` decides.
 
     Args:
         first: correct predictions of the first run, (N,) of bool.

@@ -24,14 +24,13 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
-import yaml
 from pydantic import Field
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
-from merflow.params import validated
 from merflow.params.base import PositiveReal, Strict
+from merflow.tables.entries import check_names, read_entries
 from merflow.tables.reported import Row, grouped, is_key, systems_of
 
 Names = Annotated[list[str], Field(min_length=1)]
@@ -125,24 +124,13 @@ def load_claims(folder: Path, paper: str, printed: pd.DataFrame) -> list[Claim]:
         EvaluationError: the file is malformed, or names an unknown corpus, system, metric or class.
     """
     path = folder / f"{paper}.claims.yaml"
-    if not path.exists():
-        return []
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    claims = validated(list[Claim], content, str(path), EvaluationError)
-    ids = [claim.id for claim in claims]
+    claims = read_entries(path, Claim)
     on_test = printed[(printed["split"] == "test") & (printed["table"] != "text")]
     scores_on = grouped(on_test.to_dict("records"), "corpus")
     for claim in claims:
         where = f"{path}, {claim.id}"
-        if ids.count(claim.id) > 1:
-            raise EvaluationError(
-                f"{where}: stands {ids.count(claim.id)} times; give each claim an id of its own"
-            )
         for corpus in claim.corpora:
-            _check_names(where, "corpus", [corpus], printed["corpus"])
+            check_names(where, "corpus", [corpus], printed["corpus"])
             scores = [row for row in scores_on.get((corpus,), []) if row["system"]]
             _check(claim.decided_by, _Checked(where, corpus, paper, scores))
     return claims
@@ -184,7 +172,7 @@ class _Checked(NamedTuple):
 
     def names(self, what: str, names: Iterable[str], allowed: Iterable[str]) -> None:
         """Refuse unknown names."""
-        _check_names(self.where, what, names, allowed)
+        check_names(self.where, what, names, allowed)
 
     def refuse(self, message: str) -> EvaluationError:
         """The error of the claim."""
@@ -257,10 +245,3 @@ def classes_of(classes: Literal["all"] | list[str] | None, corpus: str) -> list[
     if classes is None:
         return [""]
     return list(CLASSES[corpus]) if classes == "all" else list(classes)
-
-
-def _check_names(where: str, what: str, names: Iterable[str], allowed: Iterable[str]) -> None:
-    allowed = list(dict.fromkeys(allowed))
-    for name in names:
-        if name not in allowed:
-            raise EvaluationError(f"{where}: unknown {what} {name!r}; known: {', '.join(allowed)}")

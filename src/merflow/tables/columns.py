@@ -56,7 +56,7 @@ def measured_cell(key: str, mean: Estimate | None) -> dict[str, float]:
 
 def difference_cell(key: str, difference: Difference | None) -> dict[str, float]:
     """Columns of a difference for `limits_column`; NaN: none."""
-    value, low, high, _ = difference or (NAN, NAN, NAN, NAN)
+    value, low, high, *_ = difference or (NAN, NAN, NAN)
     return {key: value, f"{key}_low": low, f"{key}_high": high}
 
 

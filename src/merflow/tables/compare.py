@@ -7,6 +7,8 @@ Per paper and corpus, the most important first:
 - audit: arithmetic of the printed numbers
 - overview, differences: everything that was measured
 
+Per paper, deviation_tables: what is done otherwise, and what it changes.
+
 Where protocols have different tasks, each task has its own tables. A system that was
 not run is a row that says so. Scores of a demo corpus are named so in title, source column and
 notes, and are never subtracted from printed ones.
@@ -26,6 +28,7 @@ from merflow.tables import (
     audit,
     compression,
     cross,
+    deviation_tables,
     differences,
     dvc_files,
     overall,
@@ -37,6 +40,7 @@ from merflow.tables import (
 from merflow.tables.absence import Modalities
 from merflow.tables.claims import Claim, load_claims
 from merflow.tables.comparison import Comparison, comparisons
+from merflow.tables.deviations import Deviation, load_deviations
 from merflow.tables.headlines import headlines
 from merflow.tables.html import page
 from merflow.tables.index import Entry, Index
@@ -59,7 +63,7 @@ def build(
 
     Args:
         scores: folder results/scores.
-        reported: folder of printed numbers and claims, a file of each per paper.
+        reported: folder of printed numbers, claims and deviations, a file of each per paper.
         out: folder to write.
         papers: papers that have tables; None: all that print numbers.
         corpora: corpora that have tables; None: all that are printed or measured.
@@ -67,20 +71,22 @@ def build(
             None: unknown.
 
     Raises:
-        EvaluationError: a file of printed numbers or of claims is malformed.
+        EvaluationError: a file of printed numbers, claims or deviations is malformed.
         StoreError: scores are absent, or `out` cannot be written.
     """
     measured = Scores.read(scores)
     with_numbers = [path.stem for path in sorted(reported.glob("*.csv"))]
     papers = [paper for paper in with_numbers if papers is None or paper in papers]
-    files, entries = _Files(), []
+    files, entries, of_papers = _Files(), [], {}
     sections: list[_Section] = []
     for paper in papers:
-        for section in _sections(paper, reported, measured, corpora, modalities):
-            sections.append(section)
+        of_paper = list(_sections(paper, reported, measured, corpora, modalities))
+        for section in of_paper:
             tables = _ordered(section)
             names = files.add(paper, tables, measured.of(paper, section.corpus).missing)
             entries.append(_entry(section, names))
+        of_papers[paper] = tuple(files.add(paper, _of_all_corpora(of_paper), ()))
+        sections += of_paper
     every = [comparison for section in sections for comparison in section.comparisons]
     summaries = [
         *cross.tables(every),
@@ -88,7 +94,12 @@ def build(
         *audit.overall({(section.paper, section.corpus): section.audit for section in sections}),
     ]
     names = files.add(OVERALL, summaries, measured.missing)
-    index = Index(missing=measured.missing, overall=tuple(names), sections=tuple(entries))
+    index = Index(
+        missing=measured.missing,
+        overall=tuple(names),
+        papers=of_papers,
+        sections=tuple(entries),
+    )
     for folder in (OVERALL, *papers):
         files[f"{folder}/{TABLE_PAGE}"] = page(plain(folder), files.fragments(folder))
     files |= dvc_files.files(every)
@@ -103,11 +114,13 @@ class _Section:
     Attributes:
         summary: comparisons, and tables that tables of all papers sum up.
         claims: of the paper on the corpus.
+        deviations: from the paper, on any corpus.
         audit: rule -> its result.
     """
 
     summary: CorpusTables
     claims: Sequence[Claim]
+    deviations: Sequence[Deviation]
     audit: Mapping[str, audit.RuleResult]
 
     @property
@@ -136,6 +149,7 @@ def _sections(
     """A paper on each corpus: printed ones in its order, then others that were measured."""
     printed = load(reported, paper)
     every_claim = load_claims(reported, paper, printed)
+    deviations = load_deviations(reported, paper)
     for corpus in dict.fromkeys([*printed["corpus"].unique(), *measured.corpora_of(paper)]):
         if corpora is not None and corpus not in corpora:
             continue
@@ -144,13 +158,16 @@ def _sections(
         claims = [claim for claim in every_claim if corpus in claim.corpora]
         judged = [verdicts.table(comparison, claims) for comparison in by_task]
         summary = CorpusTables(by_task, judged, protocols.gap(by_task), protocols.leakage(by_task))
-        yield _Section(summary, claims, audit.examine(corpus, printed, by_task[0], claims))
+        findings = audit.examine(corpus, printed, by_task[0], claims)
+        yield _Section(summary, claims, deviations, findings)
 
 
 def _ordered(section: _Section) -> Iterator[Table]:
     """All tables of a section, the most important first."""
+    notes = (deviation_tables.NOTE,) if section.deviations else ()
     for comparison, judged in zip(section.comparisons, section.summary.claims, strict=True):
-        yield from paper_tables.tables(comparison)
+        for table in paper_tables.tables(comparison):
+            yield replace(table, notes=(*table.notes, *notes))
         yield judged
     yield section.summary.gap
     yield section.summary.leakage
@@ -160,6 +177,17 @@ def _ordered(section: _Section) -> Iterator[Table]:
     for comparison in section.comparisons:
         yield from overview.tables(comparison)
         yield differences.table(comparison, verdicts.compared(comparison, section.claims))
+
+
+def _of_all_corpora(sections: Sequence[_Section]) -> Iterator[Table]:
+    """Tables of a paper that are not of one corpus.
+
+    Args:
+        sections: of the paper.
+    """
+    for first in sections[:1]:
+        every = [comparison for section in sections for comparison in section.comparisons]
+        yield deviation_tables.table(first.paper, first.deviations, every)
 
 
 def _entry(section: _Section, names: Sequence[str]) -> Entry:

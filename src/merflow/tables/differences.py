@@ -24,8 +24,10 @@ from merflow.tables.reported import Row
 NOTES = (
     "Paired bootstrap over dialogues of the mean over seeds, on the utterances that both predicted;"
     " p: two-sided.",
-    "A verdict needs an interval that leaves out 0.",
-    "Nothing here is corrected for the number of pairs.",
+    "p, corrected: by Benjamini and Hochberg, for all pairs of systems of the paper on this corpus"
+    " under one protocol, in one measure (of single runs: with one seed). Pairs without a p do not"
+    " count. Each interval is of its pair alone.",
+    "A verdict needs an interval that leaves out 0, and a corrected p that agrees.",
 )
 MCNEMAR_NOTE = (
     "McNemar's exact test compares two runs with one seed: p, two-sided, and the numbers of"
@@ -35,8 +37,9 @@ MCNEMAR_NOTE = (
     " dialogue are alike, so it may find too much: the verdict is by the bootstrap."
 )
 COLUMNS = [
-    *("first", "second", "protocol", "value", "low", "high", "p", "n"),
-    *("accuracy", "mcnemar_smallest", "mcnemar_largest", "mcnemar_seeds", "mcnemar", "alone"),
+    *("first", "second", "protocol", "value", "low", "high", "p", "p_corrected", "n"),
+    *("accuracy", "mcnemar_smallest", "mcnemar_largest", "mcnemar_seeds"),
+    *("mcnemar", "mcnemar_corrected", "alone"),
 ]
 
 
@@ -88,7 +91,8 @@ def _frame(comparison: Comparison) -> pd.DataFrame:
     )
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame = frame.assign(source=comparison.measured.source, kind="system")
-    frame["verdict"] = [_verdict(row) for row in frame.to_dict("records")]
+    alpha = 1 - comparison.measured.confidence
+    frame["verdict"] = [_verdict(row, alpha) for row in frame.to_dict("records")]
     return frame
 
 
@@ -115,7 +119,8 @@ def _accuracy(comparison: Comparison, first: str, second: str, protocol: str) ->
     """Difference of accuracy over all seeds, and McNemar's tests of single ones."""
     tests = comparison.measured.mcnemar(first, second, protocol)
     if not tests:
-        return {"accuracy": NAN, "mcnemar_seeds": 0, "mcnemar": "", "alone": ""}
+        texts = dict.fromkeys(("mcnemar", "mcnemar_corrected", "alone"), "")
+        return {"accuracy": NAN, "mcnemar_seeds": 0, **texts}
     difference = comparison.measured.difference(first, second, protocol, "accuracy")
     ends = list(dict.fromkeys([tests[0], tests[-1]]))
     return {
@@ -124,6 +129,7 @@ def _accuracy(comparison: Comparison, first: str, second: str, protocol: str) ->
         "mcnemar_largest": tests[-1].p,
         "mcnemar_seeds": len(tests),
         "mcnemar": " to ".join(dict.fromkeys(p_value(test.p) for test in ends)),
+        "mcnemar_corrected": " to ".join(dict.fromkeys(p_value(test.p_corrected) for test in ends)),
         "alone": " to ".join(map(_alone, ends)),
     }
 
@@ -136,7 +142,9 @@ def _limits(row: Row) -> str:
     return interval(row["low"], row["high"], points)
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row, alpha: float) -> str:
+    if not row["p_corrected"] < alpha:
+        return "inconclusive"
     if row["low"] > 0:
         return f"{row['first']} is better"
     return f"{row['second']} is better" if row["high"] < 0 else "inconclusive"
@@ -163,12 +171,14 @@ def _columns(comparison: Comparison) -> list[Column]:
         number("difference", "value", points, main),
         Column(comparison.interval, _limits, main),
         number("p", "p", p_value, main),
+        number("p, corrected", "p_corrected", p_value, main),
         words("verdict", "verdict", group=main),
     ]
     if not comparison.measured.multi_label:
         columns += [
             number("difference", "accuracy", points, "accuracy"),
             number("McNemar's p", "mcnemar", group="accuracy"),
+            number("p, corrected", "mcnemar_corrected", group="accuracy"),
             number("correct alone", "alone", group="accuracy"),
         ]
     return [*columns, number("n", "n"), words("source", "source")]

@@ -40,8 +40,8 @@ PRESENT = "positive_f1"
 HEAD = ("row", "metric", "metric_as_printed", "class")
 WEIGHTS_NOTE = (
     "Without: ours, the same system without class weights; the paper prints none. Effect: with"
-    " minus without, in points, with its paired interval over dialogues; p: two-sided. Neither is"
-    " corrected for the number of comparisons."
+    " minus without, in points, with its paired interval over dialogues; p: two-sided; p,"
+    " corrected: for the number of pairs, as in the table of differences."
 )
 BASELINES_NOTE = (
     "Majority and chance know the train split only, of each emotion by itself: the majority of a"
@@ -136,13 +136,14 @@ def _weights(
     """Score of a system without class weights, and the effect of the weights."""
     measured = comparison.measured
     effect = measured.difference(system, without, protocol, metric, emotion)
-    value, low, high, p = effect or (NAN, NAN, NAN, NAN)
+    value, low, high, p, p_corrected = effect or (NAN,) * 5
     return {
         **measured_cell(without, measured.mean(without, protocol, metric, emotion)),
         f"{system}_effect_value": value,
         f"{system}_effect_low": low,
         f"{system}_effect_high": high,
         f"{system}_effect_p": p,
+        f"{system}_effect_p_corrected": p_corrected,
     }
 
 
@@ -153,7 +154,10 @@ def _columns(system: str, cited: bool, without: str | None) -> list[Column]:
         columns.append(ours_column("with weights" if without else "ours", system, system))
     if without:
         columns += [ours_column("without", without, system), _effect_column(system)]
-        columns.append(number("p", f"{system}_effect_p", p_value, system))
+        columns += [
+            number("p", f"{system}_effect_p", p_value, system),
+            number("p, corrected", f"{system}_effect_p_corrected", p_value, system),
+        ]
     return columns
 
 

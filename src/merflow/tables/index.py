@@ -3,6 +3,7 @@
 Keys:
   missing    expected results that have no scores: paper, system, corpus, protocol, message
   overall    names of the tables about all papers, in overall/
+  papers     paper -> names of its tables about all its corpora, in <paper>/
   sections   of each paper on each corpus, in order. Keys of a section: paper, corpus, headlines;
              demo: ours are of a demo corpus;
              extra: the paper prints nothing on the corpus;
@@ -44,11 +45,13 @@ class Index(Document):
     Attributes:
         missing: expected results that have no scores.
         overall: names of the tables about all papers, in order.
+        papers: names of the tables about a paper on all its corpora, by paper.
         sections: each paper on each corpus, in order.
     """
 
     missing: tuple[MissingResult, ...]
     overall: tuple[str, ...]
+    papers: dict[str, tuple[str, ...]]
     sections: tuple[Entry, ...]
 
     @classmethod

@@ -30,17 +30,18 @@ class Estimate(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Difference of two means over seeds, its interval over dialogues, and its p-value."""
+    """Difference of two means over seeds, its interval over dialogues, and its p-values."""
 
     value: float
     low: float
     high: float
     p: float
+    p_corrected: float
 
     @property
     def swapped(self) -> "Difference":
         """The second system minus the first."""
-        return Difference(-self.value, -self.high, -self.low, self.p)
+        return Difference(-self.value, -self.high, -self.low, self.p, self.p_corrected)
 
 
 class McNemar(NamedTuple):
@@ -49,16 +50,18 @@ class McNemar(NamedTuple):
     Attributes:
         p: two-sided.
         first_alone, second_alone: number of utterances that only one run classified correctly.
+        p_corrected: p, corrected for the number of pairs.
     """
 
     p: float
     first_alone: int
     second_alone: int
+    p_corrected: float
 
     @property
     def swapped(self) -> "McNemar":
         """The second run against the first."""
-        return McNemar(self.p, self.second_alone, self.first_alone)
+        return McNemar(self.p, self.second_alone, self.first_alone, self.p_corrected)
 
 
 Key = tuple[str, ...]
@@ -188,13 +191,7 @@ class Measured:
     def _mcnemar(self) -> dict[Key, list[McNemar]]:
         rows = self.scores.differences[self.scores.differences["seed"].notna()]
         tests = grouped(rows.to_dict("records"), "first", "second", "protocol")
-        return {
-            key: [
-                McNemar(test["p"], int(test["first_alone"]), int(test["second_alone"]))
-                for test in of_seeds
-            ]
-            for key, of_seeds in tests.items()
-        }
+        return {key: list(map(_mcnemar, of_seeds)) for key, of_seeds in tests.items()}
 
     def losses(self, system: str, protocol: str) -> list[float]:
         """Loss of each seed on its split."""
@@ -247,6 +244,11 @@ class Measured:
         rows = self.scores.corpora.fillna({"class": ""})
         columns = (rows[name].tolist() for name in ("protocol", "fact", "class", "split", "value"))
         return {(protocol, *key): value for protocol, *key, value in zip(*columns, strict=True)}
+
+
+def _mcnemar(test: Row) -> McNemar:
+    first, second = (int(test[f"{which}_alone"]) for which in ("first", "second"))
+    return McNemar(test["p"], first, second, test["p_corrected"])
 
 
 def _protocol_order(protocol: str) -> tuple[int, str]:

@@ -223,7 +223,7 @@ def markdown(table: RenderedTable) -> str:
     ]
     rule = ["--:" if column.numeric else "---" for column in table.columns]
     lines = [
-        "| " + " | ".join(map(_escaped, cells)) + " |"
+        "| " + " | ".join(map(escaped, cells)) + " |"
         for cells in [headers, rule, *(row.cells for row in table.rows)]
     ]
     notes = [f"- {note}" for note in table.notes]
@@ -231,5 +231,6 @@ def markdown(table: RenderedTable) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _escaped(cell: str) -> str:
-    return MARKUP.sub(r"\\\g<0>", " ".join(cell.splitlines()))
+def escaped(text: str) -> str:
+    """Text on one line of Markdown, without markup."""
+    return MARKUP.sub(r"\\\g<0>", " ".join(text.splitlines()))

@@ -10,6 +10,8 @@ number for 0). It is
                 - a cited system: the interval of ours leaves out the printed number
                 - two classes of one system: their intervals do not overlap, which asks for more
                   than a paired difference
+                Among several pairs of a claim, refuted also asks for a corrected p below
+                1 - confidence between two of our systems
   not run       if one of our systems has no scores under the protocol
   not compared  in these cases:
                 - ours and the printed number are of different data: a demo corpus, or another task
@@ -18,8 +20,14 @@ number for 0). It is
                 - two of our systems have no common utterance
 A claim is supported if all its pairs are, and refuted if one is. If no pair could be judged, it is
 not run or not compared. Otherwise it is inconclusive. Its evidence is the pair with the claim's
-verdict that differs least in the claimed direction. Intervals are not corrected for the number of
-pairs.
+verdict that differs least in the claimed direction.
+
+So plain intervals support a claim of several pairs, and corrected p-values refute it. All pairs
+must hold, which more of them make no easier (an intersection-union test; Berger 1982). One pair
+refutes it, which more of them make easier. The corrected p is the one in the table of differences
+(merflow.evaluation.differences has its family). Only differences between two of our systems have a
+p, and it is about a difference of 0. So printed numbers, losses, classes and differences by a
+number of points are not corrected.
 
 A spread claims that the best of some systems is about x points above the worst, both chosen by our
 means. The interval of their paired difference (not corrected for the choice) decides. The spread is
@@ -66,7 +74,11 @@ NOTES = (
     " the other way round.",
     "Between two of our systems the paired difference decides, its interval and p as in the table"
     " of differences; against a cited one its printed number; losses are compared seed by seed."
-    " merflow.tables.verdicts has all rules. Nothing is corrected for the number of comparisons.",
+    " merflow.tables.verdicts has all rules.",
+    "Supported goes by plain intervals: all comparisons must hold, which more of them make no"
+    " easier. Where a claim has several comparisons, refuted asks for a corrected p as well, since"
+    " one is enough. Printed numbers, losses, classes and differences by a number of points have no"
+    " p and are not corrected.",
 )
 
 Means = Mapping[Score, Estimate]
@@ -84,6 +96,7 @@ class Judgement:
         effect, low, high: higher minus lower, and the limits that decided. They are the ends of its
             interval. For losses they are the smallest and the largest difference between two seeds,
             for two classes what their intervals leave possible. NaN: not compared.
+        p_corrected: of two of our systems; NaN: without a test of what the pair claims.
     """
 
     verdict: str
@@ -93,6 +106,14 @@ class Judgement:
     effect: float = NAN
     low: float = NAN
     high: float = NAN
+    p_corrected: float = NAN
+
+    def among_several(self, alpha: float) -> "Judgement":
+        """The same among several pairs: refuted only if the corrected p is below `alpha`."""
+        survives = isnan(self.p_corrected) or self.p_corrected < alpha
+        if self.verdict != "refuted" or survives:
+            return self
+        return replace(self, verdict="inconclusive")
 
 
 def table(comparison: Comparison, claims: Sequence[Claim]) -> Table:
@@ -166,6 +187,9 @@ def judge(comparison: Comparison, claim: Claim, protocol: str) -> Judgement:
 
     every = pairs(comparison, claim, value)
     judgements = [_judge_pair(comparison, pair, protocol) for pair in every]
+    if len(judgements) > 1:
+        alpha = 1 - comparison.measured.confidence
+        judgements = [judgement.among_several(alpha) for judgement in judgements]
     counts = Counter(judgement.verdict for judgement in judgements)
     verdict = _verdict(counts)
     if verdict == "not run":
@@ -245,11 +269,14 @@ def _between_systems(comparison: Comparison, pair: Pair, protocol: str) -> Judge
     if difference is None:
         return Judgement("not compared", f"{higher} and {lower} have no utterance in common")
     effect = f"{points(difference.value)} {_limits(difference)}, p {p_value(difference.p)}"
+    effect += f", corrected {p_value(difference.p_corrected)}"
     evidence = f"{pair.higher.full} minus {lower}: {effect}"
     if metric == "accuracy" and (tests := measured.mcnemar(higher, lower, protocol)):
         ends = dict.fromkeys(p_value(test.p) for test in (tests[0], tests[-1]))
         evidence += f", McNemar's p {' to '.join(ends)}"
-    return _decided(pair, evidence, difference.value, difference.low, difference.high)
+    decided = _decided(pair, evidence, difference.value, difference.low, difference.high)
+    # p is about a difference of 0, not about a number of points
+    return decided if pair.by else replace(decided, p_corrected=difference.p_corrected)
 
 
 def _between_losses(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
@@ -305,7 +332,7 @@ def _judge_spread(comparison: Comparison, rule: Spread, protocol: str) -> Judgem
         return Judgement("not compared", f"{best.system} and {worst} have no utterance in common")
     effect = f"{points(difference.value)} {_limits(difference)}"
     evidence = f"{best} minus {worst}, best and worst: {effect}, {rule.about} claimed"
-    value, low, high, _ = difference
+    value, low, high, *_ = difference
     verdict = _spread_verdict(rule.about / 100, low, high)
     return Judgement(verdict, evidence, value, rule.metric, value, low, high)
 

@@ -54,13 +54,14 @@ def write(
     files = assets()
     written = Tables(tables, addresses(checked), files)
     overall = written.read(OVERALL, index.overall)
+    of_papers = {paper: written.read(paper, names) for paper, names in index.papers.items()}
     contents = [sheet(folder, files) for folder in sheets]
     with drawing(scratch) as draw:
         sections = [
             _section(entry, written, _of(checked, entry.paper, entry.corpus), contents, draw)
             for entry in index.sections
         ]
-    pages = Pages(sections, [result.message for result in index.missing])
+    pages = Pages(sections, of_papers, [result.message for result in index.missing])
     files |= pages.summary(
         checked,
         demo=_demo(sections, prepared),

@@ -41,11 +41,17 @@ class Pages:
 
     Args:
         sections: of all papers, in their order.
+        tables: of papers, about all their corpora.
         missing: sentences about missing results.
     """
 
-    def __init__(self, sections: Sequence[Section], missing: Sequence[str]) -> None:
-        self.missing = missing
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        tables: Mapping[str, Sequence[PageTable]],
+        missing: Sequence[str],
+    ) -> None:
+        self.tables, self.missing = tables, missing
         self.sections: dict[str, list[Section]] = {}
         for section in sections:
             self.sections.setdefault(section.paper, []).append(section)
@@ -93,7 +99,8 @@ class Pages:
         sections = self.sections[paper]
         demo = [section.corpus for section in sections if section.demo]
         shared = {"paper": paper, "demo": demo}
-        files = self._page(f"{paper}.html", "paper.html.j2", sections=sections, **shared)
+        content = {"sections": sections, "tables": self.tables.get(paper, ())}
+        files = self._page(f"{paper}.html", "paper.html.j2", **content, **shared)
         systems = provenance(results)
         return files | self._page(runs_page(paper), "runs.html.j2", systems=systems, **shared)
 
