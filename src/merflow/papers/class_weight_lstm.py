@@ -122,7 +122,7 @@ class LateFusion(nn.Module):
 
 
 class DeepFusion(nn.Module):
-    """deep_fusion: a dense layer over A, V, L, 1-A, 1-V, 1-L, then the prediction (Figure 5)."""
+    """deep_fusion: two layers over A, V, L, 1-A, 1-V, 1-L (Figure 5)."""
 
     def __init__(self, dims: Mapping[str, int], n_classes: int, dense: int):
         """Build the bank.
