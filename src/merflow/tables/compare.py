@@ -43,6 +43,7 @@ from merflow.tables.index import Entry, Index
 from merflow.tables.overall import CorpusTables
 from merflow.tables.render import Table, plain, render
 from merflow.tables.reported import load
+from merflow.tables.table_notes import TableNote, load_notes, noted
 
 
 # Frames have a few rows: Arrow's strings would take longer.
@@ -59,7 +60,7 @@ def build(
 
     Args:
         scores: folder results/scores.
-        reported: folder of printed numbers and claims, a file of each per paper.
+        reported: folder of printed numbers, claims and notes, a file of each per paper.
         out: folder to write.
         papers: papers that have tables; None: all that print numbers.
         corpora: corpora that have tables; None: all that are printed or measured.
@@ -67,7 +68,7 @@ def build(
             None: unknown.
 
     Raises:
-        EvaluationError: a file of printed numbers or of claims is malformed.
+        EvaluationError: a file of printed numbers, claims or notes is malformed.
         StoreError: scores are absent, or `out` cannot be written.
     """
     measured = Scores.read(scores)
@@ -103,11 +104,13 @@ class _Section:
     Attributes:
         summary: comparisons, and tables that tables of all papers sum up.
         claims: of the paper on the corpus.
+        notes: on tables of the paper.
         audit: rule -> its result.
     """
 
     summary: CorpusTables
     claims: Sequence[Claim]
+    notes: Sequence[TableNote]
     audit: Mapping[str, audit.RuleResult]
 
     @property
@@ -136,6 +139,7 @@ def _sections(
     """A paper on each corpus: printed ones in its order, then others that were measured."""
     printed = load(reported, paper)
     every_claim = load_claims(reported, paper, printed)
+    notes = load_notes(reported, paper, printed)
     for corpus in dict.fromkeys([*printed["corpus"].unique(), *measured.corpora_of(paper)]):
         if corpora is not None and corpus not in corpora:
             continue
@@ -144,13 +148,14 @@ def _sections(
         claims = [claim for claim in every_claim if corpus in claim.corpora]
         judged = [verdicts.table(comparison, claims) for comparison in by_task]
         summary = CorpusTables(by_task, judged, protocols.gap(by_task), protocols.leakage(by_task))
-        yield _Section(summary, claims, audit.examine(corpus, printed, by_task[0], claims))
+        findings = audit.examine(corpus, printed, by_task[0], claims)
+        yield _Section(summary, claims, notes, findings)
 
 
 def _ordered(section: _Section) -> Iterator[Table]:
     """All tables of a section, the most important first."""
     for comparison, judged in zip(section.comparisons, section.summary.claims, strict=True):
-        yield from paper_tables.tables(comparison)
+        yield from noted(paper_tables.tables(comparison), comparison, section.notes)
         yield judged
     yield section.summary.gap
     yield section.summary.leakage
