@@ -10,7 +10,7 @@ import pandas as pd
 
 from merflow import artifacts
 from merflow.corpora.labels import counterparts
-from merflow.errors import CheckpointError, ParamsError
+from merflow.errors import CheckpointError
 from merflow.params import OffTheShelfParams, ProtocolParams
 from merflow.progress import log
 from merflow.records import Run
@@ -48,8 +48,7 @@ def runs(job: Job, system: OffTheShelf, protocol: ProtocolParams) -> Runs:
     """Prepare the runs of an off-the-shelf system; they do not depend on the seed.
 
     Raises:
-        ParamsError: impossible parameters, the stage lacks the feature, or the scheme lacks the
-            dev split of a prior.
+        ParamsError: impossible parameters, or the stage lacks the feature.
         CheckpointError: the feature's columns have no names, or a class has no counterpart.
         CorpusError, StoreError: the inputs cannot be read.
     """
@@ -60,11 +59,6 @@ def runs(job: Job, system: OffTheShelf, protocol: ProtocolParams) -> Runs:
     class_of = job.class_of(scheme)
     classes = list(dict.fromkeys(class_of.values()))
     dataset = read(job.inputs.corpus, job.corpus, scheme, class_of, system, {}, stores, None, {})
-    if params.prior == "dev" and "dev" not in dataset.splits:
-        raise ParamsError(
-            f"prior: dev: scheme {scheme} of {job.corpus} has no dev split; set prior: none, or"
-            f" take {job.system} out of run.{job.paper}"
-        )
     columns = read_metadata(stores[name], artifacts.FEATURES)["spec"].get("columns")
     if columns is None:
         raise CheckpointError(
