@@ -40,7 +40,12 @@ def stages_of(run, paper):
             {"text", "audio"},
             {"bert", "roberta", "audio"},
         ),
-        (["audio", "video"], {"speech"}, {"audio", "video", "audio_video"}, {"audio", "video"}),
+        (
+            ["audio", "video"],
+            {"speech"},
+            {"audio", "video", "audio_video"},
+            {"audio", "video", "video_crop"},
+        ),
     ],
 )
 def test_every_system_runs_whose_modalities_are_present(

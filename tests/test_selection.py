@@ -98,7 +98,7 @@ CASES = [
         },
         {
             "wav2vec2_emotion": {"corpora": ["meld"], "features": ["wav2vec2_emotion"]},
-            "clip": {"corpora": ["meld"], "features": ["clip_emotion"]},
+            "clip": {"corpora": ["meld"], "features": ["clip_emotion", "clip_emotion_crop"]},
         },
         id="checkpoints of systems and of features",
     ),

@@ -50,6 +50,7 @@ class Run(Document):
         history: all epochs.
         weights: fusion weight of each member.
         temperatures: calibration temperature of each member.
+        class_factors: factor of each class' probability under a prior correction.
         label_doubt: sentence about suspicious label mappings of an off-the-shelf head.
         device: name of the GPU, or ``cpu``.
         precision: number format of the computation.
@@ -64,6 +65,7 @@ class Run(Document):
     history: tuple[Epoch, ...] = ()
     weights: dict[str, float] | None = None
     temperatures: dict[str, float] | None = None
+    class_factors: dict[str, float] | None = None
     label_doubt: str | None = None
     device: str
     precision: Literal["fp32", "bf16", "fp64"]

@@ -28,6 +28,7 @@ EXTRACTORS = {
     "wav2vec2_emotion": "merflow.features.audio.wav2vec2",
     "clip": "merflow.features.vision.clip",
     "clip_emotion": "merflow.features.vision.clip",
+    "clip_emotion_crop": "merflow.features.vision.clip",
     "swin": "merflow.features.vision.swin",
     "face": "merflow.features.vision.face",
     "covarep": "merflow.features.aligned",

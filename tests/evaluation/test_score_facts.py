@@ -1,5 +1,7 @@
 """Facts of training and of the corpus in results/scores."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,6 +67,22 @@ def test_loss_of_folds_is_weighted_by_utterances(tmp_path, make_corpus, make_res
     for seed in (1, None):
         row = only(losses, fold=None, seed=seed)
         assert (row["value"], row["n"]) == (pytest.approx(expected), sum(n_dialogues) * 8)
+
+
+def test_scores_after_the_first_and_the_last_epoch_are_on_dev(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    folder = make_result(corpus)
+    history = json.loads((folder / "run.json").read_text())["runs"][0]["history"]
+    scores = scored(tmp_path, [folder], corpus).scores
+    rows = scores[scores["metric"] == "epoch_score"]
+    assert set(rows["split"]) == {"dev"}
+    for name, epoch in (("first epoch", history[0]), ("last epoch", history[-1])):
+        named = {"class": name}
+        for place in ({"fold": 0, "seed": 1}, {"fold": None, "seed": 1}):
+            value = only(rows, **place, **named)["value"]
+            assert value == pytest.approx(epoch["scores"][0])
+        assert only(rows, fold=None, seed=None, **named)["n"] == 7 * 8
+    assert history[0]["scores"] != history[-1]["scores"]
 
 
 def test_settings_are_of_the_run(tmp_path, make_corpus, make_result):

@@ -6,21 +6,22 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from support.tiny_checkpoint import save_tiny_bert
-from support.tiny_vision import DIM, blurred_noise, save_tiny_clip
+from support.tiny_vision import DIM, SIZE, blurred_noise, save_tiny_clip
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
 from merflow.errors import CheckpointError, ParamsError
 from merflow.features.vision import clip
 from merflow.params import ClipParams
 
-EMBEDDINGS = ClipParams(output="embeddings")
+EMBEDDINGS = ClipParams(output="embeddings", frame="crop")  # as CLIP's own image processor
 PROMPTS = {
     "joy": "a photo of a happy person",
     "anger": "angry",
     "neutral": "a photo of a person with a neutral face",
 }
-PROBABILITIES = ClipParams(output="probabilities", prompts=PROMPTS)
+PROBABILITIES = ClipParams(output="probabilities", frame="crop", prompts=PROMPTS)
 UTTERANCES = [blurred_noise(3, 64, 90), blurred_noise(1, 40, 40, 1), blurred_noise(6, 90, 64, 2)]
 
 
@@ -66,6 +67,22 @@ def test_rows_equal_plain_transformers_in_order(tiny, transformers_clip, batch, 
     assert embeddings.std(axis=0).min() > 1e-3  # frames differ
 
 
+def test_a_squashed_frame_keeps_what_a_crop_loses(tiny, transformers_clip):
+    """The margin of a frame of 16:9 changes the features only if the frame is squashed."""
+    wide = blurred_noise(1, 36, 64)
+    margin = wide.copy()
+    margin[:, :, :6] = margin[:, :, -6:] = 255
+    for frame, differs in (("squash", True), ("crop", False)):
+        params = ClipParams(output="embeddings", frame=frame)
+        plain, changed = extract(params, tiny, [wide, margin])
+        assert (np.abs(plain - changed).max() > 1e-3) == differs
+    processor, model = transformers_clip
+    square = np.asarray(Image.fromarray(wide[0]).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    squashed, _ = encode_alone(processor, model, square)
+    params = ClipParams(output="embeddings", frame="squash")
+    np.testing.assert_allclose(extract(params, tiny, [wide])[0][0], squashed, atol=1e-4)
+
+
 def test_columns_are_the_emotions_and_rows_sum_to_one(tiny):
     assert clip.columns(PROBABILITIES, tiny) == ["joy", "anger", "neutral"]
     assert clip.columns(EMBEDDINGS, tiny) is None
@@ -75,7 +92,7 @@ def test_columns_are_the_emotions_and_rows_sum_to_one(tiny):
 
 def test_probabilities_of_fewer_classes_are_normalised_columns(tiny):
     prompts = {emotion: PROMPTS[emotion] for emotion in ("joy", "neutral")}
-    fewer = ClipParams(output="probabilities", prompts=prompts)
+    fewer = ClipParams(output="probabilities", frame="crop", prompts=prompts)
     columns = np.concatenate(extract(PROBABILITIES, tiny))[:, [0, 2]]
     expected = np.concatenate(extract(fewer, tiny))
     normalised = columns / columns.sum(axis=1, keepdims=True)

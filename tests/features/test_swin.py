@@ -45,6 +45,22 @@ def test_rows_equal_plain_transformers_in_order(tiny, batch_size):
     assert swin.columns(params, tiny) is None
 
 
+def test_a_crop_is_the_centre_of_a_frame(tiny):
+    wide = blurred_noise(1, 36, 64)
+    crop = SwinParams(batch_size=4, frame="crop")
+    processor = ViTImageProcessorPil.from_pretrained(
+        tiny,
+        size={"shortest_edge": SIZE},
+        do_center_crop=True,
+        crop_size={"height": SIZE, "width": SIZE},
+    )
+    expected = encode_alone(SwinModel.from_pretrained(tiny).eval(), processor, wide[0])
+    (rows,) = swin.extract([[wide]], crop, tiny)
+    np.testing.assert_allclose(rows[0], expected, atol=1e-4)
+    (squashed,) = swin.extract([[wide]], SwinParams(batch_size=4, frame="squash"), tiny)
+    assert np.abs(squashed[0] - rows[0]).max() > 1e-3
+
+
 @pytest.mark.parametrize("kind", ["classifier", "v2"])
 def test_the_body_of_a_classifier_and_swin_v2_load(kind, tiny, tmp_path):
     processor = ViTImageProcessorPil(size={"height": SIZE, "width": SIZE})

@@ -14,13 +14,16 @@ from merflow.training.batches import Examples
 
 DIMS = {"acoustic": 74, "visual": 35, "language": 300}  # section III.B
 UNIMODAL = ["acoustic", "visual", "language"]
-FIRST, SECOND = [*UNIMODAL, "early_fusion"], ["late_fusion", "deep_fusion", "tensor_fusion"]
+FIRST, FUSIONS = [*UNIMODAL, "early_fusion"], ["late_fusion", "deep_fusion", "tensor_fusion"]
+VARIANT = "deep_fusion_one_layer"
+SECOND = [*FUSIONS, VARIANT]
 # dense: section IV.B; units: the paper gives no width of the LSTM
 NETWORK = {"layers": 3, "units": 16, "dense": 32, "dropout": 0.0}
 NETWORKS = dict.fromkeys(FIRST, NETWORK) | {
     "late_fusion": {"dense": 32},
-    "deep_fusion": {},
+    "deep_fusion": {"dense": 32},
     "tensor_fusion": {},
+    VARIANT: {},
 }
 LENGTHS = [1, 2, 9, 4]  # words
 
@@ -89,11 +92,9 @@ def given_to(layer):
 
 def test_systems_are_the_systems_of_the_parameters():
     assert list(SYSTEMS) == list(ClassWeightLstmSystemsParams.model_fields)
-    assert list(SYSTEMS) == [
-        f"{name}{suffix}"
-        for suffix in ("", "_unweighted")
-        for name in [*UNIMODAL, "early_fusion", *SECOND]
-    ]
+    printed = [*FIRST, *FUSIONS]
+    unweighted = [f"{name}_unweighted" for name in printed]
+    assert list(SYSTEMS) == [*printed, VARIANT, *unweighted]
     assert all(system.bank for system in SYSTEMS.values())
     for name, system in SYSTEMS.items():
         inputs = ClassWeightLstmSystemsParams.model_fields[name].annotation.model_fields.get(
@@ -104,7 +105,7 @@ def test_systems_are_the_systems_of_the_parameters():
 
 
 def test_a_twin_differs_in_its_members_alone():
-    for name in NETWORKS:
+    for name in [*FIRST, *FUSIONS]:
         system, twin = SYSTEMS[name], SYSTEMS[f"{name}_unweighted"]
         members = tuple(f"{member}_unweighted" for member in system.members)
         assert twin == replace(system, members=members)
@@ -135,7 +136,12 @@ def test_a_unimodal_network_has_the_sizes_of_figure_2(name, dim):
 
 @pytest.mark.parametrize(
     ("name", "layers", "dim"),
-    [("late_fusion", [32, 1], 96), ("deep_fusion", [1], 6), ("tensor_fusion", [1], 33**3)],
+    [
+        ("late_fusion", [32, 1], 96),
+        ("deep_fusion", [32, 1], 6),
+        ("tensor_fusion", [1], 33**3),
+        (VARIANT, [1], 6),
+    ],
 )
 def test_fusions_have_the_sizes_of_their_figures(name, layers, dim):
     model, batch = build(name), a_batch(name)
@@ -265,7 +271,7 @@ def test_deep_fusion_takes_confidences_and_their_complements():
     logits = torch.tensor([0.9, 0.25, 0.5]).logit()
     expected = torch.tensor([0.9, 0.25, 0.5, 0.1, 0.75, 0.5])  # A, V, L, 1-A, 1-V, 1-L
     torch.testing.assert_close(confidences(logits), expected)
-    model, batch = build("deep_fusion"), a_batch("deep_fusion")
+    model, batch = build(VARIANT), a_batch(VARIANT)
     with torch.no_grad():
         model.output.weight[:] = torch.tensor([1.0, 2, 3, 4, 5, 6])
         model.output.bias[:] = 10
@@ -273,6 +279,20 @@ def test_deep_fusion_takes_confidences_and_their_complements():
         batch.inputs[name][..., 32] = value
     logit = 0.9 + 2 * 0.25 + 3 * 0.5 + 4 * 0.1 + 5 * 0.75 + 6 * 0.5 + 10
     torch.testing.assert_close(model(batch), torch.full((4, 6), logit))
+
+
+def test_deep_fusion_classifies_after_a_dense_layer():
+    model, batch = build("deep_fusion"), a_batch("deep_fusion")
+    given = given_to(model.dense)
+    logits = model(batch)
+    (values,) = given
+    members = torch.stack([batch.inputs[name][..., 32] for name in UNIMODAL], dim=2)
+    torch.testing.assert_close(values, confidences(members).transpose(0, 1))
+    emotion, utterance = 4, 2
+    weight, bias = model.dense.weight[emotion], model.dense.bias[emotion]
+    dense = (weight @ values[emotion, utterance] + bias).relu()
+    expected = model.output.weight[emotion] @ dense + model.output.bias[emotion]
+    torch.testing.assert_close(logits[utterance, emotion], expected[0])
 
 
 def test_the_tensor_product_holds_modalities_and_interactions():
@@ -306,7 +326,7 @@ def test_it_learns_and_every_weight_is_trained(name):
     model = build(name).train()
     words = examples([1, 2, 3, 4, 5, 6] * 4)
     batch = activations(24) if name in SECOND else words.batch(np.arange(24))
-    rate = {"deep_fusion": 0.1, "tensor_fusion": 1e-3}.get(name, 0.01)
+    rate = {VARIANT: 0.1, "tensor_fusion": 1e-3}.get(name, 0.01)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     losses = []
     for _ in range(30):

@@ -30,7 +30,8 @@ def test_names_of_text_systems_say_batch_size_and_context():
     for name, system in systems.items():
         if name.startswith("text"):
             batch_size, context = system["training"]["batch_size"], system["inputs"]["tokens"]
-            assert name.removesuffix("_context").endswith(f"_{batch_size}")
+            plain = name.removesuffix("_context").removesuffix("_low_rate")
+            assert plain.endswith(f"_{batch_size}")
             assert (context["context"] > 0) == name.endswith("_context")
 
 

@@ -66,7 +66,10 @@ SYSTEMS = {  # paper, system -> parameters, names of inputs
         ["checkpoint bert"],
     ),
     ("weighted_late_fusion", "text_roberta_16"): (TEXT, ["checkpoint bert"]),
-    ("weighted_late_fusion", "audio_wav2vec2"): ({"pooling": "sum"}, ["wav2vec2_emotion"]),
+    ("weighted_late_fusion", "audio_wav2vec2"): (
+        {"pooling": "sum", "prior": "dev"},
+        ["wav2vec2_emotion"],
+    ),
     ("weighted_late_fusion", "video_clip"): ({"pooling": "max"}, ["clip_emotion"]),
     ("weighted_late_fusion", "late_fusion_calibrated"): (
         {"weights": "dev", "step": 0.5, "calibration": "temperature"},

@@ -161,6 +161,10 @@ def test_a_wrong_claim_is_refused_in_one_line(tmp_path, changes, rule, message):
             "a: unknown system 'EF'",
         ),
         ({"kind": "class_weights", "systems": "all", "metrics": ["UA"]}, "a: unknown metric 'UA'"),
+        (
+            {"kind": "over_epochs", "systems": ["language"]},
+            "a: mosei is multi-label: no network is for all classes",
+        ),
     ],
 )
 def test_a_wrong_multi_label_claim_is_refused_in_one_line(tmp_path, rule, message):

@@ -448,6 +448,57 @@ def test_losses_are_compared_run_by_run(make_scores, high, low, verdict):
     assert in_print(comparison, swapped) == f"fails: {below}"
 
 
+# intervals are ± 2, the baseline has 10
+@pytest.mark.parametrize(
+    ("ours", "verdict"), [(0.15, "supported"), (0.12, "inconclusive"), (0.05, "refuted")]
+)
+def test_a_baseline_is_beaten_where_intervals_are_apart(make_scores, ours, verdict):
+    comparison = compared(make_scores({"joint_cnn": {"all": ours}}))
+    claim = order(["joint_cnn"], ["majority"])
+    judged = judge(comparison, claim, "clean")
+    low, high = 100 * ours - 2, 100 * ours + 2
+    limits = f"{100 * ours:.2f} [{low:.2f}, {high:.2f}], of majority: 10.00 [8.00, 12.00]"
+    assert (judged.verdict, judged.words.count("UAR of joint_cnn: " + limits)) == (verdict, 1)
+    assert in_print(comparison, claim) == "not printed"
+    absent = judge(compared(), claim, "clean")
+    assert absent.verdict == "not run"
+
+
+# at most 1.5 claimed, intervals are ± 1
+@pytest.mark.parametrize(
+    ("best", "verdict"), [(0.603, "supported"), (0.61, "inconclusive"), (0.63, "refuted")]
+)
+def test_a_spread_may_be_at_most_a_number_of_points(emotions, best, verdict):
+    rule = {"kind": "spread", "systems": FUSIONS[:2], "metric": "uar", "about": 1.5}
+    systems = {"early_fusion": {"all": best}, "late_fusion": {"all": 0.6}}
+    comparison, judged = emotions(systems, {"early_fusion": 61.5, "late_fusion": 60}, width=0.01)
+    assert judged(**rule, at_most=True).verdict == verdict
+    assert judged(**rule, at_most=True).words.endswith("at most 1.5 claimed")
+    assert in_print(comparison, claim_of(**rule, at_most=True)) == "holds"
+    less = claim_of(**(rule | {"about": 1.4, "at_most": True}))
+    failure = "fails: 1.5 points (early_fusion 61.50, late_fusion 60.00)"
+    assert in_print(comparison, less) == failure
+
+
+def test_epochs_are_compared_seed_by_seed(make_scores):
+    scores = make_scores({"text_lstm": {"all": 0.5}})
+    row = {"paper": "joint_cnn", "corpus": "iemocap", "protocol": "clean", "source": "official"}
+    row |= {"system": "text_lstm", "metric": "epoch_score", "split": "dev", "n": 50}
+    row |= {"n_classes": 6, "multi_label": False}
+    rows = [
+        row | {"class": name, "value": value + seed / 100, "seed": seed}
+        for name, value in (("first epoch", 0.3), ("last epoch", 0.5))
+        for seed in (1, 2, 3, 4)
+    ]
+    rows += [row | {"class": name, "value": 0.4} for name in ("first epoch", "last epoch")]
+    comparison = compared(scores, no_scores(scores=rows))
+    judged = judge(comparison, claim_of(kind="over_epochs", systems=["text_lstm"]), "clean")
+    assert judged.verdict == "supported"
+    last, first = "(last epoch): 51.00 to 54.00", "(first epoch): 31.00 to 34.00"
+    evidence = f"weighted F1 on dev of text_lstm {last}, of text_lstm {first}; 4 and 4 runs"
+    assert judged.words == f"1 of 1 comparisons hold; decided by {evidence}"
+
+
 def test_evidence_on_accuracy_names_both_tests(make_scores):
     scores = make_scores({"joint_cnn": {"all": 0.53}, "text_lstm": {"all": 0.5}})
     judged = judge(compared(scores), order(["joint_cnn"], ["text_lstm"], "accuracy"), "clean")

@@ -5,10 +5,10 @@ from support.tiny_systems import protocol
 
 from merflow import artifacts
 from merflow.corpora.labels import CLASSES
-from merflow.errors import CheckpointError
+from merflow.errors import CheckpointError, ParamsError
 from merflow.records import Record
 from merflow.store import read_metadata, read_table, write_features
-from merflow.training.off_the_shelf import doubtful_mapping, pool
+from merflow.training.off_the_shelf import class_factors, doubtful_mapping, pool, with_factors
 from merflow.training.run import train
 
 MELD = list(CLASSES["meld"])
@@ -54,9 +54,10 @@ def head(prepared):
 def run(job, prepared, head, tmp_path):
     """Run the system on a head with these columns; returns its predictions and its record."""
 
-    def make(columns=HEAD):
+    def make(columns=HEAD, **changes):
         inputs = [prepared / "utterances.parquet", prepared / "splits.parquet", head(columns)]
-        of_head = job(system="audio_wav2vec2", params={"pooling": "sum"}, inputs=inputs)
+        changes = {"params": {"pooling": "sum"}, **changes}
+        of_head = job(system="audio_wav2vec2", inputs=inputs, **changes)
         train(of_head, 0, 1, tmp_path / "out")
         (folder,) = (tmp_path / "out").iterdir()
         rows = read_table(folder / "predictions.parquet", artifacts.PREDICTIONS)
@@ -81,6 +82,44 @@ def test_columns_go_to_classes_by_name(run, tmp_path):
     assert (one.label_doubt, one.history, one.selected_epochs) == (None, (), ())
     (path,) = (tmp_path / "out").glob("*/predictions.parquet")
     assert read_metadata(path, artifacts.PREDICTIONS)["classes"] == MELD
+
+
+def test_a_prior_of_dev_corrects_a_head_that_is_never_neutral():
+    """Its ranking within a class is sound, its class shares are those of acted speech."""
+    rng = np.random.default_rng(0)
+    targets = rng.choice(2, 4000, p=[0.8, 0.2])
+    logits = 2 * np.eye(2)[targets] + rng.normal(size=(4000, 2)) - [4, 0]
+    plain = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert (plain.argmax(axis=1) == targets).mean() < 0.3
+    factors = class_factors(plain, targets)
+    corrected = with_factors(plain, factors)
+    assert (corrected.argmax(axis=1) == targets).mean() > 0.8
+    np.testing.assert_allclose(corrected.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(factors, np.bincount(targets) / 4000 / plain.mean(axis=0))
+
+
+def test_factors_of_a_prior_come_from_dev_and_are_recorded(run):
+    plain, record = run()
+    assert record.runs[0].class_factors is None
+    corrected, record = run(params={"pooling": "sum", "prior": "dev"})
+    factors = [record.runs[0].class_factors[name] for name in MELD]
+    dev = plain[plain["split"] == "dev"]
+    shares = dev["labels"].str[0].value_counts(normalize=True).reindex(MELD, fill_value=0)
+    expected = shares / np.stack(dev["probabilities"]).mean(axis=0)
+    np.testing.assert_allclose(factors, expected, rtol=1e-5)
+    for name in ("dev", "test"):
+        before, after = (
+            np.stack(rows.loc[rows["split"] == name, "probabilities"])
+            for rows in (plain, corrected)
+        )
+        np.testing.assert_allclose(after, with_factors(before, expected.to_numpy()), rtol=1e-4)
+
+
+def test_a_prior_without_a_dev_split_is_one_line(run):
+    pooled = protocol("pooled", "last")
+    message = r"systems\.audio_wav2vec2\.prior: dev needs a dev split, and split scheme pooled"
+    with pytest.raises(ParamsError, match=message):
+        run(params={"pooling": "sum", "prior": "dev"}, protocol_params=pooled)
 
 
 def test_a_permuted_label_mapping_is_reported(run):
@@ -110,9 +149,11 @@ def test_frames_are_pooled_whatever_they_sum_to():
         "sum": frames.sum(axis=0) / 3,
         "max": np.array([0.9, 0.55, 0.4]) / 1.85,
         "vote": [1 / 3, 2 / 3, 0],
+        "confidence": (0.9 * frames[0] + 0.55 * frames[1] + 0.55 * frames[2]) / 2,
     }
     for pooling, pooled in expected.items():
-        np.testing.assert_allclose(pool(2 * frames, pooling), pooled, rtol=1e-6)
+        of_any_sum = np.array([[0.3], [1], [20]]) * frames
+        np.testing.assert_allclose(pool(of_any_sum, pooling), pooled, rtol=1e-6)
 
 
 def test_product_is_the_geometric_mean_even_of_zeros():

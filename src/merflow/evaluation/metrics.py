@@ -64,6 +64,9 @@ BINARY_METRICS: dict[str, Metric] = {
 #: epoch trained, on dev after it.
 SELECTED_EPOCH = "selected_epoch"
 LOSS = "loss"
+#: Weighted F1 on dev after the first and the last epoch, whichever is scored.
+EPOCH_SCORE = "epoch_score"
+FIRST_EPOCH, LAST_EPOCH = "first epoch", "last epoch"
 SETTINGS = ("batch_size", "learning_rate", "weight_decay")
 #: Tokens of a frame that enter a stage of a compressing network, and sum over all of these stages.
 TOKENS = "tokens"

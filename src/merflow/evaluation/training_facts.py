@@ -8,6 +8,7 @@ Fusions and published models have none. The others have:
   loss             in the selected epoch, of a network for all classes; on train the mean while the
                    epoch trained, on dev after it. Of each run, of each seed (mean of folds weighted
                    by their utterances), and mean and standard deviation over seeds
+  epoch_score      on dev after the first and the last epoch, of a network for all classes, as loss
   tokens           of a compressing network, in each later stage and in all (split test, mean over
                    runs)
   clip_s           seconds in which a compressing network computes for a clip (split test, mean over
@@ -19,15 +20,37 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from merflow.evaluation.metrics import CLIP_S, LOSS, SELECTED_EPOCH, SETTINGS, TOKENS
+from merflow.evaluation.metrics import (
+    CLIP_S,
+    EPOCH_SCORE,
+    FIRST_EPOCH,
+    LAST_EPOCH,
+    LOSS,
+    SELECTED_EPOCH,
+    SETTINGS,
+    TOKENS,
+)
 from merflow.evaluation.results import Result, n_utterances
 from merflow.evaluation.system_scores import Row, about
 from merflow.records import Epoch, Run
 
-#: Split -> its loss in an epoch of the history.
-LOSS_OF: dict[str, Callable[[Epoch], float | None]] = {
-    "train": lambda epoch: epoch.train_loss,
-    "dev": lambda epoch: epoch.loss,
+Fact = Callable[[Run], float | None]
+
+
+def _selected(run: Run) -> Epoch:
+    """The scored epoch of a network for all classes."""
+    (selected,) = run.selected_epochs
+    return next(epoch for epoch in run.history if epoch.epoch == selected)
+
+
+#: Split -> its facts of a run, by metric and class.
+FACTS: dict[str, dict[tuple[str, str | None], Fact]] = {
+    "train": {(LOSS, None): lambda run: _selected(run).train_loss},
+    "dev": {
+        (LOSS, None): lambda run: _selected(run).loss,
+        (EPOCH_SCORE, FIRST_EPOCH): lambda run: run.history[0].score,
+        (EPOCH_SCORE, LAST_EPOCH): lambda run: run.history[-1].score,
+    },
 }
 
 
@@ -53,8 +76,9 @@ def training_rows(result: Result, scope: pd.DataFrame) -> Iterator[Row]:
         trained_on = scope[~scope["utterance_id"].isin(result.left_out)]
         sizes = trained_on.groupby(["split", "fold"]).size()
         for split in dict.fromkeys(split for split, _ in sizes.index if split != "test"):
-            named = about(result, split=split, metric=LOSS)
-            yield from _loss_rows(named, runs, LOSS_OF[split], sizes[split])
+            for (metric, name), fact in FACTS[split].items():
+                named = {**about(result, split=split, metric=metric), "class": name}
+                yield from _fact_rows(named, runs, fact, sizes[split])
 
 
 def _compression_rows(result: Result, runs: Sequence[Run]) -> Iterator[Row]:
@@ -71,27 +95,24 @@ def _compression_rows(result: Result, runs: Sequence[Run]) -> Iterator[Row]:
     yield {**named, "metric": CLIP_S, "value": np.mean(seconds)}
 
 
-def _loss_rows(
-    named: Row, runs: Sequence[Run], loss: Callable[[Epoch], float | None], sizes: pd.Series
-) -> Iterator[Row]:
-    """Loss in the selected epoch.
+def _fact_rows(named: Row, runs: Sequence[Run], fact: Fact, sizes: pd.Series) -> Iterator[Row]:
+    """A fact of each run, of each seed and of all.
 
     Args:
         named: columns that all rows share.
         runs: with one selected epoch each.
-        loss: of a split in an epoch.
+        fact: value of a run.
         sizes: utterances of the split, by fold.
     """
-    losses: dict[int, list[tuple[float | None, int]]] = {}
+    of_seeds: dict[int, list[tuple[float | None, int]]] = {}
     for run in runs:
-        (selected,) = run.selected_epochs
-        value = next(loss(epoch) for epoch in run.history if epoch.epoch == selected)
-        losses.setdefault(run.seed, []).append((value, sizes[run.fold]))
+        value = fact(run)
+        of_seeds.setdefault(run.seed, []).append((value, sizes[run.fold]))
         place = {"fold": run.fold, "seed": run.seed}
         yield {**named, **place, "value": value, "n": sizes[run.fold]}
     means = []
-    for seed in sorted(losses):
-        values, n = zip(*losses[seed], strict=True)
+    for seed in sorted(of_seeds):
+        values, n = zip(*of_seeds[seed], strict=True)
         means.append(np.average(values, weights=n))
         yield {**named, "fold": None, "seed": seed, "value": means[-1], "n": sum(n)}
     std = np.std(means, ddof=1) if len(means) > 1 else np.nan

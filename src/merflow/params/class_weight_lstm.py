@@ -61,8 +61,14 @@ class LateNetworkParams(Strict):
     dense: Positive = Field(description="units of the dense layer (Figure 2, section IV)")
 
 
+class DeepNetworkParams(Strict):
+    """Network of deep_fusion (Figure 5)."""
+
+    dense: Positive = Field(description='units of "the new dense". Ours, as in late_fusion')
+
+
 class NoNetworkParams(Strict):
-    """Network of deep_fusion and tensor_fusion, whose one layer has no size to choose: {}."""
+    """Network of fusions whose one layer has no size to choose: {}."""
 
 
 class LanguageSystemParams(Strict):
@@ -97,8 +103,15 @@ class LateSystemParams(Strict):
     training: TrainingParams = Field(description=TRAINING)
 
 
+class DeepSystemParams(Strict):
+    """The system deep_fusion."""
+
+    network: DeepNetworkParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
+
+
 class OneLayerSystemParams(Strict):
-    """The systems deep_fusion and tensor_fusion."""
+    """The systems deep_fusion_one_layer and tensor_fusion."""
 
     network: NoNetworkParams = Field(description=NETWORK)
     training: TrainingParams = Field(description=TRAINING)
@@ -117,18 +130,21 @@ class ClassWeightLstmSystemsParams(Strict):
     late_fusion: LateSystemParams = Field(
         description="fusion of the three unimodal systems (Table III, Figure 4)"
     )
-    deep_fusion: OneLayerSystemParams = Field(
-        description="fusion of the three unimodal systems (Table III), one layer without a size"
+    deep_fusion: DeepSystemParams = Field(
+        description="fusion of the three unimodal systems (Table III, Figure 5)"
     )
     tensor_fusion: OneLayerSystemParams = Field(
         description="fusion of the three unimodal systems (Table III), one layer without a size"
+    )
+    deep_fusion_one_layer: OneLayerSystemParams = Field(
+        description="deep_fusion whose dense layer is the classifier. Ours"
     )
     acoustic_unweighted: AcousticSystemParams = Field(description=UNWEIGHTED)
     visual_unweighted: VisualSystemParams = Field(description=UNWEIGHTED)
     language_unweighted: LanguageSystemParams = Field(description=UNWEIGHTED)
     early_fusion_unweighted: EarlySystemParams = Field(description=UNWEIGHTED)
     late_fusion_unweighted: LateSystemParams = Field(description=UNWEIGHTED)
-    deep_fusion_unweighted: OneLayerSystemParams = Field(description=UNWEIGHTED)
+    deep_fusion_unweighted: DeepSystemParams = Field(description=UNWEIGHTED)
     tensor_fusion_unweighted: OneLayerSystemParams = Field(description=UNWEIGHTED)
 
 
@@ -176,9 +192,9 @@ class ClassWeightLstmRunParams(PaperRunParams):
     early: StageParams[Literal["early_fusion", "early_fusion_unweighted"]] = Field(
         description="fusion of the features"
     )
-    fusion: StageParams[Literal["late_fusion", "deep_fusion", "tensor_fusion"]] = Field(
-        description="fusions of the three unimodal systems"
-    )
+    fusion: StageParams[
+        Literal["late_fusion", "deep_fusion", "tensor_fusion", "deep_fusion_one_layer"]
+    ] = Field(description="fusions of the three unimodal systems")
     fusion_unweighted: StageParams[
         Literal["late_fusion_unweighted", "deep_fusion_unweighted", "tensor_fusion_unweighted"]
     ] = Field(description="fusions of the three unimodal systems, without class weights")

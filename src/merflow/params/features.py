@@ -82,12 +82,20 @@ class Wav2vec2Params(Strict):
     )
 
 
+FrameFit = Literal["squash", "crop"]
+FRAME = (
+    "a frame as the square that the model takes. squash: the whole frame, its proportions changed. "
+    "crop: its centre, as wide as it is high"
+)
+
+
 class ClipParams(Strict):
     """Parameters of merflow.features.vision.clip."""
 
     output: Literal["embeddings", "probabilities"] = Field(
         description="embeddings: one image embedding per frame. probabilities: one per prompt"
     )
+    frame: FrameFit = Field(default="squash", description=FRAME)
     prompts: dict[str, str] | None = Field(
         default=None, description="emotion -> prompt, with output: probabilities only"
     )
@@ -103,6 +111,7 @@ class SwinParams(Strict):
     """Parameters of merflow.features.vision.swin."""
 
     batch_size: Positive = Field(description="number of frames that are computed together")
+    frame: FrameFit = Field(default="squash", description=FRAME)
 
 
 class FaceParams(Strict):
@@ -174,6 +183,10 @@ class FeaturesParams(Strict):
     clip_emotion: ClipParams = Field(
         description="Zero-shot CLIP on every 10th frame (weighted_late_fusion section C). The "
         "paper prints no prompts: ours"
+    )
+    clip_emotion_crop: ClipParams = Field(
+        description="clip_emotion of the centre of each frame, as CLIP's own image processor cuts "
+        "it. Ours"
     )
     swin: SwinParams = Field(
         description="Swin on 15 frames, evenly spread over the clip (deepmsi_mer section 3.3)"
@@ -249,7 +262,7 @@ class FeatureGroupsParams(Strict):
     wav2vec2_emotion: FeatureGroupParams[Literal["wav2vec2_emotion"]] = Field(
         description="from audio, by the checkpoint wav2vec2_emotion"
     )
-    clip: FeatureGroupParams[Literal["clip", "clip_emotion"]] = Field(
+    clip: FeatureGroupParams[Literal["clip", "clip_emotion", "clip_emotion_crop"]] = Field(
         description="from every 10th frame, by the checkpoint clip"
     )
     swin: FeatureGroupParams[Literal["swin"]] = Field(

@@ -152,9 +152,14 @@ class FusionParams(Strict):
 class OffTheShelfParams(Strict):
     """A published model as it is."""
 
-    pooling: Literal["sum", "max", "product", "vote"] = Field(
-        description="pooling of probabilities over the frames of an utterance: sum, max, product "
-        "or vote"
+    pooling: Literal["sum", "max", "product", "vote", "confidence"] = Field(
+        description="pooling of probabilities over the frames of an utterance: sum, max, product, "
+        "vote, or confidence, a sum in which a frame weighs as much as its highest probability"
+    )
+    prior: Literal["none", "dev"] = Field(
+        default="none",
+        description="class shares that the model expects. none: its own. dev: the probabilities "
+        "are divided by their mean on dev, and multiplied by the class shares of dev",
     )
 
 

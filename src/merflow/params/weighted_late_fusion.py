@@ -50,9 +50,16 @@ class WeightedLateFusionSystemsParams(Strict):
     text_roberta_16_context: FineTunedTextParams = Field(
         description="text_roberta_16 with the turns before the text. Ours"
     )
+    text_roberta_16_low_rate: FineTunedTextParams = Field(
+        description="text_roberta_16 with a lower learning rate, which the text compares and no "
+        "table prints. Ours"
+    )
     audio_wav2vec2: OffTheShelfParams = Field(
         description="wav2vec2_emotion as it is (section B). It has one row per utterance, so that "
         "each pooling gives the same"
+    )
+    audio_wav2vec2_prior: OffTheShelfParams = Field(
+        description="audio_wav2vec2 with the class shares of dev. Ours"
     )
     video_clip: OffTheShelfParams = Field(
         description='clip_emotion with the sum over frames (section C: "cumulative")'
@@ -62,6 +69,15 @@ class WeightedLateFusionSystemsParams(Strict):
         description="video_clip with another pooling. Ours"
     )
     video_clip_vote: OffTheShelfParams = Field(description="video_clip with another pooling. Ours")
+    video_clip_confidence: OffTheShelfParams = Field(
+        description='video_clip with another pooling (section C: "weighted scores"). Ours'
+    )
+    video_clip_prior: OffTheShelfParams = Field(
+        description="video_clip with the class shares of dev. Ours"
+    )
+    video_clip_crop: OffTheShelfParams = Field(
+        description="video_clip on the centre of each frame, clip_emotion_crop. Ours"
+    )
     late_fusion: CalibratedFusionParams = Field(
         description="text_roberta_16, audio_wav2vec2 and video_clip. The paper gives no weights"
     )
@@ -88,14 +104,30 @@ class WeightedLateFusionRunParams(PaperRunParams):
         Literal["text_bert_8", "text_bert_16", "text_bert_32", "text_bert_16_context"]
     ] = Field(description="text systems that start from BERT")
     roberta: StageParams[
-        Literal["text_roberta_8", "text_roberta_16", "text_roberta_32", "text_roberta_16_context"]
+        Literal[
+            "text_roberta_8",
+            "text_roberta_16",
+            "text_roberta_32",
+            "text_roberta_16_context",
+            "text_roberta_16_low_rate",
+        ]
     ] = Field(description="text systems that start from RoBERTa")
-    audio: StageParams[Literal["audio_wav2vec2"]] = Field(
+    audio: StageParams[Literal["audio_wav2vec2", "audio_wav2vec2_prior"]] = Field(
         description="a published classifier of audio"
     )
     video: StageParams[
-        Literal["video_clip", "video_clip_max", "video_clip_product", "video_clip_vote"]
+        Literal[
+            "video_clip",
+            "video_clip_max",
+            "video_clip_product",
+            "video_clip_vote",
+            "video_clip_confidence",
+            "video_clip_prior",
+        ]
     ] = Field(description="zero-shot classification of frames")
+    video_crop: StageParams[Literal["video_clip_crop"]] = Field(
+        description="zero-shot classification of the centre of frames"
+    )
     fusion: StageParams[Literal["late_fusion", "late_fusion_calibrated"]] = Field(
         description="fusions of text, audio and video"
     )

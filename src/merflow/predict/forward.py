@@ -27,7 +27,7 @@ from merflow.training.dataset import dialogues_of
 from merflow.training.fusion import softened
 from merflow.training.inputs import Arrays, dims_of, select, transformed
 from merflow.training.loop import predict
-from merflow.training.off_the_shelf import pool
+from merflow.training.off_the_shelf import pool, with_factors
 
 
 def probabilities(
@@ -53,7 +53,7 @@ def probabilities(
             members = [outputs[member] for member in system.members]
             outputs[name] = _fuse(system, record, members)
         elif isinstance(system, OffTheShelf):
-            outputs[name] = _pool(model, inputs[name])
+            outputs[name] = _pool(model, inputs[name], record)
         else:
             activations = {member: hidden[member] for member in system.members}
             network = _Network(model, system, inputs[name], record)
@@ -79,12 +79,16 @@ def _fuse(fusion: Fusion, run: Run, members: Sequence[Arrays]) -> Arrays:
     return dict(zip(ids, fused, strict=True))
 
 
-def _pool(model: Model, inputs: ModelInputs) -> Arrays:
+def _pool(model: Model, inputs: ModelInputs, run: Run) -> Arrays:
     """Pool the probabilities of an off-the-shelf head, whose columns get the names of classes."""
     (frames,) = inputs.arrays.values()
     places = counterparts(inputs.columns, model.classes)
     pooling = OffTheShelfParams.model_validate(model.record.params).pooling
-    return {key: pool(values[:, places], pooling) for key, values in frames.items()}
+    pooled = {key: pool(values[:, places], pooling) for key, values in frames.items()}
+    if run.class_factors is None:
+        return pooled
+    factors = np.array([run.class_factors[name] for name in model.classes])
+    return {key: with_factors(values, factors) for key, values in pooled.items()}
 
 
 def _common(arrays: Iterable[Arrays]) -> list[str]:

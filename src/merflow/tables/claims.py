@@ -3,15 +3,19 @@
 A claim compares scores on test (losses on dev) in pairs, of which one should be higher.
 ``decided_by`` says which pairs:
   order          systems (`better`) against others (`than`), in each of `metrics`; cited systems go
-                 by their printed name. `in_turn`: the first of `better` against the first of
-                 `than` and so on, not each against each. `by`: higher by at least this many points
+                 by their printed name, trivial baselines by their key (majority). `in_turn`: the
+                 first of `better` against the first of `than` and so on, not each against each.
+                 `by`: higher by at least this many points
   class_weights  each system against the same one without class weights (<system>_unweighted)
   class_extreme  in each system, the class `lowest` against every other class, and every other class
                  against the class `highest`
   most_confused  in each system, the `pair` of classes, in the direction in which it is confused
                  more, against every other ordered pair
+  over_epochs    each system after its last epoch against the same one after its first, weighted F1
+                 on dev
 or, for one kind of claim, which difference:
-  spread         the best minus the worst of `systems` in `metric` is `about` this many points
+  spread         the best minus the worst of `systems` in `metric` is `about` this many points, or
+                 `at_most` them
 ``systems: all`` are the systems of the paper's printed tables, without cited ones. In a multi-label
 task order and class_weights may name `classes` (or all of them), each scored by itself. Otherwise a
 score is the mean over the classes. ``split`` is the split that the sentence itself names.
@@ -28,6 +32,7 @@ from pydantic import Field
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
+from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
 from merflow.params.base import PositiveReal, Strict
 from merflow.tables.entries import check_names, read_entries
@@ -66,13 +71,21 @@ class ClassWeights(Strict):
     classes: Literal["all"] | Names | None = None
 
 
+class OverEpochs(Strict):
+    """Systems that improve while they train."""
+
+    kind: Literal["over_epochs"]
+    systems: Names
+
+
 class Spread(Strict):
-    """Systems whose best and worst score differ by about a number of points."""
+    """Systems whose best and worst score differ by a number of points."""
 
     kind: Literal["spread"]
     systems: Annotated[list[str], Field(min_length=2)]
     metric: str
     about: PositiveReal
+    at_most: bool = False
 
 
 class ClassExtreme(Strict):
@@ -93,7 +106,7 @@ class MostConfused(Strict):
     systems: Literal["all"] | Names
 
 
-Rule = Order | ClassWeights | Spread | ClassExtreme | MostConfused
+Rule = Order | ClassWeights | OverEpochs | Spread | ClassExtreme | MostConfused
 
 
 class Claim(Strict):
@@ -183,7 +196,7 @@ def _check(rule: Rule, checked: _Checked) -> None:
     """Refuse names that the paper does not have, and comparisons that cannot be."""
     if isinstance(rule, Order):
         systems = [*rule.better, *rule.than]
-        checked.names("system", systems, [*checked.own, *checked.systems])
+        checked.names("system", systems, [*checked.own, *checked.systems, *BASELINES])
         if rule.in_turn and len(rule.better) != len(rule.than):
             raise checked.refuse(
                 f"{len(rule.better)} systems cannot be compared with {len(rule.than)} in turn"
@@ -194,6 +207,8 @@ def _check(rule: Rule, checked: _Checked) -> None:
         _check_metrics(rule, checked)
     if isinstance(rule, Order):
         _check_order(rule, checked)
+    elif isinstance(rule, OverEpochs) and checked.multi_label:
+        raise checked.refuse(f"{checked.corpus} is multi-label: no network is for all classes")
     elif isinstance(rule, Spread):
         checked.names("metric", [rule.metric], checked.metrics)
     elif isinstance(rule, ClassExtreme):
@@ -226,13 +241,14 @@ def _check_order(rule: Order, checked: _Checked) -> None:
             "losses are compared between systems of the paper only, and without points; take by and"
             " other systems out"
         )
+    measured = {*own, *BASELINES}
     printed = {(row["system"], row["metric"], row["class"]) for row in checked.scores}
     names = classes_of(rule.classes, checked.corpus)
     for pair, metric, name in product(rule.versus, rule.metrics, names):
         if pair[0] == pair[1]:
             raise checked.refuse(f"{pair[0]} cannot be better than itself")
         for system in pair:
-            if system not in own and (system, metric, name) not in printed:
+            if system not in measured and (system, metric, name) not in printed:
                 of_class = f" ({name})" if name else ""
                 raise checked.refuse(
                     f"the paper prints no {metric} of {system}{of_class} on the test split of"

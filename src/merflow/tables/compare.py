@@ -47,6 +47,7 @@ from merflow.tables.index import Entry, Index
 from merflow.tables.overall import CorpusTables
 from merflow.tables.render import Table, plain, render
 from merflow.tables.reported import load
+from merflow.tables.table_notes import TableNote, load_notes, noted
 
 
 # Frames have a few rows: Arrow's strings would take longer.
@@ -63,7 +64,7 @@ def build(
 
     Args:
         scores: folder results/scores.
-        reported: folder of printed numbers, claims and deviations, a file of each per paper.
+        reported: folder of printed numbers, claims, deviations and notes, of each paper.
         out: folder to write.
         papers: papers that have tables; None: all that print numbers.
         corpora: corpora that have tables; None: all that are printed or measured.
@@ -71,7 +72,7 @@ def build(
             None: unknown.
 
     Raises:
-        EvaluationError: a file of printed numbers, claims or deviations is malformed.
+        EvaluationError: a file of printed numbers, claims, deviations or notes is malformed.
         StoreError: scores are absent, or `out` cannot be written.
     """
     measured = Scores.read(scores)
@@ -115,12 +116,14 @@ class _Section:
         summary: comparisons, and tables that tables of all papers sum up.
         claims: of the paper on the corpus.
         deviations: from the paper, on any corpus.
+        notes: on tables of the paper.
         audit: rule -> its result.
     """
 
     summary: CorpusTables
     claims: Sequence[Claim]
     deviations: Sequence[Deviation]
+    notes: Sequence[TableNote]
     audit: Mapping[str, audit.RuleResult]
 
     @property
@@ -150,6 +153,7 @@ def _sections(
     printed = load(reported, paper)
     every_claim = load_claims(reported, paper, printed)
     deviations = load_deviations(reported, paper)
+    notes = load_notes(reported, paper, printed)
     for corpus in dict.fromkeys([*printed["corpus"].unique(), *measured.corpora_of(paper)]):
         if corpora is not None and corpus not in corpora:
             continue
@@ -159,15 +163,15 @@ def _sections(
         judged = [verdicts.table(comparison, claims) for comparison in by_task]
         summary = CorpusTables(by_task, judged, protocols.gap(by_task), protocols.leakage(by_task))
         findings = audit.examine(corpus, printed, by_task[0], claims)
-        yield _Section(summary, claims, deviations, findings)
+        yield _Section(summary, claims, deviations, notes, findings)
 
 
 def _ordered(section: _Section) -> Iterator[Table]:
     """All tables of a section, the most important first."""
-    notes = (deviation_tables.NOTE,) if section.deviations else ()
+    deviations = (deviation_tables.NOTE,) if section.deviations else ()
     for comparison, judged in zip(section.comparisons, section.summary.claims, strict=True):
-        for table in paper_tables.tables(comparison):
-            yield replace(table, notes=(*table.notes, *notes))
+        for table in noted(paper_tables.tables(comparison), comparison, section.notes):
+            yield replace(table, notes=(*table.notes, *deviations))
         yield judged
     yield section.summary.gap
     yield section.summary.leakage

@@ -10,7 +10,7 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import CLIPS, COUNT, LOSS
+from merflow.evaluation.metrics import CLIPS, COUNT
 from merflow.evaluation.scored import Scores
 from merflow.tables.measures import split_of
 from merflow.tables.reported import Row, grouped
@@ -193,14 +193,17 @@ class Measured:
         tests = grouped(rows.to_dict("records"), "first", "second", "protocol")
         return {key: list(map(_mcnemar, of_seeds)) for key, of_seeds in tests.items()}
 
-    def losses(self, system: str, protocol: str) -> list[float]:
-        """Loss of each seed on its split."""
+    def of_seeds(self, system: str, protocol: str, metric: str, name: str = "") -> list[float]:
+        """A fact of training (loss or epoch_score) of each seed, on its split."""
         runs = self.runs
-        losses = runs[
-            (runs["metric"] == LOSS) & (runs["split"] == split_of(LOSS)) & runs["fold"].isna()
+        facts = runs[
+            (runs["metric"] == metric)
+            & (runs["split"] == split_of(metric))
+            & (runs["class"].fillna("") == name)
+            & runs["fold"].isna()
         ]
-        of_system = (losses["system"] == system) & (losses["protocol"] == protocol)
-        return losses.loc[of_system, "value"].tolist()
+        of_system = (facts["system"] == system) & (facts["protocol"] == protocol)
+        return facts.loc[of_system, "value"].tolist()
 
     def n_seeds(self, system: str, protocol: str, split: str) -> float:
         """Number of seeds with scores on a split; NaN: not run."""

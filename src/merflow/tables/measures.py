@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from merflow.evaluation.metrics import LOSS, SETTINGS, SIZES
+from merflow.evaluation.metrics import EPOCH_SCORE, LOSS, SETTINGS, SIZES
 from merflow.tables.render import decimal, percent, plain, points, setting, signed
 
 HEADERS = {
@@ -68,15 +68,17 @@ def unit_of(metric: str) -> Unit:
 
 
 def split_of(metric: str) -> str:
-    """Split on which a metric is compared: test, but dev for a loss.
+    """Split on which a metric is compared: test, but dev for facts of training.
 
     Papers print no loss on test.
     """
-    return "dev" if metric == LOSS else "test"
+    return "dev" if metric in (LOSS, EPOCH_SCORE) else "test"
 
 
 def name_of(metric: str, split: str) -> str:
     """A metric in words."""
+    if metric == EPOCH_SCORE:
+        return f"weighted F1 on {split}"
     return f"loss on {split}" if metric == LOSS else HEADERS.get(metric, plain(metric))
 
 

@@ -5,8 +5,16 @@ from math import isnan
 from typing import NamedTuple
 
 from merflow.corpora.labels import CLASSES
-from merflow.evaluation.metrics import pairs_of
-from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, MostConfused, Order, classes_of
+from merflow.evaluation.metrics import EPOCH_SCORE, FIRST_EPOCH, LAST_EPOCH, pairs_of
+from merflow.tables.claims import (
+    Claim,
+    ClassExtreme,
+    ClassWeights,
+    MostConfused,
+    Order,
+    OverEpochs,
+    classes_of,
+)
 from merflow.tables.comparison import UNWEIGHTED, Comparison
 from merflow.tables.measures import name_of, split_of
 
@@ -29,7 +37,16 @@ class Score(NamedTuple):
     @property
     def full(self) -> str:
         """With the name of the class."""
-        return f"{self}{f' ({self.name})' if self.name else ''}"
+        return f"{self}{self._of_name}"
+
+    @property
+    def named(self) -> str:
+        """The system with the name of the class."""
+        return f"{self.system}{self._of_name}"
+
+    @property
+    def _of_name(self) -> str:
+        return f" ({self.name})" if self.name else ""
 
 
 class Pair(NamedTuple):
@@ -59,6 +76,8 @@ def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float])
         every = _of_order(rule, corpus)
     elif isinstance(rule, ClassWeights):
         every = _of_weights(rule, _systems(comparison, rule.systems), corpus)
+    elif isinstance(rule, OverEpochs):
+        every = _over_epochs(rule)
     elif isinstance(rule, ClassExtreme):
         every = _of_extreme(rule, _systems(comparison, rule.systems), corpus)
     elif isinstance(rule, MostConfused):
@@ -90,6 +109,12 @@ def _of_weights(rule: ClassWeights, systems: list[str], corpus: str) -> Iterator
             for name in classes_of(rule.classes, corpus):
                 score = Score(system, metric, name)
                 yield Pair(score, score._replace(system=f"{system}{UNWEIGHTED}"))
+
+
+def _over_epochs(rule: OverEpochs) -> Iterator[Pair]:
+    for system in rule.systems:
+        last, first = (Score(system, EPOCH_SCORE, name) for name in (LAST_EPOCH, FIRST_EPOCH))
+        yield Pair(last, first)
 
 
 def _of_extreme(rule: ClassExtreme, systems: list[str], corpus: str) -> Iterator[Pair]:

@@ -7,9 +7,10 @@ number for 0). It is
                 - losses of two of our systems: every seed of one is above every seed of the other.
                   With a and b seeds the probability of this by chance is 2 / C(a + b, a), which
                   must be at most 1 - confidence
+                - one of our systems after its first and its last epoch: as losses
                 - a cited system: the interval of ours leaves out the printed number
-                - two classes of one system: their intervals do not overlap, which asks for more
-                  than a paired difference
+                - two classes of one system, or one of our systems and a trivial baseline: their
+                  intervals do not overlap, which asks for more than a paired difference
                 Among several pairs of a claim, refuted also asks for a corrected p below
                 1 - confidence between two of our systems
   not run       if one of our systems has no scores under the protocol
@@ -32,7 +33,8 @@ number of points are not corrected.
 A spread claims that the best of some systems is about x points above the worst, both chosen by our
 means. The interval of their paired difference (not corrected for the choice) decides. The spread is
 supported if the interval holds x and neither 0 nor 2x, refuted if it leaves out x, else
-inconclusive.
+inconclusive. A spread of at most x points is supported if the interval is below x, refuted if it is
+above x.
 
 merflow.tables.printed_claims judges claims by the paper's own numbers.
 """
@@ -47,7 +49,7 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.evaluation.metrics import LOSS
+from merflow.evaluation.metrics import EPOCH_SCORE, LOSS
 from merflow.tables.claims import Claim, Spread
 from merflow.tables.columns import as_printed
 from merflow.tables.comparison import Comparison
@@ -255,10 +257,11 @@ def _judge_pair(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
         return Judgement("not compared", reason)
     if len(ours) == 1:
         return _against_printed(comparison, pair, means)
-    if pair.higher.metric == LOSS:
-        return _between_losses(comparison, pair, protocol)
-    if pair.higher.system == pair.lower.system:
-        return _between_classes(pair, means)
+    if pair.higher.metric in (LOSS, EPOCH_SCORE):
+        return _between_seeds(comparison, pair, protocol)
+    kinds = {comparison.kind(score.system) for score in pair.scores}
+    if pair.higher.system == pair.lower.system or "baseline" in kinds:
+        return _between_intervals(pair, means)
     return _between_systems(comparison, pair, protocol)
 
 
@@ -279,16 +282,19 @@ def _between_systems(comparison: Comparison, pair: Pair, protocol: str) -> Judge
     return decided if pair.by else replace(decided, p_corrected=difference.p_corrected)
 
 
-def _between_losses(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
+def _between_seeds(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
     measured = comparison.measured
-    higher, lower = (measured.losses(score.system, protocol) for score in pair.scores)
+    higher, lower = (
+        measured.of_seeds(score.system, protocol, score.metric, score.name) for score in pair.scores
+    )
+    show = decimal if pair.higher.metric == LOSS else percent
     ranges = [
-        " to ".join(dict.fromkeys(decimal(end) for end in (min(losses), max(losses))))
-        for losses in (higher, lower)
+        " to ".join(dict.fromkeys(show(end) for end in (min(values), max(values))))
+        for values in (higher, lower)
     ]
     orders = comb(len(higher) + len(lower), len(higher))
     enough = 2 / orders <= 1 - measured.confidence
-    evidence = f"{pair.higher}: {ranges[0]}, of {pair.lower.system}: {ranges[1]}"
+    evidence = f"{pair.higher.full}: {ranges[0]}, of {pair.lower.named}: {ranges[1]}"
     evidence += f"; {len(higher)} and {len(lower)} runs{'' if enough else ', too few to tell'}"
     limits = (min(higher) - max(lower), max(higher) - min(lower)) if enough else (NAN, NAN)
     return _decided(pair, evidence, fmean(higher) - fmean(lower), *limits)
@@ -309,10 +315,13 @@ def _against_printed(comparison: Comparison, pair: Pair, means: Means) -> Judgem
     return _decided(pair, evidence, value, low, high)
 
 
-def _between_classes(pair: Pair, means: Means) -> Judgement:
+def _between_intervals(pair: Pair, means: Means) -> Judgement:
     higher, lower = means[pair.higher], means[pair.lower]
-    evidence = f"{pair.higher}: {pair.higher.name} {_estimate(higher)}"
-    evidence += f", {pair.lower.name} {_estimate(lower)}"
+    if pair.higher.system == pair.lower.system:
+        first, second = f"{pair.higher}: {pair.higher.name}", pair.lower.name
+    else:
+        first, second = f"{pair.higher.full}:", f"of {pair.lower.named}:"
+    evidence = f"{first} {_estimate(higher)}, {second} {_estimate(lower)}"
     limits = (higher.low - lower.high, higher.high - lower.low)
     return _decided(pair, evidence, higher.value - lower.value, *limits)
 
@@ -331,13 +340,17 @@ def _judge_spread(comparison: Comparison, rule: Spread, protocol: str) -> Judgem
     if difference is None:
         return Judgement("not compared", f"{best.system} and {worst} have no utterance in common")
     effect = f"{points(difference.value)} {_limits(difference)}"
-    evidence = f"{best} minus {worst}, best and worst: {effect}, {rule.about} claimed"
+    claimed = f"at most {rule.about}" if rule.at_most else rule.about
+    evidence = f"{best} minus {worst}, best and worst: {effect}, {claimed} claimed"
     value, low, high, *_ = difference
-    verdict = _spread_verdict(rule.about / 100, low, high)
+    verdict = _spread_verdict(rule, low, high)
     return Judgement(verdict, evidence, value, rule.metric, value, low, high)
 
 
-def _spread_verdict(about: float, low: float, high: float) -> str:
+def _spread_verdict(rule: Spread, low: float, high: float) -> str:
+    about = rule.about / 100
+    if rule.at_most:
+        return _side(about - high, about - low)
     if low <= about <= high:
         return "supported" if low > 0 and high < 2 * about else "inconclusive"
     return "inconclusive" if isnan(low) else "refuted"

@@ -29,12 +29,17 @@ def _vote(frames: np.ndarray) -> np.ndarray:
     return np.bincount(frames.argmax(axis=1), minlength=frames.shape[1]).astype(np.float64)
 
 
+def _confidence(frames: np.ndarray) -> np.ndarray:
+    return frames.max(axis=1) @ frames
+
+
 #: Probabilities of frames (n_frames, K) -> probabilities of the utterance (K,), up to a factor.
 POOLING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sum": lambda frames: frames.sum(axis=0),  # weighted_late_fusion section C: "cumulative"
     "max": lambda frames: frames.max(axis=0),
     "product": _product,
     "vote": _vote,
+    "confidence": _confidence,  # weighted_late_fusion section C: "weighted scores of every frame"
 }
 SIGNIFICANT = 0.001  # p-value below which a label mapping is reported as suspicious
 
@@ -65,7 +70,7 @@ def runs(job: Job, system: OffTheShelf, protocol: ProtocolParams) -> Runs:
         key: pool(frames[:, places], params.pooling) for key, frames in dataset.arrays[name].items()
     }
     names = [columns[place] for place in places]
-    maker = _PooledRuns(stores[name], dataset, pooled, classes, names)
+    maker = _PooledRuns(stores[name], dataset, pooled, classes, names, params.prior)
     shared = {
         "input_labels": labels_of(stores, None, system),
         "left_out": dataset.left_out,
@@ -85,6 +90,7 @@ class _PooledRuns:
         pooled: probabilities (K,) of each utterance.
         classes: K names.
         columns: names that the head gives these classes.
+        prior: whose class shares the predictions follow: none, those of the head, or dev.
     """
 
     store: Path
@@ -92,30 +98,68 @@ class _PooledRuns:
     pooled: dict[str, np.ndarray]
     classes: list[str]
     columns: list[str]
+    prior: str
 
     def make(self, fold: int, seed: int, _folder: Path) -> tuple[Run, pd.DataFrame]:
-        """Predict, and check the label mapping on the dev split."""
+        """Predict, check the label mapping on the dev split, and correct the prior by it."""
         start = time.monotonic()
-        tables, doubt = [], None
-        for split in self.dataset.splits[1:]:
-            members = self.dataset.split(fold, split)
-            ids, labels = members["utterance_id"].tolist(), targets(members)
-            probabilities = np.stack([self.pooled[key] for key in ids])
-            of_split = predictions_of(probabilities, labels, ids, split, self.classes, fold, seed)
-            tables.append(of_split)
-            if split == "dev":
-                doubt = doubtful_mapping(probabilities, labels, self.classes, self.columns)
-                if doubt:
-                    log.warning("%s: %s", self.store, doubt)
+        members = {split: self.dataset.split(fold, split) for split in self.dataset.splits[1:]}
+        probabilities = {split: self._probabilities(rows) for split, rows in members.items()}
+        doubt = named = None
+        if "dev" in members:
+            doubt = self._doubt(probabilities["dev"], targets(members["dev"]))
+        if self.prior == "dev":
+            factors = class_factors(probabilities["dev"], targets(members["dev"]))
+            named = dict(zip(self.classes, factors.tolist(), strict=True))
+            probabilities = {
+                split: with_factors(values, factors) for split, values in probabilities.items()
+            }
+        tables = []
+        for split, rows in members.items():
+            labels, ids = targets(rows), rows["utterance_id"].tolist()
+            of_split = probabilities[split]
+            tables.append(predictions_of(of_split, labels, ids, split, self.classes, fold, seed))
         run = Run(
             fold=fold,
             seed=seed,
+            class_factors=named,
             label_doubt=doubt,
             device="cpu",
             precision="fp32",
             wall_s=round(time.monotonic() - start, 1),
         )
         return run, pd.concat(tables)
+
+    def _probabilities(self, members: pd.DataFrame) -> np.ndarray:
+        return np.stack([self.pooled[key] for key in members["utterance_id"]])
+
+    def _doubt(self, probabilities: np.ndarray, labels: np.ndarray) -> str | None:
+        doubt = doubtful_mapping(probabilities, labels, self.classes, self.columns)
+        if doubt:
+            log.warning("%s: %s", self.store, doubt)
+        return doubt
+
+
+def class_factors(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Class shares over the mean probabilities of a head: (K,), for `with_factors`.
+
+    A head that was trained on acted speech expects other class shares than a dialogue has. Its
+    posteriors times these factors are those of a head that expects the shares of the dev split
+    (Saerens et al. 2002, "Adjusting the outputs of a classifier to new a priori probabilities",
+    equation 2.4, with the mean output as the old prior).
+
+    Args:
+        probabilities: (N, K) on the dev split.
+        targets: (N,) class indices.
+    """
+    shares = np.bincount(targets, minlength=probabilities.shape[1]) / len(targets)
+    return shares / np.maximum(probabilities.mean(axis=0), np.finfo(np.float32).tiny)
+
+
+def with_factors(probabilities: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Multiply probabilities (..., K) by factors (K,); they sum to one again."""
+    weighted = probabilities * factors
+    return (weighted / weighted.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
 def pool(frames: np.ndarray, pooling: str) -> np.ndarray:

@@ -115,6 +115,7 @@ def _chosen_on_dev(job: Job, protocol: ProtocolParams) -> str | None:
         f"systems.{job.system}.training.patience": protocol.select != "test"
         and training.get("patience") is not None,
         f"systems.{job.system}.weights: dev": job.params.get("weights") == "dev",
+        f"systems.{job.system}.prior: dev": job.params.get("prior") == "dev",
         f"systems.{job.system}.calibration": job.params.get("calibration", "none") != "none",
     }
     return next((name for name, wanted in choices.items() if wanted), None)

@@ -44,7 +44,7 @@ def extract(
 
     Args:
         blocks: utterances, each uint8 RGB (n_frames, height, width, 3).
-        params: kind of output, and the prompt of each emotion.
+        params: kind of output, shape of a frame, and the prompt of each emotion.
         checkpoint: folder of the CLIP model, with tokenizer and image processor.
 
     Yields:
@@ -56,7 +56,7 @@ def extract(
     """
     require_model_type(checkpoint, "clip")
     model = load(CLIPModel, checkpoint, optional=())
-    processor = ImageProcessor(checkpoint, model.config.vision_config.image_size)
+    processor = ImageProcessor(checkpoint, model.config.vision_config.image_size, params.frame)
 
     def embed(pixels: torch.Tensor) -> torch.Tensor:
         return model.get_image_features(pixel_values=pixels.to(model.device)).pooler_output

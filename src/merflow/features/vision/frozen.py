@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,14 +38,20 @@ def require_model_type(checkpoint: Path, *model_types: str) -> None:
 
 
 class ImageProcessor:
-    """The image processor of a checkpoint in its PIL form; the other form needs torchvision."""
+    """The image processor of a checkpoint in its PIL form; the other form needs torchvision.
 
-    def __init__(self, checkpoint: Path, size: int):
+    Checkpoints of CLIP crop the centre of a frame, checkpoints of Swin squash the frame. Here
+    `frame` decides; filter, mean and standard deviation are the checkpoint's.
+    """
+
+    def __init__(self, checkpoint: Path, size: int, frame: str):
         """Load the image processor.
 
         Args:
             checkpoint: folder of the model.
             size: height and width in pixels that the model takes.
+            frame: squash resizes the whole frame to the square; crop resizes its short side and
+                keeps the centre.
 
         Raises:
             CheckpointError: the checkpoint has no image processor, or its images have another size.
@@ -57,17 +64,28 @@ class ImageProcessor:
             raise CheckpointError(
                 f"{checkpoint}: holds no image processor that can be loaded ({reason(error)})"
             ) from error
+        self._options: dict[str, Any] = {}
         height, width = self([np.zeros((2 * size, 3 * size, 3), np.uint8)]).shape[-2:]
         if (height, width) != (size, size):
             raise CheckpointError(
                 f"{checkpoint}: preprocessor_config.json makes images of {width} x {height}, "
                 f"the model takes {size} x {size}; correct one of the two"
             )
+        square, short_side = {"height": size, "width": size}, {"shortest_edge": size}
+        self._options = {
+            "do_resize": True,
+            "size": square if frame == "squash" else short_side,
+            "do_center_crop": frame == "crop",
+            "crop_size": square,
+        }
 
     def __call__(self, frames: Sequence[np.ndarray]) -> torch.Tensor:
         """Prepare frames, uint8 RGB (height, width, 3) of any size, as (n, 3, size, size)."""
         prepared = self._processor(
-            images=list(frames), input_data_format="channels_last", return_tensors="pt"
+            images=list(frames),
+            input_data_format="channels_last",
+            return_tensors="pt",
+            **self._options,
         )
         return prepared["pixel_values"]
 

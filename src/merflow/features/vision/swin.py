@@ -31,7 +31,7 @@ def extract(
 
     Args:
         blocks: utterances, each uint8 RGB (n_frames, height, width, 3).
-        params: number of frames computed together.
+        params: number of frames computed together, and shape of a frame.
         checkpoint: folder of the model, with its image processor.
 
     Yields:
@@ -42,7 +42,7 @@ def extract(
     """
     require_model_type(checkpoint, "swin", "swinv2")
     model = load(AutoModel, checkpoint, optional=())
-    processor = ImageProcessor(checkpoint, model.config.image_size)
+    processor = ImageProcessor(checkpoint, model.config.image_size, params.frame)
 
     def pool(pixels: torch.Tensor) -> torch.Tensor:
         return model(pixel_values=pixels.to(model.device)).pooler_output
