@@ -7,6 +7,9 @@ accuracy are means over the classes with utterances.
 In a multi-label task each class is a binary question, absent or present. E classes have counts
 (..., E, 2, 2), BINARY_METRICS of each class, and their mean over the classes.
 
+One-vs-rest metrics are means over all classes, each of which is such a binary question. Of one task
+and the other, they are the same measure.
+
 "Weighted accuracy" and "unweighted accuracy" differ in meaning from paper to paper and are not used
 here: reported/*.csv says which of these metrics a printed number is.
 """
@@ -24,6 +27,8 @@ from merflow.evaluation.formulas import (
     confused,
     macro_f1,
     macro_precision,
+    one_vs_rest_accuracy,
+    one_vs_rest_weighted_f1,
     positive_f1,
     precision,
     weighted_precision,
@@ -42,6 +47,8 @@ METRICS: dict[str, Metric] = {
     "weighted_f1": weighted_f1,
     "macro_precision": macro_precision,
     "macro_f1": macro_f1,
+    "one_vs_rest_accuracy": one_vs_rest_accuracy,
+    "one_vs_rest_weighted_f1": one_vs_rest_weighted_f1,
 }
 
 #: Metrics with one value per class.

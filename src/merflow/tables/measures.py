@@ -17,6 +17,8 @@ HEADERS = {
     "macro_f1": "macro F1",
     "macro_precision": "macro precision",
     "positive_f1": "F1 of present",
+    "one_vs_rest_accuracy": "one-vs-rest accuracy",
+    "one_vs_rest_weighted_f1": "one-vs-rest weighted F1",
 }
 #: Formulas for P utterances of a class and N others, n in all; F1 = 2 TP / (2 TP + FP + FN).
 FORMULAS = {
@@ -31,6 +33,13 @@ FORMULAS = {
     "weighted_recall": "sum of P / n x TP / P over the classes, which is the accuracy",
     "macro_f1": "mean of F1 over the classes",
     "macro_precision": "mean of TP / (TP + FP) over the classes",
+    "one_vs_rest_accuracy": (
+        "mean of (TP + TN) / n over the classes, which is 1 \N{MINUS SIGN} 2 (1 \N{MINUS SIGN}"
+        " accuracy) / number of classes"
+    ),
+    "one_vs_rest_weighted_f1": (
+        "mean over the classes of P / n x F1 of the class + N / n x F1 of the rest"
+    ),
 }
 #: Formulas of a class in a multi-label task, present or absent.
 BINARY_FORMULAS = {
