@@ -48,6 +48,12 @@ BINARY_FORMULAS = {
     "weighted_f1": "P / n x F1 of present + N / n x F1 of absent",
     "positive_f1": "2 TP / (2 TP + FP + FN)",
 }
+#: Printed measure -> usual measures that it may be taken for, which stand beside it in full.
+USUAL = {
+    "balanced_accuracy": ("uar", "accuracy"),
+    "one_vs_rest_accuracy": ("accuracy",),
+    "one_vs_rest_weighted_f1": ("weighted_f1", "macro_f1"),
+}
 #: Note on the baseline all_negative.
 ALL_NEGATIVE = (
     "All-negative predicts no emotion at all. With rare emotions its accuracy and weighted F1 are"

@@ -8,7 +8,7 @@ from typing import Self
 import pandas as pd
 
 from merflow.tables.measures import split_of
-from merflow.tables.reported import PER_CLASS, SCORES, Row, grouped
+from merflow.tables.reported import PER_CLASS, SCORES, Row, beside, grouped
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,14 @@ class Printed:
         return {
             key: rows[0] for key, rows in grouped(decisive, "system", "metric", "class").items()
         }
+
+    def beside(self, system: str, metric: str, name: str = "") -> Row | None:
+        """`cell`, or else the number of a system in the same column of print.
+
+        Its measure is then another one. None: not printed.
+        """
+        on_split = (row for row in self.scores if row["split"] == split_of(row["metric"]))
+        return self.cell(system, metric, name) or beside(on_split, system, metric, name)
 
     def variant_of(self, system: str) -> str | None:
         """Printed system whose name a longer name begins with: video_clip of video_clip_max."""
