@@ -332,9 +332,12 @@ class Concatenation(Bimodal):
         return self.emotions(self.dense(self.modalities(batch).flatten(start_dim=1)))
 
 
+ATTENTION = System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text"))
+
 SYSTEMS = {
     "speech": System(("speech",), Speech),
     "text": System(("text",), Text, by_dialogue=True),
-    "fusion": System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text")),
+    "fusion": ATTENTION,
     "concatenation": System(("speech", "text"), Concatenation, by_dialogue=True),
+    **dict.fromkeys(("fusion_n125", "fusion_n500"), ATTENTION),
 }
