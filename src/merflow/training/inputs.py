@@ -103,7 +103,7 @@ def _shortened(arrays: Arrays, name: str, max_frames: int) -> tuple[dict[str, np
     cut = Cut(int((over > 0).sum()), float(over.sum() / max(lengths.sum(), 1)))
     if cut.utterances:
         log.info(
-            "%d of %d utterances have more than %d frames of %s and were cut: %.1f %% of all frames",
+            "%d of %d utterances have more than %d frames of %s and were cut (%.1f %% of all)",
             *(cut.utterances, len(arrays), max_frames, name, 100 * cut.share),
         )
     return {key: values[:max_frames] for key, values in arrays.items()}, cut

@@ -114,7 +114,9 @@ class Case:
         return [
             support
             for support in self.supports
-            if support.split in splits and (classes is None or set(support.counts) == set(classes))
+            if support.split in splits
+            and support.unit == "utterances"
+            and (classes is None or set(support.counts) == set(classes))
         ]
 
 

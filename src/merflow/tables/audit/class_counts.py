@@ -34,6 +34,18 @@ DIALOGUE_RNN = {
 #: CMU-MOSEI before its labels were released again:
 #: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK/issues/98
 EARLIER_MOSEI = {"train": 15290, "dev": 2291, "test": 4832}
+DAI = "release of Dai et al. (2021)"
+#: CMU-MOSEI of Dai et al. (2021), mel_cnn_bert's reference 37: segments by split, and label
+#: instances of all splits, for a segment with several emotions has one of each.
+DAI_MOSEI = {"train": 14524, "dev": 1765, "test": 4188}
+DAI_INSTANCES = {
+    "happy": 10752,
+    "sad": 5601,
+    "anger": 4600,
+    "surprise": 2055,
+    "disgust": 3755,
+    "fear": 1803,
+}
 
 
 @dataclass(frozen=True)
@@ -44,11 +56,13 @@ class Support:
         release: name of the release.
         split: train, dev or test. Empty: the whole corpus.
         counts: class -> utterances. Where only the sum is known, it stands under the class "".
+        unit: utterances, or instances: an utterance counts once for each of its labels.
     """
 
     release: str
     split: str
     counts: Mapping[str, int]
+    unit: str = "utterances"
 
     @property
     def size(self) -> int:
@@ -83,8 +97,11 @@ def _iemocap() -> Iterator[Support]:
 def _mosei() -> Iterator[Support]:
     for split, counts in mosei.EXPECTED.items():
         yield Support("official", "" if split == "all" else split, {"": counts["all"]})
-    for split, count in EARLIER_MOSEI.items():
-        yield Support("earlier release", split, {"": count})
+    releases = {"earlier release": EARLIER_MOSEI, DAI: DAI_MOSEI}
+    for release, splits in releases.items():
+        yield from (Support(release, split, {"": count}) for split, count in splits.items())
+    yield Support(DAI, "", {"": sum(DAI_MOSEI.values())})
+    yield Support(DAI, "", DAI_INSTANCES, "instances")
 
 
 _SUPPORTS = {"meld": _meld, "iemocap": _iemocap, "mosei": _mosei}

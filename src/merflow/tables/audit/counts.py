@@ -192,8 +192,18 @@ def known_sizes(case: Case) -> RuleResult:
 
     Papers may split a corpus anew, so all splits together may have the size of the corpus instead.
     """
-    sizes = [row for row in _sizes(case) if row["unit"] == "utterances" and row["split"]]
-    releases = [support for support in case.supports if not support.release.startswith("Table")]
+    every = [_known_sizes(case, unit) for unit in SIZES]
+    findings = [finding for each in every for finding in each.findings]
+    return RuleResult(sum(each.numbers for each in every), findings)
+
+
+def _known_sizes(case: Case, unit: str) -> RuleResult:
+    sizes = [row for row in _sizes(case) if row["unit"] == unit and row["split"]]
+    releases = [
+        support
+        for support in case.supports
+        if support.unit == unit and not support.release.startswith("Table")
+    ]
     classes = {row["class"] for row in sizes} - {""}
     numbers, findings = 0, []
     for (_, name), group in grouped(sizes, "table", "class").items():
@@ -206,7 +216,7 @@ def known_sizes(case: Case) -> RuleResult:
 
 
 def _unknown_size(row: Row, name: str, releases: Sequence[Support]) -> Finding | None:
-    supports = [support for support in releases if support.split == row["split"]]
+    supports = [support for support in releases if support.split == row["split"]] or releases
     sizes = {str(support): _size(support, name, set()) for support in supports}
     sizes_in = {release: size for release, size in sizes.items() if size is not None}
     printed = cell(row)
