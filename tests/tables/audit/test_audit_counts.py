@@ -114,9 +114,9 @@ def test_label_instances_are_held_against_their_own_release(make_case):
     joy = lines("1 a - count joy train {} instances", "1 a - count joy test 10 instances")
     supports = [*RELEASES, Support("instances", "", {"joy": 50, "anger": 9}, "instances")]
     assert counts.known_sizes(make_case(joy.format(40), supports)).findings == []
-    first, last = counts.known_sizes(make_case(joy.format(41), supports)).findings
+    first, last = counts.known_sizes(make_case(joy.format(45), supports)).findings
     assert first.expected == "50 (instances, all splits), or splits that make up the whole corpus"
-    assert (first.printed, last.printed) == ("41 (train joy)", "10 (test joy)")
+    assert (first.printed, last.printed) == ("45 (train joy)", "10 (test joy)")
 
 
 def test_a_class_has_no_more_errors_than_its_recall_leaves(make_case):

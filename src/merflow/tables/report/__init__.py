@@ -57,7 +57,9 @@ def write(
     contents = [sheet(folder, files) for folder in sheets]
     with drawing(scratch) as draw:
         sections = [
-            _section(entry, written, _of(checked, entry.paper, entry.corpus), contents, draw)
+            _section(
+                entry, written, _of(checked, entry.paper, entry.corpus), corpora, contents, draw
+            )
             for entry in index.sections
         ]
     pages = Pages(sections, [result.message for result in index.missing])
@@ -100,6 +102,7 @@ def _section(
     entry: Entry,
     tables: Tables,
     results: Sequence[Result],
+    corpora: Mapping[str, Prepared],
     sheets: Sequence[Mapping[str, Any]],
     draw: Draw,
 ) -> Section:
@@ -114,7 +117,7 @@ def _section(
         extra=entry.extra,
         headlines=entry.headlines,
         tables=tables.read(entry.paper, entry.tables),
-        kinds=figures(results, draw, tables.files),
+        kinds=figures(results, corpora, draw, tables.files),
         sheets=[
             content
             for content in sheets

@@ -157,8 +157,8 @@ def _left_out(results: Sequence[Result]) -> Table:
         words("input", "input"),
         words("reason", "reason"),
         number("utterances", "utterances"),
-        number("of all frames, %", "share", percent),
         words("first", "first"),
+        number("of all frames, %", "share", percent),
     )
     caption = (
         "Absent: the utterance lacks the input, so it has no prediction and no score. The trivial"
