@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from merflow.evaluation.metrics import LOSS, SETTINGS, SIZES
+from merflow.evaluation.metrics import LOSS, ONE_VS_REST, SETTINGS, SIZES
 from merflow.tables.render import decimal, percent, plain, points, setting, signed
 
 HEADERS = {
@@ -48,6 +48,7 @@ BINARY_FORMULAS = {
     "weighted_f1": "P / n x F1 of present + N / n x F1 of absent",
     "positive_f1": "2 TP / (2 TP + FP + FN)",
 }
+BINARY_FORMULAS |= {name: BINARY_FORMULAS[own] for name, own in ONE_VS_REST.items()}
 #: Printed measure -> usual measures that it may be taken for, which stand beside it in full.
 USUAL = {
     "balanced_accuracy": ("uar", "accuracy"),
