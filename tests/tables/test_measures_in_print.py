@@ -88,7 +88,7 @@ def test_weighted_accuracy_stands_beside_uar_and_accuracy(compared):
     assert row[keys].tolist() == [0.7, 0.5, 0.6, 0.7]
 
 
-def test_one_vs_rest_is_the_mean_of_binary_classes_in_multi_label(compared):
+def test_one_vs_rest_is_the_mean_over_classes_in_multi_label(compared):
     comparison = compared("mosei", multi_label=True, accuracy=0.8, weighted_f1=0.7)
     measured = comparison.measured
     values = [

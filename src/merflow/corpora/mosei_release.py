@@ -34,7 +34,9 @@ class Segment(NamedTuple):
 
 
 def split_by_release(rows: Sequence[dict[str, Any]], path: Path) -> list[Defect]:
-    """Set the official split of the segments that have one to that of the list; None: not listed.
+    """Set the official split of segments to that of the list.
+
+    A segment that is not in the list has none, nor has one without an official split.
 
     Args:
         rows: utterances with dialogue_id (the video), start_s, end_s and official_split.

@@ -20,7 +20,7 @@ Arrays = Mapping[str, np.ndarray]  # by utterance id
 
 
 class Cut(NamedTuple):
-    """Number of utterances that were cut, and share of the frames of all that was cut off."""
+    """Number of cut utterances, and share of all frames that was cut off."""
 
     utterances: int
     share: float
