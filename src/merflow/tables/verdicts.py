@@ -287,7 +287,7 @@ def _against_printed(comparison: Comparison, pair: Pair, means: Means) -> Judgem
 
 
 def _other_measure(cited: Score, printed: Row) -> str:
-    """Words on the measure of a printed number where it is not known to be ours; else empty."""
+    """Reason why a printed number is of another measure than ours; empty: it is not."""
     metric, ours = (
         name_of(metric, split_of(metric)) for metric in (printed["metric"], cited.metric)
     )
