@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import pandas as pd
 
-from merflow.tables.measures import split_of
+from merflow.tables.measures import USUAL, split_of
 from merflow.tables.reported import PER_CLASS, SCORES, Row, beside, grouped
 
 
@@ -18,8 +19,9 @@ class Printed:
     Attributes:
         paper, corpus: keys.
         lines: rows of merflow.tables.reported, in the paper's order.
-        main_metrics: overall metrics that at least half of the paper's tables of test scores print,
-            on any corpus, in its order, and weighted F1.
+        main_metrics: overall metrics that at least half of the paper's tables of test scores print
+            on the corpus (on any corpus, if it prints none), in its order. Then the usual ones
+            that they may be taken for, and weighted F1.
         n_classes: number of classes that the paper states for the corpus; None: it states none.
         extra: the paper prints nothing on the corpus.
     """
@@ -41,7 +43,7 @@ class Printed:
             paper,
             corpus,
             lines=tuple(row for row in of_tables if row["corpus"] == corpus),
-            main_metrics=_main_metrics(of_tables),
+            main_metrics=_main_metrics(of_tables, corpus),
             n_classes=int(n_classes.iloc[0]) if len(n_classes) else None,
             extra=on_corpus.empty,
         )
@@ -96,12 +98,14 @@ class Printed:
         return max(bases, key=len, default=None)
 
 
-def _main_metrics(of_tables: Sequence[Row]) -> tuple[str, ...]:
-    on_test = (row for row in of_tables if row["split"] == "test" and row["metric"] in SCORES)
+def _main_metrics(of_tables: Sequence[Row], corpus: str) -> tuple[str, ...]:
+    on_test = [row for row in of_tables if row["split"] == "test" and row["metric"] in SCORES]
+    on_corpus = [row for row in on_test if row["corpus"] == corpus]
     tables = {
         metric: {row["table"] for row in rows}
-        for (metric,), rows in grouped(on_test, "metric").items()
+        for (metric,), rows in grouped(on_corpus or on_test, "metric").items()
     }
     n_tables = len(set().union(*tables.values()))
-    usual = (metric for metric, of_metric in tables.items() if 2 * len(of_metric) >= n_tables)
-    return tuple(dict.fromkeys([*usual, "weighted_f1"]))
+    most = [metric for metric, of_metric in tables.items() if 2 * len(of_metric) >= n_tables]
+    usual = chain.from_iterable(USUAL.get(metric, ()) for metric in most)
+    return tuple(dict.fromkeys([*most, *usual, "weighted_f1"]))
