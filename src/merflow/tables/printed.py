@@ -19,9 +19,9 @@ class Printed:
     Attributes:
         paper, corpus: keys.
         lines: rows of merflow.tables.reported, in the paper's order.
-        main_metrics: overall metrics that at least half of the paper's tables of test scores print
-            on the corpus (on any corpus, if it prints none), in its order. Then the usual ones
-            that they may be taken for, and weighted F1.
+        main_metrics: overall metrics that at least half of the paper's tables of test scores
+            print, in its order. Tables on the corpus count, or all if there are none. Then the
+            usual ones that they may be taken for, and weighted F1.
         n_classes: number of classes that the paper states for the corpus; None: it states none.
         extra: the paper prints nothing on the corpus.
     """
