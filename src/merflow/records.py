@@ -128,6 +128,7 @@ class Record(Document):
         checkpoint: card of the pre-trained model that the system starts from.
         left_out: input -> ids of the utterances that lack it.
         cut: input -> number of utterances that were longer than allowed and were cut.
+        cut_share: input -> share of the frames of all utterances that was cut off.
         attention: names of what the attention column of the predictions weighs.
         runs: by fold, then seed.
     """
@@ -150,6 +151,7 @@ class Record(Document):
     checkpoint: dict[str, Any] | None = None
     left_out: dict[str, tuple[str, ...]]
     cut: dict[str, int] = Field(default_factory=dict)
+    cut_share: dict[str, float] = Field(default_factory=dict)
     attention: tuple[str, ...] = ()
     runs: tuple[Run, ...]
 

@@ -67,6 +67,39 @@ def kinds(corpus) -> dict[str | None, list[str]]:
     return kinds_of
 
 
+def write_release(root: Path, *lines: str) -> None:
+    text = "\n".join(("video,start,end,split", *lines))
+    (root / "segments.csv").write_text(f"{text}\n")
+
+
+def test_a_list_of_segments_makes_another_release(root: Path) -> None:
+    listed = ("aaa,4.02,8.0,test", "-b_B,0,1.05,train", "zzz,0,1,dev", "aaa,1,2,train")
+    write_release(root, *listed)
+    corpus = mosei.read_utterances(root)
+    rows = corpus.utterances.set_index("utterance_id")
+    splits = {"-b_B[0]": "train", "aaa[0]": "test"}
+    assert rows["official_split"].dropna().to_dict() == splits
+    found = {defect.kind: defect.detail for defect in corpus.defects}
+    assert found.keys() == {"no clips", "not in the release", "release without labels"}
+    assert found["not in the release"] == "2 of 4 segments are not in segments.csv"
+    reason = "2 lines of segments.csv have no segment, first line 4"
+    assert found["release without labels"] == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("aaa,4,8,valid", "line 2: split 'valid', expected train, dev, test"),
+        ("aaa,4 s,8,dev", "line 2: start or end is not in seconds"),
+        ("aaa,5,8,dev", "none of its segments is in the labels"),
+    ],
+)
+def test_a_list_of_segments_that_does_not_fit_is_refused(root: Path, line, message) -> None:
+    write_release(root, line)
+    with pytest.raises(CorpusError, match=message):
+        mosei.read_utterances(root)
+
+
 def test_an_emotion_is_present_if_above_zero(root: Path) -> None:
     corpus = mosei.read_utterances(root)
     rows = corpus.utterances.set_index("utterance_id")

@@ -22,6 +22,8 @@ NETWORKS = {
     "text": TEXT,
     "fusion": SPEECH | TEXT | {"n": 250},
     "concatenation": SPEECH | TEXT | {"n": 250},
+    "fusion_n125": SPEECH | TEXT | {"n": 125},
+    "fusion_n500": SPEECH | TEXT | {"n": 500},
 }
 SMALL = {"speech": 12, "text": 6}
 SMALL_SPEECH = {"maps": 2, "channels": [4, 5, 6, 7], "dense": 8, "dropout": 0.0}
@@ -31,6 +33,8 @@ SMALL_NETWORKS = {
     "text": SMALL_TEXT,
     "fusion": SMALL_SPEECH | SMALL_TEXT | {"n": 9},
     "concatenation": SMALL_SPEECH | SMALL_TEXT | {"n": 9},
+    "fusion_n125": SMALL_SPEECH | SMALL_TEXT | {"n": 5},
+    "fusion_n500": SMALL_SPEECH | SMALL_TEXT | {"n": 18},
 }
 DIALOGUES = ([3, 0, 5], [1], [2, 4, 6, 7])
 

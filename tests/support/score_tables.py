@@ -64,6 +64,7 @@ def scores_of(
     trained: Mapping[str, Sequence[float]] = {},
     split: str = "test",
     clips: int = 100,
+    multi_label: bool | None = None,
 ) -> Scores:
     """Tables of two seeds that agree.
 
@@ -78,9 +79,11 @@ def scores_of(
             train it is half as high.
         split: of the scores; differences and facts of the corpus are on test only.
         clips: number of clips in each split.
+        multi_label: None: as the corpus is.
     """
     classes = classes or CLASSES[corpus]
-    task = (MultiLabel if corpus in MULTI_LABEL else MultiClass)(classes)
+    multi_label = corpus in MULTI_LABEL if multi_label is None else multi_label
+    task = (MultiLabel if multi_label else MultiClass)(classes)
     shared = {"paper": paper, "corpus": corpus, "source": source, "protocol": protocol}
     values = {
         system: [_value(figures, *key) for key in task.metric_names]

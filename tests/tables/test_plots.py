@@ -6,6 +6,7 @@ import numpy as np
 from merflow.tables.plots import (
     attention,
     confusion,
+    distribution,
     fusion_weights,
     learning_curves,
     recalls,
@@ -23,6 +24,13 @@ def test_a_confusion_matrix_in_words():
     b = "b 25 % correct, most often confused with a (50 %)"
     assert plot.description == f"{a}; {b}."
     assert "75" in texts_of(plot.svg) and "<dc:date>" not in plot.svg
+
+
+def test_a_distribution_in_words():
+    plot = distribution([1500, 500, 0], ("joy", "anger", "fear"), 2000)
+    shares = "joy 1,500 (75.0 %), anger 500 (25.0 %), fear 0 (0.0 %)"
+    assert plot.description == f"Of 2,000: {shares}."
+    assert {"1,500 (75.0 %)", "joy", "of 2,000"} <= texts_of(plot.svg)
 
 
 def test_recalls_in_words():

@@ -140,7 +140,7 @@ def test_every_link_and_image_leads_somewhere(report):
             assert (folder / (path or name)).is_file(), link
             assert not anchor or anchor in pages[path or name].ids, link
     images = pages["weighted_late_fusion.html"].images
-    assert len(images) == 4 and not pages["index.html"].images
+    assert len(images) == 6 and not pages["index.html"].images
     for image in images:
         assert (folder / image["src"]).is_file() and len(image["alt"]) > 40
 
@@ -194,8 +194,10 @@ def test_earlier_plots_are_not_drawn_again(
 
     first = report("first", "drawn")
     names = {f"text_bert_8-meld-clean-{kind}.svg" for kind in ("confusion", "curves")}
+    names.add("meld-clean-distribution.svg")
     assert {path.name for path in first if path.suffix == ".svg"} == names
     monkeypatch.setattr(plots, "confusion", None)
+    monkeypatch.setattr(plots, "distribution", None)
     monkeypatch.setattr(plots, "learning_curves", None)
     assert report("again", "drawn") == first
     with pytest.raises(TypeError):
@@ -312,6 +314,7 @@ def test_fusion_weights_are_drawn(make_corpus, make_result, write_report):
     page = Page((folder / "weighted_late_fusion.html").read_text())
     images = {image["src"].rpartition("/")[2]: image["alt"] for image in page.images}
     assert set(images) == {
+        "meld-clean-distribution.svg",
         "text_bert_8-meld-clean-confusion.svg",
         "text_bert_8-meld-clean-curves.svg",
         "late_fusion-meld-clean-confusion.svg",
@@ -343,7 +346,7 @@ def test_multi_label_results_show_recalls(make_mosei, make_mosei_result, write_r
     report = write_report([folder], corpus)
     images = Page((report / "class_weight_lstm.html").read_text()).images
     kinds = [image["src"].rpartition("-")[2] for image in images]
-    assert kinds == ["recalls.svg", "curves.svg"]
+    assert kinds == ["distribution.svg", "recalls.svg", "curves.svg"]
     test = pd.read_parquet(folder / "predictions.parquet").query("split == 'test'")
     label, predicted = (
         pd.Series(["happy" in names for names in test[column]])
@@ -353,7 +356,9 @@ def test_multi_label_results_show_recalls(make_mosei, make_mosei_result, write_r
     for present, name in ((True, "present"), (False, "absent")):
         correct = predicted[label == present] == present
         expected.append(f"{100 * correct.mean():.0f} % of {len(correct)} {name} correct")
-    recalls, curves = (image["alt"] for image in images)
+    distribution, recalls, curves = (image["alt"] for image in images)
+    n = len(pd.read_parquet(corpus / "splits.parquet").query("scheme == 'official'"))
+    assert distribution.startswith(f"clean. Of {n}: happy ")
     assert recalls.startswith(f"visual, clean. happy: {', '.join(expected)}; sad: ")
     losses = "dev loss 1.000, 0.500; dev uar 0.500, 0.500; train loss 1.000, 0.500"
     assert curves == f"visual, clean. Mean over 1 run, by epoch: {losses}."

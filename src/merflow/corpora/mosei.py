@@ -2,7 +2,7 @@
 
 Bagher Zadeh et al. 2018, https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK. Labels and word
 times are computational sequences (.csd, HDF5). Folds are lists of video ids. A video is one file,
-with start and end per segment.
+with start and end per segment. Of other releases, `mosei_release` reads the list of segments.
 """
 
 import ast
@@ -20,6 +20,8 @@ from merflow.corpora.corpus import Corpus, Source
 from merflow.corpora.csd import WORDS, Sequence, find, read_sequences, spoken
 from merflow.corpora.folders import others
 from merflow.corpora.labels import CLASSES
+from merflow.corpora.mosei_release import NAME as RELEASE
+from merflow.corpora.mosei_release import SAME_S, split_by_release
 from merflow.corpora.transcripts import (
     decode_published,
     lines,
@@ -76,9 +78,6 @@ FOLD_LISTS = {
     "standard_test_fold": "test",
 }
 MAX_INTENSITY = 3  # of the annotation form; old releases exceed it by a mistake of the form
-#: Largest difference between the times of a segment and of its transcript line. Lines are joined
-#: by time, because their numbers follow another order.
-SAME_S = 0.1
 VIDEOS = "Videos/Full/Combined"
 TEXT_KEPT = "clip not used, text kept"
 
@@ -92,7 +91,7 @@ def read_utterances(root: Path) -> Corpus:
 
     - An intensity outside [0, 3] is set to 0 or 3. One that is not finite leaves the segment
       without label and in no split.
-    - The segments of a video in no official fold are in no split.
+    - The segments of a video in no official fold, or not in a list of segments, are in no split.
     - A start below 0 is 0. A segment that does not end after its start has no clip, and keeps its
       text.
     - A segment without a transcript line and without a word in its time has no text, and keeps its
@@ -122,6 +121,8 @@ def read_utterances(root: Path) -> Corpus:
                 detail = "no transcript line and no word in its time"
                 defects.append(Defect(row["utterance_id"], "no text", detail, "no text", "text"))
             rows.append(row)
+    if release := find(root, RELEASE):
+        defects += split_by_release(rows, release)
     _add_clips(rows, root, defects)
     defects += others(root, _named(root, labels, transcripts))
     return Corpus(pd.DataFrame(rows, columns=artifacts.UTTERANCES.names), defects)
@@ -268,7 +269,10 @@ def _read_transcript(path: Path, root: Path, defects: list[Defect]) -> list[Line
 
 
 def _transcribed(lines: list[Line], row: dict[str, Any]) -> str | None:
-    """Text of the line whose times are nearest to the segment's; None beyond SAME_S."""
+    """Text of the line whose times are nearest to the segment's; None beyond SAME_S.
+
+    The numbers of lines follow another order.
+    """
     distances = [
         (max(abs(start - row["start_s"]), abs(end - row["end_s"])), text)
         for start, end, text in lines
@@ -317,7 +321,8 @@ def _add_span(row: dict[str, Any], clip: str, probe: Probe, defects: list[Defect
 def _named(root: Path, labels: Iterable[str], transcripts: Path | None) -> set[Path]:
     """Files that belong to labelled videos, and the corpus' own files."""
     videos = _folder(root, VIDEOS)
-    named = {path for name in FOLD_FILES for path in root.rglob(name)} | {*root.rglob("*.csd")}
+    named = {path for name in (*FOLD_FILES, RELEASE) for path in root.rglob(name)}
+    named |= {*root.rglob("*.csd")}
     for video in labels:
         named |= {videos / f"{video}.mp4"} if videos else set()
         named |= {transcripts / f"{video}.txt"} if transcripts else set()

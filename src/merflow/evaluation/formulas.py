@@ -6,7 +6,15 @@ selects by. merflow.evaluation.metrics says which are reported.
 
 import numpy as np
 
-from merflow.evaluation.confusion import f1, hits, ratio, recall, support, weighted
+from merflow.evaluation.confusion import (
+    f1,
+    hits,
+    ratio,
+    recall,
+    support,
+    weighted,
+    weighted_f1,
+)
 
 
 def _macro(per_class: np.ndarray, confusion: np.ndarray) -> np.ndarray:
@@ -46,6 +54,31 @@ def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
     # Without other utterances the recall alone.
     each = (recall(confusion) + specificity) / (1 + (negatives > 0))
     return ratio((each * (positives > 0)).sum(axis=-1), (positives > 0).sum(axis=-1))
+
+
+def one_vs_rest(confusion: np.ndarray) -> np.ndarray:
+    """Binary counts of each class against the rest, absent and present. Shape (..., K, 2, 2)."""
+    labels, predicted, both = confusion.sum(axis=-1), confusion.sum(axis=-2), hits(confusion)
+    neither = labels.sum(axis=-1, keepdims=True) - labels - predicted + both
+    counts = np.stack([neither, predicted - both, labels - both, both], axis=-1)
+    return counts.reshape(*counts.shape[:-1], 2, 2)
+
+
+def one_vs_rest_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Mean over all K classes of (TP + TN) / n, each class against the rest. Shape (...).
+
+    mel_cnn_bert's equation 4, read for more than two classes. An error is wrong for two classes, so
+    that the mean is 1 - 2 (1 - accuracy) / K.
+    """
+    return 1 - 2 * (1 - accuracy(confusion)) / confusion.shape[-1]
+
+
+def one_vs_rest_weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean over all K classes of the weighted F1 of a class and its rest. Shape (...).
+
+    It counts true negatives, as MOSEI's binary emotions are scored in the literature.
+    """
+    return weighted_f1(one_vs_rest(confusion)).mean(axis=-1)
 
 
 def weighted_precision(confusion: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ accuracy are means over the classes with utterances.
 In a multi-label task each class is a binary question, absent or present. E classes have counts
 (..., E, 2, 2), BINARY_METRICS of each class, and their mean over the classes.
 
+A one-vs-rest metric of a multi-class task is the mean over its classes as such binary questions.
+
 "Weighted accuracy" and "unweighted accuracy" differ in meaning from paper to paper and are not used
 here: reported/*.csv says which of these metrics a printed number is.
 """
@@ -24,6 +26,8 @@ from merflow.evaluation.formulas import (
     confused,
     macro_f1,
     macro_precision,
+    one_vs_rest_accuracy,
+    one_vs_rest_weighted_f1,
     positive_f1,
     precision,
     weighted_precision,
@@ -42,6 +46,8 @@ METRICS: dict[str, Metric] = {
     "weighted_f1": weighted_f1,
     "macro_precision": macro_precision,
     "macro_f1": macro_f1,
+    "one_vs_rest_accuracy": one_vs_rest_accuracy,
+    "one_vs_rest_weighted_f1": one_vs_rest_weighted_f1,
 }
 
 #: Metrics with one value per class.
@@ -59,6 +65,9 @@ BINARY_METRICS: dict[str, Metric] = {
     "weighted_f1": weighted_f1,
     "positive_f1": positive_f1,
 }
+
+#: Metric of a multi-class task -> the same measure in a multi-label task.
+ONE_VS_REST = {"one_vs_rest_accuracy": "accuracy", "one_vs_rest_weighted_f1": "weighted_f1"}
 
 #: Facts of training, in scores.parquet. Loss of the scored epoch: on train its mean while that
 #: epoch trained, on dev after it.

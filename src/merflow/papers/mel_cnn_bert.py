@@ -6,35 +6,12 @@ Systems:
 - ``fusion``: the paper's system, by attention.
 - ``concatenation``: F_s and F_t side by side in place of equations 1-3, an ablation that the paper
   lacks.
+- ``fusion_n125``, ``fusion_n500``: fusion with another n, of which section 3.3 calls 250 the best.
 
 Sizes are parameters: maps (channels of each parallel convolution), channels (of the four further
 convolutions), text_dim, gru (hidden states), n (of the fusion), dense.
 
-Differences from the paper:
-
-- The paper does not say which axis of a kernel is time. Here a kernel is (bands, frames), as
-  librosa lays a spectrogram out. Convolutions are padded to keep the size.
-- The paper does not say how spectrograms of different lengths become one vector. Here the mean over
-  frames of the last feature maps, (channels, bands), enters the dense layer. Bands are normalised
-  first, each over the frames of a batch. Batch normalisation leaves padding out, and pooling keeps
-  an odd last row. So no spectrogram is too short, and padding changes nothing. Spectrograms longer
-  than ``max_frames`` are cut: memory grows with their length (docs/performance.md).
-- BERT is frozen. The average of its token states is a feature (``bert_mean``). The paper says
-  neither which vector of a sentence it takes nor whether BERT is fine-tuned.
-- The GRU reads the utterances of a dialogue that are in the same split, in the order of turns.
-  Where a segment has a row per label, each row is a step.
-- The text module ends with as many values as there are emotions, and these are "channeled into the
-  fusion module". So F_t is made from them. The speech module ends with a dense layer whose size is
-  not given (``dense``, with ReLU). In the system ``speech``, a layer with a logit per emotion
-  follows. The dense layer after the fusion has the same size and a ReLU.
-- The paper mentions dropout for the text module only. Here it acts on each module's features and
-  before the last layer.
-- "Decayed at a rate of 0.0001" is read as Keras' ``decay``: learning rate / (1 + decay x steps). L2
-  is a penalty on weights, not on biases.
-- Batches are whole dialogues of about ``batch_size`` utterances. The system ``speech`` has batches
-  of utterances.
-- On multi-label data (CMU-MOSEI under ``clean``) the softmax is a sigmoid per emotion. The paper
-  has one label per instance.
+Deviations from the paper: reported/mel_cnn_bert.deviations.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -332,9 +309,12 @@ class Concatenation(Bimodal):
         return self.emotions(self.dense(self.modalities(batch).flatten(start_dim=1)))
 
 
+ATTENTION = System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text"))
+
 SYSTEMS = {
     "speech": System(("speech",), Speech),
     "text": System(("text",), Text, by_dialogue=True),
-    "fusion": System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text")),
+    "fusion": ATTENTION,
     "concatenation": System(("speech", "text"), Concatenation, by_dialogue=True),
+    **dict.fromkeys(("fusion_n125", "fusion_n500"), ATTENTION),
 }

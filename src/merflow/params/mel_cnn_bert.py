@@ -29,8 +29,9 @@ class SpectrogramParams(Strict):
     """Cut of a spectrogram."""
 
     max_frames: Positive = Field(
-        description="longest spectrogram, in frames of 10 ms. A frame costs 0.1 MB of memory in "
-        "training: 1,000 frames of each of 32 utterances, 3 GB. Ours"
+        description="longest spectrogram, in frames of features.mel.hop_length. A frame costs 0.1 "
+        "MB of memory in training, padding included: 32 utterances of 11,000 frames, 35 GB. 11000 "
+        "takes every segment of CMU-MOSEI whole. The report tells what was cut. Ours"
     )
 
 
@@ -97,6 +98,8 @@ class MelCnnBertSystemsParams(Strict):
         description="the paper's system: fusion by attention (section 3.3)"
     )
     concatenation: BimodalSystemParams = Field(description="fusion without attention. Ours")
+    fusion_n125: BimodalSystemParams = Field(description="fusion with half of n. Ours")
+    fusion_n500: BimodalSystemParams = Field(description="fusion with twice n. Ours")
 
 
 class MelCnnBertFeaturesParams(Strict):
@@ -128,7 +131,7 @@ class MelCnnBertRunParams(PaperRunParams):
 
     speech: StageParams[Literal["speech"]] = Field(description="the speech module alone")
     text: StageParams[Literal["text"]] = Field(description="the text module alone")
-    fusion: StageParams[Literal["fusion", "concatenation"]] = Field(
+    fusion: StageParams[Literal["fusion", "concatenation", "fusion_n125", "fusion_n500"]] = Field(
         description="fusions of speech and text"
     )
 

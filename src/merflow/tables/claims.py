@@ -36,7 +36,7 @@ from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, CLASS_METRICS, LOSS, METRICS
 from merflow.params.base import PositiveReal, Strict
 from merflow.tables.entries import check_names, read_entries
-from merflow.tables.reported import Row, grouped, is_key, systems_of
+from merflow.tables.reported import Row, beside, grouped, is_key, systems_of
 
 Names = Annotated[list[str], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -171,7 +171,13 @@ class _Checked(NamedTuple):
     @property
     def metrics(self) -> list[str]:
         """Overall metrics of the corpus."""
-        return list(BINARY_METRICS if self.multi_label else METRICS)
+        if not self.multi_label:
+            return list(METRICS)
+        # A paper may take each label of an utterance for a row of a multi-class task.
+        printed = {row["metric"] for row in self.scores}
+        return list(
+            dict.fromkeys([*BINARY_METRICS, *(name for name in METRICS if name in printed)])
+        )
 
     @property
     def systems(self) -> list[str]:
@@ -242,13 +248,12 @@ def _check_order(rule: Order, checked: _Checked) -> None:
             " other systems out"
         )
     measured = {*own, *BASELINES}
-    printed = {(row["system"], row["metric"], row["class"]) for row in checked.scores}
     names = classes_of(rule.classes, checked.corpus)
     for pair, metric, name in product(rule.versus, rule.metrics, names):
         if pair[0] == pair[1]:
             raise checked.refuse(f"{pair[0]} cannot be better than itself")
         for system in pair:
-            if system not in measured and (system, metric, name) not in printed:
+            if system not in measured and beside(checked.scores, system, metric, name) is None:
                 of_class = f" ({name})" if name else ""
                 raise checked.refuse(
                     f"the paper prints no {metric} of {system}{of_class} on the test split of"

@@ -67,8 +67,9 @@ class Comparison:
 
     @property
     def metrics(self) -> Sequence[str]:
-        """Overall metrics of tables of all systems."""
-        return tuple(BINARY_METRICS) if self.measured.multi_label else self.printed.main_metrics
+        """Overall metrics of tables of all systems: printed ones where nothing was run."""
+        multi_label = self.measured.multi_label and self.measured.protocols
+        return tuple(BINARY_METRICS) if multi_label else self.printed.main_metrics
 
     @property
     def main_metric(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.evaluation.baselines import BASELINES
-from merflow.evaluation.metrics import CLIPS, COUNT
+from merflow.evaluation.metrics import CLIPS, COUNT, ONE_VS_REST
 from merflow.evaluation.scored import Scores
 from merflow.tables.measures import split_of
 from merflow.tables.reported import Row, grouped
@@ -153,7 +153,12 @@ class Measured:
             name: class, pair of classes or stage; empty: all of them.
             split: None: the split on which the metric is compared.
         """
-        return self._means.get((system, protocol, metric, name, split or split_of(metric)))
+        key = (system, protocol, self._own(metric), name, split or split_of(metric))
+        return self._means.get(key)
+
+    def _own(self, metric: str) -> str:
+        """Name of a measure in this task."""
+        return ONE_VS_REST.get(metric, metric) if self.multi_label else metric
 
     @cached_property
     def _means(self) -> dict[Key, Estimate]:
@@ -165,9 +170,10 @@ class Measured:
         self, first: str, second: str, protocol: str, metric: str, name: str = ""
     ) -> Difference | None:
         """`first` minus `second` on the test utterances that both predicted; None: not both run."""
-        if difference := self._differences.get((first, second, protocol, metric, name)):
+        key = (protocol, self._own(metric), name)
+        if difference := self._differences.get((first, second, *key)):
             return difference
-        swapped = self._differences.get((second, first, protocol, metric, name))
+        swapped = self._differences.get((second, first, *key))
         return swapped.swapped if swapped else None
 
     @cached_property

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from merflow.evaluation.metrics import EPOCH_SCORE, LOSS, SETTINGS, SIZES
+from merflow.evaluation.metrics import EPOCH_SCORE, LOSS, ONE_VS_REST, SETTINGS, SIZES
 from merflow.tables.render import decimal, percent, plain, points, setting, signed
 
 HEADERS = {
@@ -17,6 +17,8 @@ HEADERS = {
     "macro_f1": "macro F1",
     "macro_precision": "macro precision",
     "positive_f1": "F1 of present",
+    "one_vs_rest_accuracy": "one-vs-rest accuracy",
+    "one_vs_rest_weighted_f1": "one-vs-rest weighted F1",
 }
 #: Formulas for P utterances of a class and N others, n in all; F1 = 2 TP / (2 TP + FP + FN).
 FORMULAS = {
@@ -31,6 +33,13 @@ FORMULAS = {
     "weighted_recall": "sum of P / n x TP / P over the classes, which is the accuracy",
     "macro_f1": "mean of F1 over the classes",
     "macro_precision": "mean of TP / (TP + FP) over the classes",
+    "one_vs_rest_accuracy": (
+        "mean of (TP + TN) / n over the classes, which is 1 \N{MINUS SIGN} 2 (1 \N{MINUS SIGN}"
+        " accuracy) / number of classes"
+    ),
+    "one_vs_rest_weighted_f1": (
+        "mean over the classes of P / n x F1 of the class + N / n x F1 of the rest"
+    ),
 }
 #: Formulas of a class in a multi-label task, present or absent.
 BINARY_FORMULAS = {
@@ -38,6 +47,13 @@ BINARY_FORMULAS = {
     "uar": "(TP / P + TN / N) / 2, that is (TP x N/P + TN) / 2N",
     "weighted_f1": "P / n x F1 of present + N / n x F1 of absent",
     "positive_f1": "2 TP / (2 TP + FP + FN)",
+}
+BINARY_FORMULAS |= {name: BINARY_FORMULAS[own] for name, own in ONE_VS_REST.items()}
+#: Printed measure -> usual measures that it may be taken for, which stand beside it in full.
+USUAL = {
+    "balanced_accuracy": ("uar", "accuracy"),
+    "one_vs_rest_accuracy": ("accuracy",),
+    "one_vs_rest_weighted_f1": ("weighted_f1", "macro_f1"),
 }
 #: Note on the baseline all_negative.
 ALL_NEGATIVE = (

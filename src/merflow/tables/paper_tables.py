@@ -5,7 +5,8 @@ paper becomes a group: printed, ours, and where it applies difference and interv
 printed rows stand ours that the paper prints nowhere, and the trivial baselines. A variant of a
 printed system (``<system>_<...>``) stands in the tables of that system, any other system in all. A
 classification report, one system with several rows, is repeated for each of them. A column that
-mixes measures is followed by each of these in full.
+mixes measures is followed by each of these in full, and one of an unusual measure by the usual
+ones.
 
 merflow.tables.emotion_tables has tables in which systems stand side by side,
 merflow.tables.corpus_tables tables of the corpus.
@@ -13,7 +14,7 @@ merflow.tables.corpus_tables tables of the corpus.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ from merflow.tables.columns import (
 )
 from merflow.tables.comparison import Comparison
 from merflow.tables.measured import NAN
-from merflow.tables.measures import formulas_note, name_of, unit_of
+from merflow.tables.measures import USUAL, formulas_note, name_of, unit_of
 from merflow.tables.render import Column, Table, number, plain, words
 from merflow.tables.reported import PER_CLASS, SCORES, Row, grouped
 
@@ -82,18 +83,18 @@ def _table(
         for like in _like(comparison, system, groups if report else [lines]):
             row = _row(comparison, system, [], like, cells, split, protocol)
             rows.append(row | {"label": f"{like[0]['row']} ({system})"} if report else row)
-    mixed = {} if report else _mixed(cells)
-    for row, (key, metric) in product(rows, mixed.items()):
+    further = {} if report else _further(cells, comparison.measured.multi_label)
+    for row, (key, metric) in product(rows, further.items()):
         mean = comparison.measured.mean(row["system"], protocol, metric, split=split)
         row |= measured_cell(key, mean)
     frame = pd.DataFrame(rows)
     columns = [words("row", "label")]
     for key, printed in cells.items():
         columns += _group(comparison, key, printed, split)
-    columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in mixed.items()]
+    columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in further.items()]
     column, remarks = note_column(frame)
     columns += [*closing_columns(), column]
-    metrics = [row["metric"] for row in lines]
+    metrics = [*(row["metric"] for row in lines), *further.values()]
     formulas = formulas_note(metrics, comparison.measured.multi_label)
     return comparison.table(
         f"table-{name}-{protocol}",
@@ -122,14 +123,15 @@ def _like(comparison: Comparison, system: str, groups: list[list[Row]]) -> list[
     return [rows for rows in groups if rows]
 
 
-def _mixed(cells: Cells) -> dict[str, str]:
-    """Key of each further column -> its metric, of columns that mix measures."""
-    mixed: dict[str, str] = {}
+def _further(cells: Cells, multi_label: bool) -> dict[str, str]:
+    """Key of each further column -> its metric: of columns of mixed or unusual measures."""
+    further: dict[str, str] = {}
     for key, printed in cells.items():
-        metrics = dict.fromkeys(row["metric"] for row in printed)
-        if len(metrics) > 1:
-            mixed |= {f"{key}_{metric}": metric for metric in metrics}
-    return mixed
+        metrics = list(dict.fromkeys(row["metric"] for row in printed))
+        usual = () if multi_label else chain.from_iterable(USUAL.get(name, ()) for name in metrics)
+        shown = [*(metrics if len(metrics) > 1 else ()), *usual]
+        further |= {f"{key}_{metric}": metric for metric in shown}
+    return further
 
 
 def _group(comparison: Comparison, key: str, cells: Sequence[Row], split: str) -> Iterator[Column]:

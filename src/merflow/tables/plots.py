@@ -1,6 +1,7 @@
 """Plots of the report as SVG: the same bytes for the same numbers.
 
-Confusion matrices, recalls, fusion weights, tokens against accuracy, learning curves and attention.
+Distributions of classes, confusion matrices, recalls, fusion weights, tokens against accuracy,
+learning curves and attention.
 Each function returns a `Plot`, whose description serves readers who cannot see it.
 """
 
@@ -51,6 +52,29 @@ class Plot(NamedTuple):
 def _plot(figure: Figure, description: str) -> Plot:
     width, height = (round(POINTS_PER_INCH * inches) for inches in figure.get_size_inches())
     return Plot(svg_of(figure), description, width, height)
+
+
+@mpl.rc_context(STYLE)
+def distribution(counts: Sequence[int], classes: Sequence[str], n: int) -> Plot:
+    """Plot the number of utterances of each class, and their share of all in percent.
+
+    Args:
+        counts: K numbers; an utterance may be of several classes.
+        classes: K names.
+        n: number of utterances.
+    """
+    places = np.arange(len(classes))
+    texts = [f"{count:,} ({100 * count / max(n, 1):.1f} %)" for count in counts]
+    figure = Figure(figsize=(3.6, 0.7 + 0.25 * len(classes)), layout="constrained")
+    axes = figure.add_subplot()
+    bars = axes.barh(places, counts, height=0.7, color=COLOURS[0])
+    axes.bar_label(bars, texts, padding=3, fontsize=SMALL)
+    axes.set(yticks=places, yticklabels=classes, xlabel=f"of {n:,}")
+    axes.set_xlim(0, 1.45 * max([1, *counts]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    _top_down(axes)
+    sentences = [f"{name} {text}" for name, text in zip(classes, texts, strict=True)]
+    return _plot(figure, f"Of {n:,}: {', '.join(sentences)}.")
 
 
 @mpl.rc_context(STYLE)

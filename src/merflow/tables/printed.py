@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import pandas as pd
 
-from merflow.tables.measures import split_of
-from merflow.tables.reported import PER_CLASS, SCORES, Row, grouped
+from merflow.tables.measures import USUAL, split_of
+from merflow.tables.reported import PER_CLASS, SCORES, Row, beside, grouped
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,9 @@ class Printed:
     Attributes:
         paper, corpus: keys.
         lines: rows of merflow.tables.reported, in the paper's order.
-        main_metrics: overall metrics that at least half of the paper's tables of test scores print,
-            on any corpus, in its order, and weighted F1.
+        main_metrics: overall metrics that at least half of the paper's tables of test scores
+            print, in its order. Tables on the corpus count, or all if there are none. Then the
+            usual ones that they may be taken for, and weighted F1.
         n_classes: number of classes that the paper states for the corpus; None: it states none.
         extra: the paper prints nothing on the corpus.
     """
@@ -41,7 +43,7 @@ class Printed:
             paper,
             corpus,
             lines=tuple(row for row in of_tables if row["corpus"] == corpus),
-            main_metrics=_main_metrics(of_tables),
+            main_metrics=_main_metrics(of_tables, corpus),
             n_classes=int(n_classes.iloc[0]) if len(n_classes) else None,
             extra=on_corpus.empty,
         )
@@ -82,18 +84,28 @@ class Printed:
             key: rows[0] for key, rows in grouped(decisive, "system", "metric", "class").items()
         }
 
+    def beside(self, system: str, metric: str, name: str = "") -> Row | None:
+        """`cell`, or else the number of a system in the same column of print.
+
+        Its measure is then another one. None: not printed.
+        """
+        on_split = (row for row in self.scores if row["split"] == split_of(row["metric"]))
+        return self.cell(system, metric, name) or beside(on_split, system, metric, name)
+
     def variant_of(self, system: str) -> str | None:
         """Printed system whose name a longer name begins with: video_clip of video_clip_max."""
         bases = (name for name in self.systems if system.startswith(f"{name}_"))
         return max(bases, key=len, default=None)
 
 
-def _main_metrics(of_tables: Sequence[Row]) -> tuple[str, ...]:
-    on_test = (row for row in of_tables if row["split"] == "test" and row["metric"] in SCORES)
+def _main_metrics(of_tables: Sequence[Row], corpus: str) -> tuple[str, ...]:
+    on_test = [row for row in of_tables if row["split"] == "test" and row["metric"] in SCORES]
+    on_corpus = [row for row in on_test if row["corpus"] == corpus]
     tables = {
         metric: {row["table"] for row in rows}
-        for (metric,), rows in grouped(on_test, "metric").items()
+        for (metric,), rows in grouped(on_corpus or on_test, "metric").items()
     }
     n_tables = len(set().union(*tables.values()))
-    usual = (metric for metric, of_metric in tables.items() if 2 * len(of_metric) >= n_tables)
-    return tuple(dict.fromkeys([*usual, "weighted_f1"]))
+    most = [metric for metric, of_metric in tables.items() if 2 * len(of_metric) >= n_tables]
+    usual = chain.from_iterable(USUAL.get(metric, ()) for metric in most)
+    return tuple(dict.fromkeys([*most, *usual, "weighted_f1"]))

@@ -5,35 +5,50 @@ them the score that should be higher is higher, by as much as is claimed. A spre
 printed spread rounds to the number, or is at most it.
 """
 
+from collections import Counter
+
 from merflow.tables.claims import Claim, Spread
 from merflow.tables.columns import as_printed, figure
 from merflow.tables.comparison import Comparison
 from merflow.tables.pairs import Pair, pairs
 from merflow.tables.reported import MISSING, Row
 
+#: Reasons why printed numbers do not decide a claim; the first that occurs is given.
+REASONS = (MISSING, "different measures", "not printed")
+
 
 def in_print(comparison: Comparison, claim: Claim) -> str:
-    """Verdict in words: "holds", "fails: ...", "not printed" or "not in the source"."""
+    """Verdict in words.
+
+    It is "holds", "fails: ...", "not printed", "not in the source" or "different measures".
+    """
     printed = comparison.printed
     if isinstance(claim.decided_by, Spread):
         return _spread_in_print(comparison, claim.decided_by)
     every = pairs(comparison, claim, lambda score: figure(printed.cell(*score)))
-    failing, n_printed, n_missing = [], 0, 0
+    failing, n_printed, others = [], 0, Counter[str]()
     for pair in every:
-        high, low = (printed.cell(*score) for score in pair.scores)
-        if high is None or low is None:
-            continue
-        if MISSING in (high["value"], low["value"]):
-            n_missing += 1
-            continue
-        n_printed += 1
-        failing += _failure(pair, high, low)
+        high, low = (printed.beside(*score) for score in pair.scores)
+        if reason := _undecided(high, low):
+            others[reason] += 1
+        elif high and low:
+            n_printed += 1
+            failing += _failure(pair, high, low)
     if not n_printed:
-        return MISSING if n_missing else "not printed"
+        return next((reason for reason in REASONS if others[reason]), REASONS[-1])
     verdict = f"fails: {', '.join(failing)}" if failing else "holds"
     if n_printed == len(every):
         return verdict
     return f"{verdict} ({n_printed} of {len(every)} comparisons are printed)"
+
+
+def _undecided(high: Row | None, low: Row | None) -> str:
+    """One of REASONS why two printed scores decide nothing; empty: they do."""
+    if high is None or low is None:
+        return "not printed"
+    if MISSING in (high["value"], low["value"]):
+        return MISSING
+    return "" if high["metric"] == low["metric"] else "different measures"
 
 
 def _failure(pair: Pair, high: Row, low: Row) -> list[str]:

@@ -5,13 +5,14 @@ Rows keep the paper's order, so that each table can be rebuilt from them. Their 
   row                heading of the row in print, its cells joined by " / "
   system             key of params.yaml, a list of keys or ``all`` for systems of the paper;
                      otherwise the printed name. Of a difference or gain: "<higher> over <lower>"
-  metric             our name of the measure; metric_as_printed: the paper's name
+  metric             our name of the measure; metric_as_printed: the paper's name. A column of print
+                     may mix measures: each number has its own
   class              of a measure of one class or of an ordered pair of classes; in a multi-label
                      task other metrics may name a class too
   value              exactly as printed (in digits where the text spells it)
   note               remarks, separated by "; "
 A printed cell whose value our source of the paper lacks has an empty value and the remark
-`MISSING`.
+`MISSING`. A number of a cited system whose measure is not known has the remark `UNSTATED`.
 
 Numbers of the text are scores, differences and sizes, and facts of data, networks, training and the
 machine, once per section and system. Left out are years, references, and numbers of tables,
@@ -67,6 +68,8 @@ UNITS = {
 }
 #: Remark of a printed cell whose value we do not have.
 MISSING = "not in the source"
+#: Remark of a cited number that may be of another measure than the column in which it is printed.
+UNSTATED = "measure not stated"
 #: Metrics of all classes, or of one class in a multi-label task.
 SCORES = {*METRICS, *BINARY_METRICS}
 #: Metrics of one class, or of an ordered pair "<label> as <predicted>".
@@ -185,6 +188,22 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]
 def remarks_of(note: str) -> list[str]:
     """Remarks of a printed number."""
     return [remark for remark in note.split("; ") if remark]
+
+
+def beside(rows: Iterable[Row], system: str, metric: str, name: str = "") -> Row | None:
+    """First number of a system in a printed column that holds a metric of others.
+
+    Args:
+        rows: lines of a paper's tables.
+        system: key or printed name. None is returned where it stands in no such column.
+        metric, name: of any system in the column; `name` is a class, or empty.
+    """
+    rows = [row for row in rows if row["class"] == name]
+    columns = {(row["table"], row["metric_as_printed"]) for row in rows if row["metric"] == metric}
+    of_system = (row for row in rows if row["system"] == system)
+    return next(
+        (row for row in of_system if (row["table"], row["metric_as_printed"]) in columns), None
+    )
 
 
 def is_key(system: str) -> bool:

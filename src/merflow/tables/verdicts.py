@@ -17,6 +17,7 @@ number for 0). It is
   not compared  in these cases:
                 - ours and the printed number are of different data: a demo corpus, or another task
                 - our source of the paper lacks the number
+                - the printed number is of another measure than ours, or of one that is not stated
                 - both systems are cited
                 - two of our systems have no common utterance
 A claim is supported if all its pairs are, and refuted if one is. If no pair could be judged, it is
@@ -54,6 +55,7 @@ from merflow.tables.claims import Claim, Spread
 from merflow.tables.columns import as_printed
 from merflow.tables.comparison import Comparison
 from merflow.tables.measured import NAN, Difference, Estimate
+from merflow.tables.measures import name_of, split_of
 from merflow.tables.pairs import Pair, Score, pairs
 from merflow.tables.printed_claims import in_print
 from merflow.tables.render import (
@@ -68,7 +70,7 @@ from merflow.tables.render import (
     prose,
     words,
 )
-from merflow.tables.reported import MISSING
+from merflow.tables.reported import MISSING, UNSTATED, Row, remarks_of
 
 VERDICTS = ("supported", "refuted", "inconclusive", "not run", "not compared")
 NOTES = (
@@ -303,16 +305,31 @@ def _between_seeds(comparison: Comparison, pair: Pair, protocol: str) -> Judgeme
 def _against_printed(comparison: Comparison, pair: Pair, means: Means) -> Judgement:
     ((ours, mean),) = means.items()
     cited = pair.lower if ours == pair.higher else pair.higher
-    printed = comparison.printed.cell(*cited)
+    printed = comparison.printed.beside(*cited)
     if printed is None:
         return Judgement("not compared", f"the paper prints no {cited.full}")
     if printed["value"] == MISSING:
         return Judgement("not compared", f"the printed {cited.full} is {MISSING}")
+    if reason := _other_measure(cited, printed):
+        return Judgement("not compared", reason)
     evidence = f"{ours.full}: {_estimate(mean)}, {cited.system} has {as_printed(printed)} in print"
     low, value, high = (figure - printed["share"] for figure in (mean.low, mean.value, mean.high))
     if ours == pair.lower:
         low, value, high = -high, -value, -low
     return _decided(pair, evidence, value, low, high)
+
+
+def _other_measure(cited: Score, printed: Row) -> str:
+    """Reason why a printed number is of another measure than ours; empty: it is not."""
+    metric, ours = (
+        name_of(metric, split_of(metric)) for metric in (printed["metric"], cited.metric)
+    )
+    if metric != ours:
+        column = printed["metric_as_printed"]
+        return f"different measures: {column} of {cited.system} is {metric}, ours {ours}"
+    if UNSTATED in remarks_of(printed["note"]):
+        return f"the measure of {cited.full} is not stated"
+    return ""
 
 
 def _between_intervals(pair: Pair, means: Means) -> Judgement:

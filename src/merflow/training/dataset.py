@@ -17,7 +17,7 @@ from merflow.progress import log
 from merflow.store import read_metadata, read_table
 from merflow.systems import OffTheShelf, System, Transformer
 from merflow.training.batches import Examples
-from merflow.training.inputs import Arrays, arrays_of, dims_of, select, transformed
+from merflow.training.inputs import Arrays, Cut, arrays_of, dims_of, select, transformed
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Dataset:
         splits: names, train first.
         arrays: per input and utterance (n_frames, dim), see `arrays_of`.
         left_out: per input the sorted ids of the utterances in scope without it.
-        cut: per input the number of utterances that were longer than its longest and were cut.
+        cut: per input what was longer than its longest and was cut off.
         path: file of the split scheme, for errors.
     """
 
@@ -54,7 +54,7 @@ class Dataset:
     splits: tuple[str, ...]
     arrays: dict[str, Arrays]
     left_out: dict[str, list[str]]
-    cut: dict[str, int]
+    cut: dict[str, Cut]
     path: Path
 
     def split(self, fold: int, split: str) -> pd.DataFrame:

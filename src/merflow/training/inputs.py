@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,13 @@ TOKENS = "tokens"  # the one input that no store holds
 Arrays = Mapping[str, np.ndarray]  # by utterance id
 
 
+class Cut(NamedTuple):
+    """Number of cut utterances, and share of all frames that was cut off."""
+
+    utterances: int
+    share: float
+
+
 def arrays_of(
     utterances: pd.DataFrame,
     scope: set[str],
@@ -26,7 +33,7 @@ def arrays_of(
     input_params: Mapping[str, dict[str, Any]],
     stores: Mapping[str, Path],
     checkpoint: Path | None,
-) -> tuple[dict[str, Arrays], dict[str, int]]:
+) -> tuple[dict[str, Arrays], dict[str, Cut]]:
     """Read each input of a system.
 
     Args:
@@ -40,7 +47,7 @@ def arrays_of(
 
     Returns:
         Per input the arrays of the utterances in `scope` that have it: (n_frames, dim), ``tokens``
-        with the columns id and segment. Per input the number of utterances that were cut.
+        with the columns id and segment. Per input what was cut off.
 
     Raises:
         StoreError: a store cannot be read.
@@ -89,13 +96,15 @@ def _feature(store: Path, scope: set[str]) -> dict[str, np.ndarray]:
     return {key: values[starts[i] : starts[i + 1]] for i, key in enumerate(ids) if key in scope}
 
 
-def _shortened(arrays: Arrays, name: str, max_frames: int) -> tuple[dict[str, np.ndarray], int]:
-    """The first `max_frames` frames of each utterance, and how many utterances had more."""
-    cut = sum(len(values) > max_frames for values in arrays.values())
-    if cut:
+def _shortened(arrays: Arrays, name: str, max_frames: int) -> tuple[dict[str, np.ndarray], Cut]:
+    """The first `max_frames` frames of each utterance, and what was cut off."""
+    lengths = np.array([len(values) for values in arrays.values()])
+    over = np.maximum(lengths - max_frames, 0)
+    cut = Cut(int((over > 0).sum()), float(over.sum() / max(lengths.sum(), 1)))
+    if cut.utterances:
         log.info(
-            "%d of %d utterances have more than %d frames of %s and were cut",
-            *(cut, len(arrays), max_frames, name),
+            "%d of %d utterances have more than %d frames of %s and were cut (%.1f %% of all)",
+            *(cut.utterances, len(arrays), max_frames, name, 100 * cut.share),
         )
     return {key: values[:max_frames] for key, values in arrays.items()}, cut
 

@@ -73,7 +73,8 @@ def runs(job: Job, system: System, protocol: ProtocolParams) -> Runs:
     shared = {
         "input_labels": of_members | labels_of(stores, card, system),
         "left_out": dataset.left_out,
-        "cut": dataset.cut,
+        "cut": {name: cut.utterances for name, cut in dataset.cut.items()},
+        "cut_share": {name: cut.share for name, cut in dataset.cut.items()},
         "class_of": class_of,
         "attention": system.attention,
         "extraction": extraction_of(stores, system),

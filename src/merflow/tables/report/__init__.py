@@ -58,7 +58,9 @@ def write(
     contents = [sheet(folder, files) for folder in sheets]
     with drawing(scratch) as draw:
         sections = [
-            _section(entry, written, _of(checked, entry.paper, entry.corpus), contents, draw)
+            _section(
+                entry, written, _of(checked, entry.paper, entry.corpus), corpora, contents, draw
+            )
             for entry in index.sections
         ]
     pages = Pages(sections, of_papers, [result.message for result in index.missing])
@@ -101,6 +103,7 @@ def _section(
     entry: Entry,
     tables: Tables,
     results: Sequence[Result],
+    corpora: Mapping[str, Prepared],
     sheets: Sequence[Mapping[str, Any]],
     draw: Draw,
 ) -> Section:
@@ -115,7 +118,7 @@ def _section(
         extra=entry.extra,
         headlines=entry.headlines,
         tables=tables.read(entry.paper, entry.tables),
-        kinds=figures(results, draw, tables.files),
+        kinds=figures(results, corpora, draw, tables.files),
         sheets=[
             content
             for content in sheets

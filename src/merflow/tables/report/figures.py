@@ -6,7 +6,7 @@ Matplotlib is loaded only for a new plot.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from joblib import Memory
 
 from merflow.errors import StoreError
 from merflow.evaluation.formulas import accuracy
-from merflow.evaluation.predictions import Result
+from merflow.evaluation.predictions import Prepared, Result
 from merflow.paths import SHEET_INDEX
 from merflow.provenance import digest, versions
 from merflow.records import Record, Run
@@ -38,6 +38,10 @@ KEPT = "256M"  # of earlier plots; the oldest go first
 
 #: Kind -> heading, and what all figures of it show, in the order of a page.
 KINDS = {
+    "distribution": (
+        "Distribution of the emotions",
+        "Rows of all splits under each protocol, a row being an utterance or one of its labels.",
+    ),
     "tokens": (
         "Tokens kept against accuracy",
         "Systems with visual sequence compression, and the same systems without it. Tokens: mean"
@@ -118,9 +122,16 @@ def _draw(key: str, name: str, content: tuple[Any, ...]) -> "Plot":
     return drawn
 
 
-def figures(results: Sequence[Result], draw: Draw, files: Files) -> list[Kind]:
+def figures(
+    results: Sequence[Result], corpora: Mapping[str, Prepared], draw: Draw, files: Files
+) -> list[Kind]:
     """Draw the figures of a paper's results on one corpus into `files`, by kind."""
     panels: dict[str, dict[str, list[Panel]]] = {key: {} for key in KINDS}
+    for protocol, result in {result.record.protocol: result for result in results}.items():
+        record = result.record
+        name = f"figures/{record.paper}/{record.corpus}-{protocol}-distribution.svg"
+        plot = draw("distribution", *_distribution(result, corpora[record.corpus]))
+        panels["distribution"].setdefault("", []).append(_panel(name, plot, plain(protocol), files))
     for result in results:
         record = result.record
         stem = f"figures/{record.paper}/{record.system}-{record.corpus}-{record.protocol}"
@@ -170,6 +181,14 @@ def _plots(result: Result, draw: Draw) -> Iterator[tuple[str, "Plot"]]:
         yield "weights", draw("fusion_weights", weights, temperatures)
     if histories := [_history(run, record) for run in record.runs if run.history]:
         yield "curves", draw("learning_curves", histories)
+
+
+def _distribution(result: Result, corpus: Prepared) -> tuple[list[int], tuple[str, ...], int]:
+    """Rows of each class, classes, and rows in all; every fold has the same rows."""
+    record, task = result.record, result.task
+    scope = corpus.scope(record.scheme, record.class_of, task)
+    labels = scope.loc[scope["fold"] == scope["fold"].min(), "label"].to_numpy()
+    return list(task.class_counts(labels).values()), task.classes, len(labels)
 
 
 def _history(run: Run, record: Record) -> list[dict[str, float | None]]:

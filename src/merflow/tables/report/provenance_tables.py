@@ -11,7 +11,8 @@ from merflow import artifacts
 from merflow.evaluation.predictions import Prepared, Result
 from merflow.paths import DEFECTS, UTTERANCES
 from merflow.store import read_metadata
-from merflow.tables.render import Table, number, plain, prose, words
+from merflow.tables.measured import NAN
+from merflow.tables.render import Table, number, percent, plain, prose, words
 from merflow.tables.report.page_tables import PageTable
 
 SPLITS = ("train", "dev", "test")
@@ -145,10 +146,11 @@ def _left_out(results: Sequence[Result]) -> Table:
     rows = []
     for result in results:
         for name, ids in result.record.left_out.items():
-            absent = {"input": name, "reason": "absent", "utterances": len(ids)}
+            absent = {"input": name, "reason": "absent", "utterances": len(ids), "share": NAN}
             rows += [_names(result) | absent | {"first": min(ids)}] if ids else []
         for name, count in result.record.cut.items():
-            cut = {"input": name, "reason": "cut", "utterances": count, "first": ""}
+            share = result.record.cut_share.get(name, NAN)
+            cut = {"input": name, "reason": "cut", "utterances": count, "first": "", "share": share}
             rows += [_names(result) | cut] if count else []
     columns = (
         *RESULT,
@@ -156,10 +158,12 @@ def _left_out(results: Sequence[Result]) -> Table:
         words("reason", "reason"),
         number("utterances", "utterances"),
         words("first", "first"),
+        number("of all frames, %", "share", percent),
     )
     caption = (
         "Absent: the utterance lacks the input, so it has no prediction and no score. The trivial"
-        " baselines are scored on it too. Cut: the input is longer than the system takes."
+        " baselines are scored on it too. Cut: the input is longer than the system takes, and"
+        " its end is left out: a share of the frames of all utterances."
     )
     return Table("not-scored", "Not scored, or cut.", caption, pd.DataFrame(rows), columns)
 
