@@ -312,7 +312,7 @@ def train(
         system=system,
         corpus=corpus,
         protocol=protocol,
-        params=values[f"{block}.systems.{system}"],
+        params=parameters.of_corpus(values[f"{block}.systems.{system}"], corpus),
         protocol_params=values[f"{block}.protocols.{protocol}"],
         features=values.get(f"{block}.features", {}),
         n_classes=values.get(f"{block}.classes", {}).get(corpus),

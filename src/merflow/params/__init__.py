@@ -39,6 +39,7 @@ from merflow.params.systems import (
     ProtocolParams,
     SystemParams,
     TrainingParams,
+    of_corpus,
 )
 from merflow.params.validation import validated
 from merflow.params.whole import EvaluationParams, PapersParams, Params
@@ -71,6 +72,7 @@ __all__ = [
     "check",
     "expected_results",
     "load",
+    "of_corpus",
     "read",
     "slice_of",
     "validated",

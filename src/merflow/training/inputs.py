@@ -1,4 +1,4 @@
-"""Inputs of a system: arrays of each utterance from tokenizer, feature stores and frames."""
+"""Inputs of a system: arrays of each utterance from tokenizer, feature stores and media."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from merflow import artifacts
+from merflow.paths import WAVEFORM
 from merflow.progress import log
 from merflow.store import read_index, read_metadata, scan_features
 from merflow.systems import OffTheShelf, System, Transformer
 from merflow.training.batches import LazyArrays
 from merflow.training.frames import DecodedFrames
+from merflow.training.waveforms import read_waveforms
 
 TOKENS = "tokens"  # the one input that no store holds
 
@@ -35,12 +37,12 @@ def arrays_of(
         system: says which inputs.
         input_params: block ``inputs`` of the system in params.yaml; ``max_frames`` of a feature
             cuts off what is longer.
-        stores: store of each input that is a feature, or folder of frames.
+        stores: store of each input that is a feature, or folder of its medium.
         checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
 
     Returns:
         Per input the arrays of the utterances in `scope` that have it: (n_frames, dim), ``tokens``
-        with the columns id and segment. Per input the number of utterances that were cut.
+        with the columns id and segment, ``waveform`` (n_samples,). Per input the number of utterances that were cut.
 
     Raises:
         StoreError: a store cannot be read.
@@ -52,6 +54,8 @@ def arrays_of(
             assert checkpoint is not None  # systems with tokens are pre-trained ones
             texts = utterances.dropna(subset="text")
             arrays[name] = _tokens(texts, scope, checkpoint, **input_params[name])
+        elif name == WAVEFORM:
+            arrays[name], cut[name] = read_waveforms(stores[name], scope, **input_params[name])
         elif stores[name].is_dir():
             arrays[name] = DecodedFrames(stores[name], scope, **input_params[name])
         else:
@@ -114,8 +118,9 @@ def transformed(transformer: Transformer, arrays: Sequence[np.ndarray]) -> list[
 
 
 def dims_of(inputs: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
-    """Width of each input but tokens."""
-    return {name: arrays[0].shape[1] for name, arrays in inputs.items() if name != TOKENS}
+    """Width of each input but tokens and waveforms."""
+    without = (TOKENS, WAVEFORM)
+    return {name: arrays[0].shape[1] for name, arrays in inputs.items() if name not in without}
 
 
 def extraction_of(

@@ -76,7 +76,7 @@ class Job:
         return labels.class_of(self.corpus, n_classes, own_classes)
 
     def stores(self, names: Iterable[str]) -> dict[str, Path]:
-        """Store of each input that is a feature, or folder of frames.
+        """Store of each input that is a feature, or folder of its medium.
 
         Raises:
             ParamsError: the stage does not depend on one of them.
