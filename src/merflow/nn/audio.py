@@ -23,14 +23,17 @@ class AudioEncoder(nn.Module):
 
         Neither LayerDrop nor SpecAugment is applied: a layer or an embedding without a gradient
         stops distributed training.
+
+        Raises:
+            CheckpointError: it is another kind of model, or lacks weights.
         """
         # imported here: it takes seconds, and other systems of the papers do not need it
         from transformers import AutoFeatureExtractor, AutoModel
 
+        from merflow.features.pretrained import load
+
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(
-            checkpoint, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        self.encoder = load(AutoModel, checkpoint, optional=("masked_spec_embed",))
         self.encoder.freeze_feature_encoder()
         self.encoder.config.layerdrop = 0.0
         self.encoder.masked_spec_embed = None  # of SpecAugment
@@ -68,7 +71,7 @@ class AudioEncoder(nn.Module):
         return padded, torch.arange(padded.shape[1], device=mask.device) < counts[:, None]
 
     def _scaled(self, waveform: Tensor) -> Tensor:
-        """Samples (T,) in -1..1, or of mean 0 and variance 1 where the checkpoint expects them."""
+        """Samples (T,) in -1..1, or normalised to mean 0 and variance 1 as in the checkpoint."""
         samples = waveform.float() / FULL_SCALE
         if not self.normalises:
             return samples

@@ -39,7 +39,6 @@ from merflow.params.systems import (
     ProtocolParams,
     SystemParams,
     TrainingParams,
-    of_corpus,
 )
 from merflow.params.validation import validated
 from merflow.params.whole import EvaluationParams, PapersParams, Params
@@ -72,7 +71,6 @@ __all__ = [
     "check",
     "expected_results",
     "load",
-    "of_corpus",
     "read",
     "slice_of",
     "validated",

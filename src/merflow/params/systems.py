@@ -8,7 +8,6 @@ of the system's builder in merflow.papers.<paper>. ``training`` holds the parame
 loop.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -114,13 +113,6 @@ class SystemParams(Strict):
     inputs: dict[str, dict[str, Any]] = Field(default_factory=dict, description=INPUTS)
     network: dict[str, Any] = Field(description=NETWORK)
     training: TrainingParams = Field(description=TRAINING)
-
-
-def of_corpus(system: Mapping[str, Any], corpus: str) -> dict[str, Any]:
-    """Merge the settings of one corpus, in the block ``corpora`` of a system, into the others."""
-    common = {name: value for name, value in system.items() if name != "corpora"}
-    changes = system.get("corpora", {}).get(corpus, {})
-    return common | {name: {**common[name], **values} for name, values in changes.items()}
 
 
 class TokensParams(Strict):
