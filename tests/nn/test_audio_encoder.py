@@ -65,7 +65,9 @@ def test_the_front_is_frozen_and_every_other_weight_is_trained(encoder):
     without = {name for name, weight in encoder.named_parameters() if weight.grad is None}
     front = {name for name, _ in encoder.named_parameters() if "feature_extractor" in name}
     assert front and without == front
-    assert not any(weight.requires_grad for weight in encoder.encoder.feature_extractor.parameters())
+    assert not any(
+        weight.requires_grad for weight in encoder.encoder.feature_extractor.parameters()
+    )
 
 
 def test_no_layer_is_dropped_in_training(checkpoint):

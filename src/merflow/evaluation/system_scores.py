@@ -125,9 +125,7 @@ def _metric_rows(
         yield {**named, "metric": metric, "class": name, "value": values[k], **statistics}
 
 
-def _mean_rows(
-    named: Row, task: Task, sample: Sample, **over_folds: np.ndarray
-) -> Iterator[Row]:
+def _mean_rows(named: Row, task: Task, sample: Sample, **over_folds: np.ndarray) -> Iterator[Row]:
     mean, std, (low, high) = seed_mean(sample)
     named = {**named, "n": n_utterances(sample.clusters)}
     statistics = {"std": std, "low": low, "high": high, **over_folds}

@@ -1,7 +1,7 @@
 """Pre-trained wav2vec 2.0 for fine-tuning, and its pooling to one vector per utterance.
 
-deepmsi_mer section 3.1 fine-tunes it. The convolutional front stays frozen, as Baevski et al. (2020)
-fine-tune theirs. It takes each waveform alone, because the front of wav2vec2-base normalises over
+deepmsi_mer section 3.1 fine-tunes it. The convolutional front stays frozen, as in the fine-tuning
+of Baevski et al. (2020). It takes each waveform alone, because the front of wav2vec2-base normalises over
 time, padding included. Only its frames are padded. So a vector does not depend on the batch, and
 the front of a batch takes the memory of one utterance.
 """
@@ -71,7 +71,7 @@ class AudioEncoder(nn.Module):
         return padded, torch.arange(padded.shape[1], device=mask.device) < counts[:, None]
 
     def _scaled(self, waveform: Tensor) -> Tensor:
-        """Samples (T,) in -1..1, or normalised to mean 0 and variance 1 as in the checkpoint."""
+        """Scale samples (T,) to -1..1, or to mean 0 and variance 1."""
         samples = waveform.float() / FULL_SCALE
         if not self.normalises:
             return samples

@@ -94,7 +94,9 @@ class Text(nn.Module):
 class Audio(nn.Module):
     """audio: wav2vec2 fine-tuned on clips; its vectors a_cls are inputs of other systems."""
 
-    def __init__(self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, dropout: float):
+    def __init__(
+        self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, dropout: float
+    ):
         """Load the encoder.
 
         Args:

@@ -76,9 +76,7 @@ class FrozenAudioNetworkParams(Strict):
     hidden: list[Positive] = Field(
         description="units of each dense layer before the logits. From the authors' code"
     )
-    dropout: Share = Field(
-        description="dropout, as a share of the units. From the authors' code"
-    )
+    dropout: Share = Field(description="dropout, as a share of the units. From the authors' code")
 
 
 class VideoNetworkParams(FrozenAudioNetworkParams):

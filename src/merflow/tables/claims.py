@@ -14,7 +14,8 @@ or, for one kind of claim, which difference:
   spread         the best minus the worst of `systems` in `metric` is `about` this many points
 ``systems: all`` are the systems of the paper's printed tables, without cited ones. Order and
 class_weights may name `classes` (or all of them), each scored by itself. In a multi-class task
-these have recall, precision and F1. Without `classes` a score is of all classes together. merflow.tables.verdicts has the rules of a verdict.
+these have recall, precision and F1. Without `classes` a score is of all classes together.
+merflow.tables.verdicts has the rules of a verdict.
 """
 
 from collections.abc import Iterable, Sequence

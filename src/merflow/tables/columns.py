@@ -20,7 +20,6 @@ from merflow.tables.render import (
 )
 from merflow.tables.reported import MISSING, Row, remarks_of
 
-
 FOLDS_NOTE = (
     "Mean over folds: mean of the scores of each fold ± standard deviation over folds, as a paper"
     " prints it that averages its rounds. Ours, interval and difference are of all folds pooled."

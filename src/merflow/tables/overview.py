@@ -71,9 +71,7 @@ def _row_columns(comparison: Comparison) -> list[Column]:
     return [label] if comparison.extra else [label, number("table", "table")]
 
 
-def _protocol_columns(
-    comparison: Comparison, protocol: str, frame: pd.DataFrame
-) -> list[Column]:
+def _protocol_columns(comparison: Comparison, protocol: str, frame: pd.DataFrame) -> list[Column]:
     main = f"{protocol}_{comparison.main_metric}"
     group = f"{plain(protocol)}{', demo corpus' if comparison.demo else ''}"
     columns = [

@@ -42,7 +42,8 @@ def arrays_of(
 
     Returns:
         Per input the arrays of the utterances in `scope` that have it: (n_frames, dim), ``tokens``
-        with the columns id and segment, ``waveform`` (n_samples,). Per input the number of utterances that were cut.
+        with the columns id and segment, ``waveform`` (n_samples,). Per input the number of
+        utterances that were cut.
 
     Raises:
         StoreError: a store cannot be read.
