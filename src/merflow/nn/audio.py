@@ -1,9 +1,9 @@
 """Pre-trained wav2vec 2.0 for fine-tuning, and its pooling to one vector per utterance.
 
 deepmsi_mer section 3.1 fine-tunes it. The convolutional front stays frozen, as in the fine-tuning
-of Baevski et al. (2020). It takes each waveform alone, because the front of wav2vec2-base normalises over
-time, padding included. Only its frames are padded. So a vector does not depend on the batch, and
-the front of a batch takes the memory of one utterance.
+of Baevski et al. (2020). It takes each waveform alone, because the front of wav2vec2-base
+normalises over time, padding included. Only its frames are padded. So a vector does not depend on
+the batch, and the front of a batch takes the memory of one utterance.
 """
 
 from pathlib import Path
