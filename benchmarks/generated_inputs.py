@@ -9,7 +9,17 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, SwinConfig, SwinModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    RobertaConfig,
+    RobertaModel,
+    SwinConfig,
+    SwinModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+)
 
 from merflow import corpora
 from merflow.preflight.room import MEANS
@@ -57,16 +67,20 @@ TINY_SWIN = {
     "embed_dim": 8,
     "window_size": 2,
 }
+TINY_AUDIO = {"conv_dim": (8,) * 7, "num_conv_pos_embedding_groups": 2}
 ROBERTA = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}
 
 
 def save_encoders(folder: Path, small: bool) -> None:
-    """Save random BERT, RoBERTa (base) and Swin-T in the Hub's format, or tiny ones."""
+    """Save random BERT, RoBERTa, wav2vec2 (base) and Swin-T in the Hub's format, or tiny ones."""
     text = TINY_TEXT if small else {}
     torch.manual_seed(0)
     BertModel(BertConfig(**text)).save_pretrained(folder / "bert")
     RobertaModel(RobertaConfig(**ROBERTA, **text)).save_pretrained(folder / "roberta")
     SwinModel(SwinConfig(**TINY_SWIN if small else {})).save_pretrained(folder / "swin")
+    audio = TINY_TEXT | TINY_AUDIO if small else {}
+    Wav2Vec2Model(Wav2Vec2Config(**audio)).save_pretrained(folder / "wav2vec2")
+    Wav2Vec2FeatureExtractor().save_pretrained(folder / "wav2vec2")
     pixels = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     (folder / "swin" / "preprocessor_config.json").write_text(json.dumps(pixels))
 
@@ -122,6 +136,9 @@ class Corpus:
         if name.startswith("frames_"):
             ids = [str(i) for i in range(self.n)]
             return LazyArrays(partial(self._frames, **params), ids, params["frames"])
+        if name == "waveform":
+            counts = np.minimum(params["max_seconds"] * 16_000, 160 * (self.frames + 10))
+            return [self.rng.integers(-9000, 9000, count, dtype=np.int16) for count in counts]
         feature = self.features.get(name, {})
         dim = feature.get("dim") or feature.get("n_mels") or DIMS[name]
         if name in PER_SECOND:

@@ -154,7 +154,7 @@ def dims_of(examples: Examples) -> dict[str, int]:
     return {
         name: arrays[0].shape[1]
         for name, arrays in examples.inputs.items()
-        if isinstance(arrays, list) and name != "tokens"
+        if isinstance(arrays, list) and name not in ("tokens", "waveform")
     }
 
 
@@ -243,7 +243,7 @@ def _peak_memory() -> int:
 def _encoder(paper: str, system: str, block: Mapping[str, Any]) -> str:
     """Checkpoint that a system starts from, as dvc.yaml has it."""
     if "encoders" in block:
-        return block["encoders"]["text" if system == "text" else "video"]
+        return block["encoders"].get(system, block["encoders"]["video"])
     return "roberta" if "roberta" in system else "bert"
 
 

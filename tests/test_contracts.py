@@ -17,7 +17,6 @@ from merflow.checkpoints.demo import MAKERS
 from merflow.corpora import labels, load, schemes
 from merflow.corpora.catalogue import CATALOGUE
 from merflow.evaluation.metrics import BINARY_METRICS, METRICS
-from merflow.media.frames import SAMPLINGS
 from merflow.params.systems import SchemeName
 from merflow.provenance import closure, constant, versions
 from merflow.registry import CORPORA, EXTRACTORS, PAPERS
@@ -222,8 +221,8 @@ def inputs_of(paper: str, system: System | Fusion | OffTheShelf, deps: list[str]
         return inputs
     features = PAPER_PRESET["papers"][paper].get("features", {})
     for name in system.inputs:
-        if name in SAMPLINGS:
-            inputs.add(paths.MEDIUM.format(medium=name, **item))
+        if medium := paths.medium_of(name):
+            inputs.add(paths.MEDIUM.format(medium=medium, **item))
         elif name != "tokens":
             feature = f"${{papers.{paper}.features.{name}}}" if name in features else name
             inputs.add(paths.FEATURE.format(feature=feature, **item))

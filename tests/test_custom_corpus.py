@@ -32,18 +32,18 @@ def stages_of(run, paper):
 @pytest.mark.parametrize(
     ("present", "joint_cnn", "deepmsi_mer", "late_fusion"),
     [
-        (["audio"], {"speech"}, {"audio"}, {"audio"}),
+        (["audio"], {"speech"}, {"audio", "audio_frozen"}, {"audio"}),
         (["text"], {"text"}, {"text"}, {"bert", "roberta"}),
         (
             ["text", "audio"],
             {"text", "speech", "early", "late", "unimodal"},
-            {"text", "audio"},
+            {"text", "audio", "audio_frozen"},
             {"bert", "roberta", "audio"},
         ),
         (
             ["audio", "video"],
             {"speech"},
-            {"audio", "video", "audio_video"},
+            {"audio", "audio_frozen", "video", "audio_video"},
             {"audio", "video", "video_crop"},
         ),
     ],

@@ -38,7 +38,7 @@ def kept(tmp_path, paper, keep="small", preset="paper"):
 def test_small_keeps_what_fine_tunes_no_published_model(tmp_path):
     assert kept(tmp_path, "joint_cnn") == {"text_lstm", "speech_cnn", "joint_cnn"}
     assert kept(tmp_path, "weighted_late_fusion") == set()
-    assert kept(tmp_path, "deepmsi_mer") == {"audio"}
+    assert kept(tmp_path, "deepmsi_mer") == {"audio_frozen"}
     assert len(kept(tmp_path, "class_weight_lstm")) == 14
     assert kept(tmp_path, "mel_cnn_bert") >= {"speech", "text", "fusion", "concatenation"}
 
@@ -46,7 +46,7 @@ def test_small_keeps_what_fine_tunes_no_published_model(tmp_path):
 def test_small_keeps_what_starts_from_the_demos_models(tmp_path):
     assert kept(tmp_path, "weighted_late_fusion", preset="demo") == {"text_roberta_16"}
     demo = {"text", "audio", "text_video", "audio_video", "text_audio_video", "without_vsc"}
-    assert kept(tmp_path, "deepmsi_mer", preset="demo") == demo
+    assert kept(tmp_path, "deepmsi_mer", preset="demo") == demo | {"audio_frozen"}
 
 
 def test_fusions_and_off_the_shelf_models_have_none(tmp_path):
@@ -56,7 +56,7 @@ def test_fusions_and_off_the_shelf_models_have_none(tmp_path):
 
 def test_a_list_keeps_its_systems_and_small_ones(tmp_path):
     assert kept(tmp_path, "weighted_late_fusion", ["text_bert_8"]) == {"text_bert_8"}
-    assert kept(tmp_path, "deepmsi_mer", ["text"]) == {"audio", "text"}
+    assert kept(tmp_path, "deepmsi_mer", ["text"]) == {"audio_frozen", "text"}
 
 
 def test_weights_that_are_there_are_kept(tmp_path):

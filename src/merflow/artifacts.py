@@ -164,6 +164,9 @@ SCORES = pa.schema(
         # Bootstrap interval over dialogues.
         pa.field("low", pa.float64()),
         pa.field("high", pa.float64()),
+        # Mean and standard deviation over folds; null: one fold, or the row is not over all folds.
+        pa.field("fold_mean", pa.float64()),
+        pa.field("fold_std", pa.float64()),
         # Utterances scored; 1 for facts that are not about utterances.
         pa.field("n", pa.int64(), nullable=False),
     ]

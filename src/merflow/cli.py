@@ -302,7 +302,7 @@ def train(
     """
     take(gpus)
     relaunch(gpus)
-    from merflow.training.job import Job
+    from merflow.training.job import Job, of_corpus
     from merflow.training.run import train as step
 
     values = parameters.slice_of(params)
@@ -312,7 +312,7 @@ def train(
         system=system,
         corpus=corpus,
         protocol=protocol,
-        params=values[f"{block}.systems.{system}"],
+        params=of_corpus(values[f"{block}.systems.{system}"], corpus),
         protocol_params=values[f"{block}.protocols.{protocol}"],
         features=values.get(f"{block}.features", {}),
         n_classes=values.get(f"{block}.classes", {}).get(corpus),

@@ -36,6 +36,8 @@ WEIGHTS = "weights"
 HIDDEN = "hidden"
 
 FRAMES = "frames_"  # beginning of the names of media that are samplings of frames
+AUDIO = "audio"  # medium
+WAVEFORM = "waveform"  # input of systems that take the medium AUDIO itself, not a feature of it
 
 # Patterns of artifacts.
 RAW = "data/raw/{corpus}"
@@ -51,6 +53,13 @@ REPORT = "results/report"
 
 DIGESTS = "data/digests"  # length and sha256 of downloads, recorded on first use; in git
 REPORTED = "reported"  # numbers that the papers print; in git
+
+
+def medium_of(name: str) -> str | None:
+    """Medium that an input of a system is itself; None: the input is a feature."""
+    if name == WAVEFORM:
+        return AUDIO
+    return name if name.startswith(FRAMES) else None
 
 
 def names(pattern: str, path: Path | str) -> dict[str, str] | None:
@@ -209,8 +218,9 @@ class Inputs:
         return Declared(FEATURE, "feature", stores)
 
     def store(self, name: str) -> Path:
-        """Feature store, or folder of a sampling of frames, by its name."""
-        return self.media[name] if name.startswith(FRAMES) else self.features[name]
+        """Feature store, or folder of the medium behind an input, by the input's name."""
+        medium = medium_of(name)
+        return self.features[name] if medium is None else self.media[medium]
 
     @property
     def feature(self) -> Path:

@@ -1,5 +1,7 @@
 """Scores of systems and of trivial baselines in results/scores."""
 
+from statistics import fmean, stdev
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,8 @@ from merflow import artifacts
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import chance, majority
 from merflow.evaluation.score import score
+from merflow.evaluation.system_scores import _over_folds
+from merflow.evaluation.tasks import MultiClass
 from merflow.store import read_table
 
 
@@ -92,6 +96,37 @@ def test_folds_are_pooled(tmp_path, make_corpus, make_result):
     pooled = sum(fold["value"] * fold["n"] for fold in folds) / whole["n"]
     assert whole["value"] == pytest.approx(pooled)
     assert mean_of(scores, "majority", "accuracy")["n"] == whole["n"]
+
+
+def test_folds_have_a_mean_and_a_deviation_of_their_own(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    with_second_fold(corpus, dev="test", test="dev")
+    scores = scored(tmp_path, [make_result(corpus, seeds=(1, 2))], corpus)
+    where = {"system": "text_bert_8", "split": "test", "metric": "accuracy"}
+    of_folds = [
+        fmean(only(scores.scores, fold=fold, seed=seed, **where)["value"] for seed in (1, 2))
+        for fold in (0, 1)
+    ]
+    whole = mean_of(scores, "text_bert_8", "accuracy")
+    assert whole["fold_mean"] == pytest.approx(fmean(of_folds))
+    assert whole["fold_std"] == pytest.approx(stdev(of_folds))
+    assert scores.scores.loc[scores.scores["seed"].notna(), "fold_mean"].isna().all()
+
+
+def test_a_single_fold_has_no_mean_over_folds(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    scores = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus)
+    assert scores.scores[["fold_mean", "fold_std"]].isna().all(axis=None)
+
+
+def test_a_class_that_a_fold_lacks_does_not_count_there():
+    task = MultiClass(("joy", "anger"))
+    both, joy_alone = np.array([[[3, 1], [2, 2]]]), np.array([[[4, 0], [0, 0]]])
+    measured = np.stack([task.measure(counts) for counts in (both, joy_alone)])
+    columns = _over_folds(task, [both, joy_alone], measured)
+    place = task.metric_names.index(("recall", "anger"))
+    assert columns["fold_mean"][place] == 0.5 and np.isnan(columns["fold_std"][place])
+    assert columns["fold_mean"][task.metric_names.index(("recall", "joy"))] == (0.75 + 1) / 2
 
 
 def test_baselines_know_the_train_split_of_each_fold(tmp_path, make_corpus, make_result):

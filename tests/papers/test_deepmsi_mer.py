@@ -5,6 +5,7 @@ import yaml
 from support import ROOT
 from support.tiny_checkpoint import save_tiny_bert
 from support.tiny_vision import COMPRESSION, DIM, SIZE, blurred_noise, save_tiny_swin
+from support.tiny_wav2vec2 import save_tiny_wav2vec2
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -15,6 +16,7 @@ from merflow.papers.deepmsi_mer import SYSTEMS, DeepMsi
 from merflow.params.deepmsi_mer import DeepmsiMerSystemsParams
 from merflow.systems import Batch, TrainingOutput
 from merflow.training.batches import Examples
+from merflow.training.job import of_corpus
 
 VECTORS = {"text": 16, "audio": 12}
 WITH_VIDEO = {name: system for name, system in SYSTEMS.items() if "frames_15" in system.inputs}
@@ -75,7 +77,7 @@ def test_parameters_name_every_system_and_its_ablations():
     for name, changes in ablations.items():
         assert SYSTEMS[name] is SYSTEMS["text_audio_video"]
         assert systems[name] == whole | {"network": whole["network"] | changes}
-    for name in ("video", "text_video", "audio_video"):
+    for name in ("video", "text_video", "audio_video", "text_audio_video_frozen"):
         assert systems[name] == whole
     assert whole["inputs"]["frames_15"]["frames"] == 15
 
@@ -209,14 +211,42 @@ def test_text_exports_the_vector_that_its_classifier_reads(tmp_path):
         torch.testing.assert_close(network(batch), network.classifier(vectors[:, 0]))
 
 
-def test_systems_with_text_and_video_have_text_as_member():
-    assert SYSTEMS["text"].exports_hidden
-    with_members = {name for name, system in SYSTEMS.items() if system.members == ("text",)}
-    ablations = {"without_vsc", "without_merge", "top_k", "without_contrastive"}
-    assert with_members == {"text_video", "text_audio_video"} | ablations
+def test_audio_exports_the_vector_that_its_classifier_reads(tmp_path):
+    checkpoint = save_tiny_wav2vec2(tmp_path / "wav2vec2")
+    network = SYSTEMS["audio"].build({}, 6, checkpoint=checkpoint, dropout=0.5).eval()
+    rng = np.random.default_rng(0)
+    audio = [rng.integers(-9000, 9000, n, dtype=np.int16) for n in (1600, 900)]
+    batch = Examples(["a", "b"], {"waveform": audio}, np.array([0, 1])).batch(np.arange(2))
+    with torch.inference_mode():
+        vectors = network.hidden(batch)
+        assert vectors.shape == (2, 1, 16)
+        torch.testing.assert_close(network(batch), network.classifier(vectors[:, 0]))
 
 
-def test_audio_is_a_classifier_of_one_vector():
-    network = SYSTEMS["audio"].build({"audio": 12}, 6, hidden=[8], dropout=0.0)
+def test_members_of_systems_with_video_are_fine_tuned_encoders():
+    assert SYSTEMS["text"].exports_hidden and SYSTEMS["audio"].exports_hidden
+    members = {name: system.members for name, system in SYSTEMS.items() if system.members}
+    ablations = ("without_vsc", "without_merge", "top_k", "without_contrastive")
+    assert members == {
+        "text_video": ("text",),
+        "audio_video": ("audio",),
+        "text_audio_video": ("text", "audio"),
+        "text_audio_video_frozen": ("text",),
+        **dict.fromkeys(ablations, ("text", "audio")),
+    }
+
+
+def test_settings_of_meld_are_those_of_the_authors_code():
+    params = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
+    for name in ("audio_frozen", "text_audio_video"):
+        system = params["papers"]["deepmsi_mer"]["systems"][name]
+        of_meld, of_iemocap = of_corpus(system, "meld"), of_corpus(system, "iemocap")
+        assert of_meld["training"] == of_iemocap["training"] | {"learning_rate": 1e-4}
+        assert of_meld["network"] == of_iemocap["network"] | {"dropout": 0.4}
+        assert of_iemocap == {key: value for key, value in system.items() if key != "corpora"}
+
+
+def test_frozen_audio_is_a_classifier_of_one_vector():
+    network = SYSTEMS["audio_frozen"].build({"audio": 12}, 6, hidden=[8], dropout=0.0)
     audio, labels = torch.randn(3, 1, 12), torch.zeros(3, dtype=torch.long)
     assert network(Batch({"audio": audio}, {}, labels, torch.arange(3))).shape == (3, 6)

@@ -54,6 +54,11 @@ VIDEO = {"compress_after": [1], "selection": "threshold", "gamma": 1.0, "keep": 
 VIDEO |= {"merge": True, "alpha": 0.9, "tau": 1.0, "pretrained": True, "channels": [8]}
 VIDEO |= {"kernel": 2, "projection": 8, "hidden": [8], "dropout": 0.0}
 VIDEO |= {"alpha_ce": 1.0, "beta_cl": 0.5, "contrast_tau": 0.5}
+WITH_VIDEO = {
+    "inputs": {"frames_15": {"frames": 2, "size": SIZE}},
+    "network": VIDEO,
+    "training": TRAINING,
+}
 SYSTEMS = {  # paper, system -> parameters, names of inputs
     ("joint_cnn", "speech_cnn"): (SPEECH_SYSTEM, ["is13"]),
     ("joint_cnn", "text_lstm"): ({"network": LSTM, "training": TRAINING}, ["bert"]),
@@ -80,14 +85,16 @@ SYSTEMS = {  # paper, system -> parameters, names of inputs
         ["bert_mean"],
     ),
     ("deepmsi_mer", "text"): (TEXT, ["checkpoint bert"]),
-    ("deepmsi_mer", "text_video"): (
+    ("deepmsi_mer", "audio"): (
         {
-            "inputs": {"frames_15": {"frames": 2, "size": SIZE}},
-            "network": VIDEO,
+            "inputs": {"waveform": {"max_seconds": 1}},
+            "network": {"dropout": 0.0},
             "training": TRAINING,
         },
-        ["checkpoint swin", "frames_15", "text"],
+        ["checkpoint wav2vec2", "audio"],
     ),
+    ("deepmsi_mer", "text_video"): (WITH_VIDEO, ["checkpoint swin", "frames_15", "text"]),
+    ("deepmsi_mer", "audio_video"): (WITH_VIDEO, ["checkpoint swin", "frames_15", "of audio"]),
 }
 
 
@@ -143,7 +150,8 @@ def trained(
     result = f"results/{paper}/{{}}/mine-{protocol}"
     paths = {name: f"data/features/mine/{name}.parquet" for name in FEATURES}
     paths |= {f"checkpoint {name}": f"data/checkpoints/{name}/SOURCE.json" for name in CHECKPOINTS}
-    paths |= {"frames_15": "data/media/mine/frames_15/INDEX.json"}
+    paths |= {name: f"data/media/mine/{name}/INDEX.json" for name in ("audio", "frames_15")}
+    paths |= {"of audio": f"{result.format('audio')}/predictions.parquet"}  # a medium has the name
     members = {name: f"{result.format(name)}/predictions.parquet" for name in names}
     files = [f"data/corpora/mine/{name}.parquet" for name in ("utterances", "splits")]
     files += [(members | paths)[name] for name in names]

@@ -106,7 +106,7 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         (
             {},
             ORDER | {"classes": ["sadness"]},
-            "a: iemocap is multi-class, so a class has no scores of its own; take classes out",
+            "a: unknown metric 'uar'; known: precision, recall, f1",
         ),
         (
             {},

@@ -33,6 +33,27 @@ def names_of(tables, pattern, paper=PAPER):
     return {path.stem for path in (tables / paper).glob(pattern)}
 
 
+def test_folds_have_a_column_where_there_are_any(built, make_scores):
+    scores = make_scores(SYSTEMS)
+    rows = scores.scores
+    over_all = rows["seed"].isna() & (rows["system"] == "text_lstm")
+    rows.loc[over_all, ["fold_mean", "fold_std"]] = 0.55, 0.04
+    tables = built(scores)
+    path = tables / PAPER / "iemocap-table-2-clean.md"
+    text = path.read_text()
+    assert header_of(path).count("mean over folds") == 3
+    row = next(line for line in text.splitlines() if "(text_lstm)" in line)
+    assert row.count("55.00 ± 4.00") == 3
+    assert "Ours, interval and difference are of all folds pooled." in text
+    assert "mean over folds" in header_of(tables / PAPER / "iemocap-test.md")
+
+
+def test_without_folds_there_is_no_column_of_them(built, make_scores):
+    tables = built(make_scores(SYSTEMS))
+    for name in ("iemocap-table-2-clean", "iemocap-test"):
+        assert "over folds" not in (tables / PAPER / f"{name}.md").read_text()
+
+
 def test_a_table_has_the_papers_rows_and_columns(built, make_scores):
     tables = built(make_scores(SYSTEMS))
     two = read(tables, "iemocap-table-2-clean")

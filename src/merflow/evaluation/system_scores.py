@@ -3,13 +3,14 @@
 Of each system and split (dev, test):
   fold f, seed s        a run
   fold null, seed s     predictions of all folds pooled
-  fold null, seed null  mean and standard deviation over seeds, interval over dialogues
+  fold null, seed null  mean and standard deviation over seeds, interval over dialogues; and where
+                        there are folds, mean and standard deviation over their scores
 Of a trivial baseline rows of the last kind, on every utterance in scope. In a multi-label task a
 metric has a row per class, and a row without a class for their mean. In a multi-class task a class
 without an utterance in the split, all folds together, has no row of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +56,34 @@ def system_rows(test: TestPredictions) -> Iterator[Row]:
         sample = test.sample()
         if split != "test":
             sample = replace(sample, clusters=result.counts(split))
-        yield from _mean_rows(about(result, split=split), task, sample)
+        over_folds = _over_folds(task, of_folds[1:], measured[1:])
+        yield from _mean_rows(about(result, split=split), task, sample, **over_folds)
+
+
+def _over_folds(
+    task: Task, of_folds: Sequence[np.ndarray], measured: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Mean and standard deviation (M,) over folds of scores that are means over seeds.
+
+    A metric that does not exist in a fold, such as the recall of a class that it lacks, is left out
+    there.
+
+    Args:
+        task: of the scores.
+        of_folds: counts of each fold.
+        measured: metrics (folds, seeds, M).
+
+    Returns:
+        The columns ``fold_mean`` and ``fold_std``; none for a single fold.
+    """
+    if len(of_folds) < 2:
+        return {}
+    absent = np.stack([~task.defined(counts) for counts in of_folds])
+    scores = np.ma.masked_array(measured.mean(axis=1), absent)
+    return {
+        "fold_mean": scores.mean(axis=0).filled(np.nan),
+        "fold_std": scores.std(axis=0, ddof=1).filled(np.nan),
+    }
 
 
 def baseline_rows(
@@ -97,7 +125,8 @@ def _metric_rows(
         yield {**named, "metric": metric, "class": name, "value": values[k], **statistics}
 
 
-def _mean_rows(named: Row, task: Task, sample: Sample) -> Iterator[Row]:
+def _mean_rows(named: Row, task: Task, sample: Sample, **over_folds: np.ndarray) -> Iterator[Row]:
     mean, std, (low, high) = seed_mean(sample)
     named = {**named, "n": n_utterances(sample.clusters)}
-    yield from _metric_rows(named, task, sample.clusters, mean, std=std, low=low, high=high)
+    statistics = {"std": std, "low": low, "high": high, **over_folds}
+    yield from _metric_rows(named, task, sample.clusters, mean, **statistics)

@@ -2,6 +2,8 @@
 
 Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``,
 ``text_audio_video`` (DeepMSI-MER itself), and ``video``, which the paper mentions and never prints.
+``audio_frozen`` and ``text_audio_video_frozen`` take the vectors of a wav2vec2 that is not
+fine-tuned.
 Ours are four ablations, each of which changes one thing of text_audio_video:
 
 - ``without_vsc`` keeps every token.
@@ -28,18 +30,10 @@ Differences from the paper:
 - Equation 5 has x_i in place of the positive x_j. Here it is read as its text says, with the pairs
   of the batch that share a label, the diagonal left out. Rows are videos, columns texts or audios.
   The two losses are added. With fewer than two modalities there is no contrastive loss.
-- BERT is fine-tuned as a classifier on the train split of each fold and seed, and exports the
-  vector of each text. Its weights are then frozen. wav2vec2 is not fine-tuned: every fold takes the
-  mean of its frozen states. So neither of them has seen a test utterance. The authors' code reads
-  vectors that were computed once for all folds.
-- The paper gives no sizes of networks and no settings of training. The comments in params.yaml say
-  which of them come from the authors' code. Its batch normalisation is layer normalisation here, so
-  that no logit depends on a batch. Its Swin is trained from scratch. Ours starts from the
-  pre-trained one (``pretrained``), as "the Swin Transformer" is read. Its five settings per corpus
-  are one setting here.
-- As published, all splits of the corpus are pooled and the ten folds are drawn by utterance (scheme
-  ten_folds). The epoch is selected on the fold that gives the scores (select test). The scores
-  under clean are what a new speaker, or dialogue, would get.
+- Its Swin is trained from scratch. Ours starts from the pre-trained one (``pretrained``), as "the
+  Swin Transformer" is read.
+
+Deviations from the paper: reported/deepmsi_mer.deviations.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +43,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from merflow.nn.audio import AudioEncoder
 from merflow.nn.compression import Compression
 from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.temporal import TemporalConvolution
@@ -97,7 +92,37 @@ class Text(nn.Module):
 
 
 class Audio(nn.Module):
-    """audio: a classifier of a_cls, the sentence vector of wav2vec2."""
+    """audio: wav2vec2 fine-tuned on clips; its vectors a_cls are inputs of other systems."""
+
+    def __init__(
+        self, dims: Mapping[str, int], n_classes: int, *, checkpoint: Path, dropout: float
+    ):
+        """Load the encoder.
+
+        Args:
+            dims: empty.
+            n_classes: number of classes.
+            checkpoint: folder of the encoder.
+            dropout: before the linear layer.
+        """
+        super().__init__()
+        self.encoder = AudioEncoder(checkpoint)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(self.encoder.dim, n_classes)
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """Vectors a_cls (B, 1, H) of input ``waveform`` (B, T)."""
+        waveforms, mask = batch.inputs["waveform"], batch.masks["waveform"]
+        vectors: Tensor = self.encoder(waveforms, mask)
+        return vectors[:, None]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, K)."""
+        return self.classifier(self.dropout(self.hidden(batch)[:, 0]))
+
+
+class FrozenAudio(nn.Module):
+    """audio_frozen: a classifier of the vector of a wav2vec2 that is not fine-tuned."""
 
     def __init__(
         self, dims: Mapping[str, int], n_classes: int, hidden: Sequence[int], dropout: float
@@ -263,17 +288,23 @@ def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float)
     return nn.Sequential(*layers, nn.Linear(dim, n_classes))
 
 
-_ALL = System((FRAMES, "audio"), DeepMsi, pretrained=True, members=("text",), counts_tokens=True)
+_ALL = System((FRAMES,), DeepMsi, pretrained=True, members=("text", "audio"), counts_tokens=True)
 
 SYSTEMS = {
     "text": System(("tokens",), Text, pretrained=True, exports_hidden=True),
-    "audio": System(("audio",), Audio),
+    "audio": System(("waveform",), Audio, pretrained=True, exports_hidden=True),
     "video": System((FRAMES,), DeepMsi, pretrained=True, counts_tokens=True),
     "text_video": System(
         (FRAMES,), DeepMsi, pretrained=True, members=("text",), counts_tokens=True
     ),
-    "audio_video": System((FRAMES, "audio"), DeepMsi, pretrained=True, counts_tokens=True),
+    "audio_video": System(
+        (FRAMES,), DeepMsi, pretrained=True, members=("audio",), counts_tokens=True
+    ),
     "text_audio_video": _ALL,
+    "audio_frozen": System(("audio",), FrozenAudio),
+    "text_audio_video_frozen": System(
+        (FRAMES, "audio"), DeepMsi, pretrained=True, members=("text",), counts_tokens=True
+    ),
     "without_vsc": _ALL,
     "without_merge": _ALL,
     "top_k": _ALL,

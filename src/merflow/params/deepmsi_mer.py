@@ -4,7 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from merflow.params.base import NonNegative, Positive, PositiveReal, Share, Strict
+from merflow.params.base import (
+    KnownCorpus,
+    NonNegative,
+    Positive,
+    PositiveReal,
+    Share,
+    Strict,
+)
 from merflow.params.systems import (
     INPUTS,
     NETWORK,
@@ -19,9 +26,10 @@ from merflow.params.systems import (
     TrainingParams,
 )
 
-TRAINING = (
-    "from the authors' code: batch_size, learning_rate (for IEMOCAP, 1e-4 for MELD), "
-    "weight_decay, epochs and patience"
+TRAINING = "from the authors' code: batch_size, learning_rate, weight_decay, epochs and patience"
+CORPORA = (
+    "settings of one corpus, in place of those above. From the authors' code, which has others for "
+    "MELD than for IEMOCAP"
 )
 CHANGED = "text_audio_video but for one thing"
 
@@ -42,19 +50,36 @@ class VideoInputsParams(Strict):
     frames_15: FramesParams = Field(description="frames of a clip, as the network takes them")
 
 
+class WaveformParams(Strict):
+    """Cut of the audio of a clip."""
+
+    max_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
+        description="longest audio, in seconds. What is longer is cut and counted. Ours"
+    )
+
+
+class AudioInputsParams(Strict):
+    """Input of the system that fine-tunes wav2vec2."""
+
+    waveform: WaveformParams = Field(description="audio of a clip, as the network takes it")
+
+
 class AudioNetworkParams(Strict):
+    """A fine-tuned wav2vec2 with a classifier."""
+
+    dropout: Share = Field(description="dropout before the logits, as a share of the units")
+
+
+class FrozenAudioNetworkParams(Strict):
     """A classifier of sentence vectors."""
 
     hidden: list[Positive] = Field(
         description="units of each dense layer before the logits. From the authors' code"
     )
-    dropout: Share = Field(
-        description="dropout, as a share of the units. From the authors' code (for IEMOCAP, 0.4 "
-        "for MELD)"
-    )
+    dropout: Share = Field(description="dropout, as a share of the units. From the authors' code")
 
 
-class VideoNetworkParams(AudioNetworkParams):
+class VideoNetworkParams(FrozenAudioNetworkParams):
     """Network of systems with video."""
 
     pretrained: bool = Field(
@@ -116,8 +141,41 @@ class TranscriptSystemParams(Strict):
 class AudioSystemParams(Strict):
     """The system audio."""
 
-    network: AudioNetworkParams = Field(description=NETWORK)
+    inputs: AudioInputsParams = Field(description=INPUTS)
+    network: AudioNetworkParams = Field(description=f"{NETWORK}. Ours, as of text")
+    training: TrainingParams = Field(
+        description="ours: usual values for wav2vec2, of which the paper gives none"
+    )
+
+
+class CorpusNetworkParams(Strict):
+    """Network of one corpus."""
+
+    dropout: Share = Field(description="dropout, as a share of the units")
+
+
+class CorpusTrainingParams(Strict):
+    """Training of one corpus."""
+
+    learning_rate: PositiveReal = Field(description="highest learning rate of Adam")
+
+
+class CorpusSystemParams(Strict):
+    """Settings of a system on one corpus."""
+
+    network: CorpusNetworkParams = Field(description="in place of the network's")
+    training: CorpusTrainingParams = Field(description="in place of the training's")
+
+
+CorpusSystems = dict[KnownCorpus, CorpusSystemParams]
+
+
+class FrozenAudioSystemParams(Strict):
+    """The system audio_frozen."""
+
+    network: FrozenAudioNetworkParams = Field(description=NETWORK)
     training: TrainingParams = Field(description=TRAINING)
+    corpora: CorpusSystems = Field(description=CORPORA)
 
 
 class VideoSystemParams(Strict):
@@ -129,19 +187,26 @@ class VideoSystemParams(Strict):
         "(section 3.1.3), and late fusion (sections 3.2 and 3.3)"
     )
     training: TrainingParams = Field(description=TRAINING)
+    corpora: CorpusSystems = Field(description=CORPORA)
 
 
 class DeepmsiMerSystemsParams(Strict):
     """The block ``systems``: the rows of Table 3, video alone, and changes of all three."""
 
     text: TranscriptSystemParams = Field(description="BERT, fine-tuned on transcripts (Table 3)")
-    audio: AudioSystemParams = Field(description="classifier of the sentence vector (Table 3)")
+    audio: AudioSystemParams = Field(description="wav2vec2, fine-tuned on audio (Table 3)")
     video: VideoSystemParams = Field(
         description="video alone, which the paper speaks of and never prints"
     )
     text_video: VideoSystemParams = Field(description="text and video (Table 3)")
     audio_video: VideoSystemParams = Field(description="audio and video (Table 3)")
     text_audio_video: VideoSystemParams = Field(description="all three: DeepMSI-MER (Table 3)")
+    audio_frozen: FrozenAudioSystemParams = Field(
+        description="classifier of the vector of a wav2vec2 that is not fine-tuned. Ours"
+    )
+    text_audio_video_frozen: VideoSystemParams = Field(
+        description=f"{CHANGED}: wav2vec2 is not fine-tuned. Ours"
+    )
     without_vsc: VideoSystemParams = Field(description=f"{CHANGED}: no visual sequence compression")
     without_merge: VideoSystemParams = Field(
         description=f"{CHANGED}: tokens are left out, not merged"
@@ -156,7 +221,7 @@ class DeepmsiMerFeaturesParams(Strict):
     """The block ``features``."""
 
     audio: Literal["wav2vec2_mean"] = Field(
-        description="sentence vector. Ours is frozen, the paper's is fine-tuned (section 3.1)"
+        description="vector of the systems in which wav2vec2 is not fine-tuned"
     )
 
 
@@ -164,6 +229,7 @@ class DeepmsiMerEncodersParams(Strict):
     """The block ``encoders``."""
 
     text: Literal["bert", "roberta"] = Field(description="checkpoint of systems with text")
+    audio: Literal["wav2vec2"] = Field(description="checkpoint of systems with audio")
     video: Literal["swin"] = Field(description="checkpoint of systems with video")
 
 
@@ -176,7 +242,8 @@ class DeepmsiMerParams(PaperParams):
     encoders: DeepmsiMerEncodersParams = Field(description="checkpoints that systems start from")
     protocols: Protocols = Field(
         description=f"{PROTOCOLS}. As published (section 3.3): ten folds over all utterances, and "
-        "the best epoch on the held-out fold. Clean: folds by session, and the official splits"
+        "the best epoch on the held-out fold, of text and audio too, whose vectors the fusions "
+        "take. Clean: folds by session, and the official splits"
     )
     systems: DeepmsiMerSystemsParams = Field(description=PAPER_SYSTEMS)
 
@@ -190,6 +257,12 @@ class DeepmsiMerRunParams(PaperRunParams):
     text_video: StageParams[Literal["text_video"]] = Field(description="text and video")
     audio_video: StageParams[Literal["audio_video"]] = Field(description="audio and video")
     all: StageParams[Literal["text_audio_video"]] = Field(description="text, audio and video")
+    audio_frozen: StageParams[Literal["audio_frozen"]] = Field(
+        description="audio alone, of a wav2vec2 that is not fine-tuned"
+    )
+    all_frozen: StageParams[Literal["text_audio_video_frozen"]] = Field(
+        description="text, audio and video, of a wav2vec2 that is not fine-tuned"
+    )
     changed: StageParams[
         Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]
     ] = Field(description=CHANGED)

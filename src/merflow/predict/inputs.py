@@ -20,7 +20,7 @@ from merflow.systems import Fusion, OffTheShelf
 from merflow.training.inputs import Arrays, arrays_of
 
 Media = Mapping[str, Path]  # digest of decoding parameters -> folder of all media
-Stores = Mapping[str, Mapping[str, Path]]  # system -> input -> its store, or folder of frames
+Stores = Mapping[str, Mapping[str, Path]]  # system -> input -> its store, or folder of its medium
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def extract(
         stores[model.name] = {}
         for name, provenance in model.record.extraction.items():
             if isinstance(provenance, Decoding):
-                store = media[_medium_key(provenance)] / name
+                store = media[_medium_key(provenance)] / (paths.medium_of(name) or name)
             else:
                 store = _extract_feature(provenance, clips, media, checkpoints)
             stores[model.name][name] = store

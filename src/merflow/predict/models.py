@@ -1,7 +1,7 @@
 """Trained systems with their records, and their runs that can be repeated."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -66,7 +66,7 @@ class Model:
 
     @property
     def decodings(self) -> list[Decoding]:
-        """Provenance of the media behind features, and of the inputs that are frames."""
+        """Provenance of the media behind features, and of the inputs that are media."""
         inputs = self.record.extraction.values()
         decodings = [provenance for provenance in inputs if isinstance(provenance, Decoding)]
         for extraction in self.extractions:
@@ -77,7 +77,9 @@ class Model:
     def modalities(self) -> set[str]:
         """Modalities of a clip that the inputs need: text, audio, video."""
         modalities = {"text"} if TOKENS in self.inputs else set()
-        return modalities.union(*map(_modalities, self.record.extraction.values()))
+        return modalities.union(
+            *(_modalities(*extraction) for extraction in self.record.extraction.items())
+        )
 
     @property
     def runs(self) -> list[RunKey]:
@@ -91,12 +93,12 @@ class Model:
         ]
 
 
-def _modalities(provenance: Extraction | Decoding) -> set[str]:
-    """Modalities of a clip behind a feature, or behind frames."""
-    if isinstance(provenance, Decoding):
-        return {"video"}
-    media = provenance.media or {}
-    return {"audio" if medium == "audio" else "video" for medium in media} or {"text"}
+def _modalities(name: str, provenance: Extraction | Decoding) -> set[str]:
+    """Modalities of a clip behind an input: a feature, or a medium itself."""
+    media: Iterable[str | None] = [paths.medium_of(name)]
+    if isinstance(provenance, Extraction):
+        media = provenance.media or {}
+    return {"audio" if medium == paths.AUDIO else "video" for medium in media} or {"text"}
 
 
 def read_models(folder: Path) -> list[Model]:

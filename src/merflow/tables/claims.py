@@ -16,9 +16,10 @@ A claim compares scores on test (losses on dev) in pairs, of which one should be
 or, for one kind of claim, which difference:
   spread         the best minus the worst of `systems` in `metric` is `about` this many points, or
                  `at_most` them
-``systems: all`` are the systems of the paper's printed tables, without cited ones. In a multi-label
-task order and class_weights may name `classes` (or all of them), each scored by itself. Otherwise a
-score is the mean over the classes. ``split`` is the split that the sentence itself names.
+``systems: all`` are the systems of the paper's printed tables, without cited ones. Order and
+class_weights may name `classes` (or all of them), each scored by itself. In a multi-class task
+these have recall, precision and F1. Without `classes` a score is of all classes together. ``split``
+is the split that the sentence itself names.
 merflow.tables.verdicts has the rules of a verdict.
 """
 
@@ -230,12 +231,9 @@ def _check(rule: Rule, checked: _Checked) -> None:
 def _check_metrics(rule: Order | ClassWeights, checked: _Checked) -> None:
     has_losses = isinstance(rule, Order) and not checked.multi_label
     metrics = [*checked.metrics, *((LOSS,) if has_losses else ())]
-    checked.names("metric", rule.metrics, metrics)
     if rule.classes is not None and not checked.multi_label:
-        raise checked.refuse(
-            f"{checked.corpus} is multi-class, so a class has no scores of its own;"
-            " take classes out"
-        )
+        metrics = list(CLASS_METRICS)
+    checked.names("metric", rule.metrics, metrics)
     named = rule.classes if isinstance(rule.classes, list) else []
     checked.names("class", named, CLASSES[checked.corpus])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from merflow.tables.comparison import Comparison
-from merflow.tables.measured import NAN, Difference, Estimate
+from merflow.tables.measured import NAN, Difference, Estimate, OverFolds
 from merflow.tables.measures import SHARE, Unit
 from merflow.tables.render import (
     NOTHING,
@@ -19,6 +19,11 @@ from merflow.tables.render import (
     words,
 )
 from merflow.tables.reported import MISSING, Row, remarks_of
+
+FOLDS_NOTE = (
+    "Mean over folds: mean of the scores of each fold ± standard deviation over folds, as a paper"
+    " prints it that averages its rounds. Ours, interval and difference are of all folds pooled."
+)
 
 
 def percent_decimals(cell: Mapping[str, Any]) -> int:
@@ -77,6 +82,23 @@ def ours_column(header: str, key: str, group: str, unit: Unit = SHARE) -> Column
         return NOTHING if impossible else "not run"
 
     return Column(header, cell, group)
+
+
+def folds_cell(key: str, over_folds: OverFolds) -> dict[str, float]:
+    """Columns of a mean over folds for `folds_columns`; NaN: a single fold, or not run."""
+    return {f"{key}_folds": over_folds.fold_mean, f"{key}_folds_std": over_folds.fold_std}
+
+
+def folds_columns(frame: pd.DataFrame, key: str, group: str) -> list[Column]:
+    """Column of the mean over folds ± its standard deviation; none where nothing has folds."""
+
+    def cell(row: Row) -> str:
+        mean = row[f"{key}_folds"]
+        return NOTHING if pd.isna(mean) else spread(mean, row[f"{key}_folds_std"], percent)
+
+    if f"{key}_folds" not in frame or frame[f"{key}_folds"].isna().all():
+        return []
+    return [Column("mean over folds", cell, group)]
 
 
 def limits_column(

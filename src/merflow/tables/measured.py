@@ -29,6 +29,13 @@ class Estimate(NamedTuple):
     high: float
 
 
+class OverFolds(NamedTuple):
+    """Mean and standard deviation over the scores of the folds."""
+
+    fold_mean: float
+    fold_std: float
+
+
 class Difference(NamedTuple):
     """Difference of two means over seeds, its interval over dialogues, and its p-values."""
 
@@ -165,6 +172,18 @@ class Measured:
         names = ("system", "protocol", "metric", "class", "split")
         values = _values(self.means, names, Estimate._fields)
         return {key: Estimate(*fields) for key, fields in values}
+
+    def over_folds(
+        self, system: str, protocol: str, metric: str, name: str = "", split: str = "test"
+    ) -> OverFolds:
+        """Mean over folds; NaN: not run, or a single fold. Arguments as of `mean`."""
+        return self._over_folds.get((system, protocol, metric, name, split), OverFolds(NAN, NAN))
+
+    @cached_property
+    def _over_folds(self) -> dict[Key, OverFolds]:
+        names = ("system", "protocol", "metric", "class", "split")
+        values = _values(self.means, names, OverFolds._fields)
+        return {key: OverFolds(*fields) for key, fields in values}
 
     def difference(
         self, first: str, second: str, protocol: str, metric: str, name: str = ""

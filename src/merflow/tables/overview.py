@@ -13,7 +13,10 @@ from merflow.corpora.labels import CLASSES
 from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, SELECTED_EPOCH
 from merflow.tables.columns import (
+    FOLDS_NOTE,
     closing_columns,
+    folds_cell,
+    folds_columns,
     limits_column,
     measured_cell,
     note_column,
@@ -51,13 +54,14 @@ def test(comparison: Comparison) -> Table:
         if metric in printed
     ]
     for protocol in comparison.measured.protocols:
-        columns += _protocol_columns(comparison, protocol)
+        columns += _protocol_columns(comparison, protocol, frame)
     column, remarks = note_column(frame)
     columns += [*closing_columns(), column]
     printed_and = "" if comparison.extra else "printed, and "
     averaged = averaged_note(comparison)
     caption = f"In percent{averaged}: {printed_and}ours under each protocol."
-    notes = [*_test_notes(comparison), *remarks]
+    has_folds = any(column.header == "mean over folds" for column in columns)
+    notes = [*_test_notes(comparison), *([FOLDS_NOTE] if has_folds else []), *remarks]
     return comparison.table("test", "Test results", caption, frame, columns, notes)
 
 
@@ -67,13 +71,13 @@ def _row_columns(comparison: Comparison) -> list[Column]:
     return [label] if comparison.extra else [label, number("table", "table")]
 
 
-def _protocol_columns(comparison: Comparison, protocol: str) -> list[Column]:
+def _protocol_columns(comparison: Comparison, protocol: str, frame: pd.DataFrame) -> list[Column]:
     main = f"{protocol}_{comparison.main_metric}"
     group = f"{plain(protocol)}{', demo corpus' if comparison.demo else ''}"
     columns = [
         ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in comparison.metrics
     ]
-    columns.append(limits_column(comparison, main, group))
+    columns += [limits_column(comparison, main, group), *folds_columns(frame, main, group)]
     if not comparison.extra:
         columns.append(number("difference", f"{protocol}_difference", points, group))
     return [*columns, seeds_column(f"{protocol}_seeds", group)]
@@ -222,6 +226,8 @@ def _row(
         for metric in metrics:
             mean = measured.mean(system, protocol, metric, split=split)
             row |= measured_cell(f"{protocol}_{metric}", mean)
+        over_folds = measured.over_folds(system, protocol, main_metric, split=split)
+        row |= folds_cell(f"{protocol}_{main_metric}", over_folds)
         row[f"{protocol}_seeds"] = measured.n_seeds(system, protocol, split)
         if main_metric in metrics:
             difference = row[f"{protocol}_{main_metric}"] - row[f"printed_{main_metric}"]

@@ -22,7 +22,10 @@ import pandas as pd
 from merflow.evaluation.metrics import LOSS, SETTINGS
 from merflow.tables import corpus_tables, emotion_tables
 from merflow.tables.columns import (
+    FOLDS_NOTE,
     closing_columns,
+    folds_cell,
+    folds_columns,
     limits_column,
     measured_cell,
     note_column,
@@ -90,12 +93,13 @@ def _table(
     frame = pd.DataFrame(rows)
     columns = [words("row", "label")]
     for key, printed in cells.items():
-        columns += _group(comparison, key, printed, split)
+        columns += _group(comparison, key, printed, split, frame)
     columns += [ours_column("ours", key, name_of(metric, split)) for key, metric in further.items()]
     column, remarks = note_column(frame)
     columns += [*closing_columns(), column]
     metrics = [*(row["metric"] for row in lines), *further.values()]
     formulas = formulas_note(metrics, comparison.measured.multi_label)
+    has_folds = any(folds_columns(frame, key, "") for key in cells)
     return comparison.table(
         f"table-{name}-{protocol}",
         f"Table {name} of the paper, {plain(protocol)}",
@@ -103,7 +107,7 @@ def _table(
         " measure.",
         frame,
         columns,
-        [*_notes(set(metrics), split), formulas, *remarks],
+        [*_notes(set(metrics), split), *([FOLDS_NOTE] if has_folds else []), formulas, *remarks],
     )
 
 
@@ -134,7 +138,9 @@ def _further(cells: Cells, multi_label: bool) -> dict[str, str]:
     return further
 
 
-def _group(comparison: Comparison, key: str, cells: Sequence[Row], split: str) -> Iterator[Column]:
+def _group(
+    comparison: Comparison, key: str, cells: Sequence[Row], split: str, frame: pd.DataFrame
+) -> Iterator[Column]:
     """Columns that stand for one of the paper."""
     head, unit = _heading(cells), unit_of(cells[0]["metric"])
     yield printed_column("printed", key, head, unit)
@@ -143,6 +149,7 @@ def _group(comparison: Comparison, key: str, cells: Sequence[Row], split: str) -
         yield number("difference", f"{key}_difference", unit.difference, head)
     if split == "test":  # the epoch was chosen on dev
         yield limits_column(comparison, key, head)
+        yield from folds_columns(frame, key, head)
 
 
 def _heading(cells: Sequence[Row]) -> str:
@@ -201,6 +208,8 @@ def _row(
         # A setting has no split in print: ours stand under train.
         mean = comparison.measured.mean(system, protocol, metric, name, cell_split or "train")
         row |= measured_cell(key, mean)
+        if split == "test" and metric in SCORES and not name:
+            row |= folds_cell(key, comparison.measured.over_folds(system, protocol, metric))
         difference = row[key] - row[f"printed_{key}"]
         row[f"{key}_difference"] = difference if comparison.comparable else NAN
     return row | {"note": note}

@@ -17,7 +17,8 @@ from merflow.progress import log
 from merflow.store import read_metadata, read_table
 from merflow.systems import OffTheShelf, System, Transformer
 from merflow.training.batches import Examples
-from merflow.training.inputs import Arrays, Cut, arrays_of, dims_of, select, transformed
+from merflow.training.cut import Cut
+from merflow.training.inputs import Arrays, arrays_of, dims_of, select, transformed
 
 
 @dataclass(frozen=True)

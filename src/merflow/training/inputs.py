@@ -1,29 +1,25 @@
-"""Inputs of a system: arrays of each utterance from tokenizer, feature stores and frames."""
+"""Inputs of a system: arrays of each utterance from tokenizer, feature stores and media."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from merflow import artifacts
+from merflow.paths import WAVEFORM
 from merflow.progress import log
 from merflow.store import read_index, read_metadata, scan_features
 from merflow.systems import OffTheShelf, System, Transformer
 from merflow.training.batches import LazyArrays
+from merflow.training.cut import Cut, cut_of
 from merflow.training.frames import DecodedFrames
+from merflow.training.waveforms import read_waveforms
 
 TOKENS = "tokens"  # the one input that no store holds
 
 Arrays = Mapping[str, np.ndarray]  # by utterance id
-
-
-class Cut(NamedTuple):
-    """Number of cut utterances, and share of all frames that was cut off."""
-
-    utterances: int
-    share: float
 
 
 def arrays_of(
@@ -42,12 +38,12 @@ def arrays_of(
         system: says which inputs.
         input_params: block ``inputs`` of the system in params.yaml; ``max_frames`` of a feature
             cuts off what is longer.
-        stores: store of each input that is a feature, or folder of frames.
+        stores: store of each input that is a feature, or folder of its medium.
         checkpoint: folder of the model whose tokenizer cuts texts, for the input ``tokens``.
 
     Returns:
         Per input the arrays of the utterances in `scope` that have it: (n_frames, dim), ``tokens``
-        with the columns id and segment. Per input what was cut off.
+        with the columns id and segment, ``waveform`` (n_samples,). Per input what was cut off.
 
     Raises:
         StoreError: a store cannot be read.
@@ -59,6 +55,8 @@ def arrays_of(
             assert checkpoint is not None  # systems with tokens are pre-trained ones
             texts = utterances.dropna(subset="text")
             arrays[name] = _tokens(texts, scope, checkpoint, **input_params[name])
+        elif name == WAVEFORM:
+            arrays[name], cut[name] = read_waveforms(stores[name], scope, **input_params[name])
         elif stores[name].is_dir():
             arrays[name] = DecodedFrames(stores[name], scope, **input_params[name])
         else:
@@ -98,14 +96,8 @@ def _feature(store: Path, scope: set[str]) -> dict[str, np.ndarray]:
 
 def _shortened(arrays: Arrays, name: str, max_frames: int) -> tuple[dict[str, np.ndarray], Cut]:
     """The first `max_frames` frames of each utterance, and what was cut off."""
-    lengths = np.array([len(values) for values in arrays.values()])
-    over = np.maximum(lengths - max_frames, 0)
-    cut = Cut(int((over > 0).sum()), float(over.sum() / max(lengths.sum(), 1)))
-    if cut.utterances:
-        log.info(
-            "%d of %d utterances have more than %d frames of %s and were cut (%.1f %% of all)",
-            *(cut.utterances, len(arrays), max_frames, name, 100 * cut.share),
-        )
+    lengths = [len(values) for values in arrays.values()]
+    cut = cut_of(lengths, max_frames, f"{max_frames} frames of {name}")
     return {key: values[:max_frames] for key, values in arrays.items()}, cut
 
 
@@ -123,8 +115,9 @@ def transformed(transformer: Transformer, arrays: Sequence[np.ndarray]) -> list[
 
 
 def dims_of(inputs: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
-    """Width of each input but tokens."""
-    return {name: arrays[0].shape[1] for name, arrays in inputs.items() if name != TOKENS}
+    """Width of each input but tokens and waveforms."""
+    without = (TOKENS, WAVEFORM)
+    return {name: arrays[0].shape[1] for name, arrays in inputs.items() if name not in without}
 
 
 def extraction_of(

@@ -1,6 +1,6 @@
 """Job of the step ``train``, and the interface of the kinds of systems."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ class Job:
 
     Attributes:
         paper, system, corpus, protocol: names.
-        params: block of the system.
+        params: block of the system, with the settings of the corpus.
         protocol_params: block of the protocol.
         features: input -> feature, block ``features`` of the paper; empty: inputs are features.
         n_classes: number of classes; None: those of the split scheme.
@@ -76,7 +76,7 @@ class Job:
         return labels.class_of(self.corpus, n_classes, own_classes)
 
     def stores(self, names: Iterable[str]) -> dict[str, Path]:
-        """Store of each input that is a feature, or folder of frames.
+        """Store of each input that is a feature, or folder of its medium.
 
         Raises:
             ParamsError: the stage does not depend on one of them.
@@ -115,6 +115,18 @@ class Runs:
     shared: dict[str, Any]
     classes: list[str]
     make: Callable[[int, int, Path], tuple[Run, pd.DataFrame]]
+
+
+def of_corpus(system: Mapping[str, Any], corpus: str) -> dict[str, Any]:
+    """Merge the settings of one corpus into the others of a system.
+
+    Args:
+        system: block of the system; its block ``corpora`` holds the settings of each corpus.
+        corpus: name.
+    """
+    common = {name: value for name, value in system.items() if name != "corpora"}
+    changes = system.get("corpora", {}).get(corpus, {})
+    return common | {name: {**common[name], **values} for name, values in changes.items()}
 
 
 #: Kind of a system: job, its system and protocol -> runs.

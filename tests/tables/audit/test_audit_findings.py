@@ -30,6 +30,8 @@ FINDINGS = {
         implied predictions | likely | Table 1: RGAT; Table 1: LR-GCN; Table 1: DeepMSI-MER
         implied predictions | hint | Table 1: ELR-GCN; Table 1: GS-MCC
         of another row | likely | 4.5 Ablation Study: visual features x 2
+        claim beside its numbers | likely | 4.3 Comparison with State-of-the-Art Methods
+        claim beside its numbers | likely | 4.4 Analysis of Experimental Results
         whole utterances | hint | Table 1: SDT
         copied cell | hint | Table 3: T+V
     """,
@@ -48,7 +50,7 @@ FINDINGS = {
         implied predictions | hint | Table 2: DialogueRNN
         of another row | likely | 4.5 Ablation Study: visual features
         copied pair | likely | Table 2: ELR-GCN
-        claim beside its numbers | likely | 4.3 Comparison with State-of-the-Art Methods
+        claim beside its numbers | likely | 4.3 Comparison with State-of-the-Art Methods x 2
         whole utterances | hint | Table 2: bc-LSTM; Table 2: A-DMN; Table 2: DialogueGCN
         whole utterances | hint | Table 2: DialogueRNN; Table 2: RGAT
         whole utterances | hint | Table 2: LR-GCN; Table 2: SDT; Table 2: GS-MCC
