@@ -2,8 +2,8 @@
 
 Busso et al. 2008, https://sail.usc.edu/iemocap. EmoEvaluation files name the turns, their times in
 the dialogue and the majority label of the annotators. The camera files hold whole dialogues with
-both speakers in view and in the audio. The sentence files (sentences/wav) hold the audio of one turn
-by its speaker's microphone. So audio is of the sentence file, and frames of the camera file.
+both speakers in view and in the audio. The sentence files (sentences/wav) hold the audio of one
+turn. So audio is of the sentence file, and frames of the camera file.
 """
 
 import re
