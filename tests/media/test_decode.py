@@ -69,7 +69,7 @@ def media(clip: Clip) -> set[str | None]:
     return {defect.medium for defect in clip.defects}
 
 
-def test_audio_of_a_file_of_its_own_leaves_the_frames_as_they_are(tmp_path):
+def test_audio_of_another_file_leaves_the_frames_as_they_are(tmp_path):
     """Frames keep the times of their span; audio is whole, and defects are of what is used."""
     film = write(tmp_path / "dialogue.avi", 100, codec="mpeg4", audio="pcm_s16le", rate=16000)
     wav = tmp_path / "turn.wav"

@@ -97,7 +97,7 @@ def test_the_text_network_has_the_sizes_of_table_1(sequence, steps):
     assert model.recurrent.dropout.p == 0.2
 
 
-def test_the_lstm_on_speech_makes_one_step_of_the_text_networks_sizes():
+def test_the_lstm_on_speech_makes_one_step():
     model, kinds = build("speech_lstm"), (nn.LSTM, nn.Linear)
     given = given_to(model.recurrent.lstm)
     batch = examples().batch(np.arange(4))

@@ -248,7 +248,8 @@ class _Clips:
         wavs = {row["utterance_id"]: self._wav_file(row) for row in rows}
         present = [path for path in wavs.values() if path.is_file()]
         wav_probes = probe_all(present, "sentences of iemocap")
-        without_wav, without_any = [], []
+        without_wav: list[str] = []
+        without_any: list[str] = []
         for row in rows:
             camera, wav = cameras[row["dialogue_id"]], wavs[row["utterance_id"]]
             span = self._span(row, camera, probes.get(camera))

@@ -2,8 +2,8 @@
 
 With more features than examples a weak ridge interpolates, and the norms of its coefficients rank
 noise. The strength that predicts best from all features is too weak as well. So a strength is
-judged by the features that it selects. In five random folds of the given examples it selects on
-four parts, a ridge classifier on the selected features predicts the fifth, and the unweighted
+judged by the features that it selects, in five random folds of the given examples. Features are
+selected on four parts. A ridge classifier on them predicts the fifth part, and its unweighted
 average recall counts.
 """
 
@@ -13,8 +13,6 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.metrics import recall_score
 from sklearn.model_selection import KFold
-
-from merflow.progress import log
 
 #: Weights of the squared L2 norm. The smallest nearly interpolates. The largest ranks features by
 #: their covariance with the classes.
@@ -65,9 +63,7 @@ def strength(values: np.ndarray, labels: np.ndarray, keep: int) -> float:
             ridge = KernelRidge(alpha=alpha, kernel="precomputed").fit(of_train, targets[train])
             kept = strongest(centred[train].T @ ridge.dual_coef_, keep)
             scores[number] += _recall(values[:, kept], labels, train, rest)
-    best = float(max(zip(scores, STRENGTHS, strict=True))[1])
-    log.info("selection of %d of %d features: ridge of strength %g", keep, values.shape[1], best)
-    return best
+    return max(zip(scores, STRENGTHS, strict=True))[1]
 
 
 def strongest(coefficients: np.ndarray, keep: int) -> np.ndarray:
