@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import pairs_of
-from merflow.tables.claims import Claim, ClassExtreme, ClassWeights, MostConfused, Order, classes_of
+from merflow.tables.claims import (
+    Claim,
+    ClassExtreme,
+    ClassWeights,
+    Confusion,
+    MostConfused,
+    Order,
+    classes_of,
+)
 from merflow.tables.comparison import UNWEIGHTED, Comparison
 from merflow.tables.measures import name_of, split_of
 
@@ -46,7 +54,7 @@ class Pair(NamedTuple):
 
 
 def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float]) -> list[Pair]:
-    """Pairs that decide a claim; none for a spread.
+    """Pairs that decide a claim; none if no pair does.
 
     Args:
         comparison: of the paper on the corpus.
@@ -66,6 +74,12 @@ def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float])
     else:
         return []
     return list(dict.fromkeys(every))
+
+
+def confusions(comparison: Comparison, rule: Confusion) -> list[Score]:
+    """Confusions of two classes in each system, in both directions."""
+    systems = _systems(comparison, rule.systems)
+    return [Score(name, "confused", pair) for name in systems for pair in pairs_of(rule.pair)]
 
 
 def _systems(comparison: Comparison, systems: str | list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Pairs decide of which both scores are printed, to the printed digits. A claim holds if in all of
 them the score that should be higher is higher, by as much as is claimed. A spread holds if the
-printed spread rounds to the number.
+printed spread rounds to the number, or is at most it.
 """
 
 from merflow.tables.claims import Claim, Spread
@@ -57,8 +57,10 @@ def _spread_in_print(comparison: Comparison, rule: Spread) -> str:
     shares = {name: cell["share"] for name, cell in printed.items()}
     best, worst = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
     gap = round(100 * (shares[best] - shares[worst]), 9)
+    ends = f"{best} {as_printed(printed[best])}, {worst} {as_printed(printed[worst])}"
+    if rule.at_most:
+        return "holds" if gap <= rule.about else f"fails: {gap:g} points ({ends})"
     digits = len(str(rule.about).partition(".")[2])
     if round(gap, digits) == rule.about:
         return "holds"
-    ends = f"{best} {as_printed(printed[best])}, {worst} {as_printed(printed[worst])}"
     return f"fails: {gap:g} points, not {rule.about:g} ({ends})"

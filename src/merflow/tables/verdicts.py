@@ -24,7 +24,11 @@ pairs.
 A spread claims that the best of some systems is about x points above the worst, both chosen by our
 means. The interval of their paired difference (not corrected for the choice) decides. The spread is
 supported if the interval holds x and neither 0 nor 2x, refuted if it leaves out x, else
-inconclusive.
+inconclusive. A spread of at most x points is supported if the interval is below x, refuted if it is
+above x.
+
+A confusion claims that two classes are confused in about x percent at most. The interval of our
+largest confusion of them decides as that of a spread. A claim that nothing decides is not compared.
 
 merflow.tables.printed_claims judges claims by the paper's own numbers.
 """
@@ -40,11 +44,11 @@ from typing import Any
 import pandas as pd
 
 from merflow.evaluation.metrics import LOSS
-from merflow.tables.claims import Claim, Spread
+from merflow.tables.claims import Claim, Confusion, Nothing, Spread
 from merflow.tables.columns import as_printed
 from merflow.tables.comparison import Comparison
 from merflow.tables.measured import NAN, Difference, Estimate
-from merflow.tables.pairs import Pair, Score, pairs
+from merflow.tables.pairs import Pair, Score, confusions, pairs
 from merflow.tables.printed_claims import in_print
 from merflow.tables.render import (
     Column,
@@ -157,8 +161,13 @@ def compared(comparison: Comparison, claims: Sequence[Claim]) -> set[frozenset[s
 
 def judge(comparison: Comparison, claim: Claim, protocol: str) -> Judgement:
     """Verdict of a claim under a protocol."""
-    if isinstance(claim.decided_by, Spread):
-        return _judge_spread(comparison, claim.decided_by, protocol)
+    rule = claim.decided_by
+    if isinstance(rule, Spread):
+        return _judge_spread(comparison, rule, protocol)
+    if isinstance(rule, Confusion):
+        return _judge_confusion(comparison, rule, protocol)
+    if isinstance(rule, Nothing):
+        return Judgement("not compared", rule.reason)
 
     def value(score: Score) -> float:
         mean = _mean(comparison, score, protocol)
@@ -304,13 +313,35 @@ def _judge_spread(comparison: Comparison, rule: Spread, protocol: str) -> Judgem
     if difference is None:
         return Judgement("not compared", f"{best.system} and {worst} have no utterance in common")
     effect = f"{points(difference.value)} {_limits(difference)}"
-    evidence = f"{best} minus {worst}, best and worst: {effect}, {rule.about} claimed"
+    claimed = f"at most {rule.about}" if rule.at_most else rule.about
+    evidence = f"{best} minus {worst}, best and worst: {effect}, {claimed} claimed"
     value, low, high, _ = difference
-    verdict = _spread_verdict(rule.about / 100, low, high)
+    verdict = _spread_verdict(rule, low, high)
     return Judgement(verdict, evidence, value, rule.metric, value, low, high)
 
 
-def _spread_verdict(about: float, low: float, high: float) -> str:
+def _judge_confusion(comparison: Comparison, rule: Confusion, protocol: str) -> Judgement:
+    if comparison.mismatch:
+        reason = f"ours have another task than the paper: {comparison.mismatch}"
+        return Judgement("not compared", reason)
+    if comparison.demo:
+        reason = "scores of a demo corpus are not compared with printed ones"
+        return Judgement("not compared", reason)
+    scores = confusions(comparison, rule)
+    if absent := _absent(comparison, [score.system for score in scores], protocol):
+        return Judgement("not run", ", ".join(absent))
+    means = {score: mean for score in scores if (mean := _mean(comparison, score, protocol))}
+    largest, mean = max(means.items(), key=lambda item: item[1].value)
+    evidence = f"{largest.full}: {_estimate(mean)}, the largest of {len(means)}"
+    evidence += f", {rule.about:g} claimed"
+    verdict = _spread_verdict(rule, mean.low, mean.high)
+    return Judgement(verdict, evidence, mean.value, largest.metric, mean.value, mean.low, mean.high)
+
+
+def _spread_verdict(rule: Spread | Confusion, low: float, high: float) -> str:
+    about = rule.about / 100
+    if isinstance(rule, Spread) and rule.at_most:
+        return _side(about - high, about - low)
     if low <= about <= high:
         return "supported" if low > 0 and high < 2 * about else "inconclusive"
     return "inconclusive" if isnan(low) else "refuted"
