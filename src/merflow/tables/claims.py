@@ -72,7 +72,7 @@ class ClassWeights(Strict):
 
 
 class Spread(Strict):
-    """Systems whose best and worst score differ by about a number of points, or by at most it."""
+    """Systems whose best and worst score differ by a number of points."""
 
     kind: Literal["spread"]
     systems: Annotated[list[str], Field(min_length=2)]
