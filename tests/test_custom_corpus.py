@@ -36,7 +36,7 @@ def stages_of(run, paper):
         (["text"], {"text"}, {"text"}, {"bert", "roberta"}),
         (
             ["text", "audio"],
-            {"text", "speech", "early", "late", "unimodal"},
+            {"text", "speech", "early", "late", "unimodal", "unimodal_lstm"},
             {"text", "audio", "audio_frozen"},
             {"bert", "roberta", "audio"},
         ),

@@ -23,6 +23,8 @@ UTTERANCES = pa.schema(
         # span inside the clip; null: the clip is the utterance
         pa.field("start_s", pa.float64()),
         pa.field("end_s", pa.float64()),
+        # file of the utterance's audio, relative to data/raw/<corpus>; null: the clip's audio
+        pa.field("audio_clip", pa.string()),
         # class names; more than one in a multi-label corpus, empty: out of scope
         pa.field("labels", pa.list_(pa.string()), nullable=False),
         pa.field("official_split", pa.string()),
@@ -39,6 +41,7 @@ CLIPS = pa.schema(
         pa.field("clip", pa.string(), nullable=False),
         pa.field("start_s", pa.float64()),
         pa.field("end_s", pa.float64()),
+        pa.field("audio_clip", pa.string()),
     ]
 )
 

@@ -4,6 +4,7 @@ import pytest
 from support.tiny_media import write_audio, write_video
 
 from merflow.corpora import iemocap
+from merflow.corpora.prepare import modalities
 from merflow.errors import CorpusError
 
 HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
@@ -49,6 +50,7 @@ def test_reads_turns_in_their_order_with_spans_in_the_dialogue(root: Path) -> No
     assert (second.start_s, second.end_s) == (0.6, 0.9)
     assert (second.labels, second.text) == (["excitement"], "Text of M000.")
     assert second["clip"] == "IEMOCAP_full_release/Session1/dialog/avi/DivX/Ses01F_impro01.avi"
+    assert second["audio_clip"] is None
     assert rows.loc["Ses01F_impro01_F001"].labels == ["no agreement"]
     assert rows["official_split"].isna().all()
 
@@ -65,7 +67,7 @@ def test_transcripts_in_cp1252_and_control_characters_are_mended(root: Path) -> 
         corpus = iemocap.read_utterances(root)
         assert corpus.utterances["text"].tolist()[:3] == mended
         kinds = {defect.kind: defect for defect in corpus.defects}
-        assert set(kinds) == {kind, "no video", "other files"}
+        assert set(kinds) == {kind, "no video", "no sentence sound", "other files"}
         assert extra.name in kinds["other files"].detail
     assert kinds["marks of cp1252"].utterance_id == "Ses01F_impro01_F000"
 
@@ -76,10 +78,42 @@ def test_without_camera_file_the_sentence_wav_is_the_clip(root: Path) -> None:
     row = corpus.utterances.set_index("utterance_id").loc[f"{dialogue}_F000"]
     folder = f"IEMOCAP_full_release/Session2/sentences/wav/{dialogue}"
     assert row["clip"] == f"{folder}/{dialogue}_F000.wav"
-    assert row[["start_s", "end_s"]].isna().all()
-    (defect,) = corpus.defects
+    assert row[["start_s", "end_s", "audio_clip"]].isna().all()
+    defect = corpus.defects[0]
     assert (defect.kind, defect.medium) == ("no video", "frames")
     assert defect.detail == f"4 of 5 dialogues have no camera file (first: {dialogue}.avi)"
+
+
+def test_audio_is_the_sentence_wav_and_frames_the_camera_file(root: Path) -> None:
+    """Sentence files of one turn fit, of one are broken, of one are absent."""
+    folder = root / "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01"
+    wav = write_audio(folder / "Ses01F_impro01_F000.wav", seconds=0.4)
+    write_audio(folder / "Ses01F_impro01_M000.wav").write_bytes(b"broken")
+    corpus = iemocap.read_utterances(root)
+    rows = corpus.utterances.set_index("utterance_id").loc["Ses01F_impro01_F000":]
+    assert rows["clip"].iloc[:3].str.endswith("Ses01F_impro01.avi").all()
+    assert rows["audio_clip"].dropna().tolist() == [str(wav.relative_to(root))]
+    assert rows["start_s"].iloc[:3].tolist() == [0.1, 0.6, 1.2]
+    lines = {(defect.kind, defect.detail, defect.medium) for defect in corpus.defects[1:]}
+    name = f"{folder.relative_to(root)}/Ses01F_impro01_M000.wav"
+    reason = next(detail for kind, detail, _ in lines if kind == "clip unreadable")
+    assert reason.startswith(f"{name}: ")
+    first = "1 of 7 utterances have none (first: Ses01F_impro01_F001)"
+    assert lines == {
+        ("clip unreadable", reason, "audio"),
+        ("no sentence sound", first, "audio"),
+    }
+    counts = modalities(corpus.utterances, root)
+    assert (counts["audio"], counts["video"]) == (7, 3)
+
+
+def test_a_sentence_wav_of_another_length_is_a_defect(root: Path) -> None:
+    folder = root / "IEMOCAP_full_release/Session1/sentences/wav/Ses01F_impro01"
+    write_audio(folder / "Ses01F_impro01_F000.wav", seconds=2.0)
+    corpus = iemocap.read_utterances(root)
+    (defect,) = [defect for defect in corpus.defects if defect.kind == "sound of another length"]
+    assert defect.utterance_id == "Ses01F_impro01_F000"
+    assert defect.detail == "2.000 s, the turn has 0.400 s"
 
 
 def test_text_alone_is_one_defect(root: Path) -> None:
@@ -112,6 +146,7 @@ def test_broken_media_and_odd_spans_are_named(root: Path) -> None:
         (None, "not evaluated", None),
         (None, "clip unreadable", "frames"),
         (None, "no video", "frames"),
+        (None, "no sentence sound", "audio"),
         ("Ses01F_impro02_F000", "zero or negative span", "frames"),
         ("Ses01F_impro02_F001", "span beyond clip", None),
         ("Ses01F_impro02_F002", "span beyond clip", "frames"),

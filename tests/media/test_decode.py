@@ -69,6 +69,31 @@ def media(clip: Clip) -> set[str | None]:
     return {defect.medium for defect in clip.defects}
 
 
+def test_audio_of_another_file_leaves_the_frames_as_they_are(tmp_path):
+    """Frames keep the times of their span; audio is whole, and defects are of what is used."""
+    film = write(tmp_path / "dialogue.avi", 100, codec="mpeg4", audio="pcm_s16le", rate=16000)
+    wav = tmp_path / "turn.wav"
+    samples = tone(20_000, 16_000, 1)[0]
+    write_audio(wav, samples, 16_000)
+    both = decode(film, 1.0, 2.5, MEDIA)
+    clip = decode(film, 1.0, 2.5, MEDIA, wav)
+    assert clip.frames == both.frames and times(clip)[0] == 0.0
+    assert len(both.audio) == 24_000
+    np.testing.assert_allclose(clip.audio / 2**15, samples, atol=2**-15)
+    assert clip.defects == []
+
+
+def test_a_broken_file_of_audio_falls_back_on_the_clip(tmp_path):
+    film = write(tmp_path / "dialogue.avi", 50, codec="mpeg4", audio="pcm_s16le", rate=16000)
+    wav = tmp_path / "turn.wav"
+    wav.write_bytes(b"broken")
+    clip = decode(film, 0.5, 1.5, MEDIA, wav)
+    assert len(clip.audio) == 16_000
+    (defect,) = clip.defects
+    assert (defect.kind, defect.medium) == ("no sound", "audio")
+    assert defect.action == "sound of the clip used"
+
+
 def test_samplings() -> None:
     assert every_10th(31) == [0, 10, 20, 30] and every_10th(1) == [0] and every_10th(0) == []
     assert uniform_15(150) == list(range(5, 150, 10))

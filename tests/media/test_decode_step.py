@@ -15,7 +15,7 @@ from merflow.errors import ParamsError, StoreError
 from merflow.media import step
 from merflow.media.decode import decode
 from merflow.params import MediaParams
-from merflow.store import read_index, read_media, write_table
+from merflow.store import read_index, read_media, read_table, write_table
 
 MEDIA = {"short_side": 32, "jpeg_quality": 90}
 FOLDERS = ("audio", "frames_every10", "frames_15")
@@ -85,6 +85,17 @@ def test_parts_hold_the_decoded_clips(corpus: tuple[Path, Path], tmp_path: Path)
         columns = rows.loc[rows["utterance_id"] == "u2", ["frame", "time_s", "values"]]
         expected = [(frame.index, frame.time_s, frame.data) for frame in clip.frames[name]]
         assert list(columns.itertuples(index=False, name=None)) == expected
+
+
+def test_audio_comes_from_the_file_that_the_table_names(tmp_path: Path) -> None:
+    write(tmp_path / "long.mp4", 50)
+    write(tmp_path / "turn.wav", codec=None, audio="pcm_s16le", rate=16000)
+    table = prepared(tmp_path, {"u1": ("long.mp4", 0.5, 1.0), "u2": ("long.mp4", 1.0, 1.5)})
+    rows = read_table(table, artifacts.UTTERANCES).assign(audio_clip=["turn.wav", None])
+    write_table(table, rows, artifacts.UTTERANCES)
+    out = run((table, tmp_path), tmp_path / "build", tmp_path / "media")
+    audio = read_media(out / "audio", artifacts.AUDIO)
+    assert audio["n_samples"].tolist() == [32_000, 8_000]
 
 
 def test_defects_name_their_medium(corpus: tuple[Path, Path], tmp_path: Path) -> None:

@@ -94,7 +94,17 @@ def test_the_text_network_has_the_sizes_of_table_1(sequence, steps):
     assert shapes(model, examples().batch(np.arange(4)), kinds) == expected
     widths = [convolution.kernel_size for _, convolution in model.extractor.convolutions]
     assert widths == [(3,), (4,), (5,)]
-    assert model.dropout.p == 0.2
+    assert model.recurrent.dropout.p == 0.2
+
+
+def test_the_lstm_on_speech_makes_one_step():
+    model, kinds = build("speech_lstm"), (nn.LSTM, nn.Linear)
+    given = given_to(model.recurrent.lstm)
+    batch = examples().batch(np.arange(4))
+    assert shapes(model, batch, kinds) == [(1, 128), (512,), (128,), (6,)]
+    torch.testing.assert_close(given[0], batch.inputs["speech"])  # (4, 1, D_S)
+    of_text = OF_SYSTEMS["text_lstm"]["network"]
+    assert OF_SYSTEMS["speech_lstm"]["network"].items() <= of_text.items()
 
 
 def test_the_speech_network_has_the_sizes_of_table_1():
@@ -175,7 +185,7 @@ def test_the_lstm_reads_positions_or_the_utterance():
     shapes = {"positions": (1, 3, 100), "utterance": (1, 1, 100)}
     for sequence, shape in shapes.items():
         model, batch = build("text_lstm", sequence=sequence).eval(), data.batch(np.array([0]))
-        given = given_to(model.lstm)
+        given = given_to(model.recurrent.lstm)
         logits, steps = model(batch), given[0]
         words, mask = batch.inputs["text"], batch.masks["text"]
         if sequence == "positions":
@@ -184,7 +194,8 @@ def test_the_lstm_reads_positions_or_the_utterance():
             expected = model.extractor(words, mask)[:, None]
         assert steps.shape == shape
         torch.testing.assert_close(steps, expected)
-        torch.testing.assert_close(logits, model.dense(model.lstm(expected)[0][:, -1]))
+        states, _ = model.recurrent.lstm(expected)
+        torch.testing.assert_close(logits, model.recurrent.dense(states[:, -1]))
         assert not torch.allclose(logits, model(backwards.batch(np.array([0]))))
 
 
@@ -192,9 +203,9 @@ def test_dropout_is_applied_to_the_lstm_alone():
     for name in TRAINED:
         layers = build(name).named_modules()
         dropouts = [path for path, layer in layers if isinstance(layer, nn.Dropout)]
-        assert dropouts == (["dropout"] if name == "text_lstm" else [])
+        assert dropouts == (["recurrent.dropout"] if "_lstm" in name else [])
     model = build("text_lstm", dropout=0.5)
-    given = given_to(model.dense)
+    given = given_to(model.recurrent.dense)
     model(examples().batch(np.arange(4)))
     assert 0.3 < (given[0] == 0).float().mean() < 0.7
 
@@ -271,6 +282,19 @@ def test_selection_depends_on_the_train_split_alone(functionals, method):
     of_both = np.concatenate([values, test]), np.concatenate([labels, np.repeat([0, 1], 15)])
     on_both = selection(method, 10, 1.0).fit(*of_both)
     assert not np.allclose(on_both.transform(test[:1]), before)
+
+
+def test_cross_validation_selects_what_a_weak_ridge_misses():
+    """Features that carry one signal together share its coefficient, and noise overtakes them."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    values = rng.normal(size=(60, 600)).astype(np.float32)
+    values[:, :200] += 2 * labels[:, None] + rng.normal(size=(60, 1))
+    hits = {
+        alpha: selection("ridge", 20, alpha).fit(values, labels)[-1].get_support()[:200].sum()
+        for alpha in (1.0, "cv")
+    }
+    assert hits[1.0] < 15 and hits["cv"] == 20
 
 
 @pytest.mark.parametrize("method", ["ridge", "norm"])

@@ -60,12 +60,11 @@ def test_systems_without_a_printed_row_and_cited_ones_are_known(tmp_path):
         CLAIM | {"decided_by": ORDER},
         CLAIM | {"id": "b", "decided_by": EXTREME},
         CLAIM | {"id": "c", "decided_by": CONFUSED},
+        CLAIM | {"id": "d", "decided_by": CONFUSED | {"kind": "confusion", "about": 33}},
+        CLAIM | {"id": "e", "decided_by": {"kind": "nothing", "reason": "No score."}},
     )
-    assert [claim.decided_by.kind for claim in claims] == [
-        "order",
-        "class_extreme",
-        "most_confused",
-    ]
+    kinds = ["order", "class_extreme", "most_confused", "confusion", "nothing"]
+    assert [claim.decided_by.kind for claim in claims] == kinds
 
 
 @pytest.mark.parametrize(

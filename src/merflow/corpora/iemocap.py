@@ -2,7 +2,8 @@
 
 Busso et al. 2008, https://sail.usc.edu/iemocap. EmoEvaluation files name the turns, their times in
 the dialogue and the majority label of the annotators. The camera files hold whole dialogues with
-both speakers in view.
+both speakers in view and in the audio. The sentence files (sentences/wav) hold the audio of one
+turn. So audio is of the sentence file, and frames of the camera file.
 """
 
 import re
@@ -27,7 +28,7 @@ from merflow.corpora.transcripts import (
     stripped,
 )
 from merflow.errors import CorpusError
-from merflow.media.probe import Probe, probe_all
+from merflow.media.probe import SLACK_S, Probe, probe_all
 
 TITLE = "IEMOCAP (Interactive Emotional Dyadic Motion Capture)"
 LICENCE = (
@@ -72,6 +73,7 @@ TURN_FORM = "'[start - end]<tab>turn<tab>label<tab>[v, a, d]'"
 NAME = re.compile(r"(Ses\d\d[FM]_\w+)_([FM])\w*")  # dialogue, sex of the speaker
 SPOKEN = re.compile(r"(Ses\d\d[FM]_\S+) \[[^]]*\]:\s*(.*)")
 WAV_USED = "sentence sound used"  # the action where the camera file cannot serve
+CAMERA_USED = "sound of the camera file used"  # the action where the sentence file cannot serve
 
 
 @dataclass(frozen=True)
@@ -230,38 +232,36 @@ def _read_texts(
 
 @dataclass(frozen=True)
 class _Clips:
-    """Clips of utterances: a span of the dialogue's camera file, or else the sentence's WAV."""
+    """Clips of utterances: frames of the dialogue's camera file, audio of the sentence's WAV.
+
+    Each of the two files stands in for the other where that is absent or broken.
+    """
 
     root: Path
     top: Path
     defects: list[Defect]
 
     def add_to(self, rows: list[dict[str, Any]]) -> None:
-        """Set clip, start and end of every utterance."""
+        """Set clip, start, end and audio of every utterance."""
         cameras = {row["dialogue_id"]: self._camera_file(row) for row in rows}
         probes = self._probe_cameras(list(cameras.values()))
-        wav_rows: dict[Path, dict[str, Any]] = {}
-        without = []
+        wavs = {row["utterance_id"]: self._wav_file(row) for row in rows}
+        present = [path for path in wavs.values() if path.is_file()]
+        wav_probes = probe_all(present, "sentences of iemocap")
+        without_wav: list[str] = []
+        without_any: list[str] = []
         for row in rows:
-            camera = cameras[row["dialogue_id"]]
+            camera, wav = cameras[row["dialogue_id"]], wavs[row["utterance_id"]]
             span = self._span(row, camera, probes.get(camera))
+            audio = self._audio(row, wav, wav_probes.get(wav), bool(span))
             row["start_s"], row["end_s"] = span or (None, None)
-            wav = self._wav_file(row)
+            row["clip"], row["audio_clip"] = audio, None
             if span:
-                row["clip"] = camera.relative_to(self.root).as_posix()
-            elif wav.is_file():
-                wav_rows[wav] = row
-            else:
-                without.append(row["utterance_id"])
-        self._flag_absent(without, len(rows))
-        for path, result in probe_all(list(wav_rows), "sentences of iemocap").items():
-            name = path.relative_to(self.root).as_posix()
-            row = wav_rows[path]
-            if isinstance(result, Probe):
-                row["clip"] = name
-            else:
-                action = "clip not used, text kept"
-                self._flag(row["utterance_id"], "clip unreadable", f"{name}: {result}", action)
+                row["clip"], row["audio_clip"] = camera.relative_to(self.root).as_posix(), audio
+            if wav not in wav_probes:
+                (without_wav if span else without_any).append(row["utterance_id"])
+        self._flag_absent(without_any, len(rows))
+        self._flag_without_wav(without_wav, len(rows))
 
     def named(self, rows: list[dict[str, Any]]) -> set[Path]:
         """Files of annotated dialogues and turns, and hidden copies, which are counted already."""
@@ -311,6 +311,29 @@ class _Clips:
             else:
                 self._flag(utterance_id, "span beyond clip", detail, WAV_USED, "frames")
         return span
+
+    def _audio(
+        self, row: dict[str, Any], wav: Path, probe: Probe | str | None, has_camera: bool
+    ) -> str | None:
+        """Name of the sentence file; None: it cannot serve."""
+        if probe is None:
+            return None
+        name = wav.relative_to(self.root).as_posix()
+        if isinstance(probe, str):
+            action = CAMERA_USED if has_camera else "clip not used, text kept"
+            medium: Medium | None = "audio" if has_camera else None
+            self._flag(row["utterance_id"], "clip unreadable", f"{name}: {probe}", action, medium)
+            return None
+        length_s = row["end_s"] - row["start_s"]
+        if length_s > 0 and abs(probe.duration_s - length_s) > SLACK_S:
+            detail = f"{probe.duration_s:.3f} s, the turn has {length_s:.3f} s"
+            self._flag(row["utterance_id"], "sound of another length", detail, "kept", "audio")
+        return name
+
+    def _flag_without_wav(self, without: list[str], n_utterances: int) -> None:
+        if without:
+            detail = f"{len(without)} of {n_utterances} utterances have none (first: {without[0]})"
+            self._flag(None, "no sentence sound", detail, CAMERA_USED, "audio")
 
     def _flag_absent(self, without: list[str], n_utterances: int) -> None:
         if len(without) == n_utterances:

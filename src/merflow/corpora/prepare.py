@@ -14,7 +14,7 @@ from merflow.corpora import custom
 from merflow.corpora.catalogue import CATALOGUE
 from merflow.corpora.splits import custom_splits, make_splits
 from merflow.errors import CorpusError
-from merflow.media.probe import probe_all
+from merflow.media.probe import Probe, probe_all
 from merflow.paths import CLIPS, DEFECTS, SPLITS, UTTERANCES
 from merflow.progress import log
 from merflow.store import write_table, write_text
@@ -123,15 +123,18 @@ def modalities(utterances: pd.DataFrame, raw: Path) -> dict[str, int]:
 
     The reader has opened the clips already, and probes are cached.
     """
-    clips = utterances["clip"].dropna()
-    probes = probe_all([raw / clip for clip in clips.unique()], "modalities")
-    results = [probes[raw / clip] for clip in clips]
-    usable = [result for result in results if not isinstance(result, str)]
+    rows = utterances.dropna(subset="clip")
+    probes = probe_all([raw / clip for clip in rows["clip"].unique()], "modalities")
+    usable = [
+        (result, has_file)
+        for clip, has_file in zip(rows["clip"], rows["audio_clip"].notna(), strict=True)
+        if isinstance(result := probes[raw / clip], Probe)
+    ]
     return {
         "text": int(utterances["text"].notna().sum()),
         "clip": len(usable),
-        "audio": sum(probe.has_audio for probe in usable),
-        "video": sum(probe.has_video for probe in usable),
+        "audio": sum(has_file or probe.has_audio for probe, has_file in usable),
+        "video": sum(probe.has_video for probe, _ in usable),
     }
 
 

@@ -59,7 +59,13 @@ class Clip:
         self.defects.append(Defect(None, kind, detail, action, medium))
 
 
-def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
+def decode(
+    path: Path,
+    start_s: float | None,
+    end_s: float | None,
+    media: MediaParams,
+    audio: Path | None = None,
+) -> Clip:
     """Decode a clip or a span of it; bad media are defects, never errors.
 
     A frame belongs to the span if start <= presentation time < end. Indices count the frames of the
@@ -70,7 +76,23 @@ def decode(path: Path, start_s: float | None, end_s: float | None, media: MediaP
         start_s: start of the span in seconds; None: of the file.
         end_s: end of the span in seconds; None: of the file.
         media: size and quality of frames.
+        audio: file that holds the utterance's audio and nothing else; None: the clip's audio. If no
+            audio comes out of it, the clip's is taken.
     """
+    clip = _decode(path, start_s, end_s, media)
+    if audio is None:
+        return clip
+    alone = _decode(audio, None, None, media)
+    if alone.audio is None:
+        clip.flag("no sound", f"none in {audio.name}", "sound of the clip used", "audio")
+        return clip
+    defects = [defect for defect in clip.defects if defect.medium != "audio"]
+    defects += [defect for defect in alone.defects if defect.medium != "frames"]
+    return Clip(alone.audio, clip.frames, defects)
+
+
+def _decode(path: Path, start_s: float | None, end_s: float | None, media: MediaParams) -> Clip:
+    """Decode audio and frames of one file."""
     clip = Clip()
     start, end = start_s or 0.0, math.inf if end_s is None else end_s
     if start < 0:

@@ -67,7 +67,7 @@ def decode_shard(
 
     Args:
         table: clips.parquet; or utterances.parquet, which has its columns.
-        raw: folder that its column ``clip`` is relative to.
+        raw: folder that its columns ``clip`` and ``audio_clip`` are relative to.
         media: key ``media`` of params.yaml.
         code: digest of the code that decodes.
         shard: number of the shard, from 0.
@@ -85,7 +85,8 @@ def decode_shard(
     ids = {number: every_block[number] for number in share(len(every_block), shard, shards)}
     spec = {"params": media, "code": code, "versions": versions(*LIBRARIES)}
     rows_digest = hashlib.sha256(rows.to_csv().encode()).hexdigest()
-    clips = (raw / clip for block in ids.values() for clip in rows.loc[block, "clip"])
+    files = (rows.loc[block, ["clip", "audio_clip"]] for block in ids.values())
+    clips = (raw / name for block in files for name in block.stack().dropna())
     order = {"spec": spec, "utterances": rows_digest, "clips": _digest_of_files(clips)}
     folder = out.parent
     _remove_other_order(folder, order)
@@ -142,7 +143,8 @@ def _decoded(
             start_s, end_s = (
                 None if pd.isna(row[name]) else float(row[name]) for name in ("start_s", "end_s")
             )
-            yield utterance_id, decode(raw / row["clip"], start_s, end_s, params)
+            audio = None if pd.isna(row["audio_clip"]) else raw / row["audio_clip"]
+            yield utterance_id, decode(raw / row["clip"], start_s, end_s, params, audio)
 
 
 def _write_block(

@@ -2,8 +2,13 @@
 
 Systems, in the order of Table 2: ``speech_cnn``, ``text_lstm``, ``joint_cnn`` (early fusion),
 ``late_average``, ``late_weighted`` and ``late_product`` (Late Fusion-I, II, III of text_lstm and
-joint_cnn). ``unimodal_*`` are the same three fusions of text_lstm and speech_cnn, which section 5.4
-compares with early fusion and never prints.
+joint_cnn). Not in Table 2:
+
+- ``unimodal_*`` are the three fusions of text_lstm and speech_cnn (section 5.4, sentence 6).
+- ``speech_lstm`` is the text network's LSTM on speech (section 3.2). ``unimodal_*_lstm`` are the
+  three fusions of text_lstm and speech_lstm.
+- ``text_lstm_utterance`` is text_lstm with one step per utterance. ``late_weighted_printed`` has
+  the weights of Table 1, and ``speech_cnn_alpha_1`` another strength of the selection.
 
 Sizes are parameters. Their symbols in Table 1:
 
@@ -11,31 +16,7 @@ Sizes are parameters. Their symbols in Table 1:
 - hidden (N_2, N_3) or (N_c2, N_c3), n_classes N_4 or N_c4
 - filters N_f, width N_w
 
-Differences from the paper:
-
-- The LSTM gets "the D_T dimensional features per utterance" and is said to model consecutive words,
-  but one vector has no time axis. ``sequence: positions`` applies the dense layer at every position
-  of the convolution, without max-pooling, and the LSTM reads the positions. ``utterance`` pools
-  first, as section 2.1 says, and the LSTM makes one step.
-- The paper does not say how the text extractor is trained. Here it learns end to end with the
-  classifier behind it. So text_lstm and joint_cnn have an extractor each. joint_cnn needs one
-  vector per utterance and always pools.
-- The convolution over words is padded to keep its length ("same" in Keras), so a text shorter than
-  a filter has values too. Padding of a batch is masked out of pooling and LSTM. Feature maps pass a
-  ReLU. T is linear, Keras' default for a dense layer.
-- "L2-based feature selection" is not defined. ``ridge`` fits an L2-regularised linear classifier
-  and keeps the features whose coefficients have the largest L2 norm over the classes. ``norm``
-  keeps the features whose own L2 norm after min-max normalisation is largest. Both, and the
-  normalisation, are fitted on the train split alone. Values of other splits may leave [0, 1]:
-  nothing is clipped.
-- The paper does not give the pool of the speech network. It is a parameter, Keras' default of 2. An
-  odd last value is dropped, as in Keras.
-- The length of U_D is given only as the length of (T; S), so W_f is square.
-- Table 1 gives the sizes of the speech network only. The joint network has the same sizes.
-- 20 % dropout "to the LSTM layers" is applied to the LSTM's output, not inside the recurrence.
-- Weights start as torch draws them, not as Keras does (Glorot-uniform, and orthogonal in the LSTM).
-- Equation 4 sums over j' != j, which gives odds. Summed over all classes it gives probabilities
-  with the same order of classes.
+Deviations from the paper: reported/joint_cnn.deviations.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,6 +66,33 @@ class TextExtractor(nn.Module):
         return self.dense(maps.amax(dim=2))  # (B, widths * maps) -> (B, D_T)
 
 
+class Lstm(nn.Module):
+    """LSTM and dense layers (section 2.2)."""
+
+    def __init__(self, dim: int, n_classes: int, lstm: int, hidden: Sequence[int], dropout: float):
+        """Build the layers.
+
+        Args:
+            dim: length of the vector of a step.
+            n_classes: N_4.
+            lstm: N_1, width of the LSTM.
+            hidden: N_2, N_3, widths of the dense layers.
+            dropout: on the output of the LSTM.
+        """
+        super().__init__()
+        self.lstm = nn.LSTM(dim, lstm, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = _dense(lstm, hidden, n_classes)
+
+    def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
+        """Logits (B, K) of steps (B, T, dim) and their mask (B, T)."""
+        # padding comes after the steps, so no state of a step has seen it
+        states, _ = self.lstm(steps)  # (B, T, N_1)
+        rows = torch.arange(len(states), device=states.device)
+        last = states[rows, mask.sum(dim=1) - 1]  # (B, N_1)
+        return self.dense(self.dropout(last))
+
+
 class TextLstm(nn.Module):
     """text_lstm: an LSTM over convolutional text features (section 2.2)."""
 
@@ -100,48 +108,40 @@ class TextLstm(nn.Module):
         hidden: Sequence[int],
         dropout: float,
     ):
-        """Build the network.
+        """Build a `TextExtractor` and an `Lstm`, which describe the other arguments.
 
         Args:
             dims: width of the input ``text``.
-            n_classes: N_4.
+            n_classes: number of classes.
             widths, maps, text_dim: of `TextExtractor`.
-            sequence: positions or utterance, see the module's docstring.
-            lstm: N_1, width of the LSTM.
-            hidden: N_2, N_3, widths of the dense layers.
-            dropout: on the output of the LSTM.
+            sequence: positions, a step per position of the convolution; utterance, one step.
+            lstm, hidden, dropout: of `Lstm`.
         """
         super().__init__()
         self.extractor = TextExtractor(dims["text"], widths, maps, text_dim)
         self.sequence = sequence
-        self.lstm = nn.LSTM(text_dim, lstm, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
-        self.dense = _dense(lstm, hidden, n_classes)
+        self.recurrent = Lstm(text_dim, n_classes, lstm, hidden, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, K) of input ``text`` (B, T, dim)."""
         words, mask = batch.inputs["text"], batch.masks["text"]
         if self.sequence == "positions":
-            steps = self.extractor.positions(words)  # (B, T, D_T)
-        else:
-            steps, mask = self.extractor(words, mask)[:, None], mask[:, :1]  # (B, 1, D_T), (B, 1)
-        # padding comes after the words, so no state of a word has seen it
-        states, _ = self.lstm(steps)  # (B, T, N_1)
-        rows = torch.arange(len(states), device=states.device)
-        last = states[rows, mask.sum(dim=1) - 1]  # (B, N_1)
-        return self.dense(self.dropout(last))
+            return self.recurrent(self.extractor.positions(words), mask)  # (B, T, D_T)
+        return self.recurrent(self.extractor(words, mask)[:, None], mask[:, :1])  # (B, 1, D_T)
 
 
 # 3. Emotion recognition from speech
 
 
-def selection(method: str, keep: int, alpha: float) -> Transformer:
+def selection(method: str, keep: int, alpha: float | str) -> Transformer:
     """Min-max normalisation and L2-based selection of features (section 3.1).
 
     Args:
-        method: ridge or norm, see the module's docstring.
+        method: ridge, by the L2 norm over the classes of a feature's coefficients in a ridge
+            classifier; norm, by the L2 norm of the feature.
         keep: D_S, number of features to keep; all, where there are fewer.
-        alpha: weight of the squared L2 norm of the coefficients (ridge).
+        alpha: weight of the squared L2 norm of the coefficients (ridge), or cv: see
+            `merflow.nn.selection`.
     """
     # seconds to import: not where only a fusion is computed
     from sklearn.feature_selection import SelectFromModel, SelectKBest
@@ -149,8 +149,10 @@ def selection(method: str, keep: int, alpha: float) -> Transformer:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
 
+    from merflow.nn.selection import SelectingRidge
+
     if method == "ridge":
-        ridge = RidgeClassifier(alpha=alpha)
+        ridge = SelectingRidge(keep) if alpha == "cv" else RidgeClassifier(alpha=alpha)
         select = SelectFromModel(ridge, norm_order=2, max_features=keep, threshold=-np.inf)
     else:
         select = SelectKBest(_norms, k=keep)
@@ -225,6 +227,26 @@ class SpeechCnn(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, K) of input ``speech`` (B, 1, D_S)."""
         return self.cnn(batch.inputs["speech"].squeeze(1))  # (B, D_S)
+
+
+class SpeechLstm(nn.Module):
+    """speech_lstm: an LSTM over the selected speech features S, in one step (section 3.2)."""
+
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        n_classes: int,
+        lstm: int,
+        hidden: Sequence[int],
+        dropout: float,
+    ):
+        """Build an `Lstm` of steps of length D_S = dims["speech"]."""
+        super().__init__()
+        self.recurrent = Lstm(dims["speech"], n_classes, lstm, hidden, dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, K) of input ``speech`` (B, 1, D_S)."""
+        return self.recurrent(batch.inputs["speech"], batch.masks["speech"])
 
 
 # 4. Fusion techniques
@@ -306,15 +328,24 @@ def _dense(dim: int, hidden: Sequence[int], n_classes: int) -> nn.Sequential:
 
 _LATE = ("text_lstm", "joint_cnn")
 _UNIMODAL = ("text_lstm", "speech_cnn")
+_UNIMODAL_LSTM = ("text_lstm", "speech_lstm")
+_SPEECH = {"speech": selection}
 
 SYSTEMS: dict[str, System | Fusion] = {
-    "speech_cnn": System(("speech",), SpeechCnn, {"speech": selection}),
+    "speech_cnn": System(("speech",), SpeechCnn, _SPEECH),
+    "speech_cnn_alpha_1": System(("speech",), SpeechCnn, _SPEECH),
+    "speech_lstm": System(("speech",), SpeechLstm, _SPEECH),
     "text_lstm": System(("text",), TextLstm),
-    "joint_cnn": System(("text", "speech"), JointCnn, {"speech": selection}),
+    "text_lstm_utterance": System(("text",), TextLstm),
+    "joint_cnn": System(("text", "speech"), JointCnn, _SPEECH),
     "late_average": Fusion(_LATE, average),
     "late_weighted": Fusion(_LATE, weighted, weighted=True),
+    "late_weighted_printed": Fusion(_LATE, weighted, weighted=True),
     "late_product": Fusion(_LATE, product),
     "unimodal_average": Fusion(_UNIMODAL, average),
     "unimodal_weighted": Fusion(_UNIMODAL, weighted, weighted=True),
     "unimodal_product": Fusion(_UNIMODAL, product),
+    "unimodal_average_lstm": Fusion(_UNIMODAL_LSTM, average),
+    "unimodal_weighted_lstm": Fusion(_UNIMODAL_LSTM, weighted, weighted=True),
+    "unimodal_product_lstm": Fusion(_UNIMODAL_LSTM, product),
 }

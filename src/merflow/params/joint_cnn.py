@@ -36,8 +36,9 @@ class SelectionParams(Strict):
     keep: Positive = Field(
         description="number of features with the highest scores to keep (section 3.1, D_S)"
     )
-    alpha: PositiveReal = Field(
-        description="weight of the squared L2 norm of the coefficients, for ridge. Ours"
+    alpha: PositiveReal | Literal["cv"] = Field(
+        description="weight of the squared L2 norm of the coefficients, for ridge. cv: the power "
+        "of ten from 1 to 1e7 whose features classify best in five folds of train. Ours"
     )
 
 
@@ -59,16 +60,21 @@ class TextExtractorParams(Strict):
     text_dim: Positive = Field(description="text features (D_T)")
 
 
-class TextLstmParams(TextExtractorParams):
+class LstmParams(Strict):
+    """LSTM and dense layers (section 2.2); the network of speech_lstm."""
+
+    lstm: Positive = Field(description="units of the LSTM (N_1)")
+    hidden: Hidden = Field(description=HIDDEN)
+    dropout: Share = Field(description="dropout after the LSTM, as a share (section 5.2)")
+
+
+class TextLstmParams(TextExtractorParams, LstmParams):
     """Network of text_lstm (section 2.2)."""
 
     sequence: Literal["positions", "utterance"] = Field(
         description="steps of the LSTM. positions: the positions of the text. utterance: one step. "
         "Ours"
     )
-    lstm: Positive = Field(description="units of the LSTM (N_1)")
-    hidden: Hidden = Field(description=HIDDEN)
-    dropout: Share = Field(description="dropout after the LSTM, as a share (section 5.2)")
 
 
 class SpeechCnnParams(Strict):
@@ -99,6 +105,14 @@ class SpeechCnnSystemParams(Strict):
     training: TrainingParams = Field(description=TRAINING)
 
 
+class SpeechLstmSystemParams(Strict):
+    """The system speech_lstm."""
+
+    inputs: SelectedSpeechParams = Field(description=INPUTS)
+    network: LstmParams = Field(description=f"{NETWORK}: Table 1, of the text network")
+    training: TrainingParams = Field(description=TRAINING)
+
+
 class JointSystemParams(Strict):
     """The system joint_cnn."""
 
@@ -107,31 +121,43 @@ class JointSystemParams(Strict):
     training: TrainingParams = Field(description=TRAINING)
 
 
+UNPRINTED = "text_lstm and speech_cnn, which the paper speaks of and never prints"
+UNPRINTED_LSTM = "text_lstm and speech_lstm, which the paper speaks of and never prints"
+
+
 class JointCnnSystemsParams(Strict):
     """The block ``systems``."""
 
     speech_cnn: SpeechCnnSystemParams = Field(description="speech alone (section 3.2)")
+    speech_cnn_alpha_1: SpeechCnnSystemParams = Field(
+        description="selection by a weak ridge, which interpolates train. Ours, to show the effect"
+    )
+    speech_lstm: SpeechLstmSystemParams = Field(
+        description="the LSTM of section 2.2 on speech, in one step (section 3.2)"
+    )
     text_lstm: TextLstmSystemParams = Field(description="text alone (section 2.2)")
+    text_lstm_utterance: TextLstmSystemParams = Field(
+        description="text alone, read as one step per utterance (section 2.2)"
+    )
     joint_cnn: JointSystemParams = Field(description="early fusion (section 4.1)")
     late_average: UnweightedFusionParams = Field(
         description="text_lstm and joint_cnn (section 4.2, equation 2)"
     )
     late_weighted: WeightedFusionParams = Field(
-        description="text_lstm and joint_cnn (section 4.2, equation 3). The paper's weights are "
-        "[0.3, 0.7]"
+        description="text_lstm and joint_cnn (section 4.2, equation 3)"
+    )
+    late_weighted_printed: WeightedFusionParams = Field(
+        description="text_lstm and joint_cnn with the printed weights (Table 1)"
     )
     late_product: UnweightedFusionParams = Field(
         description="text_lstm and joint_cnn (section 4.2, equation 4)"
     )
-    unimodal_average: UnweightedFusionParams = Field(
-        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
-    )
-    unimodal_weighted: WeightedFusionParams = Field(
-        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
-    )
-    unimodal_product: UnweightedFusionParams = Field(
-        description="text_lstm and speech_cnn, which the paper speaks of and never prints"
-    )
+    unimodal_average: UnweightedFusionParams = Field(description=UNPRINTED)
+    unimodal_weighted: WeightedFusionParams = Field(description=UNPRINTED)
+    unimodal_product: UnweightedFusionParams = Field(description=UNPRINTED)
+    unimodal_average_lstm: UnweightedFusionParams = Field(description=UNPRINTED_LSTM)
+    unimodal_weighted_lstm: WeightedFusionParams = Field(description=UNPRINTED_LSTM)
+    unimodal_product_lstm: UnweightedFusionParams = Field(description=UNPRINTED_LSTM)
 
 
 class JointCnnFeaturesParams(Strict):
@@ -160,19 +186,22 @@ class JointCnnParams(PaperParams):
 class JointCnnRunParams(PaperRunParams):
     """The block run.joint_cnn."""
 
-    text: StageParams[Literal["text_lstm"]] = Field(
+    text: StageParams[Literal["text_lstm", "text_lstm_utterance"]] = Field(
         description="the text system. MELD, which anyone can get, is not the paper's"
     )
-    speech: StageParams[Literal["speech_cnn"]] = Field(
+    speech: StageParams[Literal["speech_cnn", "speech_cnn_alpha_1", "speech_lstm"]] = Field(
         description="the speech system. RAVDESS, which anyone can get, is not the paper's"
     )
     early: StageParams[Literal["joint_cnn"]] = Field(description="early fusion")
-    late: StageParams[Literal["late_average", "late_weighted", "late_product"]] = Field(
-        description="late fusions of text_lstm and joint_cnn"
-    )
+    late: StageParams[
+        Literal["late_average", "late_weighted", "late_weighted_printed", "late_product"]
+    ] = Field(description="late fusions of text_lstm and joint_cnn")
     unimodal: StageParams[Literal["unimodal_average", "unimodal_weighted", "unimodal_product"]] = (
         Field(description="late fusions of text_lstm and speech_cnn")
     )
+    unimodal_lstm: StageParams[
+        Literal["unimodal_average_lstm", "unimodal_weighted_lstm", "unimodal_product_lstm"]
+    ] = Field(description="late fusions of text_lstm and speech_lstm")
 
 
 #: The paper's fields in the blocks ``run`` and ``papers``.

@@ -16,11 +16,15 @@ A claim compares scores on test (losses on dev) in pairs, of which one should be
 or, for one kind of claim, which difference:
   spread         the best minus the worst of `systems` in `metric` is `about` this many points, or
                  `at_most` them
+or, for one kind of claim, which number:
+  confusion      the largest share of one of two classes (`pair`) that is taken for the other, of
+                 all `systems`, is `about` this many percent
+or, for claims that no score decides:
+  nothing        `reason` says why
 ``systems: all`` are the systems of the paper's printed tables, without cited ones. Order and
 class_weights may name `classes` (or all of them), each scored by itself. In a multi-class task
 these have recall, precision and F1. Without `classes` a score is of all classes together. ``split``
-is the split that the sentence itself names.
-merflow.tables.verdicts has the rules of a verdict.
+is the split that the sentence itself names. merflow.tables.verdicts has the rules of a verdict.
 """
 
 from collections.abc import Iterable, Sequence
@@ -107,7 +111,25 @@ class MostConfused(Strict):
     systems: Literal["all"] | Names
 
 
-Rule = Order | ClassWeights | OverEpochs | Spread | ClassExtreme | MostConfused
+class Confusion(Strict):
+    """Two classes of which the largest confusion is about a number of percent."""
+
+    kind: Literal["confusion"]
+    pair: Annotated[list[str], Field(min_length=2, max_length=2)]
+    about: PositiveReal
+    systems: Literal["all"] | Names
+
+
+class Nothing(Strict):
+    """No scores that would decide the claim, in print or here."""
+
+    kind: Literal["nothing"]
+    reason: Text
+
+
+Rule = (
+    Order | ClassWeights | OverEpochs | Spread | ClassExtreme | MostConfused | Confusion | Nothing
+)
 
 
 class Claim(Strict):
@@ -201,6 +223,8 @@ class _Checked(NamedTuple):
 
 def _check(rule: Rule, checked: _Checked) -> None:
     """Refuse names that the paper does not have, and comparisons that cannot be."""
+    if isinstance(rule, Nothing):
+        return
     if isinstance(rule, Order):
         systems = [*rule.better, *rule.than]
         checked.names("system", systems, [*checked.own, *checked.systems, *BASELINES])
@@ -224,7 +248,7 @@ def _check(rule: Rule, checked: _Checked) -> None:
             raise checked.refuse("name a lowest class, a highest class, or two different ones")
         named = [name for name in (rule.lowest, rule.highest) if name is not None]
         checked.names("class", named, CLASSES[checked.corpus])
-    elif isinstance(rule, MostConfused):
+    elif isinstance(rule, MostConfused | Confusion):
         checked.names("class", rule.pair, CLASSES[checked.corpus])
 
 

@@ -10,6 +10,7 @@ from merflow.tables.claims import (
     Claim,
     ClassExtreme,
     ClassWeights,
+    Confusion,
     MostConfused,
     Order,
     OverEpochs,
@@ -63,7 +64,7 @@ class Pair(NamedTuple):
 
 
 def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float]) -> list[Pair]:
-    """Pairs that decide a claim; none for a spread.
+    """Pairs that decide a claim; none if no pair does.
 
     Args:
         comparison: of the paper on the corpus.
@@ -85,6 +86,12 @@ def pairs(comparison: Comparison, claim: Claim, value: Callable[[Score], float])
     else:
         return []
     return list(dict.fromkeys(every))
+
+
+def confusions(comparison: Comparison, rule: Confusion) -> list[Score]:
+    """Confusions of two classes in each system, in both directions."""
+    systems = _systems(comparison, rule.systems)
+    return [Score(name, "confused", pair) for name in systems for pair in pairs_of(rule.pair)]
 
 
 def _systems(comparison: Comparison, systems: str | list[str]) -> list[str]:

@@ -37,24 +37,37 @@ supported if the interval holds x and neither 0 nor 2x, refuted if it leaves out
 inconclusive. A spread of at most x points is supported if the interval is below x, refuted if it is
 above x.
 
+A confusion claims that two classes are confused in about x percent at most. The interval of our
+largest confusion of them decides as that of a spread. A claim that nothing decides is not compared.
+
 merflow.tables.printed_claims judges claims by the paper's own numbers.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from math import comb, isnan
+from math import comb
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from merflow.evaluation.metrics import EPOCH_SCORE, LOSS
-from merflow.tables.claims import Claim, Spread
+from merflow.tables.amounts import judge_confusion, judge_spread
+from merflow.tables.claims import Claim, Confusion, Nothing, Spread
 from merflow.tables.columns import as_printed
 from merflow.tables.comparison import Comparison
-from merflow.tables.measured import NAN, Difference, Estimate
+from merflow.tables.judgements import (
+    VERDICTS,
+    Judgement,
+    absent,
+    estimate_of,
+    limits_of,
+    mean_of,
+    side,
+)
+from merflow.tables.measured import NAN, Estimate
 from merflow.tables.measures import name_of, split_of
 from merflow.tables.pairs import Pair, Score, pairs
 from merflow.tables.printed_claims import in_print
@@ -62,7 +75,6 @@ from merflow.tables.render import (
     Column,
     Table,
     decimal,
-    interval,
     p_value,
     percent,
     plain,
@@ -72,7 +84,6 @@ from merflow.tables.render import (
 )
 from merflow.tables.reported import MISSING, UNSTATED, Row, remarks_of
 
-VERDICTS = ("supported", "refuted", "inconclusive", "not run", "not compared")
 NOTES = (
     "Supported: every comparison of the claim holds, its interval leaving out 0; refuted: one is"
     " the other way round.",
@@ -86,38 +97,6 @@ NOTES = (
 )
 
 Means = Mapping[Score, Estimate]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Verdict of a pair or a claim.
-
-    Attributes:
-        verdict: one of VERDICTS.
-        words: what was compared, or why it was not.
-        margin: higher minus lower, beyond what is claimed; NaN: not compared.
-        metric: of the compared scores.
-        effect, low, high: higher minus lower, and the limits that decided. They are the ends of its
-            interval. For losses they are the smallest and the largest difference between two seeds,
-            for two classes what their intervals leave possible. NaN: not compared.
-        p_corrected: of two of our systems; NaN: without a test of what the pair claims.
-    """
-
-    verdict: str
-    words: str
-    margin: float = NAN
-    metric: str = ""
-    effect: float = NAN
-    low: float = NAN
-    high: float = NAN
-    p_corrected: float = NAN
-
-    def among_several(self, alpha: float) -> "Judgement":
-        """The same among several pairs: refuted only if the corrected p is below `alpha`."""
-        survives = isnan(self.p_corrected) or self.p_corrected < alpha
-        if self.verdict != "refuted" or survives:
-            return self
-        return replace(self, verdict="inconclusive")
 
 
 def table(comparison: Comparison, claims: Sequence[Claim]) -> Table:
@@ -182,11 +161,16 @@ def compared(comparison: Comparison, claims: Sequence[Claim]) -> set[frozenset[s
 
 def judge(comparison: Comparison, claim: Claim, protocol: str) -> Judgement:
     """Verdict of a claim under a protocol."""
-    if isinstance(claim.decided_by, Spread):
-        return _judge_spread(comparison, claim.decided_by, protocol)
+    rule = claim.decided_by
+    if isinstance(rule, Spread):
+        return judge_spread(comparison, rule, protocol)
+    if isinstance(rule, Confusion):
+        return judge_confusion(comparison, rule, protocol)
+    if isinstance(rule, Nothing):
+        return Judgement("not compared", rule.reason)
 
     def value(score: Score) -> float:
-        mean = _mean(comparison, score, protocol)
+        mean = mean_of(comparison, score, protocol)
         return mean.value if mean else NAN
 
     every = pairs(comparison, claim, value)
@@ -198,7 +182,7 @@ def judge(comparison: Comparison, claim: Claim, protocol: str) -> Judgement:
     verdict = _verdict(counts)
     if verdict == "not run":
         systems = [score.system for pair in every for score in pair.scores]
-        return Judgement(verdict, ", ".join(_absent(comparison, systems, protocol)))
+        return Judgement(verdict, ", ".join(absent(comparison, systems, protocol)))
     if verdict == "not compared":
         reasons = dict.fromkeys(judgement.words for judgement in judgements)
         return Judgement(verdict, "; ".join(reasons))
@@ -208,10 +192,6 @@ def judge(comparison: Comparison, claim: Claim, protocol: str) -> Judgement:
         return Judgement(verdict, summary)
     least = min(deciding, key=lambda judgement: judgement.margin)
     return replace(least, words=f"{summary}; decided by {least.words}")
-
-
-def _mean(comparison: Comparison, score: Score, protocol: str) -> Estimate | None:
-    return comparison.measured.mean(score.system, protocol, score.metric, score.name)
 
 
 def _verdict(counts: Counter[str]) -> str:
@@ -234,16 +214,6 @@ def _summary(counts: Counter[str], n_pairs: int) -> str:
     return f"{counts['supported']} of {n_pairs} comparisons hold{rest}"
 
 
-def _absent(comparison: Comparison, systems: Sequence[str], protocol: str) -> list[str]:
-    """Systems of ours that have no scores, each once."""
-    return [
-        name
-        for name in dict.fromkeys(systems)
-        if comparison.kind(name) != "cited"
-        and not comparison.measured.mean(name, protocol, "accuracy")
-    ]
-
-
 def _judge_pair(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
     ours = [score for score in pair.scores if comparison.kind(score.system) != "cited"]
     if not ours:
@@ -251,7 +221,7 @@ def _judge_pair(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
     if comparison.mismatch and (len(ours) == 1 or pair.higher.name):
         reason = f"ours have another task than the paper: {comparison.mismatch}"
         return Judgement("not compared", reason)
-    means = {score: mean for score in ours if (mean := _mean(comparison, score, protocol))}
+    means = {score: mean for score in ours if (mean := mean_of(comparison, score, protocol))}
     if len(means) < len(ours):
         return Judgement("not run", "")
     if len(ours) == 1 and comparison.demo:
@@ -273,7 +243,7 @@ def _between_systems(comparison: Comparison, pair: Pair, protocol: str) -> Judge
     difference = measured.difference(higher, lower, protocol, metric, name)
     if difference is None:
         return Judgement("not compared", f"{higher} and {lower} have no utterance in common")
-    effect = f"{points(difference.value)} {_limits(difference)}, p {p_value(difference.p)}"
+    effect = f"{points(difference.value)} {limits_of(difference)}, p {p_value(difference.p)}"
     effect += f", corrected {p_value(difference.p_corrected)}"
     evidence = f"{pair.higher.full} minus {lower}: {effect}"
     if metric == "accuracy" and (tests := measured.mcnemar(higher, lower, protocol)):
@@ -312,7 +282,9 @@ def _against_printed(comparison: Comparison, pair: Pair, means: Means) -> Judgem
         return Judgement("not compared", f"the printed {cited.full} is {MISSING}")
     if reason := _other_measure(cited, printed):
         return Judgement("not compared", reason)
-    evidence = f"{ours.full}: {_estimate(mean)}, {cited.system} has {as_printed(printed)} in print"
+    evidence = (
+        f"{ours.full}: {estimate_of(mean)}, {cited.system} has {as_printed(printed)} in print"
+    )
     low, value, high = (figure - printed["share"] for figure in (mean.low, mean.value, mean.high))
     if ours == pair.lower:
         low, value, high = -high, -value, -low
@@ -338,56 +310,13 @@ def _between_intervals(pair: Pair, means: Means) -> Judgement:
         first, second = f"{pair.higher}: {pair.higher.name}", pair.lower.name
     else:
         first, second = f"{pair.higher.full}:", f"of {pair.lower.named}:"
-    evidence = f"{first} {_estimate(higher)}, {second} {_estimate(lower)}"
+    evidence = f"{first} {estimate_of(higher)}, {second} {estimate_of(lower)}"
     limits = (higher.low - lower.high, higher.high - lower.low)
     return _decided(pair, evidence, higher.value - lower.value, *limits)
 
 
-def _judge_spread(comparison: Comparison, rule: Spread, protocol: str) -> Judgement:
-    if absent := _absent(comparison, rule.systems, protocol):
-        return Judgement("not run", ", ".join(absent))
-    means = {
-        name: mean.value
-        for name in rule.systems
-        if (mean := comparison.measured.mean(name, protocol, rule.metric))
-    }
-    ranked = sorted(means, key=means.__getitem__)  # with equal means still two systems
-    worst, best = ranked[0], Score(ranked[-1], rule.metric)
-    difference = comparison.measured.difference(best.system, worst, protocol, rule.metric)
-    if difference is None:
-        return Judgement("not compared", f"{best.system} and {worst} have no utterance in common")
-    effect = f"{points(difference.value)} {_limits(difference)}"
-    claimed = f"at most {rule.about}" if rule.at_most else rule.about
-    evidence = f"{best} minus {worst}, best and worst: {effect}, {claimed} claimed"
-    value, low, high, *_ = difference
-    verdict = _spread_verdict(rule, low, high)
-    return Judgement(verdict, evidence, value, rule.metric, value, low, high)
-
-
-def _spread_verdict(rule: Spread, low: float, high: float) -> str:
-    about = rule.about / 100
-    if rule.at_most:
-        return _side(about - high, about - low)
-    if low <= about <= high:
-        return "supported" if low > 0 and high < 2 * about else "inconclusive"
-    return "inconclusive" if isnan(low) else "refuted"
-
-
-def _limits(difference: Difference) -> str:
-    return interval(difference.low, difference.high, points)
-
-
-def _estimate(mean: Estimate) -> str:
-    return f"{percent(mean.value)} {interval(mean.low, mean.high)}"
-
-
 def _decided(pair: Pair, evidence: str, effect: float, low: float, high: float) -> Judgement:
     """Verdict of a pair by the limits of its difference, which should be above ``pair.by``."""
-    verdict = _side(low - pair.by, high - pair.by)
+    verdict = side(low - pair.by, high - pair.by)
     metric = pair.higher.metric
     return Judgement(verdict, evidence, effect - pair.by, metric, effect, low, high)
-
-
-def _side(low: float, high: float) -> str:
-    """Verdict by the limits of a difference that should be positive; NaN decides nothing."""
-    return "supported" if low > 0 else "refuted" if high < 0 else "inconclusive"
