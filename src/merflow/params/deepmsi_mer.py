@@ -110,7 +110,9 @@ class TranscriptSystemParams(Strict):
 
     inputs: TextInputsParams = Field(description=f"{INPUTS}. Ours: usual values for BERT")
     network: TextNetworkParams = Field(description=f"{NETWORK}. Ours: usual values for BERT")
-    training: TrainingParams = Field(description="ours: usual values for BERT")
+    training: TrainingParams = Field(
+        description="ours: usual values for BERT. clip: 1.0, as in the Trainer of transformers"
+    )
 
 
 class AudioSystemParams(Strict):

@@ -86,6 +86,11 @@ class TrainingParams(Strict):
         description="number of epochs in a row without a lower dev loss after which training "
         "stops. null: never"
     )
+    clip: PositiveReal | None = Field(
+        default=None,
+        description="largest L2 norm of the gradient of all parameters. A longer one is scaled "
+        "down to it. null: never",
+    )
     class_weights: bool = Field(
         default=False,
         description="multi-label systems: true weights presence and absence of a class by "

@@ -30,8 +30,8 @@ class FineTunedTextParams(Strict):
     network: TextNetworkParams = Field(description="ours: pooling and dropout")
     training: TrainingParams = Field(
         description="batch_size, learning_rate and weight_decay: Table 2 (BERT) and Table 4 "
-        '(RoBERTa). epochs: section "Methodology used for BERT and RoBERTa". Ours: schedule and '
-        "warmup"
+        '(RoBERTa). epochs: section "Methodology used for BERT and RoBERTa". Ours: schedule, '
+        "warmup, and clip, which is 1.0 in the Trainer of transformers"
     )
 
 
