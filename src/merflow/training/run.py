@@ -1,7 +1,5 @@
 """Step ``train``: runs of a system of any kind, each a fold with a seed."""
 
-import hashlib
-import json
 import shutil
 from itertools import product
 from pathlib import Path
@@ -12,7 +10,7 @@ from merflow.errors import ParamsError
 from merflow.params import ProtocolParams
 from merflow.paths import PREDICTIONS
 from merflow.progress import first_process, log
-from merflow.provenance import versions
+from merflow.provenance import digest_of_values, versions
 from merflow.records import Record, Run
 from merflow.store import read_metadata, read_table, replace_folder, write_table
 from merflow.systems import Fusion, OffTheShelf, System
@@ -152,5 +150,4 @@ def _digest(job: Job) -> str:
         job.code,
         [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
     ]
-    content = json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return digest_of_values([decisive, versions(*LIBRARIES)])
