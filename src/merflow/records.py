@@ -50,6 +50,8 @@ class Run(Document):
         history: all epochs.
         weights: fusion weight of each member.
         temperatures: calibration temperature of each member.
+        strengths: chosen regularisation of a linear classifier, of each component; empty: none.
+        strengths_chosen_on: split on which they were chosen; train: by cross-validation in it.
         label_doubt: sentence about suspicious label mappings of an off-the-shelf head.
         device: name of the GPU, or ``cpu``.
         precision: number format of the computation.
@@ -64,6 +66,8 @@ class Run(Document):
     history: tuple[Epoch, ...] = ()
     weights: dict[str, float] | None = None
     temperatures: dict[str, float] | None = None
+    strengths: tuple[float, ...] = ()
+    strengths_chosen_on: Literal["dev", "train"] | None = None
     label_doubt: str | None = None
     device: str
     precision: Literal["fp32", "bf16", "fp64"]
