@@ -4,7 +4,8 @@ Systems, in the order of Tables II and III: ``acoustic``, ``visual``, ``language
 ``early_fusion``, ``late_fusion``, ``deep_fusion``, ``tensor_fusion``. Each has a twin
 ``*_unweighted``, trained without class weights, which the paper never prints. The networks of the
 six emotions are banks (merflow.nn.bank): separate networks, computed together. The training loop
-applies the class weights.
+applies the class weights. ``linear_*`` are ours: linear classifiers of the same features, pooled
+over words, with class weights.
 
 Differences from the paper:
 
@@ -33,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from merflow.nn.bank import LinearBank, LstmBank
-from merflow.systems import Batch, System, Transformer
+from merflow.systems import AnySystem, Batch, Linear, System, Transformer
 
 
 def scaling(scale: str) -> Transformer:
@@ -207,7 +208,7 @@ def _logits(output: LinearBank, values: Tensor) -> Tensor:
 _UNIMODAL = ("acoustic", "visual", "language")
 
 
-def _systems(suffix: str) -> dict[str, System]:
+def _systems(suffix: str) -> dict[str, AnySystem]:
     """Seven systems; the members of the second stage have the same suffix."""
     acoustic, visual, language = members = tuple(name + suffix for name in _UNIMODAL)
     scaled = {"acoustic": scaling, "visual": scaling}
@@ -228,4 +229,10 @@ def _systems(suffix: str) -> dict[str, System]:
     }
 
 
-SYSTEMS = _systems("") | _systems("_unweighted")
+_LINEAR = {
+    "linear_acoustic": Linear(("acoustic",)),
+    "linear_visual": Linear(("visual",)),
+    "linear_language": Linear(("language",)),
+    "linear_early": Linear(("visual", "acoustic", "language")),
+}
+SYSTEMS: dict[str, AnySystem] = _systems("") | _systems("_unweighted") | _LINEAR

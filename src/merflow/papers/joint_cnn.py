@@ -3,7 +3,8 @@
 Systems, in the order of Table 2: ``speech_cnn``, ``text_lstm``, ``joint_cnn`` (early fusion),
 ``late_average``, ``late_weighted`` and ``late_product`` (Late Fusion-I, II, III of text_lstm and
 joint_cnn). ``unimodal_*`` are the same three fusions of text_lstm and speech_cnn, which section 5.4
-compares with early fusion and never prints.
+compares with early fusion and never prints. ``linear_*`` are ours: linear classifiers of the same
+features.
 
 Sizes are parameters. Their symbols in Table 1:
 
@@ -45,7 +46,7 @@ import torch
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from merflow.systems import Batch, Fusion, System, Transformer
+from merflow.systems import AnySystem, Batch, Fusion, Linear, System, Transformer
 
 # 2. Emotion recognition from text
 
@@ -307,7 +308,7 @@ def _dense(dim: int, hidden: Sequence[int], n_classes: int) -> nn.Sequential:
 _LATE = ("text_lstm", "joint_cnn")
 _UNIMODAL = ("text_lstm", "speech_cnn")
 
-SYSTEMS: dict[str, System | Fusion] = {
+SYSTEMS: dict[str, AnySystem] = {
     "speech_cnn": System(("speech",), SpeechCnn, {"speech": selection}),
     "text_lstm": System(("text",), TextLstm),
     "joint_cnn": System(("text", "speech"), JointCnn, {"speech": selection}),
@@ -317,4 +318,7 @@ SYSTEMS: dict[str, System | Fusion] = {
     "unimodal_average": Fusion(_UNIMODAL, average),
     "unimodal_weighted": Fusion(_UNIMODAL, weighted, weighted=True),
     "unimodal_product": Fusion(_UNIMODAL, product),
+    "linear_speech": Linear(("speech",)),
+    "linear_text": Linear(("text",)),
+    "linear_joint": Linear(("text", "speech")),
 }

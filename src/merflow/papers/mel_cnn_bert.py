@@ -6,6 +6,7 @@ Systems:
 - ``fusion``: the paper's system, by attention.
 - ``concatenation``: F_s and F_t side by side in place of equations 1-3, an ablation that the paper
   lacks.
+- Ours: ``linear_*``, linear classifiers of the same features.
 
 Sizes are parameters: maps (channels of each parallel convolution), channels (of the four further
 convolutions), text_dim, gru (hidden states), n (of the fusion), dense.
@@ -45,7 +46,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from merflow.systems import Batch, System
+from merflow.systems import AnySystem, Batch, Linear, System
 
 # 3.1 Speech module
 
@@ -332,9 +333,12 @@ class Concatenation(Bimodal):
         return self.emotions(self.dense(self.modalities(batch).flatten(start_dim=1)))
 
 
-SYSTEMS = {
+SYSTEMS: dict[str, AnySystem] = {
     "speech": System(("speech",), Speech),
     "text": System(("text",), Text, by_dialogue=True),
     "fusion": System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text")),
     "concatenation": System(("speech", "text"), Concatenation, by_dialogue=True),
+    "linear_speech": Linear(("speech",)),
+    "linear_text": Linear(("text",)),
+    "linear_fusion": Linear(("speech", "text")),
 }

@@ -11,7 +11,8 @@ Systems, in the paper's order:
 - ``late_fusion``: weighted average of the probabilities of text_roberta_16, which is its best text
   system, audio_wav2vec2 and video_clip.
 - Ours: ``text_*_16_context`` also reads earlier turns of the dialogue. ``late_fusion_calibrated``
-  gives each member a temperature.
+  gives each member a temperature. ``linear_*`` are linear classifiers of frozen RoBERTa and of the
+  probabilities of wav2vec2 and CLIP.
 
 Differences from the paper:
 
@@ -37,7 +38,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.systems import Batch, Fusion, OffTheShelf, System
+from merflow.systems import AnySystem, Batch, Fusion, Linear, OffTheShelf, System
 
 
 class TextClassifier(nn.Module):
@@ -83,7 +84,7 @@ _TEXT = System(inputs=("tokens",), build=TextClassifier, pretrained=True)
 _CLIP = OffTheShelf(("clip_emotion",))
 _LATE = Fusion(("text_roberta_16", "audio_wav2vec2", "video_clip"), weighted_average, weighted=True)
 
-SYSTEMS = {
+SYSTEMS: dict[str, AnySystem] = {
     **{
         f"text_{encoder}_{variant}": _TEXT
         for encoder in ("bert", "roberta")
@@ -96,4 +97,7 @@ SYSTEMS = {
     "video_clip_vote": _CLIP,
     "late_fusion": _LATE,
     "late_fusion_calibrated": _LATE,
+    "linear_text": Linear(("roberta_mean",)),
+    "linear_audio": Linear(("wav2vec2_emotion",)),
+    "linear_video": Linear(("clip_emotion",)),
 }

@@ -10,6 +10,7 @@ from merflow.params.systems import (
     NETWORK,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -152,6 +153,12 @@ class DeepmsiMerSystemsParams(Strict):
         description="text_audio_video with the selection of the authors' code, which merges nothing"
     )
     without_contrastive: VideoSystemParams = Field(description=f"{CHANGED}: no contrastive loss")
+    linear_text: LinearParams = Field(
+        description="linear classifier of bert_mean, to compare networks with. Ours"
+    )
+    linear_audio: LinearParams = Field(
+        description="linear classifier of wav2vec2_mean, to compare networks with. Ours"
+    )
 
 
 class DeepmsiMerFeaturesParams(Strict):
@@ -195,6 +202,10 @@ class DeepmsiMerRunParams(PaperRunParams):
     changed: StageParams[
         Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]
     ] = Field(description=CHANGED)
+    text_vectors: StageParams[Literal["linear_text"]] = Field(description="vectors of a text")
+    audio_vectors: StageParams[Literal["linear_audio"]] = Field(
+        description="vectors of an utterance's audio"
+    )
 
 
 #: The paper's fields in the blocks ``run`` and ``papers``.

@@ -7,9 +7,11 @@ from pydantic import Field
 from merflow.params.base import Positive, PositiveReal, Share, Strict
 from merflow.params.systems import (
     INPUTS,
+    LINEAR,
     NETWORK,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -132,6 +134,9 @@ class JointCnnSystemsParams(Strict):
     unimodal_product: UnweightedFusionParams = Field(
         description="text_lstm and speech_cnn, which the paper speaks of and never prints"
     )
+    linear_speech: LinearParams = Field(description=LINEAR)
+    linear_text: LinearParams = Field(description=LINEAR)
+    linear_joint: LinearParams = Field(description=LINEAR)
 
 
 class JointCnnFeaturesParams(Strict):
@@ -160,13 +165,13 @@ class JointCnnParams(PaperParams):
 class JointCnnRunParams(PaperRunParams):
     """The block run.joint_cnn."""
 
-    text: StageParams[Literal["text_lstm"]] = Field(
-        description="the text system. MELD, which anyone can get, is not the paper's"
+    text: StageParams[Literal["text_lstm", "linear_text"]] = Field(
+        description="systems of text. MELD, which anyone can get, is not the paper's"
     )
-    speech: StageParams[Literal["speech_cnn"]] = Field(
-        description="the speech system. RAVDESS, which anyone can get, is not the paper's"
+    speech: StageParams[Literal["speech_cnn", "linear_speech"]] = Field(
+        description="systems of speech. RAVDESS, which anyone can get, is not the paper's"
     )
-    early: StageParams[Literal["joint_cnn"]] = Field(description="early fusion")
+    early: StageParams[Literal["joint_cnn", "linear_joint"]] = Field(description="early fusion")
     late: StageParams[Literal["late_average", "late_weighted", "late_product"]] = Field(
         description="late fusions of text_lstm and joint_cnn"
     )

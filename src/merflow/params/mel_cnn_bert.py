@@ -7,10 +7,12 @@ from pydantic import Field
 from merflow.params.base import Positive, Share, Strict
 from merflow.params.systems import (
     INPUTS,
+    LINEAR,
     NETWORK,
     PAPER_FEATURES,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -97,6 +99,9 @@ class MelCnnBertSystemsParams(Strict):
         description="the paper's system: fusion by attention (section 3.3)"
     )
     concatenation: BimodalSystemParams = Field(description="fusion without attention. Ours")
+    linear_speech: LinearParams = Field(description=LINEAR)
+    linear_text: LinearParams = Field(description=LINEAR)
+    linear_fusion: LinearParams = Field(description=LINEAR)
 
 
 class MelCnnBertFeaturesParams(Strict):
@@ -126,9 +131,9 @@ class MelCnnBertParams(PaperParams):
 class MelCnnBertRunParams(PaperRunParams):
     """The block run.mel_cnn_bert."""
 
-    speech: StageParams[Literal["speech"]] = Field(description="the speech module alone")
-    text: StageParams[Literal["text"]] = Field(description="the text module alone")
-    fusion: StageParams[Literal["fusion", "concatenation"]] = Field(
+    speech: StageParams[Literal["speech", "linear_speech"]] = Field(description="speech alone")
+    text: StageParams[Literal["text", "linear_text"]] = Field(description="text alone")
+    fusion: StageParams[Literal["fusion", "concatenation", "linear_fusion"]] = Field(
         description="fusions of speech and text"
     )
 

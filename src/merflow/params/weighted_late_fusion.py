@@ -9,6 +9,7 @@ from merflow.params.systems import (
     PAPER_SYSTEMS,
     PROTOCOLS,
     CalibratedFusionParams,
+    LinearParams,
     OffTheShelfParams,
     PaperParams,
     PaperRunParams,
@@ -68,6 +69,15 @@ class WeightedLateFusionSystemsParams(Strict):
     late_fusion_calibrated: CalibratedFusionParams = Field(
         description="late_fusion with calibrated members. Ours"
     )
+    linear_text: LinearParams = Field(
+        description="linear classifier of roberta_mean, to compare networks with. Ours"
+    )
+    linear_audio: LinearParams = Field(
+        description="linear classifier of the probabilities in wav2vec2_emotion. Ours"
+    )
+    linear_video: LinearParams = Field(
+        description="linear classifier of the probabilities in clip_emotion. Ours"
+    )
 
 
 class WeightedLateFusionParams(PaperParams):
@@ -90,11 +100,14 @@ class WeightedLateFusionRunParams(PaperRunParams):
     roberta: StageParams[
         Literal["text_roberta_8", "text_roberta_16", "text_roberta_32", "text_roberta_16_context"]
     ] = Field(description="text systems that start from RoBERTa")
-    audio: StageParams[Literal["audio_wav2vec2"]] = Field(
+    text_vectors: StageParams[Literal["linear_text"]] = Field(description="vectors of a text")
+    audio: StageParams[Literal["audio_wav2vec2", "linear_audio"]] = Field(
         description="a published classifier of audio"
     )
     video: StageParams[
-        Literal["video_clip", "video_clip_max", "video_clip_product", "video_clip_vote"]
+        Literal[
+            "video_clip", "video_clip_max", "video_clip_product", "video_clip_vote", "linear_video"
+        ]
     ] = Field(description="zero-shot classification of frames")
     fusion: StageParams[Literal["late_fusion", "late_fusion_calibrated"]] = Field(
         description="fusions of text, audio and video"
