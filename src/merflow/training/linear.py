@@ -204,7 +204,7 @@ def _rotated(seen: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Rotate (n, dim) and (m, dim) to the n dimensions that `seen` spans.
 
     Where n is not small, both stay as they are. Coefficients with the smallest norm lie in this
-    span, and a rotation changes no norm. So the classifier is the same, of n columns instead of dim.
+    span, and a rotation changes no norm. So the classifier is the same.
     """
     if 4 * len(seen) > seen.shape[1]:  # a rotation would cost more than it saves
         return seen, judged
