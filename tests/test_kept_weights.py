@@ -115,7 +115,7 @@ def test_the_overview_counts_kept_and_coming_megabytes(tmp_path):
     runs = 6 * 5 + 6 * 25 + 3 * 2 * 25 + (2 * 2 - 1) * 5
     assert joint.small == 15 * runs
     fusion = rows["weighted_late_fusion"]
-    assert fusion.large == {"text_bert_8": 1 + 5}
+    assert fusion.large == {"text_bert_8": 5 + 5}
     assert set(fusion.left_out) == FINE_TUNED - {"text_bert_8"}
     assert fusion.published == dict.fromkeys(BERT, 2) | dict.fromkeys(ROBERTA)
 

@@ -97,6 +97,7 @@ CASES = [
             "checkpoints": ["bert", "roberta", "wav2vec2_emotion", "clip"],
         },
         {
+            "roberta": {"corpora": ["meld"], "features": ["roberta_mean"]},
             "wav2vec2_emotion": {"corpora": ["meld"], "features": ["wav2vec2_emotion"]},
             "clip": {"corpora": ["meld"], "features": ["clip_emotion", "clip_emotion_crop"]},
         },

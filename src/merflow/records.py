@@ -51,6 +51,8 @@ class Run(Document):
         weights: fusion weight of each member.
         temperatures: calibration temperature of each member.
         class_factors: factor of each class' probability under a prior correction.
+        strengths: chosen regularisation of a linear classifier, of each component; empty: none.
+        strengths_chosen_on: split on which they were chosen; train: by cross-validation in it.
         label_doubt: sentence about suspicious label mappings of an off-the-shelf head.
         device: name of the GPU, or ``cpu``.
         precision: number format of the computation.
@@ -66,6 +68,8 @@ class Run(Document):
     weights: dict[str, float] | None = None
     temperatures: dict[str, float] | None = None
     class_factors: dict[str, float] | None = None
+    strengths: tuple[float, ...] = ()
+    strengths_chosen_on: Literal["dev", "train"] | None = None
     label_doubt: str | None = None
     device: str
     precision: Literal["fp32", "bf16", "fp64"]

@@ -87,6 +87,20 @@ class OffTheShelf:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """A regularised linear classifier of features, to compare networks on the same inputs with.
+
+    Attributes:
+        inputs: features; their frames are pooled, and the inputs stand side by side.
+    """
+
+    inputs: tuple[str, ...]
+    members: ClassVar[tuple[str, ...]] = ()
+    pretrained: ClassVar = False
+    aligned: ClassVar = False
+
+
+@dataclass(frozen=True)
 class Fusion:
     """A combination of the class probabilities of other systems.
 
@@ -99,6 +113,10 @@ class Fusion:
     members: tuple[str, ...]
     combine: Callable[..., np.ndarray]
     weighted: bool = False
+
+
+#: A system of any kind.
+AnySystem = System | Fusion | OffTheShelf | Linear
 
 
 class TrainingOutput(NamedTuple):

@@ -129,6 +129,37 @@ def test_learning_rates_follow_the_schedule(tmp_path, monkeypatch):
     np.testing.assert_allclose(rates, [0.02 / (1 + 0.1 * step) for step in range(26)])
 
 
+def gradient_norms(monkeypatch):
+    """Norms of the gradients that Adam is given, in the order of steps."""
+    norms, step = [], torch.optim.Adam.step
+
+    def noted(self, *args):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])).item())
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noted)
+    return norms
+
+
+def test_clip_bounds_the_gradient_of_every_step(tmp_path, monkeypatch):
+    norms = gradient_norms(monkeypatch)
+    trained(tmp_path / "free.pt", epochs=1)
+    free = norms.copy()
+    clip = float(np.median(free))
+    norms.clear()
+    trained(tmp_path / "clipped.pt", epochs=1, clip=clip)
+    assert max(norms) <= clip * (1 + 1e-5) < max(free)
+    assert norms[0] == pytest.approx(min(free[0], clip), rel=1e-5)
+
+
+def test_clip_changes_nothing_where_gradients_are_shorter(tmp_path, monkeypatch):
+    norms = gradient_norms(monkeypatch)
+    free = trained(tmp_path / "free.pt", epochs=2)
+    clipped = trained(tmp_path / "clipped.pt", epochs=2, clip=2 * max(norms))
+    assert torch.equal(logits_of(free), logits_of(clipped))
+
+
 @pytest.mark.parametrize("select", ["last", "best"])
 def test_killed_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, select):
     unbroken = trained(tmp_path / "a.pt", select)

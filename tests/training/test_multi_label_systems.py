@@ -331,6 +331,12 @@ def test_a_bank_is_refused_on_a_single_label_corpus(whole, tmp_path):
         trained(whole, "language", tmp_path / "run", **meld)
 
 
+def test_a_clipped_bank_is_refused(whole, tmp_path):
+    message = r"^papers.class_weight_lstm.systems.language.training.clip: expected null, .*alone$"
+    with pytest.raises(ParamsError, match=message):
+        trained(whole, "language", tmp_path / "run", training={"clip": 1.0})
+
+
 def test_a_fusion_is_refused_on_a_multi_label_corpus(whole, tmp_path):
     late = {"paper": "joint_cnn", "system": "late_average", "params": {}}
     message = (

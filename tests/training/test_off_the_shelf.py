@@ -156,6 +156,13 @@ def test_frames_are_pooled_whatever_they_sum_to():
         np.testing.assert_allclose(pool(of_any_sum, pooling), pooled, rtol=1e-6)
 
 
+def test_each_frame_counts_alike_whatever_it_sums_to():
+    frames = np.array([[0.9, 0.05, 0.05], [0.2, 0.55, 0.25], [0.05, 0.55, 0.4]])
+    scales = np.array([[5.0], [1.0], [0.2]])
+    for pooling in ("sum", "max", "product", "vote"):
+        np.testing.assert_allclose(pool(scales * frames, pooling), pool(frames, pooling), rtol=1e-6)
+
+
 def test_product_is_the_geometric_mean_even_of_zeros():
     frames = np.array([[0.9, 0.1], [0.4, 0.6]])
     expected = np.sqrt(frames.prod(axis=0))

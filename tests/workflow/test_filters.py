@@ -82,7 +82,8 @@ def test_filters_of_the_paper_preset_plan_few_jobs(real_checkout, tmp_path):
     planned = checkout.run("snakemake", "-n", "--quiet", "host", "--cores", "1").stdout
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.rpartition("Job stats:")[2], re.MULTILINE))
     shards = 2  # params/paper.yaml: run.shards.ravdess
-    results = 3 * 2  # systems of run.joint_cnn.speech, each under two protocols
+    results = 2 * 2  # of speech_cnn and linear_speech, under two protocols
+    trained = results * 5  # run.joint_cnn.jobs
     expected = {
         "fetch": 1,
         "prepare": 1,
@@ -90,7 +91,7 @@ def test_filters_of_the_paper_preset_plan_few_jobs(real_checkout, tmp_path):
         "assemble": 1,
         "extract": shards,
         "merge": 1,
-        "train": 5 * results,  # run.joint_cnn.jobs
+        "train": trained,
         "gather": results,
     }
     expected |= BELOW_SCORE | {"all": 1}

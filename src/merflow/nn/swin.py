@@ -22,7 +22,7 @@ from transformers import AttentionInterface, SwinConfig, SwinModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.swin.modeling_swin import SwinLayer, SwinStage, window_partition
 
-from merflow.features.pretrained import load
+from merflow.features.pretrained import load_to_train
 from merflow.features.vision.frozen import require_model_type
 from merflow.nn.compression import Compression
 
@@ -62,7 +62,7 @@ def load_swin(checkpoint: Path, pretrained: bool) -> SwinModel:
     """
     require_model_type(checkpoint, "swin")
     if pretrained:
-        return load(SwinModel, checkpoint, optional=()).cpu()
+        return load_to_train(SwinModel, checkpoint, optional=())
     return SwinModel(SwinConfig.from_pretrained(checkpoint, local_files_only=True))
 
 

@@ -6,17 +6,21 @@ weighted_late_fusion section A and deepmsi_mer section 3.1 fine-tune them.
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, float32
+from torch import Tensor
 
 
 def text_encoder(checkpoint: Path) -> Any:
-    """Load the encoder in `checkpoint`, a folder in the Hub's format."""
+    """Load the encoder in `checkpoint`, a folder in the Hub's format.
+
+    Raises:
+        CheckpointError: it is no encoder, or lacks weights.
+    """
     # imported here: it takes seconds, and other systems of the papers do not need it
     from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(
-        checkpoint, local_files_only=True, use_safetensors=True, dtype=float32
-    )
+    from merflow.features.pretrained import load_to_train
+
+    encoder = load_to_train(AutoModel, checkpoint)
     # The head for next-sentence prediction is not used, and parameters without a gradient stop
     # distributed training.
     encoder.pooler = None

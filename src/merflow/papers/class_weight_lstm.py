@@ -2,9 +2,10 @@
 
 Systems, in the order of Tables II and III: ``acoustic``, ``visual``, ``language``;
 ``early_fusion``, ``late_fusion``, ``deep_fusion``, ``tensor_fusion``. Each has a twin
-``*_unweighted``, trained without class weights, which the paper never prints. Ours is
-``deep_fusion_one_layer``, another reading of deep fusion. The networks of the six emotions are
-banks (merflow.nn.bank): separate networks, computed together. The training loop applies the class
+``*_unweighted``, trained without class weights, which the paper never prints. Ours are
+``deep_fusion_one_layer``, another reading of deep fusion, and ``linear_*``, linear classifiers of
+the same features, pooled over words, with class weights. The networks of the six emotions are banks
+(merflow.nn.bank): separate networks, computed together. The training loop applies the class
 weights.
 
 Deviations from the paper: reported/class_weight_lstm.deviations.yaml.
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from merflow.nn.bank import LinearBank, LstmBank
-from merflow.systems import Batch, System, Transformer
+from merflow.systems import AnySystem, Batch, Linear, System, Transformer
 
 
 def scaling(scale: str) -> Transformer:
@@ -218,7 +219,7 @@ def _logits(output: LinearBank, values: Tensor) -> Tensor:
 _UNIMODAL = ("acoustic", "visual", "language")
 
 
-def _systems(suffix: str) -> dict[str, System]:
+def _systems(suffix: str) -> dict[str, AnySystem]:
     """Seven systems; the members of the second stage have the same suffix."""
     acoustic, visual, language = members = tuple(name + suffix for name in _UNIMODAL)
     scaled = {"acoustic": scaling, "visual": scaling}
@@ -239,8 +240,15 @@ def _systems(suffix: str) -> dict[str, System]:
     }
 
 
-SYSTEMS = {
+_LINEAR = {
+    "linear_acoustic": Linear(("acoustic",)),
+    "linear_visual": Linear(("visual",)),
+    "linear_language": Linear(("language",)),
+    "linear_early": Linear(("visual", "acoustic", "language")),
+}
+SYSTEMS: dict[str, AnySystem] = {
     **_systems(""),
     "deep_fusion_one_layer": System((), DeepFusionOneLayer, bank=True, members=_UNIMODAL),
     **_systems("_unweighted"),
+    **_LINEAR,
 }

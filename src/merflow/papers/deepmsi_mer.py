@@ -11,6 +11,8 @@ Ours are four ablations, each of which changes one thing of text_audio_video:
 - ``top_k`` keeps a fixed share of the tokens without merging, as the authors' code does.
 - ``without_contrastive`` learns by cross-entropy alone.
 
+``linear_text`` and ``linear_audio`` are ours too: linear classifiers of frozen BERT and wav2vec2.
+
 Differences from the paper:
 
 - After a selection of tokens there is no grid, which Swin's windows and its patch merging need. The
@@ -48,7 +50,7 @@ from merflow.nn.compression import Compression
 from merflow.nn.contrastive import contrastive_loss
 from merflow.nn.temporal import TemporalConvolution
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.systems import Batch, System, TrainingOutput
+from merflow.systems import AnySystem, Batch, Linear, System, TrainingOutput
 
 FRAMES = "frames_15"
 
@@ -290,7 +292,7 @@ def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float)
 
 _ALL = System((FRAMES,), DeepMsi, pretrained=True, members=("text", "audio"), counts_tokens=True)
 
-SYSTEMS = {
+SYSTEMS: dict[str, AnySystem] = {
     "text": System(("tokens",), Text, pretrained=True, exports_hidden=True),
     "audio": System(("waveform",), Audio, pretrained=True, exports_hidden=True),
     "video": System((FRAMES,), DeepMsi, pretrained=True, counts_tokens=True),
@@ -309,4 +311,6 @@ SYSTEMS = {
     "without_merge": _ALL,
     "top_k": _ALL,
     "without_contrastive": _ALL,
+    "linear_text": Linear(("bert_mean",)),
+    "linear_audio": Linear(("audio",)),
 }

@@ -9,6 +9,7 @@ joint_cnn). Not in Table 2:
   three fusions of text_lstm and speech_lstm.
 - ``text_lstm_utterance`` is text_lstm with one step per utterance. ``late_weighted_printed`` has
   the weights of Table 1, and ``speech_cnn_alpha_1`` another strength of the selection.
+- ``linear_*`` are ours: linear classifiers of the same features.
 
 Sizes are parameters. Their symbols in Table 1:
 
@@ -26,7 +27,7 @@ import torch
 from scipy.special import softmax
 from torch import Tensor, nn
 
-from merflow.systems import Batch, Fusion, System, Transformer
+from merflow.systems import AnySystem, Batch, Fusion, Linear, System, Transformer
 
 # 2. Emotion recognition from text
 
@@ -331,7 +332,7 @@ _UNIMODAL = ("text_lstm", "speech_cnn")
 _UNIMODAL_LSTM = ("text_lstm", "speech_lstm")
 _SPEECH = {"speech": selection}
 
-SYSTEMS: dict[str, System | Fusion] = {
+SYSTEMS: dict[str, AnySystem] = {
     "speech_cnn": System(("speech",), SpeechCnn, _SPEECH),
     "speech_cnn_alpha_1": System(("speech",), SpeechCnn, _SPEECH),
     "speech_lstm": System(("speech",), SpeechLstm, _SPEECH),
@@ -348,4 +349,7 @@ SYSTEMS: dict[str, System | Fusion] = {
     "unimodal_average_lstm": Fusion(_UNIMODAL_LSTM, average),
     "unimodal_weighted_lstm": Fusion(_UNIMODAL_LSTM, weighted, weighted=True),
     "unimodal_product_lstm": Fusion(_UNIMODAL_LSTM, product),
+    "linear_speech": Linear(("speech",)),
+    "linear_text": Linear(("text",)),
+    "linear_joint": Linear(("text", "speech")),
 }

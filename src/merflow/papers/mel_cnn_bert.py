@@ -7,6 +7,7 @@ Systems:
 - ``concatenation``: F_s and F_t side by side in place of equations 1-3, an ablation that the paper
   lacks.
 - ``fusion_n125``, ``fusion_n500``: fusion with another n, of which section 3.3 calls 250 the best.
+- Ours: ``linear_*``, linear classifiers of the same features.
 
 Sizes are parameters: maps (channels of each parallel convolution), channels (of the four further
 convolutions), text_dim, gru (hidden states), n (of the fusion), dense.
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from merflow.systems import Batch, System
+from merflow.systems import AnySystem, Batch, Linear, System
 
 # 3.1 Speech module
 
@@ -311,10 +312,13 @@ class Concatenation(Bimodal):
 
 ATTENTION = System(("speech", "text"), Fusion, by_dialogue=True, attention=("speech", "text"))
 
-SYSTEMS = {
+SYSTEMS: dict[str, AnySystem] = {
     "speech": System(("speech",), Speech),
     "text": System(("text",), Text, by_dialogue=True),
     "fusion": ATTENTION,
     "concatenation": System(("speech", "text"), Concatenation, by_dialogue=True),
     **dict.fromkeys(("fusion_n125", "fusion_n500"), ATTENTION),
+    "linear_speech": Linear(("speech",)),
+    "linear_text": Linear(("text",)),
+    "linear_fusion": Linear(("speech", "text")),
 }

@@ -13,7 +13,8 @@ Systems, in the paper's order:
   system, audio_wav2vec2 and video_clip.
 - Ours: ``text_*_16_context`` also reads earlier turns of the dialogue. ``text_roberta_16_low_rate``
   has half the learning rate. ``audio_wav2vec2_prior`` and ``video_clip_prior`` follow the class
-  shares of dev. ``late_fusion_calibrated`` gives each member a temperature.
+  shares of dev. ``late_fusion_calibrated`` gives each member a temperature. ``linear_*`` are linear
+  classifiers of frozen RoBERTa and of the probabilities of wav2vec2 and CLIP.
 
 Deviations from the paper: reported/weighted_late_fusion.deviations.yaml.
 """
@@ -25,7 +26,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from merflow.nn.text import text_encoder, text_vectors
-from merflow.systems import Batch, Fusion, OffTheShelf, System
+from merflow.systems import AnySystem, Batch, Fusion, Linear, OffTheShelf, System
 
 
 class TextClassifier(nn.Module):
@@ -72,7 +73,7 @@ _WAV2VEC2 = OffTheShelf(("wav2vec2_emotion",))
 _CLIP = OffTheShelf(("clip_emotion",))
 _LATE = Fusion(("text_roberta_16", "audio_wav2vec2", "video_clip"), weighted_average, weighted=True)
 
-SYSTEMS = {
+SYSTEMS: dict[str, AnySystem] = {
     **{
         f"text_{encoder}_{variant}": _TEXT
         for encoder in ("bert", "roberta")
@@ -90,4 +91,7 @@ SYSTEMS = {
     "video_clip_crop": OffTheShelf(("clip_emotion_crop",)),
     "late_fusion": _LATE,
     "late_fusion_calibrated": _LATE,
+    "linear_text": Linear(("roberta_mean",)),
+    "linear_audio": Linear(("wav2vec2_emotion",)),
+    "linear_video": Linear(("clip_emotion",)),
 }

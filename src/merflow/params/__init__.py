@@ -35,6 +35,7 @@ from merflow.params.features import (
 from merflow.params.sources import CheckpointParams, CorpusParams
 from merflow.params.systems import (
     FusionParams,
+    LinearParams,
     OffTheShelfParams,
     ProtocolParams,
     SystemParams,
@@ -54,6 +55,7 @@ __all__ = [
     "FeatureGroupsParams",
     "FeaturesParams",
     "FusionParams",
+    "LinearParams",
     "MediaParams",
     "MelParams",
     "OffTheShelfParams",

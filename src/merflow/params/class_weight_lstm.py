@@ -7,10 +7,12 @@ from pydantic import Field
 from merflow.params.base import Positive, Share, Strict
 from merflow.params.systems import (
     INPUTS,
+    LINEAR,
     NETWORK,
     PAPER_FEATURES,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -146,6 +148,10 @@ class ClassWeightLstmSystemsParams(Strict):
     late_fusion_unweighted: LateSystemParams = Field(description=UNWEIGHTED)
     deep_fusion_unweighted: DeepSystemParams = Field(description=UNWEIGHTED)
     tensor_fusion_unweighted: OneLayerSystemParams = Field(description=UNWEIGHTED)
+    linear_acoustic: LinearParams = Field(description=LINEAR)
+    linear_visual: LinearParams = Field(description=LINEAR)
+    linear_language: LinearParams = Field(description=LINEAR)
+    linear_early: LinearParams = Field(description=LINEAR)
 
 
 class ClassWeightLstmFeaturesParams(Strict):
@@ -182,14 +188,16 @@ class ClassWeightLstmParams(PaperParams):
 class ClassWeightLstmRunParams(PaperRunParams):
     """The block run.class_weight_lstm."""
 
-    acoustic: StageParams[Literal["acoustic", "acoustic_unweighted"]] = Field(
+    acoustic: StageParams[Literal["acoustic", "acoustic_unweighted", "linear_acoustic"]] = Field(
         description="audio alone"
     )
-    visual: StageParams[Literal["visual", "visual_unweighted"]] = Field(description="video alone")
-    language: StageParams[Literal["language", "language_unweighted"]] = Field(
+    visual: StageParams[Literal["visual", "visual_unweighted", "linear_visual"]] = Field(
+        description="video alone"
+    )
+    language: StageParams[Literal["language", "language_unweighted", "linear_language"]] = Field(
         description="text alone"
     )
-    early: StageParams[Literal["early_fusion", "early_fusion_unweighted"]] = Field(
+    early: StageParams[Literal["early_fusion", "early_fusion_unweighted", "linear_early"]] = Field(
         description="fusion of the features"
     )
     fusion: StageParams[

@@ -17,6 +17,7 @@ from merflow.params.systems import (
     NETWORK,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -135,7 +136,9 @@ class TranscriptSystemParams(Strict):
 
     inputs: TextInputsParams = Field(description=f"{INPUTS}. Ours: usual values for BERT")
     network: TextNetworkParams = Field(description=f"{NETWORK}. Ours: usual values for BERT")
-    training: TrainingParams = Field(description="ours: usual values for BERT")
+    training: TrainingParams = Field(
+        description="ours: usual values for BERT. clip: 1.0, as in the Trainer of transformers"
+    )
 
 
 class AudioSystemParams(Strict):
@@ -215,6 +218,12 @@ class DeepmsiMerSystemsParams(Strict):
         description="text_audio_video with the selection of the authors' code, which merges nothing"
     )
     without_contrastive: VideoSystemParams = Field(description=f"{CHANGED}: no contrastive loss")
+    linear_text: LinearParams = Field(
+        description="linear classifier of bert_mean, to compare networks with. Ours"
+    )
+    linear_audio: LinearParams = Field(
+        description="linear classifier of wav2vec2_mean, to compare networks with. Ours"
+    )
 
 
 class DeepmsiMerFeaturesParams(Strict):
@@ -257,8 +266,11 @@ class DeepmsiMerRunParams(PaperRunParams):
     text_video: StageParams[Literal["text_video"]] = Field(description="text and video")
     audio_video: StageParams[Literal["audio_video"]] = Field(description="audio and video")
     all: StageParams[Literal["text_audio_video"]] = Field(description="text, audio and video")
-    audio_frozen: StageParams[Literal["audio_frozen"]] = Field(
-        description="audio alone, of a wav2vec2 that is not fine-tuned"
+    text_vectors: StageParams[Literal["linear_text"]] = Field(
+        description="vectors of a text, of a BERT that is not fine-tuned"
+    )
+    audio_vectors: StageParams[Literal["audio_frozen", "linear_audio"]] = Field(
+        description="vectors of audio, of a wav2vec2 that is not fine-tuned"
     )
     all_frozen: StageParams[Literal["text_audio_video_frozen"]] = Field(
         description="text, audio and video, of a wav2vec2 that is not fine-tuned"

@@ -7,9 +7,11 @@ from pydantic import Field
 from merflow.params.base import Positive, PositiveReal, Share, Strict
 from merflow.params.systems import (
     INPUTS,
+    LINEAR,
     NETWORK,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -158,6 +160,9 @@ class JointCnnSystemsParams(Strict):
     unimodal_average_lstm: UnweightedFusionParams = Field(description=UNPRINTED_LSTM)
     unimodal_weighted_lstm: WeightedFusionParams = Field(description=UNPRINTED_LSTM)
     unimodal_product_lstm: UnweightedFusionParams = Field(description=UNPRINTED_LSTM)
+    linear_speech: LinearParams = Field(description=LINEAR)
+    linear_text: LinearParams = Field(description=LINEAR)
+    linear_joint: LinearParams = Field(description=LINEAR)
 
 
 class JointCnnFeaturesParams(Strict):
@@ -186,13 +191,13 @@ class JointCnnParams(PaperParams):
 class JointCnnRunParams(PaperRunParams):
     """The block run.joint_cnn."""
 
-    text: StageParams[Literal["text_lstm", "text_lstm_utterance"]] = Field(
-        description="the text system. MELD, which anyone can get, is not the paper's"
+    text: StageParams[Literal["text_lstm", "text_lstm_utterance", "linear_text"]] = Field(
+        description="systems of text. MELD, which anyone can get, is not the paper's"
     )
-    speech: StageParams[Literal["speech_cnn", "speech_cnn_alpha_1", "speech_lstm"]] = Field(
-        description="the speech system. RAVDESS, which anyone can get, is not the paper's"
-    )
-    early: StageParams[Literal["joint_cnn"]] = Field(description="early fusion")
+    speech: StageParams[
+        Literal["speech_cnn", "speech_cnn_alpha_1", "speech_lstm", "linear_speech"]
+    ] = Field(description="systems of speech. RAVDESS, which anyone can get, is not the paper's")
+    early: StageParams[Literal["joint_cnn", "linear_joint"]] = Field(description="early fusion")
     late: StageParams[
         Literal["late_average", "late_weighted", "late_weighted_printed", "late_product"]
     ] = Field(description="late fusions of text_lstm and joint_cnn")

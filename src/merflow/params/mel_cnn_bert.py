@@ -7,10 +7,12 @@ from pydantic import Field
 from merflow.params.base import Positive, Share, Strict
 from merflow.params.systems import (
     INPUTS,
+    LINEAR,
     NETWORK,
     PAPER_FEATURES,
     PAPER_SYSTEMS,
     PROTOCOLS,
+    LinearParams,
     PaperParams,
     PaperRunParams,
     Protocols,
@@ -100,6 +102,9 @@ class MelCnnBertSystemsParams(Strict):
     concatenation: BimodalSystemParams = Field(description="fusion without attention. Ours")
     fusion_n125: BimodalSystemParams = Field(description="fusion with half of n. Ours")
     fusion_n500: BimodalSystemParams = Field(description="fusion with twice n. Ours")
+    linear_speech: LinearParams = Field(description=LINEAR)
+    linear_text: LinearParams = Field(description=LINEAR)
+    linear_fusion: LinearParams = Field(description=LINEAR)
 
 
 class MelCnnBertFeaturesParams(Strict):
@@ -129,11 +134,11 @@ class MelCnnBertParams(PaperParams):
 class MelCnnBertRunParams(PaperRunParams):
     """The block run.mel_cnn_bert."""
 
-    speech: StageParams[Literal["speech"]] = Field(description="the speech module alone")
-    text: StageParams[Literal["text"]] = Field(description="the text module alone")
-    fusion: StageParams[Literal["fusion", "concatenation", "fusion_n125", "fusion_n500"]] = Field(
-        description="fusions of speech and text"
-    )
+    speech: StageParams[Literal["speech", "linear_speech"]] = Field(description="speech alone")
+    text: StageParams[Literal["text", "linear_text"]] = Field(description="text alone")
+    fusion: StageParams[
+        Literal["fusion", "concatenation", "fusion_n125", "fusion_n500", "linear_fusion"]
+    ] = Field(description="fusions of speech and text")
 
 
 #: The paper's fields in the blocks ``run`` and ``papers``.

@@ -41,6 +41,7 @@ WEIGHTS = (
     "weights of the members, in their order: a list, or dev, the weights with the best "
     "weighted F1 on dev"
 )
+LINEAR = "linear classifier of the same features, to compare networks with. Ours"
 STEP = "step of the search for weights on dev, at most 0.5"
 CALIBRATION = (
     "none, or temperature: each member gets the temperature with the lowest loss on dev. Not in "
@@ -85,6 +86,11 @@ class TrainingParams(Strict):
     patience: Positive | None = Field(
         description="number of epochs in a row without a lower dev loss after which training "
         "stops. null: never"
+    )
+    clip: PositiveReal | None = Field(
+        default=None,
+        description="largest L2 norm of the gradient of all parameters. A longer one is scaled "
+        "down to it. null: never",
     )
     class_weights: bool = Field(
         default=False,
@@ -160,6 +166,21 @@ class OffTheShelfParams(Strict):
         default="none",
         description="class shares that the model expects. none: its own. dev: the probabilities "
         "are divided by their mean on dev, and multiplied by the class shares of dev",
+    )
+
+
+class LinearParams(Strict):
+    """A linear classifier."""
+
+    strengths: Annotated[list[PositiveReal], Field(min_length=1)] = Field(
+        description="strengths of the regularisation, of which the one with the best weighted F1 "
+        "on dev (multi-label: UAR, for each class) is taken. Without a dev split: by "
+        "cross-validation over the dialogues of train. A strength is the weight of half the "
+        "squared L2 norm of the coefficients, beside the mean loss"
+    )
+    class_weights: bool = Field(
+        description="true: the loss of each class is weighted by w_i = n / (k n_i), counted on "
+        "train"
     )
 
 

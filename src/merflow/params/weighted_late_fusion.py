@@ -9,6 +9,7 @@ from merflow.params.systems import (
     PAPER_SYSTEMS,
     PROTOCOLS,
     CalibratedFusionParams,
+    LinearParams,
     OffTheShelfParams,
     PaperParams,
     PaperRunParams,
@@ -30,8 +31,8 @@ class FineTunedTextParams(Strict):
     network: TextNetworkParams = Field(description="ours: pooling and dropout")
     training: TrainingParams = Field(
         description="batch_size, learning_rate and weight_decay: Table 2 (BERT) and Table 4 "
-        '(RoBERTa). epochs: section "Methodology used for BERT and RoBERTa". Ours: schedule and '
-        "warmup"
+        '(RoBERTa). epochs: section "Methodology used for BERT and RoBERTa". Ours: schedule, '
+        "warmup, and clip, which is 1.0 in the Trainer of transformers"
     )
 
 
@@ -84,6 +85,15 @@ class WeightedLateFusionSystemsParams(Strict):
     late_fusion_calibrated: CalibratedFusionParams = Field(
         description="late_fusion with calibrated members. Ours"
     )
+    linear_text: LinearParams = Field(
+        description="linear classifier of roberta_mean, to compare networks with. Ours"
+    )
+    linear_audio: LinearParams = Field(
+        description="linear classifier of the probabilities in wav2vec2_emotion. Ours"
+    )
+    linear_video: LinearParams = Field(
+        description="linear classifier of the probabilities in clip_emotion. Ours"
+    )
 
 
 class WeightedLateFusionParams(PaperParams):
@@ -112,7 +122,8 @@ class WeightedLateFusionRunParams(PaperRunParams):
             "text_roberta_16_low_rate",
         ]
     ] = Field(description="text systems that start from RoBERTa")
-    audio: StageParams[Literal["audio_wav2vec2", "audio_wav2vec2_prior"]] = Field(
+    text_vectors: StageParams[Literal["linear_text"]] = Field(description="vectors of a text")
+    audio: StageParams[Literal["audio_wav2vec2", "audio_wav2vec2_prior", "linear_audio"]] = Field(
         description="a published classifier of audio"
     )
     video: StageParams[
@@ -123,6 +134,7 @@ class WeightedLateFusionRunParams(PaperRunParams):
             "video_clip_vote",
             "video_clip_confidence",
             "video_clip_prior",
+            "linear_video",
         ]
     ] = Field(description="zero-shot classification of frames")
     video_crop: StageParams[Literal["video_clip_crop"]] = Field(

@@ -11,6 +11,7 @@ from merflow.progress import log
 from merflow.provenance import digest, versions
 from merflow.records import Decoding, Extraction, Record
 from merflow.registry import EXTRACTORS, PAPERS
+from merflow.systems import Linear
 from merflow.training.inputs import TOKENS
 
 #: Sources of features that clips have; others read files of a corpus, or times of words.
@@ -30,10 +31,11 @@ def check(
         despite_changes: go on with a warning if only code or libraries have changed.
 
     Raises:
-        StoreError: an input is not made of clips, a checkpoint or all weights are missing, or
-            code or libraries have changed.
+        StoreError: a model is a linear classifier, or an input is not made of clips. A checkpoint
+            or all weights are missing. Code or libraries have changed.
     """
     for model in models:
+        _refuse_linear(model)
         _refuse_inputs(model)
         _refuse_checkpoints(model, checkpoints)
     _refuse_without_weights(models)
@@ -45,6 +47,14 @@ def check(
                     f"{message}; its inputs may differ: train it again, or add --despite-changes"
                 )
             log.warning("%s; going on because of --despite-changes", message)
+
+
+def _refuse_linear(model: Model) -> None:
+    if isinstance(model.system, Linear):
+        raise StoreError(
+            f"{model.folder}: a linear classifier keeps no weights, because it is here to compare"
+            " networks with; choose another system"
+        )
 
 
 def _refuse_inputs(model: Model) -> None:

@@ -54,7 +54,7 @@ def probabilities(
             outputs[name] = _fuse(system, record, members)
         elif isinstance(system, OffTheShelf):
             outputs[name] = _pool(model, inputs[name], record)
-        else:
+        elif isinstance(system, System):
             activations = {member: hidden[member] for member in system.members}
             network = _Network(model, system, inputs[name], record)
             outputs[name], hidden[name] = network.forward(activations, name in exporting)

@@ -12,7 +12,7 @@ from merflow.errors import StoreError
 from merflow.records import Decoding, Extraction, Record
 from merflow.registry import PAPERS
 from merflow.store import read_metadata
-from merflow.systems import Fusion, OffTheShelf, System
+from merflow.systems import AnySystem, Fusion, System
 from merflow.training.inputs import TOKENS
 
 
@@ -40,7 +40,7 @@ class Model:
 
     folder: Path
     record: Record
-    system: System | Fusion | OffTheShelf
+    system: AnySystem
     classes: list[str]
 
     @property

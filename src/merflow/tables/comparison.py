@@ -15,7 +15,7 @@ from merflow.tables.absence import Absence, Modalities
 from merflow.tables.measured import Measured
 from merflow.tables.printed import Printed
 from merflow.tables.render import Column, Table, plain
-from merflow.tables.reported import MISSING, Row, is_key, remarks_of
+from merflow.tables.reported import MISSING, Row, is_key, linear_systems, remarks_of
 
 #: Ending of the name of a system of ours: the same system without the paper's class weights.
 UNWEIGHTED = "_unweighted"
@@ -98,17 +98,21 @@ class Comparison:
         return [warning] if self.demo else []
 
     def kind(self, system: str) -> str:
-        """Baseline, system (ours, with scores), absent (ours, without scores) or cited."""
+        """Baseline, system or linear (ours, with scores), absent (ours, without) or cited."""
         if system in BASELINES:
             return "baseline"
         if system in self.measured.systems:
-            return "system"
+            return "linear" if system in linear_systems(self.paper) else "system"
         return "absent" if is_key(system) else "cited"
 
     def unprinted(self, split: str, printed: Iterable[Row]) -> list[str]:
-        """Our systems with scores that are not in the rows `printed`, then baselines."""
+        """Our systems with scores that are not in the rows `printed`, then baselines.
+
+        Linear classifiers stand between them.
+        """
         names = {row["system"] for row in printed}
-        systems = [*(name for name in self.measured.systems if name not in names), *BASELINES]
+        ours = (name for name in self.measured.systems if name not in names)
+        systems = [*sorted(ours, key=self._is_linear), *BASELINES]
         protocols = self.measured.protocols
         return [name for name in systems if self.measured.scored(name, split, protocols)]
 
@@ -129,14 +133,45 @@ class Comparison:
 
     @cached_property
     def _order(self) -> list[str]:
-        """Printed systems, each with its variants, then other ones of ours, then baselines."""
+        """Printed systems, each with its variants, then other ones of ours, then baselines.
+
+        Linear classifiers come last of ours.
+        """
         weighted = dict.fromkeys(name.removesuffix(UNWEIGHTED) for name in self.measured.systems)
         ours = [name for name in weighted if name not in self.printed.systems]
         base_of = {name: self.printed.variant_of(name) for name in ours}
         order = []
         for system in self.printed.systems:
             order += [system, *(name for name in ours if base_of[name] == system)]
-        return [*order, *(name for name in ours if base_of[name] is None), *BASELINES]
+        others = sorted((name for name in ours if base_of[name] is None), key=self._is_linear)
+        return [*order, *others, *BASELINES]
+
+    def linear_of_all(self, system: str) -> set[str]:
+        """Linear classifiers that have the inputs of `system` under some protocol."""
+        found = (self.linear_of(system, protocol) for protocol in self.measured.protocols)
+        return {name for name in found if name}
+
+    @cached_property
+    def has_linear(self) -> bool:
+        """A linear classifier has scores."""
+        return any(map(self._is_linear, self.measured.systems))
+
+    def _is_linear(self, system: str) -> bool:
+        return system in linear_systems(self.paper)
+
+    def linear_of(self, system: str, protocol: str) -> str | None:
+        """Linear classifier that has the inputs of `system`; None: there is none."""
+        inputs = self._inputs(system, protocol)
+        if not inputs or self.kind(system) != "system":
+            return None
+        ran = filter(self._is_linear, self.measured.systems)
+        return next((name for name in ran if self._inputs(name, protocol) == inputs), None)
+
+    def _inputs(self, system: str, protocol: str) -> set[str]:
+        """Features of a system under a protocol."""
+        scored = self.measured.scored(system, "test", [protocol])
+        names = [row["inputs"] for row in scored if isinstance(row["inputs"], str)]
+        return {feature for name in names for feature in name.split(", ")} - {""}
 
     def about(
         self, system: str, lines: Sequence[Row], split: str, protocols: Collection[str]
@@ -155,14 +190,16 @@ class Comparison:
         # A cell says itself that its value is not in the source.
         notes = [*reasons, *(remark for remark in remarks if remark != MISSING)]
         labels = {row["row"] for row in lines if row["table"] not in self.printed.side_by_side}
+        inputs = _joined({row["inputs"] for row in scored if isinstance(row["inputs"], str)})
+        linear = f"linear classifier on {inputs}" if inputs else system
         return {
-            "label": _label(system, labels),
+            "label": linear if kind == "linear" else _label(system, labels),
             "system": system,
             "kind": kind,
             "printed": len(lines) > 0,
             "n": _joined({row["n"] for row in scored}),
             "source": _joined({row["source"] for row in scored}),
-            "inputs": _joined({row["inputs"] for row in scored if isinstance(row["inputs"], str)}),
+            "inputs": inputs,
             "note": "; ".join(dict.fromkeys(notes)),
         }
 

@@ -21,7 +21,7 @@ from merflow.tables.comparison import Comparison
 from merflow.tables.measured import NAN, Estimate
 from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
 from merflow.tables.render import NOTHING, Column, Table, number, plain, spread, words
-from merflow.tables.reported import Row, is_key, systems_of
+from merflow.tables.reported import Row, is_key, linear_systems, systems_of
 
 PROTOCOL = "clean"
 METRICS = ("weighted_f1", "accuracy", "uar", "macro_f1")
@@ -206,7 +206,7 @@ def _matrix_rows(
                 mean, why = _matrix_cell(column, columns, paper, system, on_corpus)
                 row |= measured_cell(column.name, mean) | {f"{column.name}_why": why}
                 if mean:
-                    row["kind"] = "system"
+                    row["kind"] = "linear" if system in linear_systems(paper) else "system"
             rows.append(row)
     return rows
 
@@ -256,7 +256,7 @@ def _matrix_column(column: TaskColumn, reasons: Mapping[str, int]) -> Column:
 
 
 def _ranking(column: TaskColumn, on_corpus: Sequence[Comparison]) -> Table:
-    """Systems and trivial baselines of a task, the best first."""
+    """Systems, linear classifiers and trivial baselines of a task, the best first."""
     first, main = column.comparisons[0], column.metric
     multi_label = first.measured.multi_label
     metrics = list(dict.fromkeys([main, *(BINARY_METRICS if multi_label else METRICS)]))
@@ -273,7 +273,7 @@ def _ranking(column: TaskColumn, on_corpus: Sequence[Comparison]) -> Table:
     ]
     rows.sort(key=lambda row: -row[main])
     figures = [key for metric in metrics for key in measured_cell(metric, None)]
-    names = ["paper", "system", "kind", *figures, "seeds", "n", "source", "inputs"]
+    names = ["paper", "system", "label", "kind", *figures, "seeds", "n", "source", "inputs"]
     frame = pd.DataFrame(rows, columns=names)
     whole = max(row["n"] for row in rows)
     notes = [*_ranking_notes(first, metrics), *_absent_notes(column, on_corpus)]
@@ -291,7 +291,7 @@ def _ranking(column: TaskColumn, on_corpus: Sequence[Comparison]) -> Table:
 
 def _ranking_columns(first: Comparison, metrics: Sequence[str], whole: int) -> list[Column]:
     return [
-        words("system", "system"),
+        words("system", "label"),
         words("paper", "paper"),
         ours_column(HEADERS[metrics[0]], metrics[0], ""),
         limits_column(first, metrics[0], ""),
@@ -337,6 +337,7 @@ def _row(comparison: Comparison, system: str, metrics: Sequence[str]) -> dict[st
     row = {
         "paper": comparison.paper,
         "system": system,
+        "label": about["label"],
         "kind": about["kind"],
         "seeds": measured.n_seeds(system, PROTOCOL, "test"),
         "n": int(about["n"]),

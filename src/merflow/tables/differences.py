@@ -47,7 +47,7 @@ def table(comparison: Comparison, claimed: Collection[frozenset[str]] = ()) -> T
     """Differences of all pairs of systems, in the main metric and in accuracy.
 
     Of many pairs readers see only some: pairs that the paper sets side by side or compares in a
-    claim, and variants beside their system.
+    claim, and variants and linear classifiers beside their system.
 
     Args:
         comparison: of the paper on the corpus.
@@ -67,7 +67,8 @@ def table(comparison: Comparison, claimed: Collection[frozenset[str]] = ()) -> T
         notes.insert(
             1,
             f"{frame['shown'].sum()} of {len(frame)} pairs: those that a table of the paper sets"
-            " side by side or a claim compares, and a system beside its variant. The CSV has all.",
+            " side by side or a claim compares, and a system beside its variant and the linear"
+            " classifier on its inputs. The CSV has all.",
         )
     if not comparison.measured.multi_label:
         notes.insert(-1, MCNEMAR_NOTE)
@@ -153,14 +154,19 @@ def _verdict(row: Row, alpha: float) -> str:
 def _compared(
     comparison: Comparison, first: str, second: str, claimed: Collection[frozenset[str]]
 ) -> bool:
-    """Tell whether the paper compares two systems, or one is a variant of the other."""
+    """Tell whether two systems are to be compared.
+
+    The paper compares them, or one is a variant of the other, or its linear classifier.
+    """
     in_tables = [
         {row["table"] for row in comparison.printed.scores if row["system"] == system}
         for system in (first, second)
     ]
     variant_of = comparison.printed.variant_of
     variants = variant_of(second) == first or variant_of(first) == second
-    return bool(in_tables[0] & in_tables[1]) or variants or frozenset((first, second)) in claimed
+    linear = second in comparison.linear_of_all(first) or first in comparison.linear_of_all(second)
+    claimed_pair = frozenset((first, second)) in claimed
+    return bool(in_tables[0] & in_tables[1]) or variants or linear or claimed_pair
 
 
 def _columns(comparison: Comparison) -> list[Column]:

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from merflow.corpora.labels import CLASSES
-from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS, SELECTED_EPOCH
 from merflow.tables.columns import (
     FOLDS_NOTE,
     closing_columns,
+    difference_cell,
     folds_cell,
     folds_columns,
     limits_column,
@@ -28,9 +28,25 @@ from merflow.tables.columns import (
 from merflow.tables.comparison import Comparison
 from merflow.tables.measured import NAN
 from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
-from merflow.tables.render import Column, Table, number, percent, plain, points, words
+from merflow.tables.render import (
+    Column,
+    Table,
+    interval,
+    number,
+    percent,
+    plain,
+    points,
+    words,
+)
 from merflow.tables.reported import Row, grouped
 
+LINEAR_NOTE = (
+    "Linear classifier: regularised, on features pooled over frames; its strength is chosen on dev,"
+    " or by cross-validation inside train, and never on test. Its seeds are equal, because nothing"
+    " of it is random. Minus linear: {main} of a system minus that of the linear classifier on the"
+    " same features, in points, with its paired interval; the system beats it where the interval is"
+    " above 0."
+)
 #: Split -> consequence for a class that has no utterance in it.
 LACKING = {"train": "so no system can predict it", "test": "so it has no F1"}
 
@@ -80,7 +96,19 @@ def _protocol_columns(comparison: Comparison, protocol: str, frame: pd.DataFrame
     columns += [limits_column(comparison, main, group), *folds_columns(frame, main, group)]
     if not comparison.extra:
         columns.append(number("difference", f"{protocol}_difference", points, group))
+    if comparison.has_linear:
+        columns.append(_linear_column(f"{protocol}_linear", group))
     return [*columns, seeds_column(f"{protocol}_seeds", group)]
+
+
+def _linear_column(key: str, group: str) -> Column:
+    """Difference from the linear classifier of the same inputs; empty without one."""
+
+    def cell(row: Row) -> str:
+        value, low, high = (row[f"{key}{limit}"] for limit in ("", "_low", "_high"))
+        return "" if pd.isna(value) else f"{points(value)} {interval(low, high, points)}"
+
+    return Column("minus linear", cell, group)
 
 
 def _test_notes(comparison: Comparison) -> Iterator[str]:
@@ -91,6 +119,8 @@ def _test_notes(comparison: Comparison) -> Iterator[str]:
     )
     yield "n: utterances scored, the same for every seed."
     yield "Majority and chance know the classes of the train split only."
+    if comparison.has_linear:
+        yield LINEAR_NOTE.format(main=main)
     yield formulas_note(comparison.metrics, comparison.measured.multi_label)
     if comparison.measured.multi_label:
         yield ALL_NEGATIVE
@@ -232,7 +262,18 @@ def _row(
         if main_metric in metrics:
             difference = row[f"{protocol}_{main_metric}"] - row[f"printed_{main_metric}"]
             row[f"{protocol}_difference"] = difference if comparison.comparable else NAN
+        if split == "test" and comparison.has_linear:
+            row |= _against_linear(comparison, system, protocol)
     return row | {"note": note}
+
+
+def _against_linear(comparison: Comparison, system: str, protocol: str) -> dict[str, float]:
+    """Difference of a system from the linear classifier of its inputs."""
+    linear, difference = comparison.linear_of(system, protocol), None
+    if linear:
+        metric = comparison.main_metric
+        difference = comparison.measured.difference(system, linear, protocol, metric)
+    return difference_cell(f"{protocol}_linear", difference)
 
 
 def averaged_note(comparison: Comparison) -> str:
@@ -242,7 +283,7 @@ def averaged_note(comparison: Comparison) -> str:
 
 def _per_protocol(comparison: Comparison, frame: pd.DataFrame) -> pd.DataFrame:
     """Sort rows by system and protocol, and add source and kind."""
-    kinds = ["baseline" if name in BASELINES else "system" for name in frame["system"]]
+    kinds = [comparison.kind(name) for name in frame["system"]]
     frame = frame.assign(source=comparison.measured.source, kind=kinds)
     protocols = comparison.measured.protocols
     places = [

@@ -113,7 +113,7 @@ class Table:
                 ("protocol", ""),
             )
         )
-        if not paper or row.get("kind", "system") != "system":
+        if not paper or row.get("kind", "system") not in ("system", "linear"):
             return ()
         keys = ("system",) if isinstance(row.get("system"), str) else ("first", "second")
         systems = [name for name in map(row.get, keys) if isinstance(name, str)]

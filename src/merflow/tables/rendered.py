@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from merflow.documents import Document, read_document
 
-#: System with scores, system of another paper that the paper cites, trivial baseline, or system
-#: without scores.
-RowKind = Literal["system", "cited", "baseline", "absent"]
+#: System with scores, linear classifier with scores, system of another paper that the paper cites,
+#: trivial baseline, or system without scores.
+RowKind = Literal["system", "linear", "cited", "baseline", "absent"]
 
 
 class SystemRuns(Document):

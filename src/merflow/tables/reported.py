@@ -24,6 +24,7 @@ are kept, with the equation as printed name ("35+74+300 = 409", "w1 + w2 = 1").
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from pydantic import BaseModel
 from merflow.corpora.labels import CLASSES, MULTI_LABEL
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import BALANCE, BINARY_METRICS, CLASS_METRICS, METRICS, PAIR_METRICS
-from merflow.params import PapersParams
+from merflow.params import LinearParams, PapersParams
 
 Row = Mapping[str, Any]  # of a table: by column
 COLUMNS = (
@@ -218,6 +219,15 @@ def systems_of(paper: str) -> list[str]:
     if isinstance(systems, type) and issubclass(systems, BaseModel):
         return list(systems.model_fields)
     return []
+
+
+@cache
+def linear_systems(paper: str) -> frozenset[str]:
+    """Linear classifiers among the systems of a paper."""
+    block = PapersParams.model_fields.get(paper)
+    systems = block.annotation.model_fields["systems"].annotation if block else None  # type: ignore[union-attr]
+    fields = getattr(systems, "model_fields", {})
+    return frozenset(name for name, field in fields.items() if field.annotation is LinearParams)
 
 
 def unknown_system(system: str, paper: str) -> str:

@@ -15,7 +15,7 @@ from merflow.errors import CorpusError
 from merflow.paths import SPLITS, UTTERANCES
 from merflow.progress import log
 from merflow.store import read_metadata, read_table
-from merflow.systems import OffTheShelf, System, Transformer
+from merflow.systems import Linear, OffTheShelf, System, Transformer
 from merflow.training.batches import Examples
 from merflow.training.cut import Cut
 from merflow.training.inputs import Arrays, arrays_of, dims_of, select, transformed
@@ -128,7 +128,7 @@ def read(
     corpus: str,
     scheme: str,
     class_of: Mapping[str, str],
-    system: System | OffTheShelf,
+    system: System | OffTheShelf | Linear,
     input_params: Mapping[str, dict[str, Any]],
     stores: Mapping[str, Path],
     checkpoint: Path | None,

@@ -11,7 +11,7 @@ from merflow import artifacts
 from merflow.paths import WAVEFORM
 from merflow.progress import log
 from merflow.store import read_index, read_metadata, scan_features
-from merflow.systems import OffTheShelf, System, Transformer
+from merflow.systems import Linear, OffTheShelf, System, Transformer
 from merflow.training.batches import LazyArrays
 from merflow.training.cut import Cut, cut_of
 from merflow.training.frames import DecodedFrames
@@ -25,7 +25,7 @@ Arrays = Mapping[str, np.ndarray]  # by utterance id
 def arrays_of(
     utterances: pd.DataFrame,
     scope: set[str],
-    system: System | OffTheShelf,
+    system: System | OffTheShelf | Linear,
     input_params: Mapping[str, dict[str, Any]],
     stores: Mapping[str, Path],
     checkpoint: Path | None,
@@ -121,7 +121,7 @@ def dims_of(inputs: Mapping[str, Sequence[np.ndarray]]) -> dict[str, int]:
 
 
 def extraction_of(
-    stores: Mapping[str, Path], system: System | OffTheShelf
+    stores: Mapping[str, Path], system: System | OffTheShelf | Linear
 ) -> dict[str, dict[str, Any]]:
     """Specification of each stored input, with which it can be made of other clips."""
     specifications = {}
@@ -134,7 +134,9 @@ def extraction_of(
 
 
 def labels_of(
-    stores: Mapping[str, Path], card: Mapping[str, Any] | None, system: System | OffTheShelf
+    stores: Mapping[str, Path],
+    card: Mapping[str, Any] | None,
+    system: System | OffTheShelf | Linear,
 ) -> dict[str, str]:
     """Name of each input in tables: a feature, and the pre-trained model behind it.
 

@@ -18,7 +18,7 @@ from merflow.paths import Inputs
 from merflow.records import Record, Run
 from merflow.registry import PAPERS
 from merflow.store import read_metadata
-from merflow.systems import Fusion, OffTheShelf, System
+from merflow.systems import AnySystem
 
 Model = TypeVar("Model", bound=BaseModel)
 STATE = "state.pt"  # last finished epoch of a run of a network that was killed
@@ -54,7 +54,7 @@ class Job:
     inputs: Inputs
 
     @property
-    def definition(self) -> System | Fusion | OffTheShelf:
+    def definition(self) -> AnySystem:
         """System as its paper defines it.
 
         Raises:
@@ -65,7 +65,7 @@ class Job:
             raise ParamsError(
                 f"{self.paper}: no system {self.system!r}; known: {', '.join(systems)}"
             )
-        definition: System | Fusion | OffTheShelf = systems[self.system]
+        definition: AnySystem = systems[self.system]
         return definition
 
     def class_of(self, scheme: str) -> dict[str, str]:

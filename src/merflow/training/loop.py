@@ -207,6 +207,8 @@ class _Trainer:
             # processes average their gradients: times their number, this is the batch's mean
             n = int(self.train.sizes[units].sum())
             self.accelerator.backward(loss * self.processes / n)
+            if self.recipe.params.clip is not None:
+                self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.params.clip)
             self.optimizer.step()
             self.scheduler.step()
             self.optimizer.zero_grad()

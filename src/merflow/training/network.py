@@ -53,6 +53,11 @@ def runs(job: Job, system: System, protocol: ProtocolParams) -> Runs:
             f" take it out of run.{job.paper}"
         )
     params = job.parsed(SystemParams, job.params)
+    if system.bank and params.training.clip is not None:
+        raise ParamsError(
+            f"papers.{job.paper}.systems.{job.system}.training.clip: expected null, because the"
+            " networks of a bank have one gradient together and are trained as if each was alone"
+        )
     checkpoint = job.inputs.checkpoint if system.pretrained else None
     card = _card(checkpoint) if checkpoint else None
     stores = job.stores(name for name in system.inputs if name != TOKENS)

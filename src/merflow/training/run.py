@@ -1,7 +1,5 @@
 """Step ``train``: runs of a system of any kind, each a fold with a seed."""
 
-import hashlib
-import json
 import shutil
 from itertools import product
 from pathlib import Path
@@ -12,10 +10,10 @@ from merflow.errors import ParamsError
 from merflow.params import ProtocolParams
 from merflow.paths import PREDICTIONS
 from merflow.progress import first_process, log
-from merflow.provenance import versions
+from merflow.provenance import digest_of_values, versions
 from merflow.records import Record, Run
 from merflow.store import read_metadata, read_table, replace_folder, write_table
-from merflow.systems import Fusion, OffTheShelf, System
+from merflow.systems import AnySystem, Fusion, Linear, OffTheShelf
 from merflow.training.gather import present
 from merflow.training.job import STATE, Job, Kind, Runs
 
@@ -66,7 +64,7 @@ def train(job: Job, shard: int, shards: int, out: Path) -> None:
         replace_folder(scratch, out)
 
 
-def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:
+def kind_of(definition: AnySystem) -> Kind:
     """Function that prepares the runs of a system, with imports of its kind only."""
     if isinstance(definition, Fusion):
         from merflow.training import fusion
@@ -76,6 +74,10 @@ def kind_of(definition: System | Fusion | OffTheShelf) -> Kind:
         from merflow.training import off_the_shelf
 
         return off_the_shelf.runs
+    if isinstance(definition, Linear):
+        from merflow.training import linear
+
+        return linear.runs
     from merflow.training import network
 
     return network.runs
@@ -153,5 +155,4 @@ def _digest(job: Job) -> str:
         job.code,
         [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
     ]
-    content = json.dumps([decisive, versions(*LIBRARIES)], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return digest_of_values([decisive, versions(*LIBRARIES)])

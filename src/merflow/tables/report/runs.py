@@ -106,12 +106,16 @@ def _facts(record: Record) -> dict[str, str]:
         "source of the corpus": record.source,
         "code digest": record.code,
         "split scheme": record.scheme,
-        "epoch selected on": record.select,
         "classes": ", ".join(dict.fromkeys(record.class_of.values())),
         "seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in runs})),
         "device": ", ".join(sorted({run.device for run in runs})),
         "wall time": f"{sum(run.wall_s for run in runs):.1f} s, all runs together",
     }
+    if any(run.selected_epochs for run in runs):
+        facts["epoch selected on"] = record.select
+    if chosen_on := runs[0].strengths_chosen_on:
+        inside = "cross-validation over the dialogues of train"
+        facts["strength chosen on"] = inside if chosen_on == "train" else chosen_on
     facts |= {f"input {name}": label for name, label in record.input_labels.items()}
     return facts | {
         f"left out, without {name}": f"{len(ids)} utterances"
@@ -136,6 +140,7 @@ def _runs(name: str, runs: Sequence[Run]) -> Table:
             "seed": run.seed,
             "epoch": "/".join(map(str, run.selected_epochs)),
             "epochs": len(run.history) or "",
+            "strength": "/".join(f"{strength:g}" for strength in run.strengths),
             "wall_s": run.wall_s,
             "device": run.device,
             "precision": run.precision,
@@ -147,6 +152,7 @@ def _runs(name: str, runs: Sequence[Run]) -> Table:
         number("seed", "seed"),
         number("epoch scored", "epoch"),
         number("epochs trained", "epochs"),
+        *([number("strength chosen", "strength")] if any(run.strengths for run in runs) else []),
         number("wall time, s", "wall_s", "{:.1f}".format),
         words("device", "device"),
         words("precision", "precision"),
