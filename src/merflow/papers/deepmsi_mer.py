@@ -123,7 +123,7 @@ class Video(nn.Module):
         channels: Sequence[int],
         kernel: int,
         dropout: float,
-        **compression: float,
+        **compression: float | str,
     ):
         """Build both.
 
@@ -188,7 +188,7 @@ class DeepMsi(nn.Module):
         alpha_ce: float,
         beta_cl: float,
         contrast_tau: float,
-        **video: int,
+        **video: int | str,
     ):
         """Build the network.
 
