@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, one_hot
+from torch.nn.functional import batch_norm, layer_norm, one_hot
 
 
 def fuse_cls(tokens: Tensor, present: Tensor, g_cls: Tensor | None) -> Tensor:
@@ -97,6 +97,24 @@ def merge_tokens(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) ->
     return torch.where(is_target, alpha * tokens + (1 - alpha) * means, tokens)
 
 
+class Standardised(nn.BatchNorm1d):
+    """Vectors less the mean of all that were met in training, by their standard deviation.
+
+    Vectors of two texts have most in common, and so would their G_cls. The values do not depend on
+    the rest of the batch, as those of batch normalisation do.
+    """
+
+    def __init__(self, dim: int):
+        """Create the layer for vectors (B, dim)."""
+        super().__init__(dim, affine=False, momentum=None)  # None: all batches count alike
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Standardise (B, dim); in training, (B, dim) with B > 1 are learned from first."""
+        if self.training and len(vectors) > 1:
+            super().forward(vectors)
+        return batch_norm(vectors, self.running_mean, self.running_var, eps=self.eps)
+
+
 class Compression(nn.Module):
     """Keeps the tokens of a frame that fit text and audio, and merges the others.
 
@@ -120,6 +138,7 @@ class Compression(nn.Module):
         alpha: float,
         tau: float,
         guide: Literal["learned", "random"],
+        guide_scale: float,
     ):
         """Create the layer.
 
@@ -133,13 +152,16 @@ class Compression(nn.Module):
             alpha: weight of a relevant token in a merge.
             tau: temperature, in units of sqrt(d).
             guide: whether G_cls is learned, or a random map of text and audio.
+            guide_scale: first gain of G_cls; 1 is the scale of a token.
         """
         super().__init__()
         self.selection, self.gamma, self.keep = selection, gamma, keep
         self.merge, self.alpha, self.tau = merge, alpha, tau * dim**0.5
         self.guide: nn.Module | None = None
         if meaning_dim:
-            self.guide = nn.Sequential(nn.Linear(meaning_dim, dim), nn.LayerNorm(dim))
+            norm = nn.LayerNorm(dim)
+            nn.init.constant_(norm.weight, guide_scale)
+            self.guide = nn.Sequential(nn.Linear(meaning_dim, dim), norm)
             # parameters without a gradient stop distributed training
             self.guide.requires_grad_(guide == "learned")
 

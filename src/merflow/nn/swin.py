@@ -12,7 +12,7 @@ this is plain Swin.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +68,34 @@ def load_swin(checkpoint: Path, pretrained: bool) -> SwinModel:
 
 
 class Pixels(nn.Module):
-    """Normalises frames on the device, by the mean and standard deviation of a checkpoint."""
+    """Normalises frames on the device."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, checkpoint: Path):
-        """Read preprocessor_config.json of `checkpoint`."""
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        """Take the mean and standard deviation of each colour, from 0 to 1."""
         super().__init__()
-        config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
-        for name in ("mean", "std"):
-            values = 255 * torch.tensor(config[f"image_{name}"])
-            self.register_buffer(name, values, persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(mean), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Convert uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W)."""
         return ((frames.float() - self.mean) / self.std).permute(0, 3, 1, 2)
 
 
+def pixels_of(checkpoint: Path) -> Pixels:
+    """Read how a checkpoint normalises frames, from its preprocessor_config.json."""
+    config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
+    return Pixels(config["image_mean"], config["image_std"])
+
+
 class CompressedSwin(nn.Module):
-    """Vectors of frames: the mean of the last stage's tokens, layer-normalised."""
+    """Vectors of frames: the mean of the last stage's tokens, layer-normalised.
+
+    Attributes:
+        dim: length of a vector.
+    """
 
     def __init__(self, swin: SwinModel, compressions: Mapping[int, Compression]):
         """Insert the compressions.
@@ -110,6 +118,7 @@ class CompressedSwin(nn.Module):
         swin.pooler = None
         swin.set_attn_implementation(ATTENTION)
         self.swin = swin
+        self.dim = swin.config.hidden_size
         self.compressions = nn.ModuleDict(
             {str(stage): compression for stage, compression in sorted(compressions.items())}
         )
