@@ -64,7 +64,8 @@ def test_extractor_has_the_names_of_its_interface(name):
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_paper_lists_its_differences(name):
-    assert "Differences from the paper" in (import_module(PAPERS[name]).__doc__ or "")
+    doc = import_module(PAPERS[name]).__doc__ or ""
+    assert "Differences from the paper" in doc or f"reported/{name}.deviations.yaml" in doc
 
 
 def same_names(places: dict[str, Iterable[str]]) -> None:

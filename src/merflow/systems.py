@@ -35,9 +35,9 @@ class System:
     """A network that the loop trains.
 
     Attributes:
-        inputs: of an utterance: ``tokens`` (token ids of its text), ``frames_15`` or ``frames_dense``
-            (frames of its clip), or a feature. A feature has its own name, or the name that
-            papers.<paper>.features of params.yaml gives it ("text", "speech").
+        inputs: of an utterance: ``tokens`` (token ids of its text), ``frames_15`` or
+            ``frames_dense`` (frames of its clip), or a feature. A feature has its own name, or the
+            name that papers.<paper>.features of params.yaml gives it ("text", "speech").
         build: ``build(dims, n_classes, **network)`` makes the network. Its ``forward(batch)`` gives
             logits (B, K), or a `TrainingOutput` in training. `dims` holds the width of each feature
             after `transformers`, `network` is the block of params.yaml.

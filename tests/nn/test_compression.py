@@ -131,7 +131,7 @@ def test_tokens_that_are_not_kept_have_a_gradient_by_merging():
     assert (tokens.grad != 0).any(dim=2).all()
 
 
-def test_a_kept_token_counts_1_with_the_gradient_of_its_log_score():
+def test_a_kept_token_counts_1_with_the_gradient_of_log_scores():
     scores = torch.tensor([[0.2, 0.8]], requires_grad=True)
     count = straight_through(torch.tensor([[False, True]]), scores)
     assert count.tolist() == [[0.0, 1.0]]

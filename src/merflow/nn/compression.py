@@ -61,7 +61,7 @@ def select_top(scores: Tensor, present: Tensor, keep: float) -> Tensor:
 
 
 def straight_through(relevant: Tensor, scores: Tensor) -> Tensor:
-    """Count kept tokens (B, N): 1, with the gradient of the score's logarithm; others are 0."""
+    """Count tokens (B, N): 1 if kept, else 0, with the gradient of log scores."""
     logs = scores.clamp(min=torch.finfo(scores.dtype).tiny).log()
     return relevant * (1 + (logs - logs.detach()))
 

@@ -18,7 +18,16 @@ from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 
 def most_similar(tokens: Tensor, m_cls: Tensor, count: int) -> Tensor:
-    """Keep the `count` tokens of (B, N, d) with the largest cosine to m_cls (B, d), best first."""
+    """Keep the `count` tokens with the largest cosine to m_cls, best first.
+
+    Args:
+        tokens: (B, N, d).
+        m_cls: (B, d).
+        count: number of tokens.
+
+    Returns:
+        (B, count, d).
+    """
     scores = cosine_similarity(tokens, m_cls[:, None], dim=2)
     best = scores.topk(count, dim=1).indices
     return tokens.gather(1, best[..., None].expand(-1, -1, tokens.shape[2]))

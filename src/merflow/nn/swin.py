@@ -207,7 +207,11 @@ class CompressedSwin(nn.Module):
             folded, folded_present = fold(tokens[group], present[group], shape[0] * shape[1])
             group_meaning = None if meaning is None else meaning[group]
             group_vectors, group_counts = self._run_from(
-                number, folded, None if full and not learning else folded_present, shape, group_meaning
+                number,
+                folded,
+                None if full and not learning else folded_present,
+                shape,
+                group_meaning,
             )
             rows.append(group)
             vectors.append(group_vectors)

@@ -130,7 +130,7 @@ def shedding_swin(
     from merflow.nn.shedding import SheddingSwin
     from merflow.nn.swin import Pixels
 
-    config = Swinv2Config(image_size=size, **layout)  # type: ignore[arg-type]
+    config = Swinv2Config(image_size=size, **layout)
     network = SheddingSwin(config, shed_in, grids, meaning_dim, guide_units)
     pixels = Pixels(IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     return Video(pixels, network, channels, kernel, dropout)

@@ -70,7 +70,7 @@ class AudioNetworkParams(Strict):
 
 
 class FusedNetworkParams(AudioNetworkParams):
-    """What all networks with video have: the temporal convolution and late fusion."""
+    """Temporal convolution and late fusion of networks with video."""
 
     channels: Annotated[list[Positive], Field(min_length=1)] = Field(
         description="channels of each block of the temporal convolution (section 3.1.3). From the "

@@ -19,7 +19,7 @@ class MediaParams(Strict):
     dense_frames: Annotated[int, Field(ge=0)] = Field(
         default=0,
         description="number of frames of a clip, evenly spread, in the folder frames_dense, beside "
-        "the 15 and every 10th. Systems with more than 15 frames take them. 0: none"
+        "the 15 and every 10th. Systems with more than 15 frames take them. 0: none",
     )
 
 
