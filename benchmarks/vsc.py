@@ -30,6 +30,7 @@ MEANING = 512
 VARIANTS: dict[str, tuple[list[int], dict]] = {
     "without": ([], {}),
     "threshold, gamma 0.5": ([1, 2, 3], {}),
+    "threshold, random guide": ([1, 2, 3], {"guide": "random"}),
     "threshold, gamma 1": ([1, 2, 3], {"gamma": 1.0}),
     "after stage 2, gamma 0.5": ([2], {}),
     "top 3/4, no merging": ([1, 2, 3], {"selection": "top_k", "merge": False}),
@@ -54,6 +55,8 @@ def network(name: str, checkpoint: Path | None, device: torch.device) -> Compres
         "merge": True,
         "alpha": 0.9,
         "tau": 1.0,
+        "guide": "learned",
+        "guide_scale": 2.0,
     } | changes
     model = swin(checkpoint)
     width = model.config.embed_dim

@@ -304,6 +304,11 @@ def edited(key: str, value: Any) -> str:
         ),
         ("checkpoints.bert", {"hub": "a/b", "revision": "main"}, "checkpoints.bert.revision"),
         ("corpora.meld.source", "", "corpora.meld.source"),
+        (
+            "media.dense_frames",
+            20,
+            "systems.frames_30.inputs.frames_dense.frames: 30 are more than media.dense_frames, 20",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_naming_the_key(key, value, message):

@@ -202,7 +202,7 @@ class Inputs:
 
     @property
     def media(self) -> Declared:
-        """Folders of decoded media: audio, frames_every10, frames_15."""
+        """Folders of decoded media: audio, and samplings of frames."""
         return Declared(MEDIUM, "medium", {path.name: path for path in self._folders(INDEX)})
 
     @property

@@ -35,9 +35,10 @@ class System:
     """A network that the loop trains.
 
     Attributes:
-        inputs: of an utterance: ``tokens`` (token ids of its text), ``frames_15`` (frames of its
-            clip), ``waveform`` (its audio), or a feature. A feature has its own name, or the name
-            that papers.<paper>.features of params.yaml gives it ("text", "speech").
+        inputs: of an utterance: ``tokens`` (token ids of its text), ``frames_15`` or
+            ``frames_dense`` (frames of its clip), ``waveform`` (its audio), or a feature. A feature
+            has its own name, or the name that papers.<paper>.features of params.yaml gives it
+            ("text", "speech").
         build: ``build(dims, n_classes, **network)`` makes the network. Its ``forward(batch)`` gives
             logits (B, K), or a `TrainingOutput` in training. `dims` holds the width of each feature
             after `transformers`, `network` is the block of params.yaml.
@@ -141,8 +142,8 @@ class Batch:
 
     Attributes:
         inputs: (B, T) or (B, T, dim) per name. ``tokens`` (B, T, 2): token id; segment, 0 for the
-            utterance, 1 for the context before it. ``frames_15`` (B, T, height, width, 3): uint8
-            RGB. ``waveform`` (B, T): 16-bit samples at 16 kHz.
+            utterance, 1 for the context before it. Frames (B, T, height, width, 3): uint8 RGB.
+            ``waveform`` (B, T): 16-bit samples at 16 kHz.
         masks: (B, T) per name, True where there is content.
         labels: (B,) class indices, or (B, K) 1 where a class is present (multi-label).
         index: (B,) positions in the `Examples`.

@@ -12,7 +12,7 @@ from support.tiny_clips import noise, number_of, tone, write
 from merflow.media import decode as module
 from merflow.media.decode import Clip, decode
 from merflow.media.encode import MP4, write_audio, write_clip
-from merflow.media.frames import SAMPLINGS, Frame, every_10th, uniform_15
+from merflow.media.frames import SAMPLINGS, Frame, every_10th, uniform
 from merflow.params import MediaParams
 
 REAL = os.environ.get("MERFLOW_REAL_DATA")
@@ -96,10 +96,10 @@ def test_a_broken_file_of_audio_falls_back_on_the_clip(tmp_path):
 
 def test_samplings() -> None:
     assert every_10th(31) == [0, 10, 20, 30] and every_10th(1) == [0] and every_10th(0) == []
-    assert uniform_15(150) == list(range(5, 150, 10))
-    assert uniform_15(15) == list(range(15))
-    assert uniform_15(2) == [0] * 7 + [1] * 8  # (7 + 0.5) * 2 / 15 = 1
-    assert uniform_15(0) == []
+    assert uniform(150) == list(range(5, 150, 10))
+    assert uniform(15) == list(range(15))
+    assert uniform(2) == [0] * 7 + [1] * 8  # (7 + 0.5) * 2 / 15 = 1
+    assert uniform(0) == []
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -108,7 +108,15 @@ def test_indices_times_and_frames_belong_together(tmp_path: Path, name: str) -> 
     assert not clip.defects
     assert numbers(clip) == [(n, n) for n in range(0, 50, 10)]
     assert times(clip) == pytest.approx([n / 25 for n in range(0, 50, 10)], abs=1e-3)
-    assert numbers(clip, "frames_15") == [(n, n) for n in uniform_15(50)]
+    assert numbers(clip, "frames_15") == [(n, n) for n in uniform(50)]
+    assert not clip.frames["frames_dense"]
+
+
+def test_dense_frames_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    media = MEDIA.model_copy(update={"dense_frames": 30})
+    clip = decode(write(tmp_path / "a.mp4", 50), None, None, media)
+    assert [index for index, _ in numbers(clip, "frames_dense")] == uniform(50, 30)
+    assert len(clip.frames["frames_15"]) == 15
 
 
 def test_times_of_a_clip_with_varying_frame_rate(tmp_path: Path) -> None:
@@ -166,10 +174,10 @@ def test_a_span_has_the_frames_of_a_full_decode(
     monkeypatch.setattr(module._Reading, "_packets", counted)
     for first, last in [(1, 12), (40, 47), (287, 324), (299, 300), (480, 500)]:
         clip = decode(path, first / 25, last / 25, MEDIA)
-        inside, uniform = range(first, last), uniform_15(last - first)
+        inside, places = range(first, last), uniform(last - first)
         assert numbers(clip) == list(enumerate(inside))[::10]
-        assert numbers(clip, "frames_15") == [(index, inside[index]) for index in uniform]
-        assert times(clip, "frames_15")[0] == pytest.approx(uniform[0] / 25, abs=1.1e-3)
+        assert numbers(clip, "frames_15") == [(index, inside[index]) for index in places]
+        assert times(clip, "frames_15")[0] == pytest.approx(places[0] / 25, abs=1.1e-3)
         assert not clip.defects
     with av.open(str(path)) as file:
         whole = sum(1 for packet in file.demux() if packet.size)
@@ -343,11 +351,11 @@ def test_a_real_camera_file() -> None:
     while video.grab():
         expected.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     assert len(expected) == 98  # 99 packets, the last outside the edit list
-    every_10, uniform = clip.frames["frames_every10"], clip.frames["frames_15"]
+    every_10, spread = clip.frames["frames_every10"], clip.frames["frames_15"]
     assert [frame.index for frame in every_10] == list(range(0, 98, 10))
     assert times(clip) == pytest.approx(expected[::10])
-    assert [frame.index for frame in uniform] == uniform_15(98)
-    assert pixels(uniform[7]).shape == (256, 455, 3)
+    assert [frame.index for frame in spread] == uniform(98)
+    assert pixels(spread[7]).shape == (256, 455, 3)
     assert clip.audio is not None and len(clip.audio) == round(158558 / 48000 * 16000)
     assert not clip.defects
     images = all_frames(path, 455, 256)

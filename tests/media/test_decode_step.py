@@ -17,8 +17,8 @@ from merflow.media.decode import decode
 from merflow.params import MediaParams
 from merflow.store import read_index, read_media, read_table, write_table
 
-MEDIA = {"short_side": 32, "jpeg_quality": 90}
-FOLDERS = ("audio", "frames_every10", "frames_15")
+MEDIA = {"short_side": 32, "jpeg_quality": 90, "dense_frames": 20}
+FOLDERS = ("audio", "frames_every10", "frames_15", "frames_dense")
 
 
 def prepared(root: Path, clips: dict[str, tuple[str | None, float | None, float | None]]) -> Path:
@@ -121,7 +121,7 @@ def test_folders_record_their_parameters(corpus: tuple[Path, Path], tmp_path: Pa
 def test_the_number_of_shards_changes_no_byte(corpus: tuple[Path, Path], tmp_path: Path) -> None:
     build = tmp_path / "build"
     media = [tree(run(corpus, build, tmp_path / f"media{n}", n)) for n in (1, 2, 3, 5)]
-    assert len(media[0]) == 3 * 3 + 3 + 1
+    assert len(media[0]) == 4 * 3 + 4 + 1
     assert all(files == media[0] for files in media)
 
 
@@ -192,7 +192,7 @@ def test_assembling_replaces_a_folder_and_leaves_no_parts(
     assert tree(run(corpus, tmp_path / "build", out, 2)) == before
     assert not [path for path in (tmp_path / "build").rglob("*") if path.is_file()]
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["audio", "defects.csv", "frames_15", "frames_every10"]
+    assert names == ["audio", "defects.csv", "frames_15", "frames_dense", "frames_every10"]
 
 
 def test_parts_are_copied_where_links_cannot_be(

@@ -18,6 +18,8 @@ PARAMS = {
     "merge": True,
     "alpha": 0.9,
     "tau": 1.0,
+    "guide": "learned",
+    "guide_scale": 2.0,
 }
 
 
@@ -95,7 +97,7 @@ def test_tokens_that_are_not_kept_are_not_seen(plain, frames, monkeypatch):
 
     def spoil(tokens, present, meaning):
         tokens, relevant = original(tokens, present, meaning)
-        return torch.where(relevant[..., None], tokens, 1e4), relevant
+        return torch.where(relevant[..., None] > 0, tokens, 1e4), relevant
 
     monkeypatch.setattr(network.compressions["1"], "forward", spoil)
     after, after_counts = network(*frames)
@@ -103,11 +105,14 @@ def test_tokens_that_are_not_kept_are_not_seen(plain, frames, monkeypatch):
     assert after.equal(before)
 
 
-def test_every_parameter_has_a_gradient(plain, frames):
-    network = compress(plain).train()
-    network(*frames)[0].square().sum().backward()
+@pytest.mark.parametrize("gamma", [1.0, -math.inf])  # inf: every frame keeps a full grid
+def test_every_parameter_has_a_gradient(plain, frames, gamma):
+    network = compress(plain, gamma=gamma).train()
+    network(*frames)[0][:, 0].sum().backward()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     assert all(parameter.grad is not None for parameter in trained)
+    guides = [compression.guide for compression in network.compressions.values()]
+    assert all(parameter.grad.any() for guide in guides for parameter in guide.parameters())
 
 
 @pytest.mark.parametrize(
@@ -138,10 +143,11 @@ def test_the_smallest_grid_holds_whole_windows(count, grid):
 )
 def test_folding_keeps_the_order_and_fills_with_zeros(places, expected, n_present):
     tokens = torch.arange(1.0, 9.0).reshape(2, 4, 1)
-    present = torch.tensor([[False, True, False, True], [True, True, True, False]])
-    folded, is_token = fold(tokens, present, places)
+    present = torch.tensor([[0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0]])
+    folded, folded_present = fold(tokens, present, places)
     assert folded[..., 0].tolist() == expected
-    assert is_token.equal(torch.arange(places) < torch.tensor(n_present)[:, None])
+    is_token = torch.arange(places) < torch.tensor(n_present)[:, None]
+    assert folded_present.equal(is_token.float())
 
 
 @pytest.mark.parametrize("stage", [0, 3])

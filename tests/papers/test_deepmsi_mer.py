@@ -19,7 +19,12 @@ from merflow.training.batches import Examples
 from merflow.training.job import of_corpus
 
 VECTORS = {"text": 16, "audio": 12}
-WITH_VIDEO = {name: system for name, system in SYSTEMS.items() if "frames_15" in system.inputs}
+FRAMES = {
+    name: medium
+    for name, system in SYSTEMS.items()
+    for medium in system.inputs
+    if medium.startswith("frames_")
+}
 NETWORK = {
     "pretrained": True,
     "compress_after": [1],
@@ -32,6 +37,16 @@ NETWORK = {
     "alpha_ce": 1.0,
     "beta_cl": 0.5,
     "contrast_tau": 0.5,
+}
+
+
+AUTHORS = {
+    "layout": {"embed_dim": 8, "depths": [1, 4], "num_heads": [2, 2], "window_size": 4},
+    "shed_in": 2,
+    "grids": [2],
+    "guide_units": 6,
+    **{key: NETWORK[key] for key in ("channels", "kernel", "projection", "hidden", "dropout")},
+    **{key: NETWORK[key] for key in ("alpha_ce", "beta_cl", "contrast_tau")},
 }
 
 
@@ -48,8 +63,9 @@ def sentence_dims(name):
 
 def build(name, swin, **changes) -> DeepMsi:
     torch.manual_seed(0)
-    dims = sentence_dims(name) | {"frames_15": SIZE}
-    return SYSTEMS[name].build(dims, 6, checkpoint=swin, **NETWORK | changes)
+    dims = sentence_dims(name) | {FRAMES[name]: SIZE}
+    network = AUTHORS if name == "authors_video" else NETWORK | {"checkpoint": swin}
+    return SYSTEMS[name].build(dims, 6, **network | changes)
 
 
 def a_batch(name, n=4, labels=(0, 1, 0, 2), seed=0):
@@ -58,7 +74,7 @@ def a_batch(name, n=4, labels=(0, 1, 0, 2), seed=0):
         key: [rng.normal(size=(1, dim)).astype(np.float32) for _ in range(n)]
         for key, dim in sentence_dims(name).items()
     }
-    inputs["frames_15"] = [blurred_noise(15, SIZE, SIZE, seed=10 * seed + i) for i in range(n)]
+    inputs[FRAMES[name]] = [blurred_noise(15, SIZE, SIZE, seed=10 * seed + i) for i in range(n)]
     examples = Examples([f"u{i}" for i in range(n)], inputs, np.array(labels[:n]))
     return examples.batch(np.arange(n))
 
@@ -71,6 +87,7 @@ def test_parameters_name_every_system_and_its_ablations():
     ablations = {
         "without_vsc": {"compress_after": []},
         "without_merge": {"merge": False},
+        "random_guide": {"guide": "random"},
         "top_k": {"selection": "top_k", "merge": False},
         "without_contrastive": {"beta_cl": 0.0},
     }
@@ -79,10 +96,31 @@ def test_parameters_name_every_system_and_its_ablations():
         assert systems[name] == whole | {"network": whole["network"] | changes}
     for name in ("video", "text_video", "audio_video", "text_audio_video_frozen"):
         assert systems[name] == whole
-    assert whole["inputs"]["frames_15"]["frames"] == 15
+    frames = {"text_audio_video": ("frames_15", 15), "frames_5": ("frames_15", 5)}
+    frames |= {"frames_30": ("frames_dense", 30)}
+    for name, (medium, count) in frames.items():
+        assert systems[name] == whole | {"inputs": {medium: {"frames": count, "size": 224}}}
+        assert medium in SYSTEMS[name].inputs
+    assert params["media"]["dense_frames"] >= 30
 
 
-@pytest.mark.parametrize("name", WITH_VIDEO)
+def test_authors_video_has_the_layout_of_the_authors_code():
+    params = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
+    system = params["papers"]["deepmsi_mer"]["systems"]["authors_video"]
+    assert system["inputs"]["frames_15"]["size"] == 256
+    network = SYSTEMS["authors_video"].build(
+        {"text": 4, "audio": 4, "frames_15": 256}, 6, **system["network"] | {"channels": [8]}
+    )
+    stages = network.video.swin.swin.encoder.layers
+    places = [
+        [(block.input_resolution[0], block.window_size) for block in s.blocks] for s in stages
+    ]
+    assert places[2] == [(16, 8), (14, 7), (14, 7), (12, 6), (12, 6), (10, 5)]
+    assert [len(of_stage) for of_stage in places] == [2, 2, 6, 2]
+    assert not any(p.requires_grad for p in network.video.swin.guide.parameters())
+
+
+@pytest.mark.parametrize("name", FRAMES)
 def test_every_weight_of_a_system_with_video_is_trained(name, swin):
     network, batch = build(name, swin), a_batch(name)
     assert network.eval()(batch).shape == (4, 6)
@@ -125,7 +163,7 @@ def test_a_batch_of_one_example_or_one_class_has_gradients(swin, labels):
 def test_video_alone_has_no_contrast_and_no_guide(swin):
     network = build("video", swin).train()
     assert network(a_batch("video")).auxiliary == 0
-    assert network.video.swin.compressions["1"].meaning is None
+    assert network.video.swin.compressions["1"].guide is None
 
 
 def test_a_logit_does_not_depend_on_what_is_computed_with_it(swin):
@@ -150,8 +188,8 @@ def test_the_text_decides_which_tokens_are_kept(swin):
         count = network.tokens(batch)
         network.tokens(Batch(other_text, {}, batch.labels, batch.index))
     assert count.shape == (4, 1)
-    torch.testing.assert_close(count[:, 0], kept[0].sum(dim=1).view(4, 15).float().mean(dim=1))
-    assert not kept[0].equal(kept[1])
+    torch.testing.assert_close(count[:, 0], kept[0].sum(dim=1).view(4, 15).mean(dim=1))
+    assert ((kept[0] > 0) == (kept[1] > 0)).float().mean() < 0.8
     assert count.max() < 16  # of the 4 x 4 tokens after the first stage
 
 

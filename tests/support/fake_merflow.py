@@ -85,7 +85,10 @@ if step == "train":  # makes a folder
     out /= "predictions.parquet"
 siblings = {
     "prepare": ["clips.parquet", "splits.parquet", "defects.csv"],
-    "assemble": ["../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../defects.csv"],
+    "assemble": [
+        *("../frames_every10/INDEX.json", "../frames_15/INDEX.json", "../frames_dense/INDEX.json"),
+        "../defects.csv",
+    ],
     "train": ["weights.txt"] * keep_weights,
     "gather": ["run.json", *(["weights/0-1.safetensors"] * keep_weights)],
     "tables": [f"{folder}/tables.html" for folder in ("overall", *PAPERS)],

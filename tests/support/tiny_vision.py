@@ -26,6 +26,8 @@ COMPRESSION = {
     "merge": True,
     "alpha": 0.9,
     "tau": 1.0,
+    "guide": "learned",
+    "guide_scale": 2.0,
 }
 
 _SPECIAL = {

@@ -1,5 +1,5 @@
-# Media: every clip decoded once, to 16 kHz audio and two samplings of frames.
-#   out: data/media/<corpus>/{audio,frames_every10,frames_15}/, data/media/<corpus>/defects.csv
+# Media: every clip decoded once, to 16 kHz audio and samplings of frames.
+#   out: data/media/<corpus>/{audio,frames_*}/, data/media/<corpus>/defects.csv
 # Shards are scratch, as for features; a killed job goes on where it stopped.
 MEDIA_SHARD = "build/shards/{corpus}/media/{shard}-of-{shards}"
 
@@ -30,6 +30,7 @@ rule assemble:
         audio=plan.decode.out("audio"),
         frames_every10=plan.decode.out("frames_every10"),
         frames_15=plan.decode.out("frames_15"),
+        frames_dense=plan.decode.out("frames_dense"),
         defects=plan.decode.out(paths.DEFECTS),
     log:
         "build/logs/assemble/{corpus}.log",

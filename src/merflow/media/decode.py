@@ -1,4 +1,4 @@
-"""Decode a clip or span: 16 kHz mono audio and two samplings of frames.
+"""Decode a clip or span: 16 kHz mono audio and samplings of frames.
 
 The file is read twice and decoded once (PyAV, https://pyav.org). The first reading decodes the
 audio and notes the presentation time of each frame, which its packet says. Then it is known which

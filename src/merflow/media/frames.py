@@ -1,4 +1,4 @@
-"""Two samplings of an utterance's video frames as JPEG, in one pass of the decoder.
+"""Samplings of an utterance's video frames as JPEG, in one pass of the decoder.
 
 Frames are shown as players show them: upright (merflow.media.upright), and in the proportions that
 the file asks for. Colours follow the file's own tags (swscale), alpha is left out, and fields of
@@ -30,20 +30,21 @@ def every_10th(n_frames: int) -> list[int]:
     return list(range(0, n_frames, EVERY))
 
 
-def uniform_15(n_frames: int) -> list[int]:
-    """Indices of the middles of 15 equal parts (deepmsi_mer section 3.3).
+def uniform(n_frames: int, wanted: int = UNIFORM) -> list[int]:
+    """Indices of the middles of `wanted` equal parts (deepmsi_mer section 3.1.3: 15).
 
-    Of fewer than 15 frames, some repeat.
+    Of fewer frames than wanted, some repeat.
     """
     if not n_frames:
         return []
-    return [(2 * number + 1) * n_frames // (2 * UNIFORM) for number in range(UNIFORM)]
+    return [(2 * number + 1) * n_frames // (2 * wanted) for number in range(wanted)]
 
 
 #: Folder in data/media/<corpus>/ -> function from a number of frames to the indices to keep.
-SAMPLINGS: dict[str, Callable[[int], list[int]]] = {
-    "frames_every10": every_10th,
-    "frames_15": uniform_15,
+SAMPLINGS: dict[str, Callable[[int, MediaParams], list[int]]] = {
+    "frames_every10": lambda n_frames, _: every_10th(n_frames),
+    "frames_15": lambda n_frames, _: uniform(n_frames),
+    "frames_dense": lambda n_frames, media: uniform(n_frames, media.dense_frames),
 }
 
 
@@ -86,7 +87,9 @@ class FrameSampler:
         """
         self._times = times
         self._media = media
-        self._samplings = {name: sampling(len(times)) for name, sampling in SAMPLINGS.items()}
+        self._samplings = {
+            name: sampling(len(times), media) for name, sampling in SAMPLINGS.items()
+        }
         self._open = deque(sorted(set().union(*self._samplings.values())))
         self._encoded: dict[int, Frame] = {}
         self._last: tuple[int, av.VideoFrame] | None = None

@@ -183,8 +183,8 @@ def assemble(shards: Sequence[Path], out: Path) -> None:
 
     Args:
         shards: folders of the shards, each with its DONE.json, in order.
-        out: data/media/<corpus>. Made in it: audio/, frames_every10/ and frames_15/, each with
-            INDEX.json, and defects.csv.
+        out: data/media/<corpus>. Made in it: audio/, and a folder per sampling of frames, each
+            with INDEX.json, and defects.csv.
 
     Raises:
         StoreError: a shard or part file is missing, shards do not belong together, or `out` cannot

@@ -1,14 +1,17 @@
 """Visual sequence compression (deepmsi_mer section 3.1.1): which tokens of a frame are kept.
 
 Each equation is a function. Tokens are (B, N, d), with one frame per row. Frames keep different
-numbers of tokens, so ``present`` (B, N) is True where there is a token.
+numbers of tokens, so ``present`` (B, N) is 1 where there is a token and 0 elsewhere.
+
+A choice has no gradient, so G_cls could not learn. Hence `straight_through`: a kept token counts 1,
+and its count has the gradient of its score. Pooling and patch merging are weighted by the counts.
 """
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, one_hot
+from torch.nn.functional import batch_norm, layer_norm, one_hot
 
 
 def fuse_cls(tokens: Tensor, present: Tensor, g_cls: Tensor | None) -> Tensor:
@@ -22,7 +25,7 @@ def fuse_cls(tokens: Tensor, present: Tensor, g_cls: Tensor | None) -> Tensor:
     Returns:
         (B, d).
     """
-    weights = present[..., None].to(tokens.dtype)
+    weights = (present > 0)[..., None].to(tokens.dtype)
     v_cls = (tokens * weights).sum(dim=1) / weights.sum(dim=1)
     return v_cls if g_cls is None else v_cls + g_cls
 
@@ -40,23 +43,27 @@ def relevance(tokens: Tensor, present: Tensor, m_cls: Tensor, tau: float) -> Ten
         (B, N), 0 in places without a token.
     """
     similarity = torch.einsum("bnd,bd->bn", tokens, m_cls) / tau
-    return similarity.masked_fill(~present, float("-inf")).softmax(dim=1)
+    return similarity.masked_fill(present <= 0, float("-inf")).softmax(dim=1)
 
 
 def select_above(scores: Tensor, present: Tensor, gamma: float) -> Tensor:
     """Select tokens (B, N) by equation 2: scores from `gamma`, and always the best."""
     best = one_hot(scores.argmax(dim=1), scores.shape[1]).bool()
-    return present & (scores >= gamma) | best
+    return (present > 0) & (scores >= gamma) | best
 
 
 def select_top(scores: Tensor, present: Tensor, keep: float) -> Tensor:
-    """Select the best share `keep` of the tokens (B, N) of each frame, rounded up.
-
-    This is the variant of the authors' code.
-    """
-    order = scores.masked_fill(~present, -1).argsort(dim=1, descending=True, stable=True)
+    """Select the best share `keep` of the tokens (B, N) of each frame, rounded up."""
+    is_token = present > 0
+    order = scores.masked_fill(~is_token, -1).argsort(dim=1, descending=True, stable=True)
     ranks = order.argsort(dim=1)
-    return ranks < (present.sum(dim=1) * keep).ceil()[:, None]
+    return ranks < (is_token.sum(dim=1) * keep).ceil()[:, None]
+
+
+def straight_through(relevant: Tensor, scores: Tensor) -> Tensor:
+    """Count tokens (B, N): 1 if kept, else 0, with the gradient of log scores."""
+    logs = scores.clamp(min=torch.finfo(scores.dtype).tiny).log()
+    return relevant * (1 + (logs - logs.detach()))
 
 
 def nearest_relevant(tokens: Tensor, relevant: Tensor) -> Tensor:
@@ -90,12 +97,34 @@ def merge_tokens(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) ->
     return torch.where(is_target, alpha * tokens + (1 - alpha) * means, tokens)
 
 
+class Standardised(nn.BatchNorm1d):
+    """Vectors less the mean of all that were met in training, by their standard deviation.
+
+    Vectors of two texts have most in common, and so would their G_cls. The values do not depend on
+    the rest of the batch, as those of batch normalisation do.
+    """
+
+    def __init__(self, dim: int):
+        """Create the layer for vectors (B, dim)."""
+        super().__init__(dim, affine=False, momentum=None)  # None: all batches count alike
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Standardise (B, dim); in training, (B, dim) with B > 1 are learned from first."""
+        if self.training and len(vectors) > 1:
+            super().forward(vectors)
+        return batch_norm(vectors, self.running_mean, self.running_var, eps=self.eps)
+
+
 class Compression(nn.Module):
     """Keeps the tokens of a frame that fit text and audio, and merges the others.
 
     Similarities compare layer-normalised tokens. So that one value serves every stage, tau is in
     units of sqrt(d), as in attention. For the same reason, the threshold gamma is in units of 1/N,
     the score of each of N equal tokens.
+
+    G_cls is a linear layer over text and audio, layer-normalised. The gain of the normalisation is
+    learned: it weighs G_cls in the "weighted sum" of equation 1. The choice trains G_cls alone, not
+    the tokens.
     """
 
     def __init__(
@@ -108,6 +137,8 @@ class Compression(nn.Module):
         merge: bool,
         alpha: float,
         tau: float,
+        guide: Literal["learned", "random"],
+        guide_scale: float,
     ):
         """Create the layer.
 
@@ -120,15 +151,19 @@ class Compression(nn.Module):
             merge: whether to merge irrelevant tokens into relevant ones.
             alpha: weight of a relevant token in a merge.
             tau: temperature, in units of sqrt(d).
+            guide: whether G_cls is learned, or a random map of text and audio.
+            guide_scale: first gain of G_cls; 1 is the scale of a token.
         """
         super().__init__()
         self.selection, self.gamma, self.keep = selection, gamma, keep
         self.merge, self.alpha, self.tau = merge, alpha, tau * dim**0.5
-        self.meaning = nn.Linear(meaning_dim, dim) if meaning_dim else None
-        if self.meaning is not None:
-            # The selection of tokens has no gradient, and parameters without a gradient stop
-            # distributed training.
-            self.meaning.requires_grad_(False)
+        self.guide: nn.Module | None = None
+        if meaning_dim:
+            norm = nn.LayerNorm(dim)
+            nn.init.constant_(norm.weight, guide_scale)
+            self.guide = nn.Sequential(nn.Linear(meaning_dim, dim), norm)
+            # parameters without a gradient stop distributed training
+            self.guide.requires_grad_(guide == "learned")
 
     def forward(
         self, tokens: Tensor, present: Tensor, meaning: Tensor | None
@@ -141,20 +176,19 @@ class Compression(nn.Module):
             meaning: (B, meaning_dim), vector of text and audio; None leaves G_cls out.
 
         Returns:
-            Tokens in their places (B, N, dim), and which of them are kept (B, N).
+            Tokens in their places (B, N, dim), and `present` of the kept ones (B, N).
         """
-        with torch.no_grad():
-            normed = layer_norm(tokens, tokens.shape[2:])
-            g_cls = None
-            if self.meaning is not None and meaning is not None:
-                g_cls = layer_norm(self.meaning(meaning), tokens.shape[2:])
-            scores = relevance(normed, present, fuse_cls(normed, present, g_cls), self.tau)
-            if self.selection == "threshold":
-                n_present = present.sum(dim=1, keepdim=True)
-                relevant = select_above(scores * n_present, present, self.gamma)
-            else:
-                relevant = select_top(scores, present, self.keep)
-            j = nearest_relevant(normed, relevant) if self.merge else None
-        if j is not None:
-            tokens = merge_tokens(tokens, present & ~relevant, j, self.alpha)
-        return tokens, relevant
+        normed = layer_norm(tokens.detach(), tokens.shape[2:])
+        g_cls = None if self.guide is None or meaning is None else self.guide(meaning)
+        scores = relevance(normed, present, fuse_cls(normed, present, g_cls), self.tau)
+        relevant = self._select(scores.detach(), present)
+        if self.merge:
+            j = nearest_relevant(normed, relevant)
+            tokens = merge_tokens(tokens, (present > 0) & ~relevant, j, self.alpha)
+        return tokens, present * straight_through(relevant, scores)
+
+    def _select(self, scores: Tensor, present: Tensor) -> Tensor:
+        if self.selection == "top_k":
+            return select_top(scores, present, self.keep)
+        n_present = (present > 0).sum(dim=1, keepdim=True)
+        return select_above(scores * n_present, present, self.gamma)

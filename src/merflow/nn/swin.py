@@ -4,6 +4,7 @@ The transformer is transformers' own; Figures 3 and 4 of the paper show the comp
 the tokens form no grid, but Swin's windows and its patch merging need one. The tokens keep their
 order, row by row, and fill the smallest grid of whole windows that holds them. Of the grids of this
 size it is the squarest. Places that stay empty are masked out of attention, merging and pooling.
+``present`` is 1 in places with a token and 0 in others, and has the gradient that trains G_cls.
 
 Frames of a batch whose grids have one shape are computed together. The grid of a frame, and hence
 its vector, does not depend on the other frames. A frame that keeps every token keeps its grid; then
@@ -11,7 +12,7 @@ this is plain Swin.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +68,34 @@ def load_swin(checkpoint: Path, pretrained: bool) -> SwinModel:
 
 
 class Pixels(nn.Module):
-    """Normalises frames on the device, by the mean and standard deviation of a checkpoint."""
+    """Normalises frames on the device."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, checkpoint: Path):
-        """Read preprocessor_config.json of `checkpoint`."""
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        """Take the mean and standard deviation of each colour, from 0 to 1."""
         super().__init__()
-        config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
-        for name in ("mean", "std"):
-            values = 255 * torch.tensor(config[f"image_{name}"])
-            self.register_buffer(name, values, persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(mean), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Convert uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W)."""
         return ((frames.float() - self.mean) / self.std).permute(0, 3, 1, 2)
 
 
+def pixels_of(checkpoint: Path) -> Pixels:
+    """Read how a checkpoint normalises frames, from its preprocessor_config.json."""
+    config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
+    return Pixels(config["image_mean"], config["image_std"])
+
+
 class CompressedSwin(nn.Module):
-    """Vectors of frames: the mean of the last stage's tokens, layer-normalised."""
+    """Vectors of frames: the mean of the last stage's tokens, layer-normalised.
+
+    Attributes:
+        dim: length of a vector.
+    """
 
     def __init__(self, swin: SwinModel, compressions: Mapping[int, Compression]):
         """Insert the compressions.
@@ -109,6 +118,7 @@ class CompressedSwin(nn.Module):
         swin.pooler = None
         swin.set_attn_implementation(ATTENTION)
         self.swin = swin
+        self.dim = swin.config.hidden_size
         self.compressions = nn.ModuleDict(
             {str(stage): compression for stage, compression in sorted(compressions.items())}
         )
@@ -160,7 +170,7 @@ class CompressedSwin(nn.Module):
             kept = torch.full((len(tokens), 1), tokens.shape[1], device=tokens.device)
         else:
             vectors, counts = self._regrid_and_run(number + 1, tokens, present, grid, meaning)
-            kept = present.sum(dim=1, keepdim=True)
+            kept = (present > 0).sum(dim=1, keepdim=True)
         return vectors, torch.cat([kept[:, :n_later], counts], dim=1)
 
     def _stage(
@@ -178,7 +188,7 @@ class CompressedSwin(nn.Module):
         tokens, present, grid = _merge_patches(stage, tokens, present, grid)
         if str(number + 1) in self.compressions:
             if present is None:
-                present = torch.ones_like(tokens[..., 0], dtype=torch.bool)
+                present = torch.ones_like(tokens[..., 0])
             tokens, present = self.compressions[str(number + 1)](tokens, present, meaning)
         return tokens, present, grid
 
@@ -192,11 +202,16 @@ class CompressedSwin(nn.Module):
         rows: list[Tensor] = []
         vectors: list[Tensor] = []
         counts: list[Tensor] = []
+        learning = present.requires_grad  # a full grid has a gradient, too
         for shape, group, full in _group_by_grid(present, grid, self.window):
-            folded, is_token = fold(tokens[group], present[group], shape[0] * shape[1])
+            folded, folded_present = fold(tokens[group], present[group], shape[0] * shape[1])
             group_meaning = None if meaning is None else meaning[group]
             group_vectors, group_counts = self._run_from(
-                number, folded, None if full else is_token, shape, group_meaning
+                number,
+                folded,
+                None if full and not learning else folded_present,
+                shape,
+                group_meaning,
             )
             rows.append(group)
             vectors.append(group_vectors)
@@ -211,7 +226,7 @@ class CompressedSwin(nn.Module):
         block.shift_size = 0 if min(grid) <= self.window else shift
         masks = {}
         if present is not None:
-            masks["present"] = _windows(present, grid, self.window, block.shift_size)
+            masks["present"] = _windows(present > 0, grid, self.window, block.shift_size)
         tokens, _ = block(tokens, grid, always_partition=True, **masks)
         return tokens
 
@@ -241,10 +256,10 @@ def fold(tokens: Tensor, present: Tensor, places: int) -> tuple[Tensor, Tensor]:
     """
     missing = max(0, places - present.shape[1])
     tokens, present = pad(tokens, (0, 0, 0, missing)), pad(present, (0, missing))
-    order = present.int().argsort(dim=1, descending=True, stable=True)[:, :places]
+    order = (present > 0).int().argsort(dim=1, descending=True, stable=True)[:, :places]
     present = present.gather(1, order)
     folded = tokens.gather(1, order[..., None].expand(-1, -1, tokens.shape[2]))
-    return folded * present[..., None], present
+    return folded * present[..., None].to(folded.dtype), present
 
 
 def _group_by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[Grid, Tensor, bool]]:
@@ -255,7 +270,7 @@ def _group_by_grid(present: Tensor, grid: Grid, window: int) -> Iterator[tuple[G
     Yields:
         A grid, the rows (n,) of its frames, and whether all of them fill it.
     """
-    counts = present.sum(dim=1).tolist()
+    counts = (present > 0).sum(dim=1).tolist()
     shapes = [
         grid if count == present.shape[1] else smallest_grid(count, window) for count in counts
     ]
@@ -272,11 +287,11 @@ def _merge_patches(
     if stage.downsample is None:
         return tokens, present, grid
     if present is not None:
-        tokens = tokens * present[..., None]
+        tokens = tokens * present[..., None].to(tokens.dtype)
     tokens = stage.downsample(tokens, grid)
     if present is not None:
-        places = present.to(tokens.dtype).unflatten(1, grid)[:, None]  # (B, 1, h, w)
-        present = max_pool2d(places, 2, ceil_mode=True).flatten(1) > 0
+        places = present.unflatten(1, grid)[:, None]  # (B, 1, h, w)
+        present = max_pool2d(places, 2, ceil_mode=True).flatten(1)
     return tokens, present, (-(-grid[0] // 2), -(-grid[1] // 2))
 
 

@@ -3,53 +3,35 @@
 Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``,
 ``text_audio_video`` (DeepMSI-MER itself), and ``video``, which the paper mentions and never prints.
 ``audio_frozen`` and ``text_audio_video_frozen`` take the vectors of a wav2vec2 that is not
-fine-tuned.
-Ours are four ablations, each of which changes one thing of text_audio_video:
+fine-tuned. Ours are variants of text_audio_video, each of which changes one thing:
 
 - ``without_vsc`` keeps every token.
 - ``without_merge`` drops irrelevant tokens.
-- ``top_k`` keeps a fixed share of the tokens without merging, as the authors' code does.
+- ``random_guide`` does not learn G_cls.
+- ``top_k`` keeps a fixed share of the tokens of each frame, without merging.
 - ``without_contrastive`` learns by cross-entropy alone.
+- ``frames_5`` and ``frames_30`` have fewer and more frames.
+- ``authors_video`` has the video network of the authors' code (merflow.nn.shedding).
 
 ``linear_text`` and ``linear_audio`` are ours too: linear classifiers of frozen BERT and wav2vec2.
-
-Differences from the paper:
-
-- After a selection of tokens there is no grid, which Swin's windows and its patch merging need. The
-  paper does not say what happens. Here the tokens keep their order and fill the smallest grid of
-  windows. Empty places are masked (merflow.nn.swin).
-- Figures 3 and 4 do not say where the compression takes place. Here it is between all stages.
-  ``compress_after`` names the stages that it follows.
-- A selection has no gradient, so no loss can train the map from text and audio to G_cls. The paper
-  says nothing about this map. Here it is a linear layer over both vectors, layer-normalised, which
-  keeps its random initial weights. Each compression has its own map, for its own width.
-- Equation 2 compares sigma(S) with gamma. Here sigma is a softmax over the tokens. The paper gives
-  neither tau, gamma and alpha nor the widths of tokens. Here gamma is in units of 1/N, tau in units
-  of sqrt(d), and similarities are of layer-normalised tokens (merflow.nn.compression).
-- Equation 3 sums over all tokens that are merged into one, and the sum would grow with their
-  number. Here their mean is merged. For one token it is the same.
-- Equation 4 prints x(t - d) for every k. A convolution has x(t - d k).
-- Equation 5 has x_i in place of the positive x_j. Here it is read as its text says, with the pairs
-  of the batch that share a label, the diagonal left out. Rows are videos, columns texts or audios.
-  The two losses are added. With fewer than two modalities there is no contrastive loss.
-- Its Swin is trained from scratch. Ours starts from the pre-trained one (``pretrained``), as "the
-  Swin Transformer" is read.
 
 Deviations from the paper: reported/deepmsi_mer.deviations.yaml.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 from merflow.nn.audio import AudioEncoder
-from merflow.nn.compression import Compression
+from merflow.nn.compression import Standardised
 from merflow.nn.contrastive import contrastive_loss
-from merflow.nn.temporal import TemporalConvolution
 from merflow.nn.text import text_encoder, text_vectors
+from merflow.nn.video import Video, compressed_swin, shedding_swin
 from merflow.systems import AnySystem, Batch, Linear, System, TrainingOutput
 
 FRAMES = "frames_15"
@@ -138,65 +120,6 @@ class FrozenAudio(nn.Module):
         return self.classifier(batch.inputs["audio"][:, 0])
 
 
-class Video(nn.Module):
-    """Swin with compressions (section 3.1.2), then a temporal convolution (section 3.1.3)."""
-
-    def __init__(
-        self,
-        checkpoint: Path,
-        pretrained: bool,
-        meaning_dim: int,
-        compress_after: Sequence[int],
-        channels: Sequence[int],
-        kernel: int,
-        dropout: float,
-        **compression: float,
-    ):
-        """Build both.
-
-        Args:
-            checkpoint: folder of Swin.
-            pretrained: start from its weights, not from random ones.
-            meaning_dim: length of the vector that G_cls is made from.
-            compress_after: stages, from 1, that a compression follows.
-            channels, kernel, dropout: of the blocks of the temporal convolution.
-            compression: parameters of each compression.
-        """
-        # transformers' models take seconds to import: not for audio
-        from merflow.nn.swin import CompressedSwin, Pixels, load_swin
-
-        super().__init__()
-        self.pixels = Pixels(checkpoint)
-        swin = load_swin(checkpoint, pretrained)
-        width = swin.config.embed_dim
-        compressions = {
-            stage: Compression(width * 2**stage, meaning_dim, **compression)  # type: ignore[arg-type]
-            for stage in compress_after
-        }
-        self.swin = CompressedSwin(swin, compressions)
-        self.temporal = TemporalConvolution(swin.config.hidden_size, channels, kernel, dropout)
-
-    def of_frames(self, frames: Tensor, meaning: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Encode every frame alone.
-
-        Args:
-            frames: (B, T, H, W, 3).
-            meaning: (B, meaning_dim), vector that G_cls is made from.
-
-        Returns:
-            Vectors of frames (B, T, dim), and the number of tokens that enter each stage of Swin
-            after the first (B, T, stages - 1).
-        """
-        size, steps = frames.shape[:2]
-        of_frames = None if meaning is None else meaning.repeat_interleave(steps, dim=0)
-        vectors, n_tokens = self.swin(self.pixels(frames.flatten(0, 1)), of_frames)
-        return vectors.unflatten(0, (size, steps)), n_tokens.unflatten(0, (size, steps))
-
-    def forward(self, frames: Tensor, meaning: Tensor | None) -> Tensor:
-        """Video feature (B, channels[-1]): the last of the 15 steps, which has seen all steps."""
-        return self.temporal(self.of_frames(frames, meaning)[0])[:, -1]
-
-
 # 3.2 Late feature fusion
 
 
@@ -208,40 +131,40 @@ class DeepMsi(nn.Module):
         dims: Mapping[str, int],
         n_classes: int,
         *,
-        checkpoint: Path,
+        make_video: Callable[..., Video] = compressed_swin,
         projection: int,
         hidden: Sequence[int],
         dropout: float,
         alpha_ce: float,
         beta_cl: float,
         contrast_tau: float,
-        **video: int,
+        **video: Any,
     ):
         """Build the network.
 
         Args:
-            dims: length of the sentence vectors ``text`` and ``audio``, where the system has them.
+            dims: length of the sentence vectors ``text`` and ``audio``, where the system has them,
+                and side of its frames.
             n_classes: number of classes.
-            checkpoint: folder of Swin.
+            make_video: builds the video network.
             projection: width to which each modality is mapped.
             hidden: widths of the layers over all modalities.
             dropout: of these layers and of the temporal convolution.
             alpha_ce, beta_cl: weights of cross-entropy and contrastive loss (equation 7).
             contrast_tau: temperature of the contrastive loss.
-            video: other parameters of `Video`.
+            video: other parameters of `make_video`.
 
         Raises:
-            ValueError: no compression can follow a stage that `video` names.
+            CheckpointError: the checkpoint of `video` is not a Swin Transformer, or lacks weights.
+            ValueError: the parameters `video` do not fit together.
         """
         super().__init__()
         self.sentences = tuple(name for name in ("text", "audio") if name in dims)
         self.alpha_ce, self.beta_cl, self.contrast_tau = alpha_ce, beta_cl, contrast_tau
-        self.video = Video(
-            checkpoint,
-            meaning_dim=sum(dims[name] for name in self.sentences),
-            dropout=dropout,
-            **video,  # type: ignore[arg-type]
-        )
+        self.frames = next(name for name in dims if name.startswith("frames_"))
+        meaning_dim = sum(dims[name] for name in self.sentences)
+        self.standardised = Standardised(meaning_dim) if meaning_dim else None
+        self.video = make_video(dims[self.frames], meaning_dim, dropout=dropout, **video)
         lengths = {name: dims[name] for name in self.sentences} | {"video": self.video.temporal.dim}
         self.projections = nn.ModuleDict(
             {name: nn.Linear(length, projection) for name, length in lengths.items()}
@@ -251,10 +174,11 @@ class DeepMsi(nn.Module):
     def forward(self, batch: Batch) -> Tensor | TrainingOutput:
         """Logits (B, K), in training with the loss terms of equation 7.
 
-        Inputs are ``frames_15`` (B, T, H, W, 3), ``text`` and ``audio`` (B, 1, dim).
+        Inputs are frames (B, T, H, W, 3), ``text`` and ``audio`` (B, 1, dim).
         """
         sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
-        vectors = sentences | {"video": self.video(batch.inputs[FRAMES], _meaning(sentences))}
+        video = self.video(batch.inputs[self.frames], self._meaning(sentences))
+        vectors = sentences | {"video": video}
         mapped = {name: projection(vectors[name]) for name, projection in self.projections.items()}
         logits = self.classifier(torch.cat(list(mapped.values()), dim=1))
         if not self.training:
@@ -272,14 +196,14 @@ class DeepMsi(nn.Module):
         It is a mean over the frames.
         """
         sentences = {name: batch.inputs[name][:, 0] for name in self.sentences}
-        _, n_tokens = self.video.of_frames(batch.inputs[FRAMES], _meaning(sentences))
+        _, n_tokens = self.video.of_frames(batch.inputs[self.frames], self._meaning(sentences))
         return n_tokens.float().mean(dim=1)
 
-
-def _meaning(sentences: Mapping[str, Tensor]) -> Tensor | None:
-    """Vector that G_cls is made from (B, meaning_dim)."""
-    normed = [layer_norm(vector, vector.shape[1:]) for vector in sentences.values()]
-    return torch.cat(normed, dim=1) if normed else None
+    def _meaning(self, sentences: Mapping[str, Tensor]) -> Tensor | None:
+        """Vector that G_cls is made from (B, meaning_dim)."""
+        if self.standardised is None:
+            return None
+        return self.standardised(torch.cat(list(sentences.values()), dim=1))
 
 
 def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float) -> nn.Sequential:
@@ -291,6 +215,7 @@ def _classifier(dim: int, hidden: Sequence[int], n_classes: int, dropout: float)
 
 
 _ALL = System((FRAMES,), DeepMsi, pretrained=True, members=("text", "audio"), counts_tokens=True)
+_AUTHORS = partial(DeepMsi, make_video=shedding_swin)
 
 SYSTEMS: dict[str, AnySystem] = {
     "text": System(("tokens",), Text, pretrained=True, exports_hidden=True),
@@ -309,8 +234,12 @@ SYSTEMS: dict[str, AnySystem] = {
     ),
     "without_vsc": _ALL,
     "without_merge": _ALL,
+    "random_guide": _ALL,
     "top_k": _ALL,
     "without_contrastive": _ALL,
+    "frames_5": _ALL,
+    "frames_30": replace(_ALL, inputs=("frames_dense",)),
+    "authors_video": replace(_ALL, build=_AUTHORS, pretrained=False),
     "linear_text": Linear(("bert_mean",)),
     "linear_audio": Linear(("audio",)),
 }

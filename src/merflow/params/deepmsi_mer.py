@@ -39,10 +39,17 @@ class FramesParams(Strict):
     """Frames of a clip as a network takes them."""
 
     frames: Annotated[int, Field(ge=1, le=15)] = Field(
-        description="number of frames, at most 15, evenly spread (section 3.3: 15, and no other "
-        "size is in the paper)"
+        description="number of frames, at most 15, evenly spread (section 3.1.3: 15)"
     )
-    size: Positive = Field(description="side of a frame, in pixels, as pretrained asks. Ours")
+    size: Positive = Field(description="side of a frame, in pixels, to which it is squashed. Ours")
+
+
+class DenseFramesParams(FramesParams):
+    """Frames of a clip, more than 15."""
+
+    frames: Positive = Field(
+        description="number of frames, at most media.dense_frames, evenly spread"
+    )
 
 
 class VideoInputsParams(Strict):
@@ -65,6 +72,14 @@ class AudioInputsParams(Strict):
     waveform: WaveformParams = Field(description="audio of a clip, as the network takes it")
 
 
+class DenseInputsParams(Strict):
+    """Inputs of systems with more than 15 frames."""
+
+    frames_dense: DenseFramesParams = Field(
+        description="frames of a clip, as the network takes them"
+    )
+
+
 class AudioNetworkParams(Strict):
     """A fine-tuned wav2vec2 with a classifier."""
 
@@ -80,36 +95,9 @@ class FrozenAudioNetworkParams(Strict):
     dropout: Share = Field(description="dropout, as a share of the units. From the authors' code")
 
 
-class VideoNetworkParams(FrozenAudioNetworkParams):
-    """Network of systems with video."""
+class FusedNetworkParams(FrozenAudioNetworkParams):
+    """Temporal convolution and late fusion of networks with video."""
 
-    pretrained: bool = Field(
-        description="true: Swin starts from its checkpoint. false: from random weights. Ours"
-    )
-    compress_after: list[Positive] = Field(
-        description="stages of Swin that a compression follows (section 3.1.1). []: none. Ours"
-    )
-    selection: Literal["threshold", "top_k"] = Field(
-        description="tokens that a compression keeps. threshold: tokens with a relevance of gamma "
-        "or more (equation 2). top_k: the share keep of the most relevant tokens, as in the "
-        "authors' code"
-    )
-    gamma: float = Field(
-        description="threshold of the relevance, in units of an even share 1/N. Ours"
-    )
-    keep: Annotated[float, Field(gt=0, le=1)] = Field(
-        description="share of the tokens that top_k keeps, 0 to 1. Ours"
-    )
-    merge: bool = Field(
-        description="true: a token that is not kept is merged into the most similar one "
-        "(equation 3). false: it is left out"
-    )
-    alpha: Annotated[float, Field(ge=0, le=1)] = Field(
-        description="share of a kept token in a merge, 0 to 1 (equation 3). From the authors' code"
-    )
-    tau: PositiveReal = Field(
-        description="temperature of the relevance, in units of sqrt(d) (equation 2). Ours"
-    )
     channels: Annotated[list[Positive], Field(min_length=1)] = Field(
         description="channels of each block of the temporal convolution (section 3.1.3). From the "
         "authors' code"
@@ -128,6 +116,77 @@ class VideoNetworkParams(FrozenAudioNetworkParams):
     )
     contrast_tau: PositiveReal = Field(
         description="temperature of the contrastive loss (equation 5). From the authors' code"
+    )
+
+
+class VideoNetworkParams(FusedNetworkParams):
+    """Network of systems with video."""
+
+    pretrained: bool = Field(
+        description="true: Swin starts from its checkpoint. false: from random weights. Ours"
+    )
+    compress_after: list[Positive] = Field(
+        description="stages of Swin that a compression follows (section 3.1.1). []: none. Ours"
+    )
+    selection: Literal["threshold", "top_k"] = Field(
+        description="tokens that a compression keeps. threshold: tokens with a relevance of gamma "
+        "or more (equation 2). top_k: the share keep of the most relevant tokens. Ours"
+    )
+    gamma: float = Field(
+        description="threshold of the relevance, in units of an even share 1/N. Ours"
+    )
+    keep: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="share of the tokens that top_k keeps, 0 to 1. Ours"
+    )
+    merge: bool = Field(
+        description="true: a token that is not kept is merged into the most similar one "
+        "(equation 3). false: it is left out"
+    )
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of a kept token in a merge, 0 to 1 (equation 3). From the authors' code"
+    )
+    tau: PositiveReal = Field(
+        description="temperature of the relevance, in units of sqrt(d) (equation 2). Ours"
+    )
+    guide: Literal["learned", "random"] = Field(
+        description="map from text and audio to G_cls (section 3.1). learned: by the gradient of "
+        "the scores of kept tokens. random: it keeps its first weights. Ours"
+    )
+    guide_scale: PositiveReal = Field(
+        description="first weight of G_cls in the sum with the mean of the tokens (equation 1). "
+        "Ours"
+    )
+
+
+class LayoutParams(Strict):
+    """Layout of SwinV2, with the names of transformers' Swinv2Config."""
+
+    patch_size: Positive = Field(description="side of a patch, in pixels")
+    embed_dim: Positive = Field(description="width of a token in the first stage")
+    depths: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="blocks of each stage"
+    )
+    num_heads: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="heads of each stage"
+    )
+    window_size: Positive = Field(description="side of a window, in tokens")
+    drop_path_rate: Share = Field(description="share of the last block's paths that are dropped")
+
+
+class AuthorsNetworkParams(FusedNetworkParams):
+    """Network of authors_video."""
+
+    layout: LayoutParams = Field(description="SwinV2, from random weights. From the authors' code")
+    shed_in: Positive = Field(
+        description="stage of SwinV2, from 1, inside which tokens are shed. From the authors' code"
+    )
+    grids: list[Positive] = Field(
+        description="side of the square grid of kept tokens, after blocks 0, 2, 4 and so on of "
+        "this stage. From the authors' code"
+    )
+    guide_units: Positive = Field(
+        description="hidden units of the map from text and audio to G_cls, which is not learned. "
+        "From the authors' code"
     )
 
 
@@ -193,6 +252,21 @@ class VideoSystemParams(Strict):
     corpora: CorpusSystems = Field(description=CORPORA)
 
 
+class DenseSystemParams(VideoSystemParams):
+    """A system with more than 15 frames."""
+
+    inputs: DenseInputsParams = Field(description=INPUTS)  # type: ignore[assignment]
+
+
+class AuthorsSystemParams(Strict):
+    """The system authors_video."""
+
+    inputs: VideoInputsParams = Field(description=INPUTS)
+    network: AuthorsNetworkParams = Field(description=NETWORK)
+    training: TrainingParams = Field(description=TRAINING)
+    corpora: CorpusSystems = Field(description=CORPORA)
+
+
 class DeepmsiMerSystemsParams(Strict):
     """The block ``systems``: the rows of Table 3, video alone, and changes of all three."""
 
@@ -214,10 +288,16 @@ class DeepmsiMerSystemsParams(Strict):
     without_merge: VideoSystemParams = Field(
         description=f"{CHANGED}: tokens are left out, not merged"
     )
+    random_guide: VideoSystemParams = Field(description=f"{CHANGED}: G_cls is not learned")
     top_k: VideoSystemParams = Field(
-        description="text_audio_video with the selection of the authors' code, which merges nothing"
+        description=f"{CHANGED}: a fixed share of the tokens is kept, and none merged"
     )
     without_contrastive: VideoSystemParams = Field(description=f"{CHANGED}: no contrastive loss")
+    frames_5: VideoSystemParams = Field(description=f"{CHANGED}: 5 frames")
+    frames_30: DenseSystemParams = Field(description=f"{CHANGED}: 30 frames")
+    authors_video: AuthorsSystemParams = Field(
+        description=f"{CHANGED}: the video network of the authors' code"
+    )
     linear_text: LinearParams = Field(
         description="linear classifier of bert_mean, to compare networks with. Ours"
     )
@@ -276,8 +356,19 @@ class DeepmsiMerRunParams(PaperRunParams):
         description="text, audio and video, of a wav2vec2 that is not fine-tuned"
     )
     changed: StageParams[
-        Literal["without_vsc", "without_merge", "top_k", "without_contrastive"]
+        Literal[
+            "without_vsc",
+            "without_merge",
+            "random_guide",
+            "top_k",
+            "without_contrastive",
+            "frames_5",
+        ]
     ] = Field(description=CHANGED)
+    dense: StageParams[Literal["frames_30"]] = Field(description="more than 15 frames")
+    authors: StageParams[Literal["authors_video"]] = Field(
+        description="the video network of the authors' code, which has no checkpoint"
+    )
 
 
 #: The paper's fields in the blocks ``run`` and ``papers``.

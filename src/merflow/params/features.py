@@ -16,6 +16,11 @@ class MediaParams(Strict):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = Field(
         description="JPEG quality of a stored frame, 1 to 100"
     )
+    dense_frames: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="number of frames of a clip, evenly spread, in the folder frames_dense, beside "
+        "the 15 and every 10th. Systems with more than 15 frames take them. 0: none",
+    )
 
 
 class EncoderParams(Strict):

@@ -152,12 +152,27 @@ class Params(Strict):
                 )
         for name, stage in _stages(run).items():
             self._check_list(f"{paper}.{name}", stage.corpora)
+            self._check_frames(paper, stage, params)
             selected = [corpus for corpus in stage.corpora if corpus in self.run.corpora]
             for corpus, protocol in product(selected, run.protocols):
                 if corpus in CORPORA and corpus not in params.protocols[protocol].scheme:
                     raise ValueError(f"{key}.{protocol}.scheme: names no split scheme for {corpus}")
         if isinstance(params.keep_weights, list):
             _check_kept(f"papers.{paper}.keep_weights", params, params.keep_weights)
+
+    def _check_frames(self, paper: str, stage: StageParams, params: PaperParams) -> None:
+        """Refuse systems that take more frames than are stored."""
+        if not set(stage.corpora) & set(self.run.corpora):
+            return
+        for name in stage.systems:
+            block = getattr(getattr(params, "systems", None), name, None)
+            dense = getattr(getattr(block, "inputs", None), "frames_dense", None)
+            if dense is not None and dense.frames > self.media.dense_frames:
+                raise ValueError(
+                    f"papers.{paper}.systems.{name}.inputs.frames_dense.frames: {dense.frames} are "
+                    f"more than media.dense_frames, {self.media.dense_frames}; raise that, or take "
+                    f"{name} out of run.{paper}"
+                )
 
     def _check_list(self, key: str, corpora: list[CorpusName]) -> None:
         """Refuse unknown corpora; a list may name known ones that are not selected."""

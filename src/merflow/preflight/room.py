@@ -39,7 +39,7 @@ MEANS = {
 }
 AUDIO_BYTES = 18_000  # a second of 16 kHz FLAC
 FRAME_BYTES = 25_000  # a JPEG with a short side of 256 pixels; a room has more than a face
-FRAMES, FRAMES_PER_S = 15, 2.7  # uniform ones, and every 10th of a film
+FRAMES, FRAMES_PER_S = 15, 2.7  # uniform ones beside the dense, and every 10th of a film
 MODEL_GB, VECTORS_GB = 0.7, 6.0  # a model of the Hub; word vectors, archive and text
 #: Width of a feature whose parameters do not say it.
 WIDTHS = {"is13": 6373, "compare_2016": 6373, "egemaps": 88, "egemaps_lld": 25}
@@ -88,7 +88,8 @@ def estimate(
     for name in media:
         seconds = lengths[name]
         n = seconds / MEANS[name].seconds if seconds else 0
-        total += seconds * (AUDIO_BYTES + FRAMES_PER_S * FRAME_BYTES) + n * FRAMES * FRAME_BYTES
+        uniform = n * (FRAMES + params.media.dense_frames)
+        total += seconds * AUDIO_BYTES + (seconds * FRAMES_PER_S + uniform) * FRAME_BYTES
     return round(
         total
         + sum(_of_feature(params, lengths[corpus], corpus, feature) for corpus, feature in features)
