@@ -264,13 +264,14 @@ def test_audio_exports_the_vector_that_its_classifier_reads(tmp_path):
 def test_members_of_systems_with_video_are_fine_tuned_encoders():
     assert SYSTEMS["text"].exports_hidden and SYSTEMS["audio"].exports_hidden
     members = {name: system.members for name, system in SYSTEMS.items() if system.members}
-    ablations = ("without_vsc", "without_merge", "top_k", "without_contrastive")
+    variants = {"without_vsc", "without_merge", "random_guide", "top_k", "without_contrastive"}
+    variants |= {"frames_5", "frames_30", "authors_video"}
     assert members == {
         "text_video": ("text",),
         "audio_video": ("audio",),
         "text_audio_video": ("text", "audio"),
         "text_audio_video_frozen": ("text",),
-        **dict.fromkeys(ablations, ("text", "audio")),
+        **dict.fromkeys(variants, ("text", "audio")),
     }
 
 

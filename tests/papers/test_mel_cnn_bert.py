@@ -93,7 +93,7 @@ def test_the_text_module_has_the_papers_sizes():
     assert (module.emotions.in_features, module.emotions.out_features) == (200, 6)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("n_classes", [6, 7])
 def test_every_system_gives_a_logit_per_class(name, n_classes):
     dims = {key: DIMS[key] for key in SYSTEMS[name].inputs}
@@ -162,7 +162,7 @@ def test_frame_norm_is_batch_normalisation_without_padding():
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_padding_never_changes_a_logit(name, mode):
     network = built(name).train(mode == "train")
     batch = ALL.batch(np.arange(3))
@@ -174,7 +174,7 @@ def test_padding_never_changes_a_logit(name, mode):
     torch.testing.assert_close(network(wider), network(batch), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_other_dialogues_of_a_batch_never_change_a_logit(name):
     network = built(name).eval()
     whole = ALL.batch(np.arange(3))

@@ -1,4 +1,4 @@
-"""Judgement of a pair of scores or of a claim, and what all kinds of claims need to reach one."""
+"""Judgement of a pair of scores or of a claim, with its evidence in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
