@@ -250,7 +250,7 @@ def test_nothing_is_loaded_from_the_network(report):
     for path in report().rglob("*"):
         if path.suffix in (".html", ".svg", ".css", ".js"):
             text = re.sub(namespaces, "", path.read_text())
-            assert not re.findall(r"https?:|url\((?!#)|@import", text)
+            assert not re.findall(r'(?:src|href)="https?:|url\((?!#)|@import', text)
             assert set(re.findall(r"<script[^>]*>", text)) <= {'<script src="report.js" defer>'}
 
 
