@@ -200,5 +200,5 @@ SYSTEMS = {
     "without_contrastive": _ALL,
     "frames_5": _ALL,
     "frames_30": replace(_ALL, inputs=_DENSE),
-    "authors_video": replace(_ALL, build=_AUTHORS, pretrained=False),
+    "authors_video": replace(_ALL, build=_AUTHORS),
 }
