@@ -150,7 +150,7 @@ class Case:
 
 
 def dims_of(examples: Examples) -> dict[str, int]:
-    """Width of each feature."""
+    """Width of each feature, and side of frames."""
     return {
         name: arrays[0].shape[1]
         for name, arrays in examples.inputs.items()

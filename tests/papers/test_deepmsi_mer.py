@@ -64,8 +64,8 @@ def sentence_dims(name):
 def build(name, swin, **changes) -> DeepMsi:
     torch.manual_seed(0)
     dims = sentence_dims(name) | {FRAMES[name]: SIZE}
-    network = AUTHORS if name == "authors_video" else NETWORK | {"checkpoint": swin}
-    return SYSTEMS[name].build(dims, 6, **network | changes)
+    network = AUTHORS if name == "authors_video" else NETWORK
+    return SYSTEMS[name].build(dims, 6, checkpoint=swin, **network | changes)
 
 
 def a_batch(name, n=4, labels=(0, 1, 0, 2), seed=0):
@@ -104,13 +104,13 @@ def test_parameters_name_every_system_and_its_ablations():
     assert params["media"]["dense_frames"] >= 30
 
 
-def test_authors_video_has_the_layout_of_the_authors_code():
+def test_authors_video_has_the_layout_of_the_authors_code(swin):
     params = yaml.safe_load((ROOT / "params/paper.yaml").read_text(encoding="utf-8"))
     system = params["papers"]["deepmsi_mer"]["systems"]["authors_video"]
     assert system["inputs"]["frames_15"]["size"] == 256
-    network = SYSTEMS["authors_video"].build(
-        {"text": 4, "audio": 4, "frames_15": 256}, 6, **system["network"] | {"channels": [8]}
-    )
+    parameters = system["network"] | {"channels": [8]}
+    dims = {"text": 4, "audio": 4, "frames_15": 256}
+    network = SYSTEMS["authors_video"].build(dims, 6, checkpoint=swin, **parameters)
     stages = network.video.swin.swin.encoder.layers
     places = [
         [(block.input_resolution[0], block.window_size) for block in s.blocks] for s in stages

@@ -51,6 +51,7 @@ TEXT = TEXT_SYSTEM | {"training": TRAINING}
 LSTM = {"widths": [2], "maps": 4, "text_dim": 6, "sequence": "positions", "lstm": 6}
 LSTM |= {"hidden": [8, 8], "dropout": 0.0}
 VIDEO = {"compress_after": [1], "selection": "threshold", "gamma": 1.0, "keep": 0.5}
+VIDEO |= {"guide": "learned", "guide_scale": 2.0}
 VIDEO |= {"merge": True, "alpha": 0.9, "tau": 1.0, "pretrained": True, "channels": [8]}
 VIDEO |= {"kernel": 2, "projection": 8, "hidden": [8], "dropout": 0.0}
 VIDEO |= {"alpha_ce": 1.0, "beta_cl": 0.5, "contrast_tau": 0.5}

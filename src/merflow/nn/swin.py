@@ -12,7 +12,7 @@ this is plain Swin.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +68,22 @@ def load_swin(checkpoint: Path, pretrained: bool) -> SwinModel:
 
 
 class Pixels(nn.Module):
-    """Normalises frames on the device."""
+    """Normalises frames on the device, by the mean and standard deviation of a checkpoint."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]):
-        """Take the mean and standard deviation of each colour, from 0 to 1."""
+    def __init__(self, checkpoint: Path):
+        """Read preprocessor_config.json of `checkpoint`."""
         super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(mean), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(std), persistent=False)
+        config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
+        for name in ("mean", "std"):
+            values = 255 * torch.tensor(config[f"image_{name}"])
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Convert uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W)."""
         return ((frames.float() - self.mean) / self.std).permute(0, 3, 1, 2)
-
-
-def pixels_of(checkpoint: Path) -> Pixels:
-    """Read how a checkpoint normalises frames, from its preprocessor_config.json."""
-    config = json.loads((checkpoint / "preprocessor_config.json").read_text(encoding="utf-8"))
-    return Pixels(config["image_mean"], config["image_std"])
 
 
 class CompressedSwin(nn.Module):

@@ -86,7 +86,7 @@ def compressed_swin(
         CheckpointError: the checkpoint is not a Swin Transformer, or lacks weights.
         ValueError: no compression can follow a stage that `compress_after` names.
     """
-    from merflow.nn.swin import CompressedSwin, load_swin, pixels_of
+    from merflow.nn.swin import CompressedSwin, Pixels, load_swin
 
     swin = load_swin(checkpoint, pretrained)
     width = swin.config.embed_dim
@@ -95,13 +95,14 @@ def compressed_swin(
         for stage in compress_after
     }
     network = CompressedSwin(swin, compressions)
-    return Video(pixels_of(checkpoint), network, channels, kernel, dropout)
+    return Video(Pixels(checkpoint), network, channels, kernel, dropout)
 
 
 def shedding_swin(
     size: int,
     meaning_dim: int,
     *,
+    checkpoint: Path,
     layout: dict[str, int | float | list[int]],
     shed_in: int,
     grids: Sequence[int],
@@ -115,6 +116,7 @@ def shedding_swin(
     Args:
         size: side of a frame in pixels.
         meaning_dim: length of the vector that G_cls is made from.
+        checkpoint: folder of a model that normalises frames alike; its weights are not used.
         layout: fields of transformers' Swinv2Config.
         shed_in: stage, from 1, inside which tokens are shed.
         grids: sides of the grid after blocks 0, 2, 4, ... of this stage.
@@ -125,12 +127,10 @@ def shedding_swin(
         ValueError: frames or grids do not fit the layout.
     """
     from transformers import Swinv2Config
-    from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     from merflow.nn.shedding import SheddingSwin
     from merflow.nn.swin import Pixels
 
     config = Swinv2Config(image_size=size, **layout)
     network = SheddingSwin(config, shed_in, grids, meaning_dim, guide_units)
-    pixels = Pixels(IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    return Video(pixels, network, channels, kernel, dropout)
+    return Video(Pixels(checkpoint), network, channels, kernel, dropout)

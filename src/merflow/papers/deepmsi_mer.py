@@ -239,7 +239,7 @@ SYSTEMS: dict[str, AnySystem] = {
     "without_contrastive": _ALL,
     "frames_5": _ALL,
     "frames_30": replace(_ALL, inputs=("frames_dense",)),
-    "authors_video": replace(_ALL, build=_AUTHORS, pretrained=False),
+    "authors_video": replace(_ALL, build=_AUTHORS),
     "linear_text": Linear(("bert_mean",)),
     "linear_audio": Linear(("audio",)),
 }

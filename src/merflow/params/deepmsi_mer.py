@@ -363,12 +363,10 @@ class DeepmsiMerRunParams(PaperRunParams):
             "top_k",
             "without_contrastive",
             "frames_5",
+            "authors_video",
         ]
     ] = Field(description=CHANGED)
     dense: StageParams[Literal["frames_30"]] = Field(description="more than 15 frames")
-    authors: StageParams[Literal["authors_video"]] = Field(
-        description="the video network of the authors' code, which has no checkpoint"
-    )
 
 
 #: The paper's fields in the blocks ``run`` and ``papers``.
