@@ -41,6 +41,7 @@ from merflow.params import TrainingParams
 from merflow.registry import PAPERS
 from merflow.systems import System
 from merflow.training.batches import Examples, LazyArrays
+from merflow.training.inputs import dims_of
 from merflow.training.loop import Recipe, fit, predict
 from merflow.training.objectives import MultiLabelObjective, SingleLabelObjective
 
@@ -145,17 +146,8 @@ class Case:
     def hidden_shape(self, name: str) -> tuple:
         """Shape of the hidden activations that a member exports, of an utterance."""
         examples = self.examples(name, 2, {})
-        model = self.network(name, dims_of(examples)).eval()
+        model = self.network(name, dims_of(examples.inputs)).eval()
         return tuple(predict(model.hidden, examples, torch.device("cpu")).shape[1:])
-
-
-def dims_of(examples: Examples) -> dict[str, int]:
-    """Width of each feature, and side of frames."""
-    return {
-        name: arrays[0].shape[1]
-        for name, arrays in examples.inputs.items()
-        if isinstance(arrays, list) and name not in ("tokens", "waveform")
-    }
 
 
 def transform(system: System, params: Mapping[str, Any], train: Examples, dev: Examples) -> float:
@@ -193,7 +185,7 @@ def measure(case: Case, most: int | None) -> Row:
     AcceleratorState._reset_state()  # one precision per process, and a job trains one system
     once = training.model_copy(update={"epochs": 1})
     recipe = Recipe(once, objective, "best", 1, precision)
-    build = partial(case.network, case.system, dims_of(train))
+    build = partial(case.network, case.system, dims_of(train.inputs))
     few = _first(train, 2 * training.batch_size)
     with TemporaryDirectory() as scratch:
         fit(build, few, few, recipe, Path(scratch) / "warm.pt")  # loads libraries and kernels

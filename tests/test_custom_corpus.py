@@ -32,18 +32,18 @@ def stages_of(run, paper):
 @pytest.mark.parametrize(
     ("present", "joint_cnn", "deepmsi_mer", "late_fusion"),
     [
-        (["audio"], {"speech"}, {"audio", "audio_frozen"}, {"audio"}),
-        (["text"], {"text"}, {"text"}, {"bert", "roberta"}),
+        (["audio"], {"speech"}, {"audio", "audio_vectors"}, {"audio"}),
+        (["text"], {"text"}, {"text", "text_vectors"}, {"bert", "roberta", "text_vectors"}),
         (
             ["text", "audio"],
             {"text", "speech", "early", "late", "unimodal", "unimodal_lstm"},
-            {"text", "audio", "audio_frozen"},
-            {"bert", "roberta", "audio"},
+            {"text", "audio", "text_vectors", "audio_vectors"},
+            {"bert", "roberta", "text_vectors", "audio"},
         ),
         (
             ["audio", "video"],
             {"speech"},
-            {"audio", "audio_frozen", "video", "audio_video"},
+            {"audio", "audio_vectors", "video", "audio_video"},
             {"audio", "video", "video_crop"},
         ),
     ],
@@ -63,7 +63,7 @@ def test_published_models_need_classes_that_they_know():
     assert custom_corpus.known_emotions(["angry", "joy"])
     assert not custom_corpus.known_emotions(["anger", "calm"])
     run = custom_corpus.patch_of("mine", ["text", "audio", "video"], False, ROOT)["run"]
-    assert stages_of(run, "weighted_late_fusion") == {"bert", "roberta"}
+    assert stages_of(run, "weighted_late_fusion") == {"bert", "roberta", "text_vectors"}
     assert not {"clip", "wav2vec2_emotion"} & set(run["features"])
 
 

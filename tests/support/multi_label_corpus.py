@@ -41,7 +41,7 @@ TRAINING = {
 LSTM = {"layers": 2, "units": 8, "dense": DENSE, "dropout": 0.0}
 NETWORKS = dict.fromkeys([*UNIMODAL, "early_fusion"], LSTM) | {
     "late_fusion": {"dense": 3},
-    "deep_fusion": {},
+    "deep_fusion": {"dense": 4},
     "tensor_fusion": {},
 }
 SCALED = {"acoustic": {"scale": "standard"}, "visual": {"scale": "none"}}

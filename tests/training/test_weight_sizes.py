@@ -10,13 +10,14 @@ import pytest
 import torch
 import yaml
 from generated_inputs import ROBERTA, TINY_TEXT, save_encoders
-from paper_scale import Case, dims_of, trained, transform
+from paper_scale import Case, trained, transform
 from support import ROOT
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, SwinConfig, SwinModel
 
 from merflow import presets
 from merflow.kept_weights import LIMIT_MB, largest
 from merflow.registry import PAPERS
+from merflow.training.inputs import dims_of
 
 PRESETS = {
     name: yaml.safe_load(presets.compose(name, ROOT / "params")) for name in ("paper", "demo")
@@ -49,7 +50,7 @@ def network_of(case: Case) -> torch.nn.Module:
     shapes = {name: case.hidden_shape(name) for name in system.members}
     train, dev = (case.examples(case.system, n, shapes) for n in (16, 2))
     transform(system, case.block["systems"][case.system], train, dev)
-    return case.network(case.system, dims_of(train))
+    return case.network(case.system, dims_of(train.inputs))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

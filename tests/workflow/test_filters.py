@@ -82,7 +82,7 @@ def test_filters_of_the_paper_preset_plan_few_jobs(real_checkout, tmp_path):
     planned = checkout.run("snakemake", "-n", "--quiet", "host", "--cores", "1").stdout
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", planned.rpartition("Job stats:")[2], re.MULTILINE))
     shards = 2  # params/paper.yaml: run.shards.ravdess
-    results = 2 * 2  # of speech_cnn and linear_speech, under two protocols
+    results = 4 * 2  # systems of run.joint_cnn.speech, under two protocols
     trained = results * 5  # run.joint_cnn.jobs
     expected = {
         "fetch": 1,

@@ -57,6 +57,7 @@ def test_dvc_repro_does_the_same_job(clean, built):
     assert by_dvc == by_snakemake
 
 
+LONG = pytest.mark.nightly  # others among the changes reach their end by the same path
 CHANGES = [
     pytest.param(
         lambda c: c.set(LEARNING_RATE, 3e-4),
@@ -69,6 +70,7 @@ CHANGES = [
         {"train": 2, "gather": 2} | BELOW_SCORE,
         None,
         id="a seed more in one paper's clean protocol",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.set("papers.joint_cnn.systems.text_lstm.network.lstm", 64),
@@ -116,6 +118,7 @@ CHANGES = [
         PICTURES,
         None,
         id="the quality of decoded pictures",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.edit(
@@ -124,6 +127,7 @@ CHANGES = [
         {"extract": 2, "merge": 2},
         None,
         id="the code of one extractor, which no system takes",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.set("papers.weighted_late_fusion.keep_weights", "all"),
@@ -174,6 +178,7 @@ CHANGES = [
         BELOW_SCORE,
         None,
         id="a system less in run",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.set("run.papers", ["weighted_late_fusion"]),
@@ -186,6 +191,7 @@ CHANGES = [
         BELOW_SCORE,
         None,
         id="a corpus less in run.corpora",
+        marks=LONG,
     ),
 ]
 

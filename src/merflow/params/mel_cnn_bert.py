@@ -119,7 +119,7 @@ class MelCnnBertFeaturesParams(Strict):
 class MelCnnBertParams(PaperParams):
     """The block papers.mel_cnn_bert."""
 
-    SMALL_MB: ClassVar = 3
+    SMALL_MB: ClassVar = 4
 
     features: MelCnnBertFeaturesParams = Field(description=PAPER_FEATURES)
     protocols: Protocols = Field(
