@@ -75,6 +75,20 @@ def test_no_difference_without_a_common_utterance(tmp_path, make_corpus, make_re
     assert set(scores.scores["system"]) == systems
 
 
+def test_a_pair_without_a_common_utterance_spares_the_others(tmp_path, make_corpus, make_result):
+    corpus = make_corpus()
+    names = ("text_bert_8", "text_roberta_8", "text_roberta_16")
+    first, second, third = (make_result(corpus, name) for name in names)
+    ids = sorted(set(predictions(first)["utterance_id"]))
+    altered_results.leave_out(first, ids[::2])
+    altered_results.leave_out(second, ids[1::2])
+    pairs = scored(tmp_path, [first, second, third], corpus).differences
+    assert {frozenset(pair) for pair in pairs[["first", "second"]].to_numpy()} == {
+        frozenset((names[0], names[2])),
+        frozenset((names[1], names[2])),
+    }
+
+
 def test_two_runs_with_one_seed_are_compared_by_mcnemar(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     first = make_result(corpus, "text_bert_8", seeds=(1, 2), skill=0.4)

@@ -122,9 +122,16 @@ def test_sizes_of_splits_are_in_scope(tmp_path, make_corpus, make_result):
 def test_sizes_of_several_folds_are_their_mean(tmp_path, make_corpus, make_result):
     corpus = make_corpus()
     with_second_fold(corpus, dev="test", test="dev")
+    path = corpus / "utterances.parquet"
+    utterances, metadata = (
+        read(path, artifacts.UTTERANCES) for read in (read_table, read_metadata)
+    )
+    write_table(path, utterances.assign(clip="clip.mp4"), artifacts.UTTERANCES, metadata)
     facts = scored(tmp_path, [make_result(corpus, seeds=(1,))], corpus).corpora
     counts = facts[(facts["fact"] == "count") & facts["class"].isna()].set_index("split")["value"]
     assert counts.to_dict() == {"train": 15 * 8, "dev": 7.5 * 8, "test": 7.5 * 8}
+    n_clips = only(facts, split="test", fact="clips")["value"]
+    assert n_clips == only(facts, split="test", fact="count", **{"class": None})["value"]
 
 
 def test_tokens_and_time_are_means_over_runs(tmp_path, make_corpus, make_result):
