@@ -78,6 +78,7 @@ CHANGES = [
         | BELOW_SCORE,  # and the fusion that takes its output, not the speech system
         None,
         id="a system that a fusion takes",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.set("corpora.meld.source", "params"),
