@@ -140,13 +140,26 @@ def test_the_loss_is_equation_7(swin):
         )
     output = network(batch)
     loss = cross_entropy(output.logits, batch.labels)
-    contrast = sum(
+    text, audio = (
         contrastive_loss(mapped["video"], mapped[name], batch.labels, 0.5)
         for name in ("text", "audio")
     )
+    contrast = (text + audio) / 2
     total = output.weight * loss + output.auxiliary
     torch.testing.assert_close(total, 0.7 * loss + 0.3 * contrast)
     assert contrast > 0 and list(mapped) == ["text", "audio", "video"]
+
+
+def test_one_modality_beside_video_has_one_contrast(swin):
+    network, mapped = build("text_video", swin, beta_cl=0.3).train(), {}
+    for name, projection in network.projections.items():
+        projection.register_forward_hook(
+            lambda _layer, _inputs, out, name=name: mapped.update({name: out})
+        )
+    batch = a_batch("text_video")
+    output = network(batch)
+    contrast = contrastive_loss(mapped["video"], mapped["text"], batch.labels, 0.5)
+    torch.testing.assert_close(output.auxiliary, 0.3 * contrast)
 
 
 @pytest.mark.parametrize("labels", [(0,), (2, 2, 2)])
@@ -280,6 +293,7 @@ def test_settings_of_meld_are_those_of_the_authors_code():
     for name in ("audio_frozen", "text_audio_video"):
         system = params["papers"]["deepmsi_mer"]["systems"][name]
         of_meld, of_iemocap = of_corpus(system, "meld"), of_corpus(system, "iemocap")
+        assert of_iemocap["training"]["l2"] and of_iemocap["training"]["weight_decay"] == 1e-5
         assert of_meld["training"] == of_iemocap["training"] | {"learning_rate": 1e-4}
         assert of_meld["network"] == of_iemocap["network"] | {"dropout": 0.4}
         assert of_iemocap == {key: value for key, value in system.items() if key != "corpora"}

@@ -30,10 +30,10 @@ class AudioEncoder(nn.Module):
         # imported here: it takes seconds, and other systems of the papers do not need it
         from transformers import AutoFeatureExtractor, AutoModel
 
-        from merflow.features.pretrained import load
+        from merflow.features.pretrained import load_to_train
 
         super().__init__()
-        self.encoder = load(AutoModel, checkpoint, optional=("masked_spec_embed",))
+        self.encoder = load_to_train(AutoModel, checkpoint, optional=("masked_spec_embed",))
         self.encoder.freeze_feature_encoder()
         self.encoder.config.layerdrop = 0.0
         self.encoder.masked_spec_embed = None  # of SpecAugment

@@ -4,7 +4,8 @@ Each equation is a function. Tokens are (B, N, d), with one frame per row. Frame
 numbers of tokens, so ``present`` (B, N) is 1 where there is a token and 0 elsewhere.
 
 A choice has no gradient, so G_cls could not learn. Hence `straight_through`: a kept token counts 1,
-and its count has the gradient of its score. Pooling and patch merging are weighted by the counts.
+and its count has the gradient of its log score. Pooling and patch merging are weighted by the
+counts.
 """
 
 from typing import Literal
@@ -100,8 +101,9 @@ def merge_tokens(tokens: Tensor, irrelevant: Tensor, j: Tensor, alpha: float) ->
 class Standardised(nn.BatchNorm1d):
     """Vectors less the mean of all that were met in training, by their standard deviation.
 
-    Vectors of two texts have most in common, and so would their G_cls. The values do not depend on
-    the rest of the batch, as those of batch normalisation do.
+    Vectors of two texts have most in common, and so would their G_cls. In evaluation a value does
+    not depend on the rest of its batch. In training it does a little: each batch is learned from
+    first.
     """
 
     def __init__(self, dim: int):

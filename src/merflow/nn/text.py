@@ -32,7 +32,7 @@ def text_vectors(encoder: Any, tokens: Tensor, mask: Tensor, pooling: str) -> Te
 
     Args:
         encoder: result of `text_encoder`.
-        tokens: (B, T, 2), token id and segment; see merflow.training.batches.Batch.
+        tokens: (B, T, 2), token id and segment; see merflow.systems.Batch.
         mask: (B, T), True for tokens.
         pooling: ``cls``, the first state, or ``mean``, over the utterance without its context.
 

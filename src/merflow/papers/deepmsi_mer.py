@@ -3,15 +3,17 @@
 Systems, in the order of Table 3: ``text``, ``audio``, ``text_video``, ``audio_video``,
 ``text_audio_video`` (DeepMSI-MER itself), and ``video``, which the paper mentions and never prints.
 ``audio_frozen`` and ``text_audio_video_frozen`` take the vectors of a wav2vec2 that is not
-fine-tuned. Ours are variants of text_audio_video, each of which changes one thing:
+fine-tuned. Ours are variants of text_audio_video. Each changes one thing, but for the last two:
 
 - ``without_vsc`` keeps every token.
 - ``without_merge`` drops irrelevant tokens.
 - ``random_guide`` does not learn G_cls.
-- ``top_k`` keeps a fixed share of the tokens of each frame, without merging.
 - ``without_contrastive`` learns by cross-entropy alone.
 - ``frames_5`` and ``frames_30`` have fewer and more frames.
-- ``authors_video`` has the video network of the authors' code (merflow.nn.shedding).
+- ``top_k`` keeps a fixed share of the tokens of each frame, and merges none: without_merge, but
+  for the choice of tokens.
+- ``authors_video`` has the video network of the authors' code (merflow.nn.shedding). It merges
+  nothing either, and its guide is not learned.
 
 ``linear_text`` and ``linear_audio`` are ours too: linear classifiers of frozen BERT and wav2vec2.
 
@@ -187,7 +189,7 @@ class DeepMsi(nn.Module):
             contrastive_loss(mapped["video"], mapped[name], batch.labels, self.contrast_tau)
             for name in self.sentences
         ]
-        contrast = sum(contrasts, start=logits.new_zeros(()))
+        contrast = torch.stack(contrasts).mean() if contrasts else logits.new_zeros(())
         return TrainingOutput(logits, self.alpha_ce, self.beta_cl * contrast)
 
     def tokens(self, batch: Batch) -> Tensor:

@@ -27,7 +27,10 @@ from merflow.params.systems import (
     TrainingParams,
 )
 
-TRAINING = "from the authors' code: batch_size, learning_rate, weight_decay, epochs and patience"
+TRAINING = (
+    "from the authors' code: batch_size, learning_rate, weight_decay, l2, epochs and patience, "
+    "which counts another score there"
+)
 CORPORA = (
     "settings of one corpus, in place of those above. From the authors' code, which has others for "
     "MELD than for IEMOCAP"
@@ -106,7 +109,8 @@ class FusedNetworkParams(FrozenAudioNetworkParams):
         description="width of the temporal convolution, in frames. From the authors' code"
     )
     projection: Positive = Field(
-        description="length of each modality's vector in the late fusion. From the authors' code"
+        description="length of each modality's vector in the late fusion, a linear layer. The "
+        "length is from the authors' code"
     )
     alpha_ce: NonNegative = Field(
         description="weight of the cross-entropy (equation 7). From the authors' code"
@@ -150,7 +154,7 @@ class VideoNetworkParams(FusedNetworkParams):
     )
     guide: Literal["learned", "random"] = Field(
         description="map from text and audio to G_cls (section 3.1). learned: by the gradient of "
-        "the scores of kept tokens. random: it keeps its first weights. Ours"
+        "the log scores of kept tokens. random: it keeps its first weights. Ours"
     )
     guide_scale: PositiveReal = Field(
         description="first weight of G_cls in the sum with the mean of the tokens (equation 1). "
@@ -290,13 +294,15 @@ class DeepmsiMerSystemsParams(Strict):
     )
     random_guide: VideoSystemParams = Field(description=f"{CHANGED}: G_cls is not learned")
     top_k: VideoSystemParams = Field(
-        description=f"{CHANGED}: a fixed share of the tokens is kept, and none merged"
+        description="text_audio_video but for two things: a fixed share of the tokens is kept, "
+        "and none merged. So it is without_merge but for the choice of tokens"
     )
     without_contrastive: VideoSystemParams = Field(description=f"{CHANGED}: no contrastive loss")
     frames_5: VideoSystemParams = Field(description=f"{CHANGED}: 5 frames")
     frames_30: DenseSystemParams = Field(description=f"{CHANGED}: 30 frames")
     authors_video: AuthorsSystemParams = Field(
-        description=f"{CHANGED}: the video network of the authors' code"
+        description="text_audio_video with the video network of the authors' code, which also "
+        "merges nothing and has a guide that is not learned"
     )
     linear_text: LinearParams = Field(
         description="linear classifier of bert_mean, to compare networks with. Ours"
@@ -365,7 +371,7 @@ class DeepmsiMerRunParams(PaperRunParams):
             "frames_5",
             "authors_video",
         ]
-    ] = Field(description=CHANGED)
+    ] = Field(description="variants of text_audio_video")
     dense: StageParams[Literal["frames_30"]] = Field(description="more than 15 frames")
 
 

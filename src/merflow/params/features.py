@@ -146,8 +146,8 @@ class FeaturesParams(Strict):
     """The block ``features``."""
 
     bert: EncoderParams = Field(
-        description="Frozen BERT, the states of all tokens (mel_cnn_bert section 3, deepmsi_mer "
-        "section 3)"
+        description="Frozen BERT, the states of all tokens. No system takes it by default: it is "
+        "a choice of papers.mel_cnn_bert.features.text"
     )
     bert_mean: EncoderParams = Field(
         description="Frozen BERT, one vector per text: the mean of the states"
@@ -160,10 +160,10 @@ class FeaturesParams(Strict):
         description="GloVe, one vector per word (class_weight_lstm section 3: 300 dimensions)"
     )
     fasttext: WordVectorParams = Field(
-        description="FastText, one vector per word (joint_cnn section 3.1: 300 dimensions)"
+        description="FastText, one vector per word (joint_cnn section 2.1: 300 dimensions)"
     )
     is13: SmileParams = Field(
-        description="INTERSPEECH 2013 ComParE feature set by openSMILE (joint_cnn section 3.2)"
+        description="INTERSPEECH 2013 ComParE feature set by openSMILE (joint_cnn section 3.1)"
     )
     compare_2016: SmileParams = Field(description="ComParE 2016 feature set by openSMILE")
     egemaps: SmileParams = Field(description="eGeMAPS feature set by openSMILE, functionals")
@@ -194,7 +194,7 @@ class FeaturesParams(Strict):
         "it. Ours"
     )
     swin: SwinParams = Field(
-        description="Swin on 15 frames, evenly spread over the clip (deepmsi_mer section 3.3)"
+        description="Swin on 15 frames, evenly spread over the clip (deepmsi_mer section 3.1)"
     )
     face: FaceParams = Field(
         description="Face geometry and appearance by OpenCV's cascades: the open stand-in for "

@@ -5,7 +5,7 @@ A list of places of the paper, in its order. Keys of an entry:
   kind     deviation: done otherwise; reading: the paper is silent or ambiguous, and is read so;
            absent: not done here
   where    place in the paper
-  paper    what the paper says, its own words where there are some
+  paper    what the paper says. Its own words stand in “ ”, and everything else is ours
   here     what is done here
   why      the reason
   systems  systems of the paper that it concerns; without the key all
@@ -15,6 +15,7 @@ A list of places of the paper, in its order. Keys of an entry:
 merflow.tables.deviation_tables shows them.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,6 +54,12 @@ class Deviation(Strict):
     systems: Names | None = None
     params: Names = Field(default_factory=list)
     effect: Annotated[list[Effect], Field(min_length=1)] = Field(default_factory=list)
+
+
+def pairs_of(deviations: Iterable[Deviation], corpus: str) -> set[frozenset[str]]:
+    """Pairs of systems whose difference shows what a deviation changes on a corpus."""
+    effects = (effect for deviation in deviations for effect in deviation.effect)
+    return {frozenset((each.of, each.against)) for each in effects if corpus in each.corpora}
 
 
 def path_of(folder: Path, paper: str) -> Path:

@@ -33,8 +33,8 @@ from merflow.training.job import Job, Runs, predictions_of
 from merflow.training.objectives import MultiLabelObjective, Objective, SingleLabelObjective
 
 FOLDS = 5  # of a cross-validation inside train
-#: Steps of L-BFGS for each strength. Each starts where the next stronger one ended, so that only
-#: weak ones, which are hardly ever chosen, end here.
+#: Steps of L-BFGS for each strength, each of which starts where the next stronger one ended. Weak
+#: ones may stop here before they converge, which regularises them further.
 ITERATIONS = 100
 
 
