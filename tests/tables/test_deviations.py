@@ -13,7 +13,7 @@ from merflow.params.keys import unknown_part
 from merflow.registry import PAPERS
 from merflow.tables.compare import build
 from merflow.tables.deviation_tables import NOTE, PAGE, page, table
-from merflow.tables.deviations import load_deviations
+from merflow.tables.deviations import load_deviations, pairs_of
 from merflow.tables.report import write
 from merflow.tables.reported import load
 
@@ -208,3 +208,15 @@ def test_the_page_of_docs_is_what_the_files_say(tmp_path):
     assert (ROOT / PAGE).read_text(encoding="utf-8") == page(REPORTED), (
         "python -m merflow.tables.deviation_tables writes it"
     )
+
+
+def test_pairs_of_an_effect_are_those_on_the_corpus(tmp_path):
+    deviations = write_file(tmp_path, POSITIONS, OTHER)
+    pairs = {
+        frozenset((effect.of, effect.against))
+        for deviation in deviations
+        for effect in deviation.effect
+        if "iemocap" in effect.corpora
+    }
+    assert pairs and pairs_of(deviations, "iemocap") == pairs
+    assert pairs_of(deviations, "ravdess") == set()

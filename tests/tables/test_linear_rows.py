@@ -6,7 +6,7 @@ from support import ROOT
 from support.built_tables import cells_of
 from support.score_tables import comparison_of, scores_of
 
-from merflow.tables import cross, differences, overview
+from merflow.tables import cross, differences, headlines, overview, paper_tables
 from merflow.tables.reported import linear_systems, load
 
 SCORES = {
@@ -73,3 +73,18 @@ def test_the_cross_tables_have_linear_rows(comparison):
     labels = ranking.frame.set_index("system")["label"]
     assert labels["linear_speech"] == "linear classifier on is13"
     assert labels["speech_cnn"] == "speech_cnn"
+
+
+def test_a_table_has_classifiers_of_its_own_inputs():
+    scores = scores_of({name: {"weighted_f1": 0.4} for name in (*SCORES, "linear_joint")})
+    features = FEATURES | {"linear_joint": "both"}
+    scores.scores["inputs"] = scores.scores["system"].map(features)
+    printed = load(ROOT / "reported", "joint_cnn")
+    table = next(iter(paper_tables.tables(comparison_of("joint_cnn", "iemocap", printed, scores))))
+    labels = table.frame.loc[table.frame["kind"] == "linear", "label"]
+    assert labels.tolist() == ["linear classifier on is13"]
+
+
+def test_headlines_name_the_best_linear_classifier(comparison):
+    first = next(iter(headlines.headlines(comparison)))
+    assert "; linear classifier 40.00. " in first

@@ -58,6 +58,9 @@ def test_a_measure_that_is_not_stated_decides_nothing(compared, accuracy, verdic
     comparison = compared("mosei", one_vs_rest_accuracy=accuracy)
     judged = judge(comparison, CLAIMS["mosei_accuracy_over_cited"], "as_published")
     assert (judged.verdict, judged.words[: len(words)]) == (verdict, words)
+    printed = in_print(comparison, CLAIMS["mosei_accuracy_over_cited"])
+    assert printed == "holds (2 of 3 comparisons can be judged; 1 measure not stated)"
+    assert in_print(comparison, CLAIMS["mosei_f1_over_cited"]) == "measure not stated"
     f1 = judge(comparison, CLAIMS["mosei_f1_over_cited"], "as_published")
     assert f1.verdict == "not compared"
     assert f1.words.startswith("the measure of one-vs-rest weighted F1 of Li et al [39] is not")
@@ -100,3 +103,10 @@ def test_one_vs_rest_is_the_mean_over_classes_in_multi_label(compared):
     assert difference.value == pytest.approx(0.4)
     table, _ = shown(comparison, 2)
     assert "one-vs-rest accuracy = (TP + TN) / n; one-vs-rest" in " ".join(table.notes)
+
+
+@pytest.mark.parametrize("name", ["best_n", "fusion_over_single", "attention_over_concatenation"])
+def test_claims_go_by_the_measures_of_the_corpus(name):
+    rules = {corpus: CLAIMS[f"{corpus}_{name}"].decided_by for corpus in ("mosei", "meld")}
+    assert rules["mosei"].metrics == ["one_vs_rest_accuracy", "one_vs_rest_weighted_f1"]
+    assert rules["meld"].metrics == ["balanced_accuracy", "weighted_f1"]

@@ -30,7 +30,7 @@ def test_a_distribution_in_words():
     plot = distribution([1500, 500, 0], ("joy", "anger", "fear"), 2000)
     shares = "joy 1,500 (75.0 %), anger 500 (25.0 %), fear 0 (0.0 %)"
     assert plot.description == f"Of 2,000: {shares}."
-    assert {"1,500 (75.0 %)", "joy", "of 2,000"} <= texts_of(plot.svg)
+    assert {"1,500 (75.0 %)", "joy", "number (2,000 in all)"} <= texts_of(plot.svg)
 
 
 def test_recalls_in_words():

@@ -3,6 +3,7 @@ import pytest
 from support import REPORTED
 
 from merflow.errors import EvaluationError
+from merflow.tables.printed import Printed
 from merflow.tables.reported import load
 
 PAPERS = sorted(path.stem for path in REPORTED.glob("*.csv"))
@@ -194,3 +195,12 @@ def test_numbers_of_data_may_name_a_class_and_a_confusion_must(tmp_path):
     table.loc[:, :"note"].assign(**{"class": ""}).to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(EvaluationError, match="class '' must be named for metrics of one class"):
         load(tmp_path, "p")
+
+
+def test_classes_in_tables_count_before_the_text():
+    printed = load(REPORTED, "deepmsi_mer")
+    stated = printed[(printed["corpus"] == "meld") & (printed["metric"] == "classes")]
+    assert stated["number"].tolist() == [6]
+    assert Printed.of("deepmsi_mer", "meld", printed).n_classes == 7
+    without = printed[printed["class"] == ""]
+    assert Printed.of("deepmsi_mer", "meld", without).n_classes == 6

@@ -89,8 +89,15 @@ def folds_cell(key: str, over_folds: OverFolds) -> dict[str, float]:
     return {f"{key}_folds": over_folds.fold_mean, f"{key}_folds_std": over_folds.fold_std}
 
 
-def folds_columns(frame: pd.DataFrame, key: str, group: str) -> list[Column]:
-    """Column of the mean over folds ± its standard deviation; none where nothing has folds."""
+def folds_columns(frame: pd.DataFrame, key: str, group: str, measure: str = "") -> list[Column]:
+    """Column of the mean over folds ± its standard deviation; none where nothing has folds.
+
+    Args:
+        frame: of the table.
+        key: of the mean over seeds.
+        group: of the column.
+        measure: name in the header, where the group has several measures.
+    """
 
     def cell(row: Row) -> str:
         mean = row[f"{key}_folds"]
@@ -98,7 +105,8 @@ def folds_columns(frame: pd.DataFrame, key: str, group: str) -> list[Column]:
 
     if f"{key}_folds" not in frame or frame[f"{key}_folds"].isna().all():
         return []
-    return [Column("mean over folds", cell, group)]
+    header = f"mean over folds{f', {measure}' if measure else ''}"
+    return [Column(header, cell, group)]
 
 
 def limits_column(

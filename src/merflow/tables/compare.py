@@ -40,7 +40,7 @@ from merflow.tables import (
 from merflow.tables.absence import Modalities
 from merflow.tables.claims import Claim, load_claims
 from merflow.tables.comparison import Comparison, comparisons
-from merflow.tables.deviations import Deviation, load_deviations
+from merflow.tables.deviations import Deviation, load_deviations, pairs_of
 from merflow.tables.headlines import headlines
 from merflow.tables.html import page
 from merflow.tables.index import Entry, Index
@@ -180,7 +180,9 @@ def _ordered(section: _Section) -> Iterator[Table]:
     yield audit.section(section.paper, section.corpus, section.audit)
     for comparison in section.comparisons:
         yield from overview.tables(comparison)
-        yield differences.table(comparison, verdicts.compared(comparison, section.claims))
+        claimed = verdicts.compared(comparison, section.claims)
+        deviating = pairs_of(section.deviations, section.corpus)
+        yield differences.table(comparison, claimed | deviating)
 
 
 def _of_all_corpora(sections: Sequence[_Section]) -> Iterator[Table]:

@@ -160,9 +160,12 @@ class Comparison:
         return system in linear_systems(self.paper)
 
     def linear_of(self, system: str, protocol: str) -> str | None:
-        """Linear classifier that has the inputs of `system`; None: there is none."""
+        """Linear classifier that has the inputs of `system`; None: there is none.
+
+        Those of class_weight_lstm have class weights, so its systems without have none.
+        """
         inputs = self._inputs(system, protocol)
-        if not inputs or self.kind(system) != "system":
+        if not inputs or self.kind(system) != "system" or system.endswith(UNWEIGHTED):
             return None
         ran = filter(self._is_linear, self.measured.systems)
         return next((name for name in ran if self._inputs(name, protocol) == inputs), None)

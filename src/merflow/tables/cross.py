@@ -18,7 +18,7 @@ from merflow.evaluation.baselines import BASELINES
 from merflow.evaluation.metrics import BINARY_METRICS
 from merflow.tables.columns import limits_column, measured_cell, ours_column, seeds_column
 from merflow.tables.comparison import Comparison
-from merflow.tables.measured import NAN, Estimate
+from merflow.tables.measured import Estimate
 from merflow.tables.measures import ALL_NEGATIVE, HEADERS, formulas_note
 from merflow.tables.render import NOTHING, Column, Table, number, plain, spread, words
 from merflow.tables.reported import Row, is_key, linear_systems, systems_of
@@ -342,7 +342,7 @@ def _row(comparison: Comparison, system: str, metrics: Sequence[str]) -> dict[st
         "seeds": measured.n_seeds(system, PROTOCOL, "test"),
         "n": int(about["n"]),
         "source": about["source"],
-        "inputs": about["inputs"] or NAN,
+        "inputs": about["inputs"],
     }
     for metric in metrics:
         row |= measured_cell(metric, measured.mean(system, PROTOCOL, metric))

@@ -63,7 +63,7 @@ def table(paper: str, deviations: Sequence[Deviation], comparisons: Sequence[Com
     demo = sorted({comparison.corpus for comparison in comparisons if comparison.demo})
     rows = [_row(deviation, comparisons) for deviation in deviations]
     kinds = Counter(row["form"] for row in rows)
-    counts = ", ".join(f"{kinds[name]} {name}" for name, _ in KINDS.values() if kinds[name])
+    counts = ", ".join(_counted(name, kinds[name]) for name, _ in KINDS.values() if kinds[name])
     layout = f"demo corpus in the layout of {', '.join(demo)}"
     warning = f"Demo: ours are figures on a {layout}, no results on it."
     return Table(
@@ -77,6 +77,11 @@ def table(paper: str, deviations: Sequence[Deviation], comparisons: Sequence[Com
         anchor=f"{paper}-{NAME}",
         paper=paper,
     )
+
+
+def _counted(name: str, count: int) -> str:
+    """A number of entries of a kind in words: 4 deviations, 2 not done."""
+    return f"{count} {name}{'s' if count != 1 and name != 'not done' else ''}"
 
 
 def _columns() -> tuple[Column, ...]:

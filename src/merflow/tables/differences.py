@@ -46,12 +46,12 @@ COLUMNS = [
 def table(comparison: Comparison, claimed: Collection[frozenset[str]] = ()) -> Table:
     """Differences of all pairs of systems, in the main metric and in accuracy.
 
-    Of many pairs readers see only some: pairs that the paper sets side by side or compares in a
-    claim, and variants and linear classifiers beside their system.
+    Of many pairs readers see only some: pairs that the paper sets side by side, `claimed` ones, and
+    variants and linear classifiers beside their system.
 
     Args:
         comparison: of the paper on the corpus.
-        claimed: pairs of systems that a claim of the paper compares.
+        claimed: pairs of systems that a claim compares, or that show what a deviation changes.
     """
     frame = _frame(comparison)
     pairs = zip(frame["first"], frame["second"], strict=True)
@@ -67,8 +67,8 @@ def table(comparison: Comparison, claimed: Collection[frozenset[str]] = ()) -> T
         notes.insert(
             1,
             f"{frame['shown'].sum()} of {len(frame)} pairs: those that a table of the paper sets"
-            " side by side or a claim compares, and a system beside its variant and the linear"
-            " classifier on its inputs. The CSV has all.",
+            " side by side, that a claim compares, or that show what a deviation changes; also a"
+            " system beside its variant and the linear classifier on its inputs. The CSV has all.",
         )
     if not comparison.measured.multi_label:
         notes.insert(-1, MCNEMAR_NOTE)

@@ -81,7 +81,9 @@ def side_by_side(
     for system in printed:
         cited = comparison.kind(system) == "cited"
         columns += _columns(system, cited, unweighted.get(system))
-    columns += [ours_column("ours", system, system) for system in ours]
+    for system in ours:
+        label = comparison.about(system, [], "test", [protocol])["label"]
+        columns.append(ours_column("ours", system, label))
     notes = ["Ours: mean ± standard deviation over seeds.", *([WEIGHTS_NOTE] if unweighted else [])]
     if set(ours) & set(BASELINES):
         notes += [BASELINES_NOTE, ALL_NEGATIVE]

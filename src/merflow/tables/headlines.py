@@ -31,7 +31,8 @@ def headlines(comparison: Comparison) -> Iterator[str]:
             baseline = percent(majority[main].iloc[0])
             ours = _ours(row, protocol, comparison.main_metric)
             beside = _beside(comparison, row, protocol)
-            yield f"{ours}; majority class {baseline}. {beside}"
+            linear = _linear(comparison, protocol)
+            yield f"{ours}; majority class {baseline}{linear}. {beside}"
 
 
 def _ours(row: Row, protocol: str, metric: str) -> str:
@@ -43,6 +44,14 @@ def _ours(row: Row, protocol: str, metric: str) -> str:
     seeds = f"{n_seeds:.0f} seed{'s' if n_seeds > 1 else ''}"
     name = f"{row['system']}{inputs}, {plain(protocol)}"
     return f"{name}: {HEADERS[metric]} {score} {limits}, {seeds}"
+
+
+def _linear(comparison: Comparison, protocol: str) -> str:
+    """Score of the best linear classifier; empty: none ran."""
+    measured, metric = comparison.measured, comparison.main_metric
+    names = [name for name in measured.systems if comparison.kind(name) == "linear"]
+    means = [mean.value for name in names if (mean := measured.mean(name, protocol, metric))]
+    return f"; linear classifier {percent(max(means))}" if means else ""
 
 
 def _beside(comparison: Comparison, row: Row, protocol: str) -> str:

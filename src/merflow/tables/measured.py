@@ -155,6 +155,8 @@ class Measured:
     ) -> Estimate | None:
         """Mean over seeds; None: not run, or without the metric.
 
+        Chance has no interval: its score is an expectation, not of one prediction.
+
         Args:
             system, protocol, metric: keys.
             name: class, pair of classes or stage; empty: all of them.
@@ -171,7 +173,10 @@ class Measured:
     def _means(self) -> dict[Key, Estimate]:
         names = ("system", "protocol", "metric", "class", "split")
         values = _values(self.means, names, Estimate._fields)
-        return {key: Estimate(*fields) for key, fields in values}
+        means = {key: Estimate(*fields) for key, fields in values}
+        of_chance = {key: mean for key, mean in means.items() if key[0] == "chance"}
+        no_limits = {"low": NAN, "high": NAN}
+        return means | {key: mean._replace(**no_limits) for key, mean in of_chance.items()}
 
     def over_folds(
         self, system: str, protocol: str, metric: str, name: str = "", split: str = "test"

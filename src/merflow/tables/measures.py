@@ -20,6 +20,8 @@ HEADERS = {
     "one_vs_rest_accuracy": "one-vs-rest accuracy",
     "one_vs_rest_weighted_f1": "one-vs-rest weighted F1",
 }
+#: Measures of one class or of a pair of classes.
+CLASS_HEADERS = {"f1": "F1", "confused": "confusion"}
 #: Formulas for P utterances of a class and N others, n in all; F1 = 2 TP / (2 TP + FP + FN).
 FORMULAS = {
     "accuracy": "sum of TP / n",
@@ -95,7 +97,11 @@ def name_of(metric: str, split: str) -> str:
     """A metric in words."""
     if metric == EPOCH_SCORE:
         return f"weighted F1 on {split}"
-    return f"loss on {split}" if metric == LOSS else HEADERS.get(metric, plain(metric))
+    return (
+        f"loss on {split}"
+        if metric == LOSS
+        else (HEADERS | CLASS_HEADERS).get(metric, plain(metric))
+    )
 
 
 def formulas_note(metrics: Iterable[str], multi_label: bool) -> str:

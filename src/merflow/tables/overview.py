@@ -76,7 +76,7 @@ def test(comparison: Comparison) -> Table:
     printed_and = "" if comparison.extra else "printed, and "
     averaged = averaged_note(comparison)
     caption = f"In percent{averaged}: {printed_and}ours under each protocol."
-    has_folds = any(column.header == "mean over folds" for column in columns)
+    has_folds = any(column.header.startswith("mean over folds") for column in columns)
     notes = [*_test_notes(comparison), *([FOLDS_NOTE] if has_folds else []), *remarks]
     return comparison.table("test", "Test results", caption, frame, columns, notes)
 
@@ -93,7 +93,8 @@ def _protocol_columns(comparison: Comparison, protocol: str, frame: pd.DataFrame
     columns = [
         ours_column(HEADERS[metric], f"{protocol}_{metric}", group) for metric in comparison.metrics
     ]
-    columns += [limits_column(comparison, main, group), *folds_columns(frame, main, group)]
+    columns.append(limits_column(comparison, main, group))
+    columns += folds_columns(frame, main, group, HEADERS[comparison.main_metric])
     if not comparison.extra:
         columns.append(number("difference", f"{protocol}_difference", points, group))
     if comparison.has_linear:

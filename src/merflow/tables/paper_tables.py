@@ -13,7 +13,7 @@ merflow.tables.corpus_tables tables of the corpus.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, product
 from typing import Any
 
@@ -54,11 +54,28 @@ def tables(comparison: Comparison) -> Iterator[Table]:
         for protocol in comparison.measured.protocols:
             if not any(comparison.measured.scored(system, split, [protocol]) for system in systems):
                 continue
-            unprinted = comparison.unprinted(split, comparison.printed.scores)
+            unprinted = _unprinted(comparison, split, systems, protocol)
             if name in comparison.printed.side_by_side:
                 yield emotion_tables.side_by_side(comparison, name, lines, unprinted, protocol)
             else:
                 yield _table(comparison, name, lines, split, unprinted, protocol)
+
+
+def _unprinted(
+    comparison: Comparison, split: str, systems: Collection[str], protocol: str
+) -> list[str]:
+    """Ours below a printed table; linear classifiers only on inputs of its `systems`."""
+    variants = {
+        name
+        for name in comparison.measured.systems
+        if comparison.printed.variant_of(name) in systems
+    }
+    linear = {comparison.linear_of(name, protocol) for name in {*systems, *variants}}
+    return [
+        name
+        for name in comparison.unprinted(split, comparison.printed.scores)
+        if comparison.kind(name) != "linear" or name in linear
+    ]
 
 
 def _split(lines: Sequence[Row]) -> str:
@@ -85,7 +102,7 @@ def _table(
     for system in unprinted:
         for like in _like(comparison, system, groups if report else [lines]):
             row = _row(comparison, system, [], like, cells, split, protocol)
-            rows.append(row | {"label": f"{like[0]['row']} ({system})"} if report else row)
+            rows.append(row | {"label": f"{like[0]['row']} ({row['label']})"} if report else row)
     further = {} if report else _further(cells, comparison.measured.multi_label)
     for row, (key, metric) in product(rows, further.items()):
         mean = comparison.measured.mean(row["system"], protocol, metric, split=split)
@@ -157,7 +174,8 @@ def _heading(cells: Sequence[Row]) -> str:
     first = cells[0]
     printed = " ".join(filter(None, (first["metric_as_printed"], first["class"])))
     ours = list(dict.fromkeys(name_of(row["metric"], row["split"]) for row in cells))
-    same = [printed.lower()] == [name.lower() for name in ours]
+    measure = first["metric_as_printed"].rpartition(" / ")[2]
+    same = [measure.lower()] == [name.lower() for name in ours]
     return printed if same else f"{printed} ({', '.join(ours)})"
 
 

@@ -69,7 +69,7 @@ def distribution(counts: Sequence[int], classes: Sequence[str], n: int) -> Plot:
     axes = figure.add_subplot()
     bars = axes.barh(places, counts, height=0.7, color=COLOURS[0])
     axes.bar_label(bars, texts, padding=3, fontsize=SMALL)
-    axes.set(yticks=places, yticklabels=classes, xlabel=f"of {n:,}")
+    axes.set(yticks=places, yticklabels=classes, xlabel=f"number ({n:,} in all)")
     axes.set_xlim(0, 1.45 * max([1, *counts]))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     _top_down(axes)

@@ -8,6 +8,7 @@ from typing import Self
 
 import pandas as pd
 
+from merflow.evaluation.metrics import CLASS_METRICS
 from merflow.tables.measures import USUAL, split_of
 from merflow.tables.reported import PER_CLASS, SCORES, Row, beside, grouped
 
@@ -19,16 +20,19 @@ class Printed:
     Attributes:
         paper, corpus: keys.
         lines: rows of merflow.tables.reported, in the paper's order.
+        text: scores that the text states, of a class or a pair too.
         main_metrics: overall metrics that at least half of the paper's tables of test scores
             print, in its order. Tables on the corpus count, or all if there are none. Then the
             usual ones that they may be taken for, and weighted F1.
-        n_classes: number of classes that the paper states for the corpus; None: it states none.
+        n_classes: number of classes in the paper's tables of test scores on the corpus. Without
+            such a table it is the number that the text states; None: it states none.
         extra: the paper prints nothing on the corpus.
     """
 
     paper: str
     corpus: str
     lines: tuple[Row, ...]
+    text: tuple[Row, ...]
     main_metrics: tuple[str, ...]
     n_classes: int | None
     extra: bool
@@ -38,13 +42,15 @@ class Printed:
         """Choose the numbers on a corpus among all of a paper (merflow.tables.reported.load)."""
         of_tables = reported[reported["table"] != "text"].to_dict("records")
         on_corpus = reported[reported["corpus"] == corpus]
-        n_classes = on_corpus.loc[on_corpus["metric"] == "classes", "number"]
+        of_text = on_corpus[on_corpus["table"] == "text"].to_dict("records")
+        lines = tuple(row for row in of_tables if row["corpus"] == corpus)
         return cls(
             paper,
             corpus,
-            lines=tuple(row for row in of_tables if row["corpus"] == corpus),
+            lines=lines,
+            text=tuple(row for row in of_text if row["metric"] in SCORES | PER_CLASS),
             main_metrics=_main_metrics(of_tables, corpus),
-            n_classes=int(n_classes.iloc[0]) if len(n_classes) else None,
+            n_classes=_n_classes(on_corpus, lines),
             extra=on_corpus.empty,
         )
 
@@ -96,6 +102,16 @@ class Printed:
         """Printed system whose name a longer name begins with: video_clip of video_clip_max."""
         bases = (name for name in self.systems if system.startswith(f"{name}_"))
         return max(bases, key=len, default=None)
+
+
+def _n_classes(on_corpus: pd.DataFrame, lines: Sequence[Row]) -> int | None:
+    scored = {
+        row["class"]
+        for row in lines
+        if row["class"] and row["split"] == "test" and row["metric"] in SCORES | {*CLASS_METRICS}
+    }
+    stated = on_corpus.loc[on_corpus["metric"] == "classes", "number"]
+    return len(scored) or (int(stated.iloc[0]) if len(stated) else None)
 
 
 def _main_metrics(of_tables: Sequence[Row], corpus: str) -> tuple[str, ...]:

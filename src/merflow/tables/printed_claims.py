@@ -2,29 +2,33 @@
 
 Pairs decide of which both scores are printed, to the printed digits. A claim holds if in all of
 them the score that should be higher is higher, by as much as is claimed. A spread holds if the
-printed spread rounds to the number, or is at most it.
+printed spread rounds to the number, or is at most it. A confusion holds if the largest printed one
+rounds to the number. One that only the text states decides nothing: it is the claim itself.
 """
 
 from collections import Counter
 
-from merflow.tables.claims import Claim, Spread
+from merflow.tables.claims import Claim, Confusion, Spread
 from merflow.tables.columns import as_printed, figure
 from merflow.tables.comparison import Comparison
-from merflow.tables.pairs import Pair, pairs
-from merflow.tables.reported import MISSING, Row
+from merflow.tables.pairs import Pair, confusions, pairs
+from merflow.tables.reported import MISSING, UNSTATED, Row, remarks_of
 
 #: Reasons why printed numbers do not decide a claim; the first that occurs is given.
-REASONS = (MISSING, "different measures", "not printed")
+REASONS = (MISSING, "different measures", UNSTATED, "not printed")
 
 
 def in_print(comparison: Comparison, claim: Claim) -> str:
     """Verdict in words.
 
-    It is "holds", "fails: ...", "not printed", "not in the source" or "different measures".
+    It is "holds", "fails: ...", "not printed", "not in the source", "different measures", "measure
+    not stated" or "stated in the text only: ...".
     """
     printed = comparison.printed
     if isinstance(claim.decided_by, Spread):
         return _spread_in_print(comparison, claim.decided_by)
+    if isinstance(claim.decided_by, Confusion):
+        return _confusion_in_print(comparison, claim.decided_by)
     every = pairs(comparison, claim, lambda score: figure(printed.cell(*score)))
     failing, n_printed, others = [], 0, Counter[str]()
     for pair in every:
@@ -39,7 +43,10 @@ def in_print(comparison: Comparison, claim: Claim) -> str:
     verdict = f"fails: {', '.join(failing)}" if failing else "holds"
     if n_printed == len(every):
         return verdict
-    return f"{verdict} ({n_printed} of {len(every)} comparisons are printed)"
+    reasons = [reason for reason in REASONS[:-1] if others[reason]]
+    rest = f"; {', '.join(f'{others[reason]} {reason}' for reason in reasons)}" if reasons else ""
+    decided = "can be judged" if reasons else "are printed"
+    return f"{verdict} ({n_printed} of {len(every)} comparisons {decided}{rest})"
 
 
 def _undecided(high: Row | None, low: Row | None) -> str:
@@ -48,7 +55,10 @@ def _undecided(high: Row | None, low: Row | None) -> str:
         return "not printed"
     if MISSING in (high["value"], low["value"]):
         return MISSING
-    return "" if high["metric"] == low["metric"] else "different measures"
+    if high["metric"] != low["metric"]:
+        return "different measures"
+    unstated = (UNSTATED in remarks_of(row["note"]) for row in (high, low))
+    return UNSTATED if any(unstated) else ""
 
 
 def _failure(pair: Pair, high: Row, low: Row) -> list[str]:
@@ -75,7 +85,28 @@ def _spread_in_print(comparison: Comparison, rule: Spread) -> str:
     ends = f"{best} {as_printed(printed[best])}, {worst} {as_printed(printed[worst])}"
     if rule.at_most:
         return "holds" if gap <= rule.about else f"fails: {gap:g} points ({ends})"
-    digits = len(str(rule.about).partition(".")[2])
-    if round(gap, digits) == rule.about:
+    if _rounds_to(gap, rule.about):
         return "holds"
     return f"fails: {gap:g} points, not {rule.about:g} ({ends})"
+
+
+def _confusion_in_print(comparison: Comparison, rule: Confusion) -> str:
+    printed, scores = comparison.printed, confusions(comparison, rule)
+    cells = [cell for score in scores if (cell := printed.cell(*score))]
+    if not cells:
+        names = {score.name for score in scores}
+        stated = [row for row in printed.text if row["class"] in names]
+        numbers = ", ".join(dict.fromkeys(map(as_printed, stated)))
+        return f"stated in the text only: {numbers}" if numbers else "not printed"
+    if any(cell["value"] == MISSING for cell in cells):
+        return MISSING
+    largest = max(cells, key=lambda cell: cell["share"])
+    if _rounds_to(100 * largest["share"], rule.about):
+        return "holds"
+    return f"fails: {as_printed(largest)}, not {rule.about:g} ({largest['system']})"
+
+
+def _rounds_to(number: float, about: float) -> bool:
+    """Tell whether a printed number has the claimed one when rounded to its digits."""
+    digits = len(f"{about:g}".partition(".")[2])
+    return round(round(number, 9), digits) == about

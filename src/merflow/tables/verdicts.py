@@ -37,8 +37,8 @@ supported if the interval holds x and neither 0 nor 2x, refuted if it leaves out
 inconclusive. A spread of at most x points is supported if the interval is below x, refuted if it is
 above x.
 
-A confusion claims that two classes are confused in about x percent at most. The interval of our
-largest confusion of them decides as that of a spread. A claim that nothing decides is not compared.
+A confusion claims that the largest confusion of two classes is about x percent. The interval of our
+largest one decides as that of a spread. A claim that nothing decides is not compared.
 
 merflow.tables.printed_claims judges claims by the paper's own numbers.
 """

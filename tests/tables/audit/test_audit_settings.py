@@ -61,7 +61,7 @@ def test_a_value_that_no_member_of_a_family_has_is_found(findings):
 def test_a_value_of_some_members_of_a_family_is_a_hint(findings):
     members = (BATCH.format("text_bert_8", 8, "4"), BATCH.format("text_bert_16", 16, "4"))
     (finding,) = findings(*members, BATCH.format("BERT", 8, "3"))
-    assert (finding.confidence, finding.expected) == ("hint", "the same as of text_bert_16")
+    assert (finding.confidence, finding.expected) == ("hint", "the value of text_bert_16: 16")
 
 
 def test_families_are_told_apart_by_whole_words(findings):

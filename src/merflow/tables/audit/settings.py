@@ -115,7 +115,13 @@ def _unlike_family(setting: Setting) -> Iterator[Finding]:
             expected = f"values of {', '.join(members)}"
             yield _finding(setting, printed, expected, "likely")
         elif nobodys or (len(values) == 1 and some):
-            yield _finding(setting, printed, f"the same as of {', '.join(some or members)}", "hint")
+            others = (_value_of(key, members[key]) for key in some or members)
+            yield _finding(setting, printed, "; ".join(others), "hint")
+
+
+def _value_of(system: str, rows: Sequence[Row]) -> str:
+    """The printed values of a system, as what is expected of its family."""
+    return f"the value of {system}: {', '.join(dict.fromkeys(cell(row).text for row in rows))}"
 
 
 def _unlike(setting: Setting) -> Iterator[Finding]:

@@ -72,6 +72,13 @@ KINDS = {
 }
 
 
+#: Paper and corpus -> kind of our figure, and the paper's own figure of the same.
+PRINTED = {
+    ("mel_cnn_bert", "meld"): ("distribution", "Figure 4"),
+    ("mel_cnn_bert", "mosei"): ("distribution", "Figure 5"),
+}
+
+
 class Panel(NamedTuple):
     """A plot under one protocol, with its size in points and its content in words."""
 
@@ -143,13 +150,25 @@ def figures(
         name = f"figures/{record.paper}/{record.corpus}-tokens.svg"
         plot = draw("tokens_against", systems, "accuracy")
         panels["tokens"][""] = [_panel(name, plot, "all systems and protocols", files)]
+    if not results:
+        return []
+    first = results[0].record
     return [
         Kind(
-            key, title, caption, [_figure(results[0].record, *item) for item in panels[key].items()]
+            key,
+            title,
+            caption + _as_printed(first, key),
+            [_figure(first, *item) for item in panels[key].items()],
         )
         for key, (title, caption) in KINDS.items()
         if panels[key]
     ]
+
+
+def _as_printed(record: Record, key: str) -> str:
+    """Sentence that names the paper's own figure of a kind; empty: it has none."""
+    kind, name = PRINTED.get((record.paper, record.corpus), ("", ""))
+    return f" {name} of the paper shows this of its own rows." if kind == key else ""
 
 
 def _figure(record: Record, system: str, panels: list[Panel]) -> Figure:

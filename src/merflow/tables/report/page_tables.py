@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.errors import StoreError
+from merflow.tables.deviation_tables import NOTE
 from merflow.tables.html import fragment
 from merflow.tables.rendered import RenderedTable
 from merflow.tables.report.figures import Files
@@ -28,8 +29,9 @@ class PageTable:
 
     @property
     def html(self) -> str:
-        """The table with links to runs."""
-        return fragment(self.table, runs_address)
+        """The table with links to runs, without the note on deviations (a link follows)."""
+        notes = tuple(note for note in self.table.notes if note != NOTE)
+        return fragment(self.table.model_copy(update={"notes": notes}), runs_address)
 
 
 @dataclass(frozen=True)
