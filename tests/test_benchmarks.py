@@ -25,6 +25,7 @@ def rows(tmp_path_factory) -> list[dict]:
     return rows
 
 
+@pytest.mark.nightly  # a minute: it trains all networks
 def test_paper_scale_trains_every_trained_system(rows):
     expected = {
         (paper, name)
@@ -36,6 +37,7 @@ def test_paper_scale_trains_every_trained_system(rows):
     assert all(row["epoch_s"] > 0 and row["memory_gb"] > 0 for row in rows)
 
 
+@pytest.mark.nightly
 def test_paper_scale_counts_runs_of_all_protocols(rows):
     """Folds times seeds of the demo.
 

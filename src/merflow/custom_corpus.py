@@ -213,7 +213,7 @@ def known_emotions(classes: list[str]) -> bool:
 def patch_of(name: str, present: list[str], zero_shot: bool, root: Path) -> dict[str, Any]:
     """Make the block ``run`` for the corpus `name` alone.
 
-    It has every stage of dvc.yaml that can run on this corpus.
+    It has every stage of dvc.yaml that can run on this corpus, but for those on further frames.
 
     Args:
         name: name of the corpus.
@@ -235,7 +235,9 @@ def patch_of(name: str, present: list[str], zero_shot: bool, root: Path) -> dict
         for stage in (key for key, block in run.items() if isinstance(block, dict)):
             needs = requirements_of(f"{paper}_{stage}", stages, preset)
             allowed = zero_shot or not needs.features & zero_shot_features
-            if allowed and needs.modalities <= set(present):
+            # further frames are stored where media.dense_frames says so, not in the demo preset
+            further = any("/frames_dense" in path for path in stages[f"{paper}_{stage}"]["deps"])
+            if allowed and not further and needs.modalities <= set(present):
                 systems.setdefault(paper, {"protocols": ["clean"]})[stage] = {"corpora": [name]}
                 features |= needs.features
     groups = {

@@ -110,6 +110,7 @@ def test_status_shows_the_state_on_one_screen(small):
     assert len(shown.splitlines()) <= 40
 
 
+@pytest.mark.nightly  # every rebuild of the demo gives the bytes that dvc.lock records
 def test_a_second_run_from_scratch_differs_in_seconds_only(small, tmp_path, real_checkout):
     other = real_checkout(tmp_path / "other")
     (other.path / "params.yaml").write_text((small.path / "params.yaml").read_text())

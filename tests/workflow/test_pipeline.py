@@ -95,6 +95,7 @@ CHANGES = [
         | BELOW_SCORE,
         None,
         id="the source of one corpus",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.edit("src/merflow/papers/joint_cnn.py", "SYSTEMS", "MARK = 1\nSYSTEMS"),
@@ -135,6 +136,7 @@ CHANGES = [
         {"train": 4, "gather": 4} | BELOW_SCORE,
         None,
         id="keep_weights of one paper, `small` to `all`: only what has none",
+        marks=LONG,
     ),
     pytest.param(
         lambda c: c.set("papers.joint_cnn.keep_weights", "none"),

@@ -126,6 +126,7 @@ CHANGES = [
         {"fetch": 1, "prepare": 1} | CLIPS | SPEECH,
         "fetch_folder@mine",
         id="a clip, replaced by an older one of the same size",
+        marks=pytest.mark.nightly,  # texts and clips are found by the same digests
     ),
     pytest.param(
         add_clip,
