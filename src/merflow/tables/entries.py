@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -12,6 +12,20 @@ from merflow.params import validated
 from merflow.params.base import Strict
 
 Entry = TypeVar("Entry", bound=Strict)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; an empty list without the file.
+
+    Raises:
+        EvaluationError: it is not YAML.
+    """
+    if not path.exists():
+        return []
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
 
 
 def read_entries(path: Path, model: type[Entry]) -> list[Entry]:
@@ -25,12 +39,7 @@ def read_entries(path: Path, model: type[Entry]) -> list[Entry]:
         EvaluationError: the file is not a list, or an entry does not fit the model or has the id of
             another one. One line names file and id.
     """
-    if not path.exists():
-        return []
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     if not isinstance(content, list):
         raise EvaluationError(f"{path}: expected a list of entries, each with an id")
     names = [_name(entry, number) for number, entry in enumerate(content, 1)]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import yaml
 from pydantic import Field
 
 from merflow.errors import EvaluationError
 from merflow.params import validated
 from merflow.params.base import Strict
 from merflow.tables.comparison import Comparison
+from merflow.tables.entries import read_yaml
 from merflow.tables.render import Table
 
 Text = Annotated[str, Field(min_length=1)]
@@ -47,13 +47,7 @@ def load_notes(folder: Path, paper: str, printed: pd.DataFrame) -> list[TableNot
             corpus.
     """
     path = folder / f"{paper}.notes.yaml"
-    if not path.exists():
-        return []
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise EvaluationError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    notes = validated(list[TableNote], content, str(path), EvaluationError)
+    notes = validated(list[TableNote], read_yaml(path), str(path), EvaluationError)
     tables = set(zip(printed["table"], printed["corpus"], strict=True))
     for note in notes:
         for corpus in note.corpora:
