@@ -5,11 +5,13 @@ from math import isnan
 from merflow.tables.claims import Confusion, Spread
 from merflow.tables.comparison import Comparison
 from merflow.tables.judgements import (
+    OF_DEMO,
     Judgement,
     absent,
     estimate_of,
     limits_of,
     mean_of,
+    of_other_task,
     side,
 )
 from merflow.tables.pairs import Score, confusions
@@ -41,11 +43,9 @@ def judge_spread(comparison: Comparison, rule: Spread, protocol: str) -> Judgeme
 def judge_confusion(comparison: Comparison, rule: Confusion, protocol: str) -> Judgement:
     """Verdict of the largest confusion of two classes."""
     if comparison.mismatch:
-        reason = f"ours have another task than the paper: {comparison.mismatch}"
-        return Judgement("not compared", reason)
+        return of_other_task(comparison)
     if comparison.demo:
-        reason = "scores of a demo corpus are not compared with printed ones"
-        return Judgement("not compared", reason)
+        return OF_DEMO
     scores = confusions(comparison, rule)
     if lacking := absent(comparison, [score.system for score in scores], protocol):
         return Judgement("not run", ", ".join(lacking))

@@ -44,6 +44,16 @@ class Judgement:
         return replace(self, verdict="inconclusive")
 
 
+#: Of a printed number, where ours is of a demo corpus.
+OF_DEMO = Judgement("not compared", "scores of a demo corpus are not compared with printed ones")
+
+
+def of_other_task(comparison: Comparison) -> Judgement:
+    """Judgement where our task is not the paper's."""
+    reason = f"ours have another task than the paper: {comparison.mismatch}"
+    return Judgement("not compared", reason)
+
+
 def mean_of(comparison: Comparison, score: Score, protocol: str) -> Estimate | None:
     """Our mean of a score, with its interval; None: not run."""
     return comparison.measured.mean(score.system, protocol, score.metric, score.name)

@@ -59,12 +59,14 @@ from merflow.tables.claims import Claim, Confusion, Nothing, Spread
 from merflow.tables.columns import as_printed
 from merflow.tables.comparison import Comparison
 from merflow.tables.judgements import (
+    OF_DEMO,
     VERDICTS,
     Judgement,
     absent,
     estimate_of,
     limits_of,
     mean_of,
+    of_other_task,
     side,
 )
 from merflow.tables.measured import NAN, Estimate
@@ -219,14 +221,12 @@ def _judge_pair(comparison: Comparison, pair: Pair, protocol: str) -> Judgement:
     if not ours:
         return Judgement("not compared", "both systems are cited ones")
     if comparison.mismatch and (len(ours) == 1 or pair.higher.name):
-        reason = f"ours have another task than the paper: {comparison.mismatch}"
-        return Judgement("not compared", reason)
+        return of_other_task(comparison)
     means = {score: mean for score in ours if (mean := mean_of(comparison, score, protocol))}
     if len(means) < len(ours):
         return Judgement("not run", "")
     if len(ours) == 1 and comparison.demo:
-        reason = "scores of a demo corpus are not compared with printed ones"
-        return Judgement("not compared", reason)
+        return OF_DEMO
     if len(ours) == 1:
         return _against_printed(comparison, pair, means)
     if pair.higher.metric in (LOSS, EPOCH_SCORE):
