@@ -79,11 +79,11 @@ def test_a_list_of_segments_makes_another_release(root: Path) -> None:
     rows = corpus.utterances.set_index("utterance_id")
     splits = {"-b_B[0]": "train", "aaa[0]": "test"}
     assert rows["official_split"].dropna().to_dict() == splits
-    found = {defect.kind: defect.detail for defect in corpus.defects}
-    assert found.keys() == {"no clips", "not in the release", "release without labels"}
-    assert found["not in the release"] == "2 of 4 segments are not in segments.csv"
+    details = {defect.kind: defect.detail for defect in corpus.defects}
+    assert details.keys() == {"no clips", "not in the release", "release without labels"}
+    assert details["not in the release"] == "2 of 4 segments are not in segments.csv"
     reason = "2 lines of segments.csv have no segment, first line 4"
-    assert found["release without labels"] == reason
+    assert details["release without labels"] == reason
 
 
 @pytest.mark.parametrize(

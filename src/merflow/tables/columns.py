@@ -1,6 +1,6 @@
 """Cells and columns that several tables share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -20,6 +20,7 @@ from merflow.tables.render import (
 )
 from merflow.tables.reported import MISSING, Row, remarks_of
 
+OVER_FOLDS = "mean over folds"
 FOLDS_NOTE = (
     "Mean over folds: mean of the scores of each fold ± standard deviation over folds, as a paper"
     " prints it that averages its rounds. Ours, interval and difference are of all folds pooled."
@@ -105,8 +106,13 @@ def folds_columns(frame: pd.DataFrame, key: str, group: str, measure: str = "") 
 
     if f"{key}_folds" not in frame or frame[f"{key}_folds"].isna().all():
         return []
-    header = f"mean over folds{f', {measure}' if measure else ''}"
+    header = f"{OVER_FOLDS}{f', {measure}' if measure else ''}"
     return [Column(header, cell, group)]
+
+
+def folds_notes(columns: Iterable[Column]) -> list[str]:
+    """Note on means over folds, if one of `columns` has them."""
+    return [FOLDS_NOTE] if any(each.header.startswith(OVER_FOLDS) for each in columns) else []
 
 
 def limits_column(

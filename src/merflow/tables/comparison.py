@@ -143,13 +143,13 @@ class Comparison:
         order = []
         for system in self.printed.systems:
             order += [system, *(name for name in ours if base_of[name] == system)]
-        others = sorted((name for name in ours if base_of[name] is None), key=self._is_linear)
-        return [*order, *others, *BASELINES]
+        unprinted = sorted((name for name in ours if base_of[name] is None), key=self._is_linear)
+        return [*order, *unprinted, *BASELINES]
 
     def linear_of_all(self, system: str) -> set[str]:
         """Linear classifiers that have the inputs of `system` under some protocol."""
-        found = (self.linear_of(system, protocol) for protocol in self.measured.protocols)
-        return {name for name in found if name}
+        of_protocols = (self.linear_of(system, protocol) for protocol in self.measured.protocols)
+        return {name for name in of_protocols if name}
 
     @cached_property
     def has_linear(self) -> bool:

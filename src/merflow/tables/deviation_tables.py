@@ -119,18 +119,18 @@ def _row(deviation: Deviation, comparisons: Sequence[Comparison]) -> dict[str, s
 def _effects(effect: Effect, comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Text of each corpus on which both systems have scores."""
     for corpus in effect.corpora:
-        found = [
+        differences = [
             f"{plain(protocol)} {difference}"
             for comparison in comparisons
             if comparison.corpus == corpus
             for protocol in comparison.measured.protocols
             if (difference := _difference(effect, comparison, protocol))
         ]
-        if found:
+        if differences:
             demo = any(comparison.demo for comparison in comparisons if comparison.corpus == corpus)
             where = f"demo corpus in the layout of {corpus}" if demo else corpus
             pair = f"{effect.of} minus {effect.against}"
-            yield f"{HEADERS[effect.metric]} of {pair} on {where}: {', '.join(found)}"
+            yield f"{HEADERS[effect.metric]} of {pair} on {where}: {', '.join(differences)}"
 
 
 def _difference(effect: Effect, comparison: Comparison, protocol: str) -> str:

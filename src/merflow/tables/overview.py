@@ -12,11 +12,11 @@ import pandas as pd
 from merflow.corpora.labels import CLASSES
 from merflow.evaluation.metrics import BINARY_METRICS, SELECTED_EPOCH
 from merflow.tables.columns import (
-    FOLDS_NOTE,
     closing_columns,
     difference_cell,
     folds_cell,
     folds_columns,
+    folds_notes,
     limits_column,
     measured_cell,
     note_column,
@@ -76,8 +76,7 @@ def test(comparison: Comparison) -> Table:
     printed_and = "" if comparison.extra else "printed, and "
     averaged = averaged_note(comparison)
     caption = f"In percent{averaged}: {printed_and}ours under each protocol."
-    has_folds = any(column.header.startswith("mean over folds") for column in columns)
-    notes = [*_test_notes(comparison), *([FOLDS_NOTE] if has_folds else []), *remarks]
+    notes = [*_test_notes(comparison), *folds_notes(columns), *remarks]
     return comparison.table("test", "Test results", caption, frame, columns, notes)
 
 

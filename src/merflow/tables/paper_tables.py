@@ -22,10 +22,10 @@ import pandas as pd
 from merflow.evaluation.metrics import LOSS, SETTINGS
 from merflow.tables import corpus_tables, emotion_tables
 from merflow.tables.columns import (
-    FOLDS_NOTE,
     closing_columns,
     folds_cell,
     folds_columns,
+    folds_notes,
     limits_column,
     measured_cell,
     note_column,
@@ -116,7 +116,6 @@ def _table(
     columns += [*closing_columns(), column]
     metrics = [*(row["metric"] for row in lines), *further.values()]
     formulas = formulas_note(metrics, comparison.measured.multi_label)
-    has_folds = any(folds_columns(frame, key, "") for key in cells)
     return comparison.table(
         f"table-{name}-{protocol}",
         f"Table {name} of the paper, {plain(protocol)}",
@@ -124,7 +123,7 @@ def _table(
         " measure.",
         frame,
         columns,
-        [*_notes(set(metrics), split), *([FOLDS_NOTE] if has_folds else []), formulas, *remarks],
+        [*_notes(set(metrics), split), *folds_notes(columns), formulas, *remarks],
     )
 
 

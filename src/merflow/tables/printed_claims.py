@@ -30,21 +30,23 @@ def in_print(comparison: Comparison, claim: Claim) -> str:
     if isinstance(claim.decided_by, Confusion):
         return _confusion_in_print(comparison, claim.decided_by)
     every = pairs(comparison, claim, lambda score: figure(printed.cell(*score)))
-    failing, n_printed, others = [], 0, Counter[str]()
+    failing, n_printed, undecided = [], 0, Counter[str]()
     for pair in every:
         high, low = (printed.beside(*score) for score in pair.scores)
         if reason := _undecided(high, low):
-            others[reason] += 1
+            undecided[reason] += 1
         elif high and low:
             n_printed += 1
             failing += _failure(pair, high, low)
     if not n_printed:
-        return next((reason for reason in REASONS if others[reason]), REASONS[-1])
+        return next((reason for reason in REASONS if undecided[reason]), REASONS[-1])
     verdict = f"fails: {', '.join(failing)}" if failing else "holds"
     if n_printed == len(every):
         return verdict
-    reasons = [reason for reason in REASONS[:-1] if others[reason]]
-    rest = f"; {', '.join(f'{others[reason]} {reason}' for reason in reasons)}" if reasons else ""
+    reasons = [reason for reason in REASONS[:-1] if undecided[reason]]
+    rest = (
+        f"; {', '.join(f'{undecided[reason]} {reason}' for reason in reasons)}" if reasons else ""
+    )
     decided = "can be judged" if reasons else "are printed"
     return f"{verdict} ({n_printed} of {len(every)} comparisons {decided}{rest})"
 

@@ -115,8 +115,8 @@ def _unlike_family(setting: Setting) -> Iterator[Finding]:
             expected = f"values of {', '.join(members)}"
             yield _finding(setting, printed, expected, "likely")
         elif nobodys or (len(values) == 1 and some):
-            others = (_value_of(key, members[key]) for key in some or members)
-            yield _finding(setting, printed, "; ".join(others), "hint")
+            expected = "; ".join(_value_of(key, members[key]) for key in some or members)
+            yield _finding(setting, printed, expected, "hint")
 
 
 def _value_of(system: str, rows: Sequence[Row]) -> str:
